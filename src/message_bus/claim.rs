@@ -1,0 +1,203 @@
+//! Claims: which bytes a writer gets next, and never more than there are.
+//!
+//! Knows positions and limits, not what is written. A writer may claim up to its **limit**, which is the gate plus the
+//! capacity as the writer last saw it. The limit is private and only ever too low, so the gate is looked at only when
+//! it runs out.
+
+use super::gate::Gate;
+use super::slot::{Ring, SLOT_ALIGN, SLOT_HEADER, ahead};
+use crate::sync::Ordering;
+use std::cell::Cell;
+
+/// So many writers may claim by fetch-and-add; any further ones compare and swap.
+const FETCH_ADD_WRITERS: u64 = if cfg!(rust_messenger_loom) { 2 } else { 16 };
+/// The part of a ring that is kept free for fetch-and-add to overshoot into.
+const RESERVE: u64 = 16;
+
+/// From where a writer writes: decides how far it may fill the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    /// From outside. While workers write to the bus it stops at three quarters of the capacity: a worker can read
+    /// itself out of a full ring, an outsider can only wait.
+    Outside,
+    /// The worker that reads with this reader.
+    Worker(usize),
+}
+
+impl Role {
+    fn span(self, ring: &Ring) -> u64 {
+        let capacity = ring.capacity();
+        let shared = self == Role::Outside && ring.control().workers().load(Ordering::Relaxed) != 0;
+        if shared { capacity / 4 * 3 } else { capacity }
+    }
+}
+
+/// How claims are made: [`ManyWriters`] or [`OneWriter`]. A type, so that the choice costs nothing per message.
+///
+/// Sealed: a claim that overlaps another is a torn message.
+pub trait Claim: sealed::Claim {}
+
+impl<C: sealed::Claim> Claim for C {}
+
+pub(super) mod sealed {
+    use super::{Ring, Role};
+
+    pub trait Claim: std::fmt::Debug + Send + 'static {
+        const MANY: bool;
+        #[allow(private_interfaces)]
+        fn new(ring: &Ring, writer: usize) -> Self;
+        /// Claims `len` bytes and returns their position, or `None` when there is no room.
+        #[allow(private_interfaces)]
+        fn claim(&self, ring: &Ring, len: u64, role: Role) -> Option<u64>;
+        /// Whether [`claim`](Self::claim) would find room now.
+        #[allow(private_interfaces)]
+        fn has_room(&self, ring: &Ring, len: u64, role: Role) -> bool;
+    }
+}
+
+/// Any number of writers: small messages by fetch-and-add, large ones by compare-and-swap.
+///
+/// Fetch-and-add cannot be taken back, so it must not be able to fail. A writer compares its limit with the tail *it*
+/// last saw, which is never ahead of the true tail. Hence each writer can overshoot the newest limit at most once,
+/// after which it has seen a tail beyond it; the limits of all writers stay one sixteenth of the ring short of what is
+/// free, and a message may be claimed that way only if sixteen of its size fit into that sixteenth.
+#[derive(Debug)]
+pub struct ManyWriters {
+    seen: Cell<u64>,
+    limit: Cell<u64>,
+    /// The largest slot this writer claims by fetch-and-add.
+    fetch_add_max: u64,
+}
+
+impl sealed::Claim for ManyWriters {
+    const MANY: bool = true;
+
+    #[allow(private_interfaces)]
+    fn new(ring: &Ring, writer: usize) -> Self {
+        let allowed = (writer as u64) < FETCH_ADD_WRITERS;
+        let fetch_add_max = if allowed { reserve(ring) / FETCH_ADD_WRITERS } else { 0 };
+        ManyWriters { seen: Cell::new(0), limit: Cell::new(0), fetch_add_max }
+    }
+
+    #[inline]
+    #[allow(private_interfaces)]
+    fn claim(&self, ring: &Ring, len: u64, role: Role) -> Option<u64> {
+        if len <= self.fetch_add_max && ahead(self.limit.get(), self.seen.get()) >= len as i64 {
+            return Some(self.fetch_add(ring, len));
+        }
+        self.claim_near_limit(ring, len, role)
+    }
+
+    #[allow(private_interfaces)]
+    fn has_room(&self, ring: &Ring, len: u64, role: Role) -> bool {
+        let seen = ring.control().tail().load(Ordering::Acquire); // SYNC POINT claim.tail
+        self.reaches(ring, seen, len, role)
+    }
+}
+
+impl ManyWriters {
+    #[inline(always)]
+    fn fetch_add(&self, ring: &Ring, len: u64) -> u64 {
+        // AcqRel: whoever moved the tail beyond this writer's own limit had seen a newer gate, and hands on the
+        // releases it stands for.
+        let position = ring.control().tail().fetch_add(len, Ordering::AcqRel); // SYNC POINT claim.tail
+        let end = position.wrapping_add(len);
+        self.seen.set(end);
+        debug_assert!(ahead(end, Gate::new(ring).position()) <= ring.capacity() as i64, "overshot the reserve");
+        position
+    }
+
+    /// Whether the limit, renewed if need be, leaves `len` bytes after `seen`.
+    fn reaches(&self, ring: &Ring, seen: u64, len: u64, role: Role) -> bool {
+        if ahead(self.limit.get(), seen) < len as i64 {
+            let span = role.span(ring) - reserve(ring);
+            self.limit.set(limit(ring, seen.wrapping_add(len), span));
+        }
+        ahead(self.limit.get(), seen) >= len as i64
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn claim_near_limit(&self, ring: &Ring, len: u64, role: Role) -> Option<u64> {
+        let tail = ring.control().tail();
+        let mut seen = tail.load(Ordering::Acquire); // SYNC POINT claim.tail
+        loop {
+            if !self.reaches(ring, seen, len, role) {
+                self.seen.set(seen);
+                return None;
+            }
+            if len <= self.fetch_add_max {
+                return Some(self.fetch_add(ring, len));
+            }
+            let end = seen.wrapping_add(len);
+            // SYNC POINT claim.tail
+            match tail.compare_exchange_weak(seen, end, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(position) => {
+                    self.seen.set(end);
+                    return Some(position);
+                }
+                Err(moved) => seen = moved,
+            }
+        }
+    }
+}
+
+/// One writer: no locked instruction in a claim. The bus hands out a single writer, which is neither `Clone` nor
+/// `Sync`.
+#[derive(Debug)]
+pub struct OneWriter {
+    tail: Cell<u64>,
+    limit: Cell<u64>,
+}
+
+impl sealed::Claim for OneWriter {
+    const MANY: bool = false;
+
+    #[allow(private_interfaces)]
+    fn new(ring: &Ring, _writer: usize) -> Self {
+        let tail = ring.control().tail().load(Ordering::Acquire); // SYNC POINT claim.tail
+        OneWriter { tail: Cell::new(tail), limit: Cell::new(tail) }
+    }
+
+    #[inline]
+    #[allow(private_interfaces)]
+    fn claim(&self, ring: &Ring, len: u64, role: Role) -> Option<u64> {
+        if !self.has_room(ring, len, role) {
+            return None;
+        }
+        let position = self.tail.get();
+        let end = position.wrapping_add(len);
+        self.tail.set(end);
+        ring.control().tail().store(end, Ordering::Release); // SYNC POINT claim.tail
+        Some(position)
+    }
+
+    #[inline]
+    #[allow(private_interfaces)]
+    fn has_room(&self, ring: &Ring, len: u64, role: Role) -> bool {
+        let end = self.tail.get().wrapping_add(len);
+        if ahead(self.limit.get(), end) < 0 {
+            self.limit.set(limit(ring, end, role.span(ring)));
+        }
+        ahead(self.limit.get(), end) >= 0
+    }
+}
+
+/// How far a writer may claim that wants to reach `end` and may fill `span` bytes.
+#[cold]
+#[inline(never)]
+fn limit(ring: &Ring, end: u64, span: u64) -> u64 {
+    let gate = Gate::new(ring);
+    let target = end.wrapping_sub(span);
+    let known = gate.position();
+    // A limit that lasts for less than an eighth of the ring would only bring the writer back here.
+    let comfortable = target.wrapping_add(ring.capacity() / 8);
+    let position = if ahead(known, comfortable) >= 0 { known } else { gate.refresh(target) };
+    position.wrapping_add(span)
+}
+
+/// The bytes no limit ever reaches: none on a ring so small that fetch-and-add would not pay.
+fn reserve(ring: &Ring) -> u64 {
+    let reserve = ring.capacity() / RESERVE;
+    if reserve / FETCH_ADD_WRITERS < SLOT_HEADER + SLOT_ALIGN { 0 } else { reserve }
+}

@@ -1,0 +1,244 @@
+//! [`CondvarBus`]: any bus, with readers that block in the classic way.
+
+use super::wait::{Park, Waiters};
+use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
+use crate::traits::{
+    BusWriter, Header, Interest, MessageBus, Payload, Publish, ReadError, Reader, Stats, SubscribeError, WriteError,
+    WriterError,
+};
+use std::time::Duration;
+
+/// The blocking wrapper around a bus: a read with nothing to read sleeps on a condition variable at once, a write wakes
+/// all that sleep. While nobody sleeps a write pays one load for it.
+///
+/// A [`CircularBus`](super::CircularBus) can also sleep by itself; this one never spins, and adds sleeping to a bus
+/// that has none of its own.
+#[derive(Clone, Debug)]
+pub struct CondvarBus<B> {
+    bus: B,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    waiters: Waiters,
+    /// Not zero: somebody sleeps until a message comes.
+    message_sleepers: CachePadded<AtomicU64>,
+    /// Not zero: somebody sleeps until room comes free.
+    room_sleepers: CachePadded<AtomicU64>,
+    /// How often [`MessageBus::wake`] was called.
+    wakes: CachePadded<AtomicU64>,
+}
+
+/// Held beside a wrapped reader or writer, and dropped after it: whoever leaves may make room.
+#[derive(Debug)]
+struct Link(Arc<Shared>);
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.0.notify_room();
+    }
+}
+
+impl<B: MessageBus> CondvarBus<B> {
+    /// Wraps `bus`. Use no reader or writer of `bus` itself from then on: it would wake nobody.
+    pub fn new(bus: B) -> CondvarBus<B> {
+        let word = || CachePadded::new(AtomicU64::new(0));
+        let (message_sleepers, room_sleepers, wakes) = (word(), word(), word());
+        CondvarBus { bus, shared: Arc::new(Shared { waiters: Waiters::new(), message_sleepers, room_sleepers, wakes }) }
+    }
+
+    fn link(&self) -> Link {
+        Link(Arc::clone(&self.shared))
+    }
+
+    fn wrap_reader(&self, reader: B::Reader) -> CondvarReader<B> {
+        let wakes = self.shared.wakes.load(Ordering::Acquire);
+        CondvarReader { reader, link: self.link(), bus: self.bus.clone(), wakes }
+    }
+}
+
+impl<B: MessageBus> MessageBus for CondvarBus<B> {
+    type Reader = CondvarReader<B>;
+    type Writer = CondvarWriter<B>;
+
+    const MANY_WRITERS: bool = B::MANY_WRITERS;
+
+    fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
+        Ok(self.wrap_reader(self.bus.subscribe(name)?))
+    }
+
+    fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
+        Ok(self.wrap_reader(self.bus.subscribe_evictable(name)?))
+    }
+
+    fn writer(&self) -> Result<Self::Writer, WriterError> {
+        Ok(CondvarWriter { writer: self.bus.writer()?, link: self.link(), bus: self.bus.clone() })
+    }
+
+    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::Writer, WriterError> {
+        let writer = self.bus.worker_writer(&reader.reader)?;
+        Ok(CondvarWriter { writer, link: self.link(), bus: self.bus.clone() })
+    }
+
+    fn close(&self) {
+        self.bus.close();
+        self.wake();
+    }
+
+    fn wake(&self) {
+        self.bus.wake();
+        self.shared.wakes.fetch_add(1, Ordering::AcqRel);
+        self.shared.notify_messages();
+        self.shared.notify_room();
+    }
+
+    fn tail(&self) -> u64 {
+        self.bus.tail()
+    }
+
+    fn max_payload(&self) -> usize {
+        self.bus.max_payload()
+    }
+
+    fn stats(&self) -> Stats {
+        self.bus.stats()
+    }
+}
+
+impl Shared {
+    #[inline]
+    fn notify_messages(&self) {
+        self.waiters.notify(&self.message_sleepers);
+    }
+
+    #[inline]
+    fn notify_room(&self) {
+        self.waiters.notify(&self.room_sleepers);
+    }
+
+    fn sleepers(&self, interest: Interest) -> [&AtomicU64; 2] {
+        let messages = &*self.message_sleepers;
+        [messages, if interest == Interest::Room { &self.room_sleepers } else { messages }]
+    }
+}
+
+/// How long a sleep for room may last at most: an evictable reader that lets go of a slot it only looked at wakes
+/// nobody.
+fn unannounced_room<B: MessageBus>(bus: &B, interest: Interest) -> Option<Duration> {
+    let evictable = interest == Interest::Room && bus.stats().readers.iter().any(|reader| reader.evictable);
+    evictable.then_some(Duration::from_millis(1))
+}
+
+/// A reader of a [`CondvarBus`].
+#[derive(Debug)]
+pub struct CondvarReader<B: MessageBus> {
+    reader: B::Reader,
+    link: Link,
+    bus: B,
+    /// The wakes that were noticed.
+    wakes: u64,
+}
+
+impl<B: MessageBus> Reader for CondvarReader<B> {
+    #[inline]
+    fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
+        let result = self.reader.try_read(deliver);
+        // The wrapped reader may have released what it read.
+        self.link.0.notify_room();
+        result
+    }
+
+    fn ready(&mut self) -> bool {
+        self.reader.ready()
+    }
+
+    fn wait_until(&mut self, timeout: Option<Duration>, interest: Interest, mut done: impl FnMut(&mut Self) -> bool) {
+        self.release();
+        let shared = Arc::clone(&self.link.0);
+        let cap = unannounced_room(&self.bus, interest);
+        shared.waiters.wait_until(self, &mut Park, &shared.sleepers(interest), timeout, cap, |reader| {
+            shared.wakes.load(Ordering::Acquire) != reader.wakes || done(reader)
+        });
+        self.wakes = shared.wakes.load(Ordering::Acquire);
+    }
+
+    fn unblock(&mut self) -> Option<Duration> {
+        self.reader.unblock()
+    }
+
+    #[inline]
+    fn position(&self) -> u64 {
+        self.reader.position()
+    }
+
+    #[inline]
+    fn release(&mut self) {
+        self.reader.release();
+        self.link.0.notify_room();
+    }
+}
+
+/// A writer of a [`CondvarBus`].
+#[derive(Debug)]
+pub struct CondvarWriter<B: MessageBus> {
+    writer: B::Writer,
+    link: Link,
+    bus: B,
+}
+
+/// Wakes readers when a slot is finished, in whatever way it was.
+struct Notify<'a>(&'a Shared);
+
+impl Drop for Notify<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.notify_messages();
+    }
+}
+
+impl<B: MessageBus> Publish for CondvarWriter<B> {
+    #[inline]
+    fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+        let _notify = Notify(&self.link.0);
+        self.writer.try_put(source, message, payload)
+    }
+
+    fn wait_for_room(&self, size: usize) {
+        let shared = &*self.link.0;
+        let wakes = shared.wakes.load(Ordering::Acquire);
+        let cap = unannounced_room(&self.bus, Interest::Room);
+        shared.waiters.park(&shared.sleepers(Interest::Room), cap, || {
+            self.writer.has_room(size) || shared.wakes.load(Ordering::Acquire) != wakes
+        });
+    }
+}
+
+impl<B: MessageBus> BusWriter for CondvarWriter<B> {
+    fn take_ticket(&self) {
+        self.writer.take_ticket();
+    }
+
+    fn give_up_ticket(&self) {
+        self.writer.give_up_ticket();
+        self.link.0.notify_room();
+    }
+
+    fn is_slowest(&self) -> bool {
+        self.writer.is_slowest()
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        self.writer.has_room(size)
+    }
+
+    fn record_outbox(&self, bytes: usize) {
+        self.writer.record_outbox(bytes);
+    }
+}
+
+impl<B: MessageBus<Writer: Clone>> Clone for CondvarWriter<B> {
+    fn clone(&self) -> Self {
+        CondvarWriter { writer: self.writer.clone(), link: Link(Arc::clone(&self.link.0)), bus: self.bus.clone() }
+    }
+}

@@ -1,0 +1,179 @@
+//! The control block, drawn once: the words at the front of the mapping that everybody shares.
+//!
+//! Knows where each word is and nothing of what it means; no ordering is chosen here. Position independent, so that
+//! the same block serves anonymous memory and memory shared by name. Words that one side writes and another reads
+//! stand on cache lines of their own (two lines of 64 bytes, because neighbours are fetched in pairs).
+//!
+//! ```text
+//! line       words
+//! identity   magic | version | capacity | key            written once
+//! tail       tail                                        every claim
+//! gate       gate                                        once per eighth of the ring
+//! attention  flags | message sleepers | room sleepers    rarely written, read by everybody
+//! lock       lock | next ticket | worker count | the one writer
+//! fenced     position of a claim sealed over its owner's head, or 0   (x FENCED)
+//! readers    cursor                                      one line, written once per batch by its reader
+//!            state | lost | ticket | outbox high water | name (4 words)   one line          (x READERS)
+//! writers    state | messages | bytes | full | sealed    one line, written by its writer only  (x WRITERS)
+//! ```
+
+use crate::mmap::Region;
+use crate::sync::AtomicU64;
+
+const WORD: usize = 8;
+const LINE: usize = if cfg!(rust_messenger_loom) { WORD } else { 128 };
+
+/// How many readers a ring has room for.
+pub(super) const READERS: usize = if cfg!(rust_messenger_loom) { 3 } else { 64 };
+/// How many writers have counters of their own; any further ones share the last entry.
+pub(super) const WRITERS: usize = if cfg!(rust_messenger_loom) { 3 } else { 64 };
+/// How many claims may be sealed over their silent owners' heads at one time.
+pub(super) const FENCED: usize = if cfg!(rust_messenger_loom) { 1 } else { 16 };
+/// How many words a reader's name fills.
+pub(super) const NAME: usize = if cfg!(rust_messenger_loom) { 1 } else { 4 };
+
+const IDENTITY: usize = 0;
+const TAIL: usize = line_after(IDENTITY + 4 * WORD);
+const GATE: usize = line_after(TAIL + WORD);
+const ATTENTION: usize = line_after(GATE + WORD);
+const LOCK: usize = line_after(ATTENTION + 3 * WORD);
+const FENCES: usize = line_after(LOCK + 4 * WORD);
+const READER_TABLE: usize = line_after(FENCES + FENCED * WORD);
+const READER_COLD: usize = line_after(WORD);
+const READER_SIZE: usize = READER_COLD + line_after((4 + NAME) * WORD);
+const WRITER_TABLE: usize = READER_TABLE + READERS * READER_SIZE;
+const WRITER_SIZE: usize = line_after(5 * WORD);
+
+/// The size of the control block: where the slots begin.
+pub(super) const SIZE: usize = WRITER_TABLE + WRITERS * WRITER_SIZE;
+
+pub(super) const VERSION: u64 = 1;
+pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"rmsgring");
+
+const fn line_after(offset: usize) -> usize {
+    offset.next_multiple_of(LINE)
+}
+
+/// The control block at the front of a region.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Control<'a>(pub(super) &'a Region);
+
+macro_rules! words {
+    ($( $(#[$doc:meta])* $name:ident = $offset:expr; )+) => { $(
+        $(#[$doc])*
+        #[inline(always)]
+        pub(super) fn $name(self) -> &'a AtomicU64 {
+            self.0.word($offset)
+        }
+    )+ };
+}
+
+impl<'a> Control<'a> {
+    words! {
+        /// [`MAGIC`].
+        magic = IDENTITY;
+        /// [`VERSION`].
+        version = IDENTITY + WORD;
+        /// The capacity in bytes.
+        capacity = IDENTITY + 2 * WORD;
+        /// The random key that every stamp carries.
+        key = IDENTITY + 3 * WORD;
+        /// Where the next claim begins.
+        tail = TAIL;
+        /// No reader and no unfinished claim stands before it.
+        gate = GATE;
+        /// What keeps writers from just going on: see `gate.rs`.
+        flags = ATTENTION;
+        /// Not zero: somebody sleeps until a message comes.
+        message_sleepers = ATTENTION + WORD;
+        /// Not zero: somebody sleeps until room comes free.
+        room_sleepers = ATTENTION + 2 * WORD;
+        /// The gate lock.
+        lock = LOCK;
+        /// The next outbox ticket.
+        next_ticket = LOCK + WORD;
+        /// How many workers write to this bus.
+        workers = LOCK + 2 * WORD;
+        /// Not zero: the one writer exists.
+        one_writer = LOCK + 3 * WORD;
+    }
+
+    /// A place for the position of a fenced claim.
+    pub(super) fn fenced(self, index: usize) -> &'a AtomicU64 {
+        debug_assert!(index < FENCED);
+        self.0.word(FENCES + index * WORD)
+    }
+
+    /// One reader's entry.
+    #[inline(always)]
+    pub(super) fn reader(self, index: usize) -> ReaderEntry<'a> {
+        debug_assert!(index < READERS);
+        ReaderEntry { region: self.0, base: READER_TABLE + index * READER_SIZE }
+    }
+
+    /// One writer's entry.
+    #[inline(always)]
+    pub(super) fn writer(self, index: usize) -> WriterEntry<'a> {
+        debug_assert!(index < WRITERS);
+        WriterEntry { region: self.0, base: WRITER_TABLE + index * WRITER_SIZE }
+    }
+}
+
+macro_rules! entry {
+    ($(#[$doc:meta])* $entry:ident { $( $(#[$word_doc:meta])* $name:ident = $offset:expr; )+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug)]
+        pub(super) struct $entry<'a> {
+            region: &'a Region,
+            base: usize,
+        }
+
+        impl<'a> $entry<'a> { $(
+            $(#[$word_doc])*
+            #[inline(always)]
+            pub(super) fn $name(self) -> &'a AtomicU64 {
+                self.region.word(self.base + $offset)
+            }
+        )+ }
+    };
+}
+
+entry! {
+    /// What a reader shares.
+    ReaderEntry {
+        /// Everything before it is released; an evictable reader's carries flags in its low bits.
+        cursor = 0;
+        /// Free, gating or evictable.
+        state = READER_COLD;
+        /// Messages it was moved past and has not been told of.
+        lost = READER_COLD + WORD;
+        /// The ticket of its worker's outbox, or 0.
+        ticket = READER_COLD + 2 * WORD;
+        /// The most bytes its worker's outbox ever held.
+        outbox_high_water = READER_COLD + 3 * WORD;
+    }
+}
+
+impl<'a> ReaderEntry<'a> {
+    /// Eight bytes of the name.
+    pub(super) fn name(self, index: usize) -> &'a AtomicU64 {
+        debug_assert!(index < NAME);
+        self.region.word(self.base + READER_COLD + (4 + index) * WORD)
+    }
+}
+
+entry! {
+    /// What a writer counts.
+    WriterEntry {
+        /// Free or taken.
+        state = 0;
+        /// Messages committed.
+        messages = WORD;
+        /// Payload bytes committed.
+        bytes = 2 * WORD;
+        /// Writes that found no room.
+        full = 3 * WORD;
+        /// Slots given up.
+        sealed = 4 * WORD;
+    }
+}

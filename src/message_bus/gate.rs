@@ -1,0 +1,370 @@
+//! The gate: who reads, what may be overwritten, whose turn it is when there is no room.
+//!
+//! Knows cursors and positions, not what messages mean; it never waits for a reader.
+//!
+//! * **Law 1.** The gate stands behind every reader and behind every claim that is not finished: nobody claims past
+//!   gate + capacity. It moves only forward, under the gate lock, which is taken about once per eighth of a ring.
+//! * **Law 2.** A reader joins under the lock at the tail, so the gate cannot have passed it, and with it come all
+//!   releases the gate stands for: a new reader may look at a slot without a race with an earlier lap.
+//! * **Law 3.** Slots that the caller does not gate (a ring without readers, messages an evictable reader missed) are
+//!   walked under the lock only.
+//! * **Law 4.** An evictable reader pins its cursor word before it touches a slot, and an evictor changes only an
+//!   unpinned one: whoever wins the compare-and-swap, nobody reads what is being overwritten.
+//! * **Law 5.** A claim sealed over its owner's head keeps its bytes until the owner has seen it.
+
+use super::control::{Control, FENCED, NAME, READERS, ReaderEntry};
+use super::slot::{Ring, Seen, ahead, slot_len};
+use crate::sync::{Ordering, spin_loop, yield_now};
+use crate::traits::{ReaderStats, Stats, SubscribeError};
+
+const FREE: u64 = 0;
+const GATING: u64 = 1;
+const EVICTABLE: u64 = 2;
+
+/// Low bits of an evictable reader's cursor word.
+const PINNED: u64 = 1;
+const MOVING: u64 = 2;
+const CURSOR_FLAGS: u64 = 15;
+
+/// `flags`: writers from outside are refused. The bits below count pending outboxes.
+pub(super) const CLOSED: u64 = 1 << 63;
+
+/// How a reader counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Gating,
+    Evictable,
+}
+
+/// What an evictable reader finds when it wants to look.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Pin {
+    /// It may look at its position until it unpins.
+    Pinned,
+    /// It is being moved right now.
+    Busy,
+    /// It was moved to this position, past so many messages.
+    Moved { position: u64, lost: u64 },
+}
+
+/// The gate of one ring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Gate<'a> {
+    ring: &'a Ring,
+}
+
+/// The gate lock, held.
+struct Locked<'a>(Control<'a>);
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.0.lock().store(0, Ordering::Release); // SYNC POINT gate.lock
+    }
+}
+
+impl<'a> Gate<'a> {
+    #[inline(always)]
+    pub(super) fn new(ring: &'a Ring) -> Gate<'a> {
+        Gate { ring }
+    }
+
+    /// Everything before it may be overwritten. Acquire: with the position come the releases it stands for.
+    #[inline]
+    pub(super) fn position(self) -> u64 {
+        self.control().gate().load(Ordering::Acquire) // SYNC POINT gate.move
+    }
+
+    /// Moves the gate as far as readers and unfinished claims allow, and evictable readers out of the way of `target`.
+    /// Returns where it stands then.
+    #[cold]
+    pub(super) fn refresh(self, target: u64) -> u64 {
+        let locked = self.lock();
+        let control = self.control();
+        let gate = control.gate().load(Ordering::Relaxed);
+        // Moving evictable readers one message at a time would make every claim come here.
+        let wanted = target.wrapping_add(self.ring.capacity() / 8);
+        let limit = self.behind_fences(self.gating_minimum().unwrap_or_else(|| self.finished_from(gate, wanted)));
+        for index in 0..READERS {
+            let entry = control.reader(index);
+            if entry.state().load(Ordering::Acquire) == EVICTABLE && ahead(target, cursor_of(entry)) > 0 {
+                self.evict(entry, wanted, limit);
+            }
+        }
+        let moved = (0..READERS).fold(limit, |low, index| {
+            let entry = control.reader(index);
+            let evictable = entry.state().load(Ordering::Acquire) == EVICTABLE;
+            if evictable { earlier(low, cursor_of(entry)) } else { low }
+        });
+        // Relaxed would do for the memory the lock protects; readers of the gate outside the lock need the rest.
+        let moved = later(gate, moved);
+        control.gate().store(moved, Ordering::Release); // SYNC POINT gate.move
+        drop(locked);
+        moved
+    }
+
+    /// Adds a reader at the tail.
+    pub(super) fn join(self, kind: Kind, name: &str) -> Result<(usize, u64), SubscribeError> {
+        let _locked = self.lock();
+        let control = self.control();
+        let free = (0..READERS).find(|&index| control.reader(index).state().load(Ordering::Relaxed) == FREE);
+        let index = free.ok_or(SubscribeError::TooManyReaders { max: READERS })?;
+        let entry = control.reader(index);
+        // Acquire: with the tail comes the gate that its claims relied on.
+        let tail = control.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
+        entry.cursor().store(tail, Ordering::Relaxed);
+        entry.lost().store(0, Ordering::Relaxed);
+        entry.ticket().store(0, Ordering::Relaxed);
+        entry.outbox_high_water().store(0, Ordering::Relaxed);
+        let mut bytes = name.as_bytes().iter().copied().take(NAME * 8 - 1);
+        for word in 0..NAME {
+            let part = std::array::from_fn(|_| bytes.next().unwrap_or(0));
+            entry.name(word).store(u64::from_le_bytes(part), Ordering::Relaxed);
+        }
+        let state = if kind == Kind::Gating { GATING } else { EVICTABLE };
+        entry.state().store(state, Ordering::Release);
+        Ok((index, tail))
+    }
+
+    /// Removes a reader.
+    pub(super) fn leave(self, index: usize) {
+        let _locked = self.lock();
+        self.control().reader(index).state().store(FREE, Ordering::Release);
+    }
+
+    /// Lets writers reuse everything before `position`; called by the gating reader `index` only.
+    #[inline]
+    pub(super) fn release(self, index: usize, position: u64) {
+        self.control().reader(index).cursor().store(position, Ordering::Release); // SYNC POINT gate.release
+    }
+
+    /// Whether no gating reader stands behind the reader `index`.
+    pub(super) fn is_slowest(self, index: usize) -> bool {
+        let own = self.control().reader(index).cursor().load(Ordering::Relaxed);
+        self.gating_minimum().is_none_or(|minimum| ahead(own, minimum) <= 0)
+    }
+
+    // ------------------------------------------------------------------------------------------- evictable readers
+
+    /// Tries to pin the evictable reader `index`, which believes it stands at `position`.
+    #[inline]
+    pub(super) fn pin(self, index: usize, position: u64) -> Pin {
+        let entry = self.control().reader(index);
+        // Acquire: pairs with the evictor's move, so that the messages it leaves behind count.
+        match entry.cursor().compare_exchange(
+            position,
+            position | PINNED,
+            Ordering::Acquire, // SYNC POINT gate.evict
+            Ordering::Acquire,
+        ) {
+            Ok(_) => Pin::Pinned,
+            Err(word) if word & MOVING != 0 => Pin::Busy,
+            Err(word) => Pin::Moved { position: word, lost: entry.lost().swap(0, Ordering::Relaxed) },
+        }
+    }
+
+    /// Keeps a loss for the next [`pin`](Self::pin) that the reader acts on.
+    pub(super) fn put_back(self, index: usize, lost: u64) {
+        self.control().reader(index).lost().fetch_add(lost, Ordering::Relaxed);
+    }
+
+    /// Whether there are readers that let go of slots without waking anybody.
+    pub(super) fn has_evictable(self) -> bool {
+        let control = self.control();
+        (0..READERS).any(|index| control.reader(index).state().load(Ordering::Relaxed) == EVICTABLE)
+    }
+
+    /// Unpins the evictable reader `index`, which now stands at `position`.
+    #[inline]
+    pub(super) fn unpin(self, index: usize, position: u64) {
+        self.control().reader(index).cursor().store(position, Ordering::Release); // SYNC POINT gate.release
+    }
+
+    /// Moves an unpinned evictable reader to the first slot at or after `wanted`, but not past `limit`, and tells it
+    /// how many messages it missed. A pinned one is left alone: it moves on by itself within one copy.
+    fn evict(self, entry: ReaderEntry<'_>, wanted: u64, limit: u64) {
+        let from = entry.cursor().load(Ordering::Relaxed);
+        if from & CURSOR_FLAGS != 0 {
+            return;
+        }
+        // Acquire: pairs with the reader's last unpin. MOVING keeps it off its slots while they are counted.
+        let taken = entry.cursor().compare_exchange(from, from | MOVING, Ordering::Acquire, Ordering::Relaxed);
+        if taken.is_err() {
+            return;
+        }
+        let (mut position, mut lost) = (from, 0);
+        while ahead(wanted, position) > 0 && ahead(limit, position) > 0 {
+            match self.ring.observe(position) {
+                Seen::Message(header) => {
+                    lost += 1;
+                    position = position.wrapping_add(slot_len(header.size as usize));
+                }
+                Seen::Sealed { len, .. } => position = position.wrapping_add(len),
+                Seen::Open { .. } => break,
+            }
+        }
+        entry.lost().fetch_add(lost, Ordering::Relaxed);
+        entry.cursor().store(position, Ordering::Release); // SYNC POINT gate.evict
+    }
+
+    // -------------------------------------------------------------------------------------------------- silent claims
+
+    /// Seals the claim at `position`, whose fill is still running, so that readers go on. Its bytes stay untouched
+    /// until [`unfence`](Self::unfence). False if it was finished meanwhile, or too many claims are fenced already.
+    ///
+    /// Precondition: the caller's cursor stands at `position`.
+    pub(super) fn fence(self, position: u64) -> bool {
+        let _locked = self.lock();
+        let control = self.control();
+        let free = (0..FENCED).map(|index| control.fenced(index)).find(|word| word.load(Ordering::Relaxed) == 0);
+        let Some(word) = free else { return false };
+        // Known to the gate before any reader can pass it (law 5). The low bit keeps position 0 from meaning "free".
+        word.store(position | 1, Ordering::Relaxed);
+        let fenced = self.ring.fence(position);
+        if !fenced {
+            word.store(0, Ordering::Relaxed);
+        }
+        fenced
+    }
+
+    /// Gives up the bytes of the fenced claim at `position`; called by its owner, which is done with them.
+    pub(super) fn unfence(self, position: u64) {
+        let _locked = self.lock();
+        let control = self.control();
+        for index in 0..FENCED {
+            let word = control.fenced(index);
+            if word.load(Ordering::Relaxed) == position | 1 {
+                word.store(0, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn behind_fences(self, limit: u64) -> u64 {
+        (0..FENCED).fold(limit, |low, index| match self.control().fenced(index).load(Ordering::Relaxed) {
+            0 => low,
+            word => earlier(low, word & !1),
+        })
+    }
+
+    // --------------------------------------------------------------------------------------------------------- tickets
+
+    /// Queues reader `index`'s worker behind every outbox that is pending.
+    pub(super) fn take_ticket(self, index: usize) {
+        let control = self.control();
+        // 0 means "none", so the first ticket is 1.
+        let ticket = control.next_ticket().fetch_add(1, Ordering::Relaxed) + 1;
+        if control.reader(index).ticket().swap(ticket, Ordering::AcqRel) == 0 {
+            control.flags().fetch_add(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Takes reader `index`'s worker out of the queue; true if it was in it.
+    pub(super) fn give_up_ticket(self, index: usize) -> bool {
+        let control = self.control();
+        let held = control.reader(index).ticket().swap(0, Ordering::AcqRel) != 0;
+        if held {
+            control.flags().fetch_sub(1, Ordering::AcqRel);
+        }
+        held
+    }
+
+    /// Whether reader `index`'s worker may write to the ring: nobody holds an older ticket than its own, or it holds
+    /// none and nobody else does.
+    pub(super) fn is_first(self, index: usize) -> bool {
+        let control = self.control();
+        let own = control.reader(index).ticket().load(Ordering::Relaxed);
+        (0..READERS).filter(|&other| other != index).all(|other| {
+            let ticket = control.reader(other).ticket().load(Ordering::Acquire);
+            ticket == 0 || (own != 0 && own < ticket)
+        })
+    }
+
+    // ----------------------------------------------------------------------------------------------------------- stats
+
+    /// The counters of the bus.
+    pub(super) fn stats(self, writers: impl Iterator<Item = [u64; 4]>) -> Stats {
+        let control = self.control();
+        let tail = control.tail().load(Ordering::Acquire);
+        let mut stats = Stats { tail, ..Stats::default() };
+        for [messages, bytes, full, sealed] in writers {
+            stats.messages += messages;
+            stats.bytes += bytes;
+            stats.full += full;
+            stats.sealed += sealed;
+        }
+        for index in 0..READERS {
+            let entry = control.reader(index);
+            let state = entry.state().load(Ordering::Acquire);
+            if state == FREE {
+                continue;
+            }
+            let position = cursor_of(entry);
+            let name: Vec<u8> =
+                (0..NAME).flat_map(|word| entry.name(word).load(Ordering::Relaxed).to_le_bytes()).collect();
+            stats.readers.push(ReaderStats {
+                name: String::from_utf8_lossy(&name).trim_end_matches(['\0', '\u{FFFD}']).to_owned(),
+                position,
+                lag: ahead(tail, position).max(0) as u64,
+                evictable: state == EVICTABLE,
+                outbox_high_water: entry.outbox_high_water().load(Ordering::Relaxed),
+            });
+        }
+        stats
+    }
+
+    // -------------------------------------------------------------------------------------------------------- private
+
+    fn control(self) -> Control<'a> {
+        self.ring.control()
+    }
+
+    /// The earliest position a gating reader still needs.
+    fn gating_minimum(self) -> Option<u64> {
+        let control = self.control();
+        (0..READERS)
+            .map(|index| control.reader(index))
+            .filter(|entry| entry.state().load(Ordering::Acquire) == GATING)
+            .map(|entry| entry.cursor().load(Ordering::Acquire)) // SYNC POINT gate.release
+            .reduce(earlier)
+    }
+
+    /// The first slot at or after `from` that is not finished, looking no further than `wanted` and the tail.
+    /// Precondition: the lock is held and no gating reader exists (law 3).
+    fn finished_from(self, from: u64, wanted: u64) -> u64 {
+        let tail = self.control().tail().load(Ordering::Acquire); // SYNC POINT claim.tail
+        let mut position = from;
+        while ahead(wanted, position) > 0 && ahead(tail, position) > 0 {
+            position = match self.ring.observe(position) {
+                Seen::Message(header) => position.wrapping_add(slot_len(header.size as usize)),
+                Seen::Sealed { len, fenced: false } => position.wrapping_add(len),
+                Seen::Sealed { fenced: true, .. } | Seen::Open { .. } => break,
+            };
+        }
+        position
+    }
+
+    /// Takes the gate lock. Its critical sections run no user code and wait for nothing.
+    fn lock(self) -> Locked<'a> {
+        let control = self.control();
+        for attempt in 1u32.. {
+            let word = control.lock();
+            if word.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
+                break; // SYNC POINT gate.lock
+            }
+            if attempt % 64 == 0 { yield_now() } else { spin_loop() }
+        }
+        Locked(control)
+    }
+}
+
+/// Where an entry's reader stands, flags taken off.
+fn cursor_of(entry: ReaderEntry<'_>) -> u64 {
+    entry.cursor().load(Ordering::Acquire) & !CURSOR_FLAGS // SYNC POINT gate.release
+}
+
+fn earlier(a: u64, b: u64) -> u64 {
+    if ahead(a, b) <= 0 { a } else { b }
+}
+
+fn later(a: u64, b: u64) -> u64 {
+    if ahead(a, b) >= 0 { a } else { b }
+}

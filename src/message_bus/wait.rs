@@ -1,0 +1,233 @@
+//! Waiting: what a thread does while there is nothing to do, and how it is woken.
+//!
+//! A [`WaitStrategy`] says how long to stay awake; [`Waiters`] is where a thread sleeps after that. A sleeper
+//! announces itself, passes a heavy barrier and looks once more; a waker makes its change, passes a light barrier and
+//! looks for sleepers. At least one of them sees the other, and while nobody sleeps a waker pays one load.
+
+use crate::sync::{AtomicU64, Barrier, Condvar, Mutex, MutexGuard, Ordering, lock, spin_loop, yield_now};
+use crate::traits::Reader;
+use std::time::{Duration, Instant};
+
+/// What to do after a look that found nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Idle {
+    /// Look again.
+    Again,
+    /// Sleep until woken.
+    Park,
+}
+
+/// How a reader spends the time until the next message. A type, chosen with
+/// [`CircularBus::waiting`](super::CircularBus::waiting).
+pub trait WaitStrategy: Default + std::fmt::Debug + Send + 'static {
+    /// A wait begins; `handled` messages were read since the last one began.
+    fn begin(&mut self, handled: u64) {
+        let _ = handled;
+    }
+
+    /// A look found nothing. May spin, pause or yield before it returns.
+    fn idle(&mut self) -> Idle;
+}
+
+/// The default: spins for the time a prompt answer takes, then pauses for about a microsecond at a time, then yields,
+/// then sleeps.
+///
+/// A reader that polls the very line that is being written slows everybody down by up to five times. So when the last
+/// waits were short and found little, as when a reader runs just behind a busy writer, it pauses first, and goes on
+/// doing so as long as the pauses pay with batches.
+#[derive(Debug, Default)]
+pub struct Adaptive {
+    looks: u32,
+    paused: bool,
+    /// How many waits in a row ended at once: the sign of a busy writer just ahead.
+    chase: u32,
+}
+
+impl Adaptive {
+    const SPINS: u32 = 100;
+    const PAUSES: u32 = 50;
+    const YIELDS: u32 = 5;
+    /// Waits that end within so many looks are a chase.
+    const CHASE_LOOKS: u32 = 6;
+    const CHASE: u32 = 4;
+    /// A pause that finds so many messages was worth it.
+    const BATCH: u64 = 4;
+}
+
+impl WaitStrategy for Adaptive {
+    fn begin(&mut self, handled: u64) {
+        let pays = self.paused && handled >= Self::BATCH;
+        let chases = !self.paused && self.looks <= Self::CHASE_LOOKS && handled != 0;
+        self.chase = if pays {
+            Self::CHASE
+        } else if chases {
+            (self.chase + 1).min(Self::CHASE)
+        } else {
+            0
+        };
+        self.looks = 0;
+        self.paused = false;
+    }
+
+    #[inline]
+    fn idle(&mut self) -> Idle {
+        self.looks += 1;
+        let spins = if self.chase >= Self::CHASE { 0 } else { Self::SPINS };
+        if self.looks <= spins {
+            spin_loop();
+        } else if self.looks <= spins + Self::PAUSES {
+            self.paused = true;
+            pause();
+        } else if self.looks <= spins + Self::PAUSES + Self::YIELDS {
+            yield_now();
+        } else {
+            return Idle::Park;
+        }
+        Idle::Again
+    }
+}
+
+/// Never leaves the core: the lowest latency, at the price of a core per reader.
+#[derive(Debug, Default)]
+pub struct Spin;
+
+impl WaitStrategy for Spin {
+    #[inline]
+    fn idle(&mut self) -> Idle {
+        spin_loop();
+        Idle::Again
+    }
+}
+
+/// Gives the core away between looks, but is never idle: for more readers than cores.
+#[derive(Debug, Default)]
+pub struct Yield;
+
+impl WaitStrategy for Yield {
+    #[inline]
+    fn idle(&mut self) -> Idle {
+        yield_now();
+        Idle::Again
+    }
+}
+
+/// Sleeps at once.
+#[derive(Debug, Default)]
+pub struct Park;
+
+impl WaitStrategy for Park {
+    #[inline]
+    fn idle(&mut self) -> Idle {
+        Idle::Park
+    }
+}
+
+/// Keeps the core for about a microsecond and touches no memory.
+#[inline]
+fn pause() {
+    // A pause instruction takes 4 to 50 ns, by processor.
+    for _ in 0..if cfg!(any(miri, rust_messenger_loom)) { 1 } else { 40 } {
+        spin_loop();
+    }
+}
+
+/// Where threads sleep until somebody changes something.
+///
+/// The words that say whether anybody sleeps belong to the caller, so that they can stand where the waker looks anyway.
+#[derive(Debug)]
+pub(super) struct Waiters {
+    asleep: Mutex<()>,
+    changed: Condvar,
+    barrier: Barrier,
+}
+
+impl Waiters {
+    pub(super) fn new() -> Waiters {
+        Waiters { asleep: Mutex::new(()), changed: Condvar::new(), barrier: Barrier::detect() }
+    }
+
+    /// Wakes everybody who sleeps on `sleepers`. To be called after the change that they wait for.
+    #[inline]
+    pub(super) fn notify(&self, sleepers: &AtomicU64) {
+        self.barrier.light(); // SYNC POINT wait.announce
+        if sleepers.load(Ordering::Relaxed) != 0 {
+            self.wake(sleepers);
+        }
+    }
+
+    #[cold]
+    fn wake(&self, sleepers: &AtomicU64) {
+        // Under the lock a sleeper has either not looked yet or is asleep for good, so none is missed. Zero, so that
+        // a busy writer does not come here again before the sleeper is back.
+        let asleep = lock(&self.asleep);
+        sleepers.store(0, Ordering::Relaxed);
+        drop(asleep);
+        self.changed.notify_all();
+    }
+
+    /// Sleeps until `ready`, announced on each of `sleepers`. Returns what `ready` said last: false after `timeout`.
+    pub(super) fn park(
+        &self,
+        sleepers: &[&AtomicU64],
+        timeout: Option<Duration>,
+        mut ready: impl FnMut() -> bool,
+    ) -> bool {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut asleep = lock(&self.asleep);
+        loop {
+            for word in sleepers {
+                word.store(1, Ordering::Relaxed);
+            }
+            self.barrier.heavy(); // SYNC POINT wait.announce
+            if ready() {
+                return true;
+            }
+            match deadline {
+                None => asleep = self.changed.wait(asleep).unwrap_or_else(std::sync::PoisonError::into_inner),
+                Some(deadline) => match deadline.checked_duration_since(Instant::now()) {
+                    None => return false,
+                    Some(left) if left.is_zero() => return false,
+                    Some(left) => asleep = self.wait_timeout(asleep, left),
+                },
+            }
+        }
+    }
+
+    /// The waiting of every reader: stays awake as `strategy` says and sleeps after that, until `ended` or `timeout`.
+    ///
+    /// `cap` bounds each sleep, for changes that nobody announces.
+    pub(super) fn wait_until<R: Reader>(
+        &self,
+        reader: &mut R,
+        strategy: &mut impl WaitStrategy,
+        sleepers: &[&AtomicU64],
+        timeout: Option<Duration>,
+        cap: Option<Duration>,
+        mut ended: impl FnMut(&mut R) -> bool,
+    ) {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        for look in 1u32.. {
+            if ended(reader) {
+                return;
+            }
+            let parks = strategy.idle() == Idle::Park;
+            if !parks && look % 64 != 0 {
+                continue;
+            }
+            let silent = reader.unblock();
+            if parks {
+                let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+                let limit = [left, silent, cap].into_iter().flatten().min();
+                // A claim that was made meanwhile may stay silent, and nobody wakes this thread for that.
+                self.park(sleepers, limit, || ended(reader) || (silent.is_none() && reader.unblock().is_some()));
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return;
+            }
+        }
+    }
+
+    fn wait_timeout<'a>(&self, asleep: MutexGuard<'a, ()>, left: Duration) -> MutexGuard<'a, ()> {
+        self.changed.wait_timeout(asleep, left).unwrap_or_else(std::sync::PoisonError::into_inner).0
+    }
+}

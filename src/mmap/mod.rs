@@ -1,0 +1,102 @@
+//! Bytes with an address: knows nothing of messages, slots or who may touch what when.
+//!
+//! A [`Region`] hands out two views of one memory. [`Region::word`] gives shared atomic words; the `with_bytes` pair
+//! gives plain bytes for the length of a call, and leaves it to the caller to prove that nobody else touches them.
+//! Everything in it is position independent. Under loom the same surface is made of model cells (`model.rs`), because
+//! loom's atomics do not fit into mapped bytes.
+
+#[cfg(not(rust_messenger_loom))]
+mod anonymous;
+#[cfg(rust_messenger_loom)]
+mod model;
+
+#[cfg(rust_messenger_loom)]
+pub(crate) use model::Region;
+#[cfg(not(rust_messenger_loom))]
+pub(crate) use mapped::Region;
+
+#[cfg(not(rust_messenger_loom))]
+#[allow(unsafe_code)]
+mod mapped {
+    use super::anonymous;
+    use crate::sync::AtomicU64;
+    use memmap2::MmapRaw;
+    use std::io;
+
+    /// Mapped memory of fixed address and length, zeroed when made. Pages are aligned to at least 4096 bytes.
+    #[derive(Debug)]
+    pub(crate) struct Region {
+        base: *mut u8,
+        len: usize,
+        /// Keeps the mapping alive; all access goes through `base`.
+        _mapping: MmapRaw,
+    }
+
+    // SAFETY: the mapping belongs to no thread and is only reached through `base`: either as atomic words, which may
+    // be shared, or as plain bytes, for which the callers of the unsafe methods prove exclusive or read-only access.
+    unsafe impl Send for Region {}
+    // SAFETY: as for `Send`; no method of `&Region` touches memory non-atomically without such a proof.
+    unsafe impl Sync for Region {}
+
+    impl Region {
+        /// Private zeroed memory of `len` bytes, present before the first message needs it.
+        ///
+        /// # Errors
+        ///
+        /// What the system says when it has no such memory to give.
+        pub(crate) fn anonymous(len: usize) -> io::Result<Region> {
+            let mapping = anonymous::map(len)?;
+            Ok(Region { base: mapping.as_mut_ptr(), len: mapping.len(), _mapping: mapping })
+        }
+
+        /// The atomic word at `offset` bytes.
+        ///
+        /// # Panics
+        ///
+        /// If the word is not aligned or not inside the region: a bug of the caller, never of a user's input.
+        #[inline]
+        pub(crate) fn word(&self, offset: usize) -> &AtomicU64 {
+            assert!(offset % 8 == 0 && offset < self.len && self.len - offset >= 8, "no word at {offset}");
+            // SAFETY: aligned and in bounds, checked above.
+            unsafe { self.word_unchecked(offset) }
+        }
+
+        /// The atomic word at `offset` bytes, without asking.
+        ///
+        /// # Safety
+        ///
+        /// `offset` is a multiple of 8 and `offset + 8 <= len`.
+        #[inline(always)]
+        pub(crate) unsafe fn word_unchecked(&self, offset: usize) -> &AtomicU64 {
+            debug_assert!(offset % 8 == 0 && offset + 8 <= self.len);
+            // SAFETY: in bounds and aligned by the caller's promise, since the base is page aligned; the mapping lives
+            // as long as `self`; every bit pattern is an `AtomicU64`, and plain access to the same bytes never runs at
+            // the same time (the promise of `with_bytes` and `with_bytes_mut`).
+            unsafe { AtomicU64::from_ptr(self.base.add(offset).cast::<u64>()) }
+        }
+
+        /// Lends `len` bytes at `offset` for reading.
+        ///
+        /// # Safety
+        ///
+        /// `offset + len <= self.len`, and until `f` returns nobody writes to these bytes.
+        #[inline(always)]
+        pub(crate) unsafe fn with_bytes<R>(&self, offset: usize, len: usize, f: impl FnOnce(&[u8]) -> R) -> R {
+            debug_assert!(offset + len <= self.len);
+            // SAFETY: in bounds and free of writers by the caller's promise; mapped memory is always initialised.
+            f(unsafe { std::slice::from_raw_parts(self.base.add(offset), len) })
+        }
+
+        /// Lends `len` bytes at `offset` for writing.
+        ///
+        /// # Safety
+        ///
+        /// `offset + len <= self.len`, and until `f` returns nobody else reads or writes these bytes in any way.
+        #[inline(always)]
+        pub(crate) unsafe fn with_bytes_mut<R>(&self, offset: usize, len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
+            debug_assert!(offset + len <= self.len);
+            // SAFETY: in bounds and exclusive by the caller's promise; mapped memory is always initialised.
+            f(unsafe { std::slice::from_raw_parts_mut(self.base.add(offset), len) })
+        }
+    }
+}

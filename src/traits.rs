@@ -1,0 +1,869 @@
+//! The vocabulary: what users implement, what buses implement, and the errors between them.
+//!
+//! Names no bus, no mapping, no thread and no codec. A **message** has an id and a way to become bytes; a **handler**
+//! has an id, receives messages ([`Handle`]) and sends them ([`Sender`]); a **bus** hands out [`Reader`]s and writers
+//! ([`Publish`]); a [`Writer`] is what a handler is given to talk to the world.
+
+use std::error::Error;
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+// ---------------------------------------------------------------------------------------------------------- messages
+
+/// Something that travels on a bus, known by its id.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is used as a message but has no id",
+    note = "implement `rust_messenger::traits::Message` for `{Self}`, or use one of the one-line macros, such as `rust_messenger::serde_message!({Self}, MessageId::Name)`"
+)]
+pub trait Message {
+    /// `u16`, or an enum that `as u16` accepts: see [`messenger_id_enum!`](crate::messenger_id_enum).
+    type Id: Into<u16>;
+    /// What tells this message from every other one in a routing table.
+    const ID: Self::Id;
+}
+
+/// A message that is encoded into the bus: serde, prost, or written by hand.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be sent: nothing says how it becomes bytes",
+    note = "use `serde_message!`, `prost_message!`, `bincode_message!` or `zero_copy_message!`, or implement `ExtendedMessage` for `{Self}` by hand"
+)]
+pub trait ExtendedMessage: Message {
+    /// How many bytes [`write_into`](Self::write_into) fills.
+    fn get_size(&self) -> usize;
+
+    /// Writes the message into `buffer`, which is [`get_size`](Self::get_size) bytes long and zeroed.
+    fn write_into(&self, buffer: &mut [u8]);
+
+    /// Writes the message into the claimed space; what [`Sender`] calls.
+    ///
+    /// Provided: zeroes the space and calls [`write_into`](Self::write_into). An encoder that appends with
+    /// [`Space::put`] needs no zeroed memory and can report an error instead of panicking.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`]; the claimed slot is then sealed and readers step over it.
+    fn encode(&self, space: &mut Space<'_>) -> Result<(), EncodeError> {
+        self.write_into(space.zeroed());
+        Ok(())
+    }
+
+    /// The encoded message, when it is already there in memory: it is then copied in one go.
+    fn as_encoded(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// A message that is decoded into a value of its own.
+pub trait DeserializeFrom: Sized {
+    /// Decodes `buffer`, or panics.
+    fn deserialize_from(buffer: &[u8]) -> Self;
+
+    /// Decodes `buffer`. Provided: turns a panic of [`deserialize_from`](Self::deserialize_from) into an error (the
+    /// process's panic hook still runs).
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] with the reason.
+    fn try_deserialize_from(buffer: &[u8]) -> Result<Self, DecodeError> {
+        catch_unwind(AssertUnwindSafe(|| Self::deserialize_from(buffer)))
+            .map_err(|panic| DecodeError::new(panic_text(panic.as_ref())))
+    }
+}
+
+/// How a routed message is read off the bus: as a value of its own, or in place.
+///
+/// Every `ExtendedMessage + DeserializeFrom` has it; `zero_copy_message!` implements it for plain memory.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is routed but cannot be read off the bus",
+    note = "use `serde_message!`, `prost_message!`, `bincode_message!` or `zero_copy_message!`, or implement `ExtendedMessage` and `DeserializeFrom` for `{Self}`"
+)]
+pub trait Encoded: Message {
+    /// The value, or a reference into the bus.
+    type Decoded<'a>: std::borrow::Borrow<Self>;
+
+    /// Reads one message.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`] when the bytes are no such message.
+    fn decode(payload: &[u8]) -> Result<Self::Decoded<'_>, DecodeError>;
+}
+
+impl<M: ExtendedMessage + DeserializeFrom + 'static> Encoded for M {
+    type Decoded<'a> = M;
+
+    #[inline]
+    fn decode(payload: &[u8]) -> Result<M, DecodeError> {
+        M::try_deserialize_from(payload)
+    }
+}
+
+/// What stands in front of every payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// The id of the handler that sent the message.
+    pub source: u16,
+    /// The id of the message.
+    pub message: u16,
+    /// The length of the payload in bytes.
+    pub size: u32,
+    /// Where the message stands in the one order of its bus; never reused.
+    pub position: u64,
+}
+
+/// The claimed bytes of one message, filled from front to back. What is left unfilled is zeroed before anyone can read
+/// it, so nothing an earlier message left in the same memory ever reaches a reader.
+#[derive(Debug)]
+pub struct Space<'a> {
+    bytes: &'a mut [u8],
+    filled: usize,
+}
+
+impl<'a> Space<'a> {
+    pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
+        Space { bytes, filled: 0 }
+    }
+
+    /// How many bytes are still unfilled.
+    pub fn remaining(&self) -> usize {
+        self.bytes.len() - self.filled
+    }
+
+    /// Appends `bytes`.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::TooLong`] when they do not fit; nothing is written then.
+    #[inline]
+    pub fn put(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        let claimed = self.bytes.len();
+        let rest = self.unfilled();
+        rest.get_mut(..bytes.len()).ok_or(EncodeError::TooLong { claimed })?.copy_from_slice(bytes);
+        self.advance(bytes.len());
+        Ok(())
+    }
+
+    /// Zeroes all that is unfilled, lends it, and counts it as filled.
+    #[inline]
+    pub fn zeroed(&mut self) -> &mut [u8] {
+        let from = std::mem::replace(&mut self.filled, self.bytes.len());
+        let rest = &mut self.bytes[from..];
+        rest.fill(0);
+        rest
+    }
+
+    /// The unfilled bytes as earlier messages left them: for encoders of this crate that only write.
+    #[inline]
+    pub(crate) fn unfilled(&mut self) -> &mut [u8] {
+        &mut self.bytes[self.filled..]
+    }
+
+    /// Counts `len` bytes of [`unfilled`](Self::unfilled) as filled.
+    #[inline]
+    pub(crate) fn advance(&mut self, len: usize) {
+        debug_assert!(len <= self.remaining());
+        self.filled += len;
+    }
+}
+
+impl Drop for Space<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.remaining() != 0 {
+            self.zeroed();
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------------------- handlers
+
+/// A nano-service: a plain struct that receives messages and sends messages.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` stands in the routing table but is no handler",
+    note = "implement `rust_messenger::traits::Handler` for `{Self}`: it needs an id, all else is provided"
+)]
+pub trait Handler {
+    /// `u16`, or an enum that `as u16` accepts: see [`messenger_id_enum!`](crate::messenger_id_enum).
+    type Id: Into<u16>;
+    /// What its messages carry as their source.
+    const ID: Self::Id;
+
+    /// Called once, after every worker is subscribed and this worker's handlers are made.
+    fn on_start<W: Writer>(&mut self, writer: &W) {
+        let _ = writer;
+    }
+
+    /// Called once before each wait of the worker, and when a [deadline](Self::next_deadline) has come.
+    fn on_loop<W: Writer>(&mut self, writer: &W) {
+        let _ = writer;
+    }
+
+    /// Called once, after the last message.
+    fn on_stop(&mut self) {}
+
+    /// When [`on_loop`](Self::on_loop) should run at the latest, in the time of [`Writer::now`]. In the past: now, do
+    /// not sleep. `None`: no need.
+    fn next_deadline(&self) -> Option<Time> {
+        None
+    }
+}
+
+/// How a handler is made from the configuration of its routing table.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be made from the table's configuration `{Config}`",
+    note = "implement `rust_messenger::traits::New<{Config}>` for `{Self}`"
+)]
+pub trait New<Config>: Handler {
+    /// Makes the handler, on the thread of its worker.
+    fn new<W: Writer>(config: &Config, writer: &W) -> Self;
+}
+
+/// What a handler does with a message.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle `{M}`",
+    note = "implement `rust_messenger::traits::Handle<{M}>` for `{Self}`"
+)]
+pub trait Handle<M: Message> {
+    /// Called for every message of this kind that is routed here, in the order of the bus.
+    fn handle<W: Writer>(&mut self, message: &M, writer: &W);
+}
+
+/// How a handler sends: `Self::send(&message, writer)`. Every [`Handler`] has it.
+pub trait Sender: Handler {
+    /// Sends `message`. A worker never waits here: when the bus is full the message goes to the worker's outbox.
+    ///
+    /// Returns nothing, because handlers end in it; what fails is reported to the messenger
+    /// ([`Report::Unsent`]).
+    #[inline]
+    fn send<M: ExtendedMessage, W: Writer>(message: &M, writer: &W) {
+        let mut payload = Encode(message);
+        if let Err(error) = writer.put(Self::ID.into(), M::ID.into(), &mut payload) {
+            writer.report(Report::Unsent { source: Self::ID.into(), message: M::ID.into(), error });
+        }
+    }
+
+    /// Sends `message` if the bus has room for it now.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]; the message was not sent.
+    #[inline]
+    fn try_send<M: ExtendedMessage, P: Publish>(message: &M, writer: &P) -> Result<(), WriteError> {
+        writer.try_put(Self::ID.into(), M::ID.into(), &mut Encode(message))
+    }
+}
+
+impl<H: Handler> Sender for H {}
+
+/// What writes one payload into its claimed slot. Made by the methods of [`Publish`] and [`Sender`].
+pub trait Payload {
+    /// How many bytes to claim.
+    fn size(&self) -> usize;
+
+    /// The bytes, when they are already there. They are then copied, and nothing foreign runs while the slot is open.
+    fn as_encoded(&self) -> Option<&[u8]> {
+        None
+    }
+
+    /// Fills the claimed bytes; called at most once.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError`]; the slot is then sealed.
+    fn fill(&mut self, space: &mut Space<'_>) -> Result<(), EncodeError>;
+}
+
+/// A message on its way.
+struct Encode<'a, M>(&'a M);
+
+impl<M: ExtendedMessage> Payload for Encode<'_, M> {
+    #[inline]
+    fn size(&self) -> usize {
+        self.0.get_size()
+    }
+
+    #[inline]
+    fn as_encoded(&self) -> Option<&[u8]> {
+        self.0.as_encoded()
+    }
+
+    #[inline]
+    fn fill(&mut self, space: &mut Space<'_>) -> Result<(), EncodeError> {
+        self.0.encode(space)
+    }
+}
+
+/// Bytes on their way.
+struct Bytes<'a>(&'a [u8]);
+
+impl Payload for Bytes<'_> {
+    #[inline]
+    fn size(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    fn as_encoded(&self) -> Option<&[u8]> {
+        Some(self.0)
+    }
+
+    #[inline]
+    fn fill(&mut self, space: &mut Space<'_>) -> Result<(), EncodeError> {
+        space.put(self.0)
+    }
+}
+
+/// A closure that fills zeroed bytes.
+struct Fill<F> {
+    size: usize,
+    fill: Option<F>,
+}
+
+impl<F: FnOnce(&mut [u8])> Payload for Fill<F> {
+    #[inline]
+    fn size(&self) -> usize {
+        self.size
+    }
+
+    #[inline]
+    fn fill(&mut self, space: &mut Space<'_>) -> Result<(), EncodeError> {
+        if let Some(fill) = self.fill.take() {
+            fill(space.zeroed());
+        }
+        Ok(())
+    }
+}
+
+/// The writing side of a bus.
+///
+/// `source` and `message` are the ids a reader finds in the [`Header`]. `try_` methods never wait; the others wait
+/// until there is room, or, inside a worker, use its outbox.
+pub trait Publish {
+    /// Writes one payload if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]; nothing was published, and after [`WriteError::Full`] `payload` can be tried again.
+    fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError>;
+
+    /// Waits until [`try_put`](Self::try_put) of `size` bytes may have room, or the bus is closed; may return early.
+    fn wait_for_room(&self, size: usize);
+
+    /// Writes one payload, waiting for room.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`], but never [`WriteError::Full`].
+    #[inline]
+    fn put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+        loop {
+            match self.try_put(source, message, payload) {
+                Err(WriteError::Full) => self.wait_for_room(payload.size()),
+                done => return done,
+            }
+        }
+    }
+
+    /// Lets `fill` write `size` zeroed bytes in place, if there is room now.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]; nothing was published.
+    #[inline]
+    fn try_write(&self, source: u16, message: u16, size: usize, fill: impl FnOnce(&mut [u8])) -> Result<(), WriteError> {
+        self.try_put(source, message, &mut Fill { size, fill: Some(fill) })
+    }
+
+    /// Lets `fill` write `size` zeroed bytes in place, waiting for room.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]; nothing was published.
+    #[inline]
+    fn write(&self, source: u16, message: u16, size: usize, fill: impl FnOnce(&mut [u8])) -> Result<(), WriteError> {
+        self.put(source, message, &mut Fill { size, fill: Some(fill) })
+    }
+
+    /// Copies `payload`, if there is room now. The fastest way in: one copy, nothing zeroed.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]; nothing was published.
+    #[inline]
+    fn try_write_bytes(&self, source: u16, message: u16, payload: &[u8]) -> Result<(), WriteError> {
+        self.try_put(source, message, &mut Bytes(payload))
+    }
+
+    /// Copies `payload`, waiting for room.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]; nothing was published.
+    #[inline]
+    fn write_bytes(&self, source: u16, message: u16, payload: &[u8]) -> Result<(), WriteError> {
+        self.put(source, message, &mut Bytes(payload))
+    }
+}
+
+/// What a handler is given to talk to the world; also what
+/// [`Messenger::writer`](crate::messenger::Messenger::writer) hands to outside threads.
+pub trait Writer: Publish {
+    /// The time. Handlers ask here rather than the system, so that simulated and replayed runs are exact.
+    fn now(&self) -> Time;
+
+    /// Stops the messenger: all that is on the bus is still handled, then every worker ends.
+    fn stop(&self);
+
+    /// Says that the calling handler cannot go on. The messenger stops, and `join()` returns `error`.
+    fn fail(&self, error: impl Into<Box<dyn Error + Send + Sync>>);
+
+    /// Hands a report to the messenger's callback and counts it.
+    fn report(&self, report: Report);
+}
+
+/// What goes wrong on the way without ending anything; given to the callback in the messenger's options.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Report {
+    /// A routed message could not be decoded. It was skipped.
+    Undecodable {
+        /// Where it stood and what it claimed to be.
+        header: Header,
+        /// What was wrong with it.
+        error: DecodeError,
+    },
+    /// [`Sender::send`] failed. The message is gone.
+    Unsent {
+        /// The id of the handler that sent it.
+        source: u16,
+        /// The id of the message.
+        message: u16,
+        /// Why.
+        error: WriteError,
+    },
+    /// A worker thread could not be pinned to its core. It runs unpinned.
+    NotPinned {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// The core that was asked for.
+        core: usize,
+        /// What the system said.
+        error: String,
+    },
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Report::Undecodable { header, error } => write!(
+                f,
+                "message {} from source {} at position {} skipped: {error}",
+                header.message, header.source, header.position
+            ),
+            Report::Unsent { source, message, error } => {
+                write!(f, "message {message} from source {source} not sent: {error}")
+            }
+            Report::NotPinned { worker, core, error } => {
+                write!(f, "worker {worker} runs unpinned, core {core} was refused: {error}")
+            }
+        }
+    }
+}
+
+/// Delivers the messages of one worker; made by [`Messenger!`](crate::Messenger).
+pub trait Router {
+    /// Hands the message to every handler it is routed to, or to none.
+    fn route<W: Writer>(&mut self, header: &Header, payload: &[u8], writer: &W, at: &std::cell::Cell<&'static str>);
+}
+
+// --------------------------------------------------------------------------------------------------------------- bus
+
+/// Byte slots in one order, many readers.
+///
+/// A cloned bus is a second handle on the same memory. The laws that every bus keeps are listed in
+/// [`message_bus`](crate::message_bus).
+pub trait MessageBus: Clone + Send + Sync + 'static {
+    /// Reads every message claimed since its subscription, once, in order.
+    type Reader: Reader + Send + 'static;
+    /// Writes.
+    type Writer: BusWriter + Send + 'static;
+
+    /// Whether any number of writers may exist. If not, a routing table may send from one worker only.
+    const MANY_WRITERS: bool;
+
+    /// Adds a reader that starts at the tail and holds writers back when it is slow. `name` is shown in
+    /// [`stats`](Self::stats).
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`].
+    fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError>;
+
+    /// Adds a reader that does not hold others back: when it is what makes the bus full, it is moved on and told
+    /// [`ReadError::Lagged`]. It holds others for one copy of a message at most.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`].
+    fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError>;
+
+    /// A writer from outside. While workers run on the bus it is held back first when room gets scarce.
+    ///
+    /// # Errors
+    ///
+    /// [`WriterError`].
+    fn writer(&self) -> Result<Self::Writer, WriterError>;
+
+    /// The writer of the worker that reads with `reader`.
+    ///
+    /// # Errors
+    ///
+    /// [`WriterError`].
+    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::Writer, WriterError>;
+
+    /// From now on writers from outside get [`WriteError::Closed`]; readers get [`ReadError::Closed`] once they have
+    /// read everything. Workers may still write. Idempotent.
+    fn close(&self);
+
+    /// Ends every wait on this bus once, so that waiting threads look around.
+    fn wake(&self);
+
+    /// The position at which the next message will stand.
+    fn tail(&self) -> u64;
+
+    /// The largest payload in bytes.
+    fn max_payload(&self) -> usize;
+
+    /// The counters, read without disturbing anyone.
+    fn stats(&self) -> Stats;
+}
+
+/// One reader of a bus.
+pub trait Reader {
+    /// Hands the next message to `deliver` and steps over it once `deliver` returns. If it unwinds, the message is
+    /// still the next one.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError::Empty`] when there is none yet, and the other [`ReadError`]s.
+    fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError>;
+
+    /// As [`try_read`](Self::try_read), but waits for a message.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`]; [`ReadError::Empty`] when [`MessageBus::wake`] ended the wait.
+    fn read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
+        if !self.ready() {
+            self.wait(None);
+        }
+        self.try_read(deliver)
+    }
+
+    /// Whether [`try_read`](Self::try_read) would return something other than [`ReadError::Empty`].
+    fn ready(&mut self) -> bool;
+
+    /// Waits until `done`, [`MessageBus::wake`] was called since the last wait, or `timeout` has passed. Releases what
+    /// was read. `done` is asked again after each change of the kind named by `interest`; it must not wait.
+    fn wait_until(&mut self, timeout: Option<Duration>, interest: Interest, done: impl FnMut(&mut Self) -> bool);
+
+    /// Waits for a message: until the reader is [`ready`](Self::ready), and as [`wait_until`](Self::wait_until).
+    fn wait(&mut self, timeout: Option<Duration>) {
+        self.wait_until(timeout, Interest::Messages, Self::ready);
+    }
+
+    /// Goes on without a message whose writer has kept this reader waiting for too long, and says how long to wait
+    /// before asking again: `None` when nothing at this position is being written.
+    fn unblock(&mut self) -> Option<Duration>;
+
+    /// The position of the next message.
+    fn position(&self) -> u64;
+
+    /// Lets writers reuse everything that was read. Happens by itself at least once per eighth of the capacity and
+    /// before each wait.
+    fn release(&mut self);
+
+    /// Steps over the next message without looking at it.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_read`](Self::try_read).
+    fn skip(&mut self) -> Result<(), ReadError> {
+        self.try_read(|_, _| ())
+    }
+}
+
+/// The changes that a waiting reader wants to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Messages were written.
+    Messages,
+    /// Messages were written, or room came free.
+    Room,
+}
+
+/// What a worker needs of its bus besides writing: fair turns when the bus is full.
+///
+/// Outboxes flush in the order in which they became pending, by ticket; see
+/// [`worker`](crate::worker) for the rule that keeps cycles of workers from deadlock.
+pub trait BusWriter: Publish {
+    /// Queues up behind every outbox that is pending now.
+    fn take_ticket(&self);
+
+    /// Leaves the queue.
+    fn give_up_ticket(&self);
+
+    /// Whether no reader stands behind this worker's reader.
+    fn is_slowest(&self) -> bool;
+
+    /// Whether [`try_put`](Publish::try_put) of `size` bytes would find room now, and this worker's turn.
+    fn has_room(&self, size: usize) -> bool;
+
+    /// Records the size of the outbox in bytes for the high-water mark.
+    fn record_outbox(&self, bytes: usize);
+}
+
+/// The counters of a bus at one moment. Positions and lags are in bytes of the bus, slot headers and padding included.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Messages committed.
+    pub messages: u64,
+    /// Payload bytes committed.
+    pub bytes: u64,
+    /// How often a write found no room.
+    pub full: u64,
+    /// Slots given up: a fill that failed or panicked, or an owner that stayed silent.
+    pub sealed: u64,
+    /// The position at which the next message will stand.
+    pub tail: u64,
+    /// One entry for each reader.
+    pub readers: Vec<ReaderStats>,
+}
+
+/// The counters of one reader.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ReaderStats {
+    /// The name given at subscription, cut to 31 bytes.
+    pub name: String,
+    /// Everything before it is released.
+    pub position: u64,
+    /// How far it is behind the tail.
+    pub lag: u64,
+    /// Whether it may be moved on rather than hold others back.
+    pub evictable: bool,
+    /// The most bytes its worker's outbox ever held.
+    pub outbox_high_water: u64,
+}
+
+// -------------------------------------------------------------------------------------------------------------- time
+
+/// A moment in nanoseconds since an origin that only its clock knows. It never goes backwards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Time(u64);
+
+impl Time {
+    /// The moment `nanos` nanoseconds after the origin.
+    pub const fn from_nanos(nanos: u64) -> Time {
+        Time(nanos)
+    }
+
+    /// Nanoseconds since the origin.
+    pub const fn as_nanos(self) -> u64 {
+        self.0
+    }
+
+    /// How long after `earlier` this is; zero if it is not.
+    pub const fn since(self, earlier: Time) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl std::ops::Add<Duration> for Time {
+    type Output = Time;
+
+    /// Stops at the end of time, 584 years after the origin.
+    fn add(self, later: Duration) -> Time {
+        Time(self.0.saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// Tells the time to workers; replaced in simulations.
+pub trait Clock: Send + Sync {
+    /// The time now.
+    fn now(&self) -> Time;
+}
+
+// ------------------------------------------------------------------------------------------------------------ errors
+
+/// Why a message was not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// No room now. Try again later, or use the method that waits.
+    Full,
+    /// The payload is larger than the bus takes. Make the bus larger, or the message smaller.
+    TooLarge {
+        /// The payload's size in bytes.
+        size: usize,
+        /// The largest payload of this bus in bytes.
+        max: usize,
+    },
+    /// The bus is closed to writers from outside: the messenger is stopping.
+    Closed,
+    /// On a bus for one writer, this worker is not the one. Route the message from the worker that writes, or use a
+    /// bus for many writers.
+    NotAWriter,
+    /// The fill took so long that readers went on without the message.
+    Fenced,
+    /// The message could not be encoded.
+    Encode(EncodeError),
+    /// The worker's outbox is at its limit: its handlers send more than they receive, for too long.
+    OutboxFull {
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WriteError::Full => f.write_str("the bus is full"),
+            WriteError::TooLarge { size, max } => {
+                write!(f, "a payload of {size} bytes is larger than the {max} bytes this bus takes")
+            }
+            WriteError::Closed => f.write_str("the bus is closed to writers from outside"),
+            WriteError::NotAWriter => f.write_str("this worker is not the one writer of its bus"),
+            WriteError::Fenced => f.write_str("the fill took too long and readers went on without the message"),
+            WriteError::Encode(error) => write!(f, "not encoded: {error}"),
+            WriteError::OutboxFull { limit } => {
+                write!(f, "the worker's outbox is full ({limit} bytes): its handlers send more than they receive")
+            }
+        }
+    }
+}
+
+impl Error for WriteError {}
+
+impl From<EncodeError> for WriteError {
+    fn from(error: EncodeError) -> WriteError {
+        WriteError::Encode(error)
+    }
+}
+
+/// Why a message did not become bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// It wrote more than it had claimed: `get_size` and the encoder disagree.
+    TooLong {
+        /// How many bytes were claimed.
+        claimed: usize,
+    },
+    /// Its encoder refused it.
+    Refused(String),
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EncodeError::TooLong { claimed } => {
+                write!(f, "the message is longer than the {claimed} bytes it asked for")
+            }
+            EncodeError::Refused(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl Error for EncodeError {}
+
+/// Why bytes are not the message they claim to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    reason: String,
+}
+
+impl DecodeError {
+    /// An error that says `reason`.
+    pub fn new(reason: impl Into<String>) -> DecodeError {
+        DecodeError { reason: reason.into() }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "undecodable: {}", self.reason)
+    }
+}
+
+impl Error for DecodeError {}
+
+/// Why there is no message to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// None yet.
+    Empty,
+    /// This evictable reader was too slow and was moved past this many messages. The next read goes on from there.
+    Lagged(u64),
+    /// The bus is closed and everything has been read.
+    Closed,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::Empty => f.write_str("no message yet"),
+            ReadError::Lagged(messages) => write!(f, "too slow: moved past {messages} messages"),
+            ReadError::Closed => f.write_str("the bus is closed and read to its end"),
+        }
+    }
+}
+
+impl Error for ReadError {}
+
+/// Why there is no further reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The reader table is full. Drop a reader, or merge workers.
+    TooManyReaders {
+        /// How many readers a bus has room for.
+        max: usize,
+    },
+}
+
+impl fmt::Display for SubscribeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SubscribeError::TooManyReaders { max } => write!(f, "all {max} places for readers are taken"),
+        }
+    }
+}
+
+impl Error for SubscribeError {}
+
+/// Why there is no further writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WriterError {
+    /// The bus is for one writer, and it exists already. Use a bus for many writers, or drop the other one first.
+    Taken,
+}
+
+impl fmt::Display for WriterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WriterError::Taken => f.write_str("this bus takes one writer, and it exists already"),
+        }
+    }
+}
+
+impl Error for WriterError {}
+
+/// What a panic said, as far as it is text.
+pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a text").to_owned()
+}
