@@ -1,7 +1,39 @@
 #![doc = include_str!("../README.md")]
+#![deny(missing_docs, missing_debug_implementations)]
 
+mod lifecycle;
+mod r#macro;
 mod mmap;
 mod sync;
 
+pub mod encoding;
 pub mod message_bus;
+pub mod messenger;
+pub mod routing;
 pub mod traits;
+pub mod worker;
+
+#[cfg(feature = "zero_copy")]
+pub use encoding::zero_copy::{SendInPlace, ZeroCopyMessage};
+pub use message_bus::{CircularBus, CondvarBus};
+pub use messenger::{JoinHandles, Options};
+pub use traits::{
+    DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Reader, Sender, Writer,
+};
+
+/// What expansions name; nothing else may.
+#[doc(hidden)]
+pub mod __private {
+    pub use std::cell::Cell;
+    pub use std::clone::Clone;
+    pub use std::cmp::{Eq, PartialEq};
+    pub use std::convert::From;
+    pub use std::fmt::Debug;
+    pub use std::hash::Hash;
+    pub use std::marker::Copy;
+    pub use std::ops::Deref;
+    pub use std::option::Option;
+    pub use std::primitive::str;
+    pub use std::result::Result;
+    pub use std::{concat, stringify};
+}

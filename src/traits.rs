@@ -554,14 +554,20 @@ pub trait Reader {
     /// # Errors
     ///
     /// [`ReadError`]; [`ReadError::Empty`] when [`MessageBus::wake`] ended the wait.
+    #[inline]
     fn read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
-        if !self.ready() {
+        let mut deliver = Some(deliver);
+        // Called at most once: a read that calls it succeeds, and only one that did not is repeated.
+        let mut once = |header: &Header, payload: &[u8]| deliver.take().map(|deliver| deliver(header, payload));
+        let mut result = self.try_read(&mut once);
+        if let Err(ReadError::Empty) = result {
             self.wait(None);
+            result = self.try_read(&mut once);
         }
-        self.try_read(deliver)
+        result.and_then(|delivered| delivered.ok_or(ReadError::Empty))
     }
 
-    /// Whether [`try_read`](Self::try_read) would return something other than [`ReadError::Empty`].
+    /// Whether there is a message, or a [`ReadError::Lagged`] to be told.
     fn ready(&mut self) -> bool;
 
     /// Waits until `done`, [`MessageBus::wake`] was called since the last wait, or `timeout` has passed. Releases what

@@ -3,7 +3,7 @@
 use super::claim::{Claim, ManyWriters, OneWriter, Role};
 use super::control::WRITERS;
 use super::gate::{CLOSED, Gate, Kind, Pin};
-use super::slot::{Filled, Ring, SLOT_ALIGN, Seen, ahead, slot_len};
+use super::slot::{Filled, Ring, SLOT_ALIGN, Seen, slot_len};
 use super::wait::{Adaptive, Idle, WaitStrategy, Waiters};
 use crate::mmap::Region;
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
@@ -339,8 +339,12 @@ impl<W: WaitStrategy> Reader for RingReader<W> {
         }
     }
 
+    #[inline]
     fn ready(&mut self) -> bool {
-        self.has_message() || self.shared.control().flags().load(Ordering::Acquire) & CLOSED != 0 && self.is_at_tail()
+        match self.kind {
+            Kind::Gating => !matches!(self.shared.ring.observe(self.position), Seen::Open { .. }),
+            Kind::Evictable => self.ready_or_moved(),
+        }
     }
 
     fn wait_until(&mut self, timeout: Option<Duration>, interest: Interest, mut done: impl FnMut(&mut Self) -> bool) {
@@ -422,24 +426,19 @@ impl<W: WaitStrategy> RingReader<W> {
         self.shared.control().tail().load(Ordering::Acquire) == self.position
     }
 
-    /// Whether there is something other than an unfinished slot at the reader's position.
-    #[inline]
-    fn has_message(&mut self) -> bool {
-        match self.kind {
-            Kind::Gating => !matches!(self.shared.ring.observe(self.position), Seen::Open { .. }),
-            Kind::Evictable => match self.shared.gate().pin(self.index, self.position) {
-                Pin::Pinned => {
-                    let seen = self.shared.ring.observe(self.position);
-                    self.shared.gate().unpin(self.index, self.position);
-                    !matches!(seen, Seen::Open { .. })
-                }
-                Pin::Busy => false,
-                Pin::Moved { position, lost } => {
-                    self.shared.gate().put_back(self.index, lost);
-                    debug_assert!(ahead(position, self.position) > 0);
-                    true
-                }
-            },
+    /// Whether an evictable reader has a message, or was moved.
+    fn ready_or_moved(&self) -> bool {
+        match self.shared.gate().pin(self.index, self.position) {
+            Pin::Pinned => {
+                let seen = self.shared.ring.observe(self.position);
+                self.shared.gate().unpin(self.index, self.position);
+                !matches!(seen, Seen::Open { .. })
+            }
+            Pin::Busy => false,
+            Pin::Moved { lost, .. } => {
+                self.shared.gate().put_back(self.index, lost);
+                true
+            }
         }
     }
 

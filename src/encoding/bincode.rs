@@ -1,0 +1,57 @@
+//! serde types, encoded with bincode 1.3: for programs that already speak it. New ones use postcard; bincode is no
+//! longer maintained upstream (RUSTSEC-2025-0141).
+
+use crate::traits::{DecodeError, EncodeError, Space};
+use ::bincode::Options;
+use ::serde::{Serialize, de::DeserializeOwned};
+
+/// Makes a serde type a message: `bincode_message!(Type, id)`, where `id` is a `u16` or a fieldless enum's value.
+///
+/// ```
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Tick { price: u64 }
+/// rust_messenger::bincode_message!(Tick, 7);
+/// ```
+#[macro_export]
+macro_rules! bincode_message {
+    ($message:ty, $id:expr $(,)?) => {
+        $crate::__encoded_message!($message, $id, $crate::encoding::bincode);
+    };
+}
+
+/// What `bincode::serialize` uses, except that bytes left over are an error and no length in the bytes can make it
+/// reserve more than the message has.
+fn format(limit: usize) -> impl Options {
+    ::bincode::DefaultOptions::new().with_fixint_encoding().with_limit(limit as u64)
+}
+
+/// The encoded size of `message` in bytes; 0 if it cannot be encoded, which [`encode`] then reports.
+pub fn size<M: Serialize>(message: &M) -> usize {
+    ::bincode::serialized_size(message).ok().and_then(|size| usize::try_from(size).ok()).unwrap_or(0)
+}
+
+/// Encodes `message`.
+///
+/// # Errors
+///
+/// [`EncodeError`]: its `Serialize` refused, or wrote more than [`size`] said.
+pub fn encode<M: Serialize>(message: &M, space: &mut Space<'_>) -> Result<(), EncodeError> {
+    let claimed = space.remaining();
+    let mut rest = space.unfilled();
+    ::bincode::serialize_into(&mut rest, message).map_err(|error| match *error {
+        ::bincode::ErrorKind::Io(_) => EncodeError::TooLong { claimed },
+        other => EncodeError::Refused(other.to_string()),
+    })?;
+    let written = claimed - rest.len();
+    space.advance(written);
+    Ok(())
+}
+
+/// Decodes a message that fills all of `bytes`.
+///
+/// # Errors
+///
+/// [`DecodeError`]: these bytes are no such message, or more than one.
+pub fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<M, DecodeError> {
+    format(bytes.len()).deserialize(bytes).map_err(|error| DecodeError::new(error.to_string()))
+}

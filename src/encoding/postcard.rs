@@ -1,0 +1,50 @@
+//! serde types, encoded with postcard: compact, self-contained, stable since 1.0
+//! (<https://postcard.jamesmunns.com/wire-format>).
+
+use crate::traits::{DecodeError, EncodeError, Space};
+use ::serde::{Serialize, de::DeserializeOwned};
+
+/// Makes a serde type a message: `serde_message!(Type, id)`, where `id` is a `u16` or a fieldless enum's value.
+///
+/// ```
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Tick { price: u64 }
+/// rust_messenger::serde_message!(Tick, 7);
+/// ```
+#[macro_export]
+macro_rules! serde_message {
+    ($message:ty, $id:expr $(,)?) => {
+        $crate::__encoded_message!($message, $id, $crate::encoding::postcard);
+    };
+}
+
+/// The encoded size of `message` in bytes; 0 if it cannot be encoded, which [`encode`] then reports.
+pub fn size<M: Serialize>(message: &M) -> usize {
+    ::postcard::experimental::serialized_size(message).unwrap_or(0)
+}
+
+/// Encodes `message`.
+///
+/// # Errors
+///
+/// [`EncodeError`]: its `Serialize` refused, or wrote more than [`size`] said.
+pub fn encode<M: Serialize>(message: &M, space: &mut Space<'_>) -> Result<(), EncodeError> {
+    let claimed = space.remaining();
+    let written = ::postcard::to_slice(message, space.unfilled()).map(|bytes| bytes.len());
+    let written = written.map_err(|error| match error {
+        ::postcard::Error::SerializeBufferFull => EncodeError::TooLong { claimed },
+        other => EncodeError::Refused(other.to_string()),
+    })?;
+    space.advance(written);
+    Ok(())
+}
+
+/// Decodes a message that fills all of `bytes`.
+///
+/// # Errors
+///
+/// [`DecodeError`]: these bytes are no such message, or more than one.
+pub fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<M, DecodeError> {
+    let (message, rest) = ::postcard::take_from_bytes(bytes).map_err(|error| DecodeError::new(error.to_string()))?;
+    if rest.is_empty() { Ok(message) } else { Err(DecodeError::new(format!("{} bytes too many", rest.len()))) }
+}

@@ -1,0 +1,49 @@
+//! prost types: protocol buffers (<https://protobuf.dev/programming-guides/encoding>).
+
+use crate::traits::{DecodeError, EncodeError, Space};
+use ::prost::Message;
+
+/// Makes a prost type a message: `prost_message!(Type, id)`, where `id` is a `u16` or a fieldless enum's value.
+///
+/// ```
+/// #[derive(Clone, PartialEq, prost::Message)]
+/// struct Tick {
+///     #[prost(uint64, tag = "1")]
+///     price: u64,
+/// }
+/// rust_messenger::prost_message!(Tick, 7);
+/// ```
+#[macro_export]
+macro_rules! prost_message {
+    ($message:ty, $id:expr $(,)?) => {
+        $crate::__encoded_message!($message, $id, $crate::encoding::prost);
+    };
+}
+
+/// The encoded size of `message` in bytes.
+pub fn size<M: Message>(message: &M) -> usize {
+    message.encoded_len()
+}
+
+/// Encodes `message`.
+///
+/// # Errors
+///
+/// [`EncodeError::TooLong`]: it wrote more than [`size`] said.
+pub fn encode<M: Message>(message: &M, space: &mut Space<'_>) -> Result<(), EncodeError> {
+    let claimed = space.remaining();
+    let mut rest = space.unfilled();
+    message.encode(&mut rest).map_err(|_| EncodeError::TooLong { claimed })?;
+    let written = claimed - rest.len();
+    space.advance(written);
+    Ok(())
+}
+
+/// Decodes a message.
+///
+/// # Errors
+///
+/// [`DecodeError`]: these bytes are no such message, or nested too deeply.
+pub fn decode<M: Message + Default>(bytes: &[u8]) -> Result<M, DecodeError> {
+    M::decode(bytes).map_err(|error| DecodeError::new(error.to_string()))
+}

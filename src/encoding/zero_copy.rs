@@ -1,0 +1,118 @@
+//! Plain memory, checked by `zerocopy`: written in place, read in place, never copied into a value of its own.
+//!
+//! The bytes are the sender's memory as it is: the same program on the same machine reads them. A byte pattern that is
+//! no value of the type is a decode error, never undefined behaviour, and nobody writes `unsafe`.
+
+use crate::traits::{DecodeError, EncodeError, Handler, Message, Payload, Report, Space, Writer};
+use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, TryFromBytes};
+
+/// A message that is plain memory. Implemented by [`zero_copy_message!`](crate::zero_copy_message).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no zero-copy message",
+    note = "derive zerocopy's `FromBytes`, `IntoBytes`, `KnownLayout` and `Immutable` for `{Self}`, mark it `#[repr(C)]`, and add `rust_messenger::zero_copy_message!({Self}, id)`"
+)]
+pub trait ZeroCopyMessage: Message + TryFromBytes + IntoBytes + KnownLayout + Immutable + 'static {}
+
+/// Makes a type of plain memory a message: `zero_copy_message!(Type, id)`, or `zero_copy_message!(Type)` when
+/// [`Message`] is implemented already.
+///
+/// ```
+/// use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+///
+/// #[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
+/// #[repr(C)]
+/// struct Tick { price: u64 }
+/// rust_messenger::zero_copy_message!(Tick, 7);
+/// ```
+#[macro_export]
+macro_rules! zero_copy_message {
+    ($message:ty, $id:expr $(,)?) => {
+        $crate::__message_id!($message, $id);
+        $crate::zero_copy_message!($message);
+    };
+    ($message:ty) => {
+        impl $crate::ZeroCopyMessage for $message {}
+
+        impl $crate::traits::ExtendedMessage for $message {
+            #[inline]
+            fn get_size(&self) -> usize {
+                $crate::encoding::zero_copy::bytes(self).len()
+            }
+
+            #[inline]
+            fn write_into(&self, buffer: &mut [u8]) {
+                buffer.copy_from_slice($crate::encoding::zero_copy::bytes(self));
+            }
+
+            #[inline]
+            fn as_encoded(&self) -> $crate::__private::Option<&[u8]> {
+                $crate::__private::Option::Some($crate::encoding::zero_copy::bytes(self))
+            }
+        }
+
+        impl $crate::traits::Encoded for $message {
+            type Decoded<'a> = &'a $message;
+
+            #[inline]
+            fn decode(payload: &[u8]) -> $crate::__private::Result<&$message, $crate::traits::DecodeError> {
+                $crate::encoding::zero_copy::decode(payload)
+            }
+        }
+    };
+}
+
+/// The message's own memory.
+#[inline]
+pub fn bytes<M: ZeroCopyMessage>(message: &M) -> &[u8] {
+    message.as_bytes()
+}
+
+/// The message in `bytes`, in place.
+///
+/// # Errors
+///
+/// [`DecodeError`]: wrong length, or no value of this type.
+#[inline]
+pub fn decode<M: ZeroCopyMessage>(bytes: &[u8]) -> Result<&M, DecodeError> {
+    const { assert!(align_of::<M>() <= 8, "a zero-copy message may be aligned to 8 bytes at most") };
+    M::try_ref_from_bytes(bytes).map_err(|error| DecodeError::new(error.to_string()))
+}
+
+/// How a handler writes a message straight into the bus. Every [`Handler`] has it.
+pub trait SendInPlace: Handler {
+    /// Claims room for an `M`, zeroed, and lets `fill` write it there. A worker never waits here: when the bus is full
+    /// the message goes to the worker's outbox. What fails is reported, as for [`send`](crate::traits::Sender::send).
+    #[inline]
+    fn send_in_place<M: ZeroCopyMessage + FromZeros, W: Writer>(writer: &W, fill: impl FnOnce(&mut M)) {
+        const { assert!(align_of::<M>() <= 8, "a zero-copy message may be aligned to 8 bytes at most") };
+        let (source, message) = (Self::ID.into(), M::ID.into());
+        if let Err(error) = writer.put(source, message, &mut InPlace { fill: Some(fill), message: std::marker::PhantomData }) {
+            writer.report(Report::Unsent { source, message, error });
+        }
+    }
+}
+
+impl<H: Handler> SendInPlace for H {}
+
+/// A message that is made where it will be read.
+struct InPlace<M, F> {
+    fill: Option<F>,
+    message: std::marker::PhantomData<fn(M)>,
+}
+
+impl<M: ZeroCopyMessage + FromZeros, F: FnOnce(&mut M)> Payload for InPlace<M, F> {
+    #[inline]
+    fn size(&self) -> usize {
+        size_of::<M>()
+    }
+
+    #[inline]
+    fn fill(&mut self, space: &mut Space<'_>) -> Result<(), EncodeError> {
+        let message =
+            M::try_mut_from_bytes(space.zeroed()).map_err(|error| EncodeError::Refused(error.to_string()))?;
+        if let Some(fill) = self.fill.take() {
+            fill(message);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,511 @@
+//! What the workers of one messenger share: the phases of a stop, failures, reports, and who is still there.
+//!
+//! ```text
+//!  Running --stop()--> Flushing ----------------------> Draining { end } --------------> all workers left
+//!            outsiders          every outbox pending at          each worker handles
+//!            get Closed         the stop is flushed; then        everything before `end`,
+//!                               `end` = the tail                 then `on_stop`
+//! ```
+
+use crate::sync::{AtomicU64, Condvar, Mutex, Ordering, lock};
+use crate::traits::{Clock, Header, MessageBus, ReadError, Reader, Report, SubscribeError, Time, WriterError};
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// What can be chosen about a messenger.
+#[derive(Clone)]
+pub struct Options {
+    /// How long a stop may take until workers end with messages unhandled.
+    pub drain: Duration,
+    /// What a panicking handler ends.
+    pub on_panic: OnPanic,
+    /// How many bytes a worker's outbox may hold before the worker fails.
+    pub outbox_limit: usize,
+    /// Which core a worker's thread is pinned to, by the worker's name. A refusal is a [`Report::NotPinned`].
+    pub pin: Vec<(&'static str, usize)>,
+    /// Called, on the thread where it happened, with whatever goes wrong without ending anything.
+    pub on_report: Option<Arc<dyn Fn(&Report) + Send + Sync>>,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            drain: Duration::from_secs(5),
+            on_panic: OnPanic::StopAll,
+            outbox_limit: 64 << 20,
+            pin: Vec::new(),
+            on_report: None,
+            clock: Arc::new(SystemClock),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Options")
+            .field("drain", &self.drain)
+            .field("on_panic", &self.on_panic)
+            .field("outbox_limit", &self.outbox_limit)
+            .field("pin", &self.pin)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a panicking handler ends. Either way its worker ends, and `join()` returns the panic as an error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnPanic {
+    /// The whole messenger stops, drained.
+    #[default]
+    StopAll,
+    /// The other workers go on, without what the broken one would have sent.
+    Isolate,
+}
+
+/// The system's monotonic clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Time {
+        static ORIGIN: OnceLock<Instant> = OnceLock::new();
+        Time::default() + ORIGIN.get_or_init(Instant::now).elapsed()
+    }
+}
+
+/// How a messenger ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary {
+    /// Messages that could not be decoded.
+    pub undecodable: u64,
+    /// Messages that `send` could not send.
+    pub unsent: u64,
+    /// Messages that workers wrote to the bus after the point up to which the stop drained.
+    pub after_stop: u64,
+    /// Workers that did not get everything done, in the order in which they ended.
+    pub left: Vec<Left>,
+}
+
+/// What a worker left undone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Left {
+    /// The worker's name in the table.
+    pub worker: &'static str,
+    /// Messages on the bus that it should have handled or stepped over.
+    pub unread: u64,
+    /// Messages in its outbox.
+    pub unsent: u64,
+}
+
+/// Why a messenger did not end well.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct RunError {
+    /// What happened, in order.
+    pub failures: Vec<Failure>,
+    /// What there is to say all the same.
+    pub summary: Summary,
+}
+
+/// What ended a worker before its time.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Failure {
+    /// The worker's name in the table; empty if the messenger did not start.
+    pub worker: &'static str,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why a worker ended before its time.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The messenger did not start.
+    Start(StartError),
+    /// A handler panicked.
+    Panicked {
+        /// The handler's name in the table.
+        handler: &'static str,
+        /// The message in its hands, if it was handling one.
+        header: Option<Header>,
+        /// What the panic said.
+        text: String,
+    },
+    /// A handler called [`Writer::fail`](crate::traits::Writer::fail).
+    Failed {
+        /// The handler's name in the table.
+        handler: &'static str,
+        /// What it said.
+        error: Box<dyn Error + Send + Sync>,
+    },
+    /// The worker's handlers send more than they take, and their outbox is full.
+    OutboxFull {
+        /// The name of the handler that sent last.
+        handler: &'static str,
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// A handler did not return before the stop's deadline. Its thread was left behind.
+    Stuck,
+}
+
+/// Why a messenger did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A worker got no place on the bus.
+    Subscribe {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// Why.
+        error: SubscribeError,
+    },
+    /// A worker got no writer: on a bus for one writer, only one worker may contain route sources, and no writer from
+    /// outside may exist.
+    Writer {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// Why.
+        error: WriterError,
+    },
+    /// The system gave no thread.
+    Thread {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// What it said.
+        error: io::Error,
+    },
+    /// A messenger runs once. Make another one.
+    RanBefore,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Subscribe { worker, error } => write!(f, "worker {worker} cannot read from the bus: {error}"),
+            StartError::Writer { worker, error } => write!(f, "worker {worker} cannot write to the bus: {error}"),
+            StartError::Thread { worker, error } => write!(f, "no thread for worker {worker}: {error}"),
+            StartError::RanBefore => f.write_str("a messenger runs once; make another one"),
+        }
+    }
+}
+
+impl Error for StartError {}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Start(error) => error.fmt(f),
+            Cause::Panicked { handler, header: None, text } => write!(f, "handler {handler} panicked: {text}"),
+            Cause::Panicked { handler, header: Some(header), text } => write!(
+                f,
+                "handler {handler} panicked on message {} from source {} at position {}: {text}",
+                header.message, header.source, header.position
+            ),
+            Cause::Failed { handler, error } => write!(f, "handler {handler} failed: {error}"),
+            Cause::OutboxFull { handler, limit } => write!(
+                f,
+                "the outbox is full ({limit} bytes): the handlers send more than they receive, {handler} last"
+            ),
+            Cause::Stuck => f.write_str("a handler did not return before the stop's deadline"),
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.worker {
+            "" => self.cause.fmt(f),
+            worker => write!(f, "worker {worker}: {}", self.cause),
+        }
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, failure) in self.failures.iter().enumerate() {
+            write!(f, "{}{failure}", if index == 0 { "" } else { "; " })?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for RunError {}
+
+// ----------------------------------------------------------------------------------------------------------- lifecycle
+
+/// Where a messenger is between start and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    Running,
+    Flushing,
+    Draining { end: u64 },
+}
+
+const RUNNING: u64 = 0;
+const FLUSHING: u64 = 1;
+const DRAINING: u64 = 2;
+
+/// What the workers of one messenger share.
+pub(crate) struct Lifecycle<B> {
+    pub(crate) bus: B,
+    pub(crate) options: Options,
+    phase: AtomicU64,
+    /// Where the drain ends; written before DRAINING.
+    end: AtomicU64,
+    /// When a stop gives up, in nanoseconds; written before FLUSHING is noticed by anybody.
+    deadline: AtomicU64,
+    undecodable: AtomicU64,
+    unsent: AtomicU64,
+    state: Mutex<State>,
+    /// A worker left.
+    left: Condvar,
+}
+
+struct State {
+    started: bool,
+    /// Workers that have not left.
+    live: usize,
+    /// Workers whose outboxes the end of the drain still waits for.
+    unacknowledged: usize,
+    /// Counts what came after the end of the drain; until then it keeps that from being overwritten.
+    after_stop: Option<Box<dyn FnOnce() -> u64 + Send>>,
+    failures: Vec<Failure>,
+    summary: Summary,
+}
+
+/// Whether `position` has reached `end`; positions wrap around the end of u64.
+pub(crate) fn is_past(position: u64, end: u64) -> bool {
+    position.wrapping_sub(end) as i64 >= 0
+}
+
+impl<B: MessageBus> Lifecycle<B> {
+    pub(crate) fn new(bus: B, options: Options) -> Self {
+        let word = || AtomicU64::new(0);
+        Lifecycle {
+            bus,
+            options,
+            phase: AtomicU64::new(RUNNING),
+            end: word(),
+            deadline: word(),
+            undecodable: word(),
+            unsent: word(),
+            state: Mutex::new(State {
+                started: false,
+                live: 0,
+                unacknowledged: 0,
+                after_stop: None,
+                failures: Vec::new(),
+                summary: Summary::default(),
+            }),
+            left: Condvar::new(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            RUNNING => Phase::Running,
+            FLUSHING => Phase::Flushing,
+            _ => Phase::Draining { end: self.end.load(Ordering::Relaxed) },
+        }
+    }
+
+    pub(crate) fn now(&self) -> Time {
+        self.options.clock.now()
+    }
+
+    /// When a stop that has begun gives up.
+    pub(crate) fn deadline(&self) -> Time {
+        Time::from_nanos(self.deadline.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn is_late(&self) -> bool {
+        self.now() >= self.deadline()
+    }
+
+    /// From now on only this messenger runs here. False if one did before.
+    pub(crate) fn start(&self) -> bool {
+        !std::mem::replace(&mut lock(&self.state).started, true)
+    }
+
+    /// Nothing came of the start; there may be another one.
+    pub(crate) fn start_again(&self) {
+        lock(&self.state).started = false;
+    }
+
+    /// Expects so many workers; called before the first of them moves.
+    pub(crate) fn expect(&self, workers: usize) {
+        let mut state = lock(&self.state);
+        state.live += workers;
+        state.unacknowledged += workers;
+    }
+
+    /// Begins the stop, unless it has begun.
+    pub(crate) fn stop(&self) {
+        let mut state = lock(&self.state);
+        if self.phase.load(Ordering::Relaxed) != RUNNING {
+            return;
+        }
+        self.deadline.store((self.now() + self.options.drain).as_nanos(), Ordering::Relaxed);
+        self.phase.store(FLUSHING, Ordering::Release);
+        self.bus.close();
+        if state.unacknowledged == 0 {
+            self.drain(&mut state);
+        }
+    }
+
+    /// Says that all that was in one worker's outbox at the stop is on the bus.
+    pub(crate) fn acknowledge(&self) {
+        self.acknowledge_one(&mut lock(&self.state));
+    }
+
+    fn acknowledge_one(&self, state: &mut State) {
+        state.unacknowledged -= 1;
+        if state.unacknowledged == 0 && self.phase.load(Ordering::Relaxed) == FLUSHING {
+            self.drain(state);
+        }
+    }
+
+    /// Fixes the end of the drain: the tail as it is now.
+    fn drain(&self, state: &mut State) {
+        // A gating reader at the end keeps what comes later countable; without a place for one it goes uncounted.
+        let end = match self.bus.subscribe("after stop") {
+            Ok(mut reader) => {
+                let end = reader.position();
+                state.after_stop = Some(Box::new(move || {
+                    let mut messages = 0;
+                    while let Ok(()) = reader.skip() {
+                        messages += 1;
+                    }
+                    messages
+                }));
+                end
+            }
+            Err(SubscribeError::TooManyReaders { .. }) => self.bus.tail(),
+        };
+        self.end.store(end, Ordering::Relaxed);
+        self.phase.store(DRAINING, Ordering::Release);
+        self.bus.wake();
+    }
+
+    /// Counts the messages before the end of the drain that `reader` has not read, as far as they can be read now.
+    pub(crate) fn count_unread(&self, reader: &mut B::Reader) -> u64 {
+        let end = match self.phase() {
+            Phase::Draining { end } => end,
+            Phase::Running | Phase::Flushing => self.bus.tail(),
+        };
+        let mut unread = 0;
+        while !is_past(reader.position(), end) {
+            match reader.skip() {
+                Ok(()) => unread += 1,
+                Err(ReadError::Lagged(messages)) => unread += messages,
+                Err(ReadError::Empty | ReadError::Closed) => break,
+            }
+        }
+        unread
+    }
+
+    /// A worker has ended and holds nothing any more.
+    pub(crate) fn leave(&self, worker: &'static str, unread: u64, unsent: u64, unacknowledged: bool) {
+        let mut state = lock(&self.state);
+        if unread + unsent != 0 {
+            state.summary.left.push(Left { worker, unread, unsent });
+        }
+        if unacknowledged {
+            self.acknowledge_one(&mut state);
+        }
+        state.live -= 1;
+        self.left.notify_all();
+    }
+
+    pub(crate) fn failed(&self, worker: &'static str, cause: Cause) {
+        lock(&self.state).failures.push(Failure { worker, cause });
+        self.stop();
+    }
+
+    pub(crate) fn panicked(&self, worker: &'static str, cause: Cause) {
+        lock(&self.state).failures.push(Failure { worker, cause });
+        if self.options.on_panic == OnPanic::StopAll {
+            self.stop();
+        }
+    }
+
+    #[cold]
+    pub(crate) fn report(&self, report: &Report) {
+        match report {
+            Report::Undecodable { .. } => self.undecodable.fetch_add(1, Ordering::Relaxed),
+            Report::Unsent { .. } => self.unsent.fetch_add(1, Ordering::Relaxed),
+            Report::NotPinned { .. } => 0,
+        };
+        if let Some(on_report) = &self.options.on_report {
+            on_report(report);
+        }
+    }
+}
+
+/// The end of a messenger, whatever its bus.
+pub(crate) trait Ending: Send + Sync {
+    /// Begins the stop, unless it has begun.
+    fn stop(&self);
+
+    /// Whether every worker has left.
+    fn is_over(&self) -> bool;
+
+    /// Waits until every worker has left, or a stop has been over its deadline for a while.
+    fn wait(&self);
+
+    /// What there is to say at the end.
+    fn conclude(&self) -> Result<Summary, RunError>;
+}
+
+/// How long after a stop's deadline a worker counts as stuck: the time its last batch may take.
+const GRACE: Duration = Duration::from_secs(1);
+
+impl<B: MessageBus> Ending for Lifecycle<B> {
+    fn stop(&self) {
+        Lifecycle::stop(self);
+    }
+
+    fn is_over(&self) -> bool {
+        lock(&self.state).live == 0
+    }
+
+    fn wait(&self) {
+        let mut state = lock(&self.state);
+        while state.live != 0 {
+            let running = self.phase.load(Ordering::Relaxed) == RUNNING;
+            let left = (self.deadline() + GRACE).since(self.now());
+            if !running && left.is_zero() {
+                return;
+            }
+            // A stop wakes nobody here, so look again from time to time.
+            let pause = if running { Duration::from_millis(50) } else { left.min(Duration::from_millis(50)) };
+            state = self.left.wait_timeout(state, pause).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+    }
+
+    fn conclude(&self) -> Result<Summary, RunError> {
+        let mut state = lock(&self.state);
+        if let Some(count) = state.after_stop.take() {
+            state.summary.after_stop = count();
+        }
+        let mut failures = std::mem::take(&mut state.failures);
+        if state.live != 0 {
+            failures.push(Failure { worker: "", cause: Cause::Stuck });
+        }
+        let summary = Summary {
+            undecodable: self.undecodable.load(Ordering::Relaxed),
+            unsent: self.unsent.load(Ordering::Relaxed),
+            ..std::mem::take(&mut state.summary)
+        };
+        if failures.is_empty() { Ok(summary) } else { Err(RunError { failures, summary }) }
+    }
+}

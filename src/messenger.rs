@@ -1,0 +1,384 @@
+//! The root object: starts the workers of a routing table on a bus, stops them, and says how it went.
+//!
+//! Names no bus and no handler. [`Messenger!`](crate::Messenger) makes the type that users hold and lends it
+//! [`Messenger`]'s methods.
+
+use crate::lifecycle::{Ending, Lifecycle};
+use crate::routing::{Launch, Roster, Topology};
+use crate::traits::{MessageBus, Payload, Publish, Report, Stats, Time, WriteError, Writer, WriterError};
+use crate::worker::{Drive, Seed, Step, Worker};
+use std::error::Error;
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::thread;
+
+pub use crate::lifecycle::{Cause, Failure, Left, OnPanic, Options, RunError, StartError, Summary, SystemClock};
+
+/// The handlers of the routing table `T` on the bus `B`.
+pub struct Messenger<B, T> {
+    lifecycle: Arc<Lifecycle<B>>,
+    table: PhantomData<fn() -> T>,
+}
+
+impl<B, T> fmt::Debug for Messenger<B, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Messenger").finish_non_exhaustive()
+    }
+}
+
+impl<B: MessageBus, T> Messenger<B, T> {
+    /// A messenger on `bus` with the default [`Options`].
+    pub fn new(bus: B) -> Self {
+        Self::with_options(bus, Options::default())
+    }
+
+    /// A messenger on `bus`.
+    pub fn with_options(bus: B, options: Options) -> Self {
+        Messenger { lifecycle: Arc::new(Lifecycle::new(bus, options)), table: PhantomData }
+    }
+
+    /// Starts one thread per worker, named after it. All workers are subscribed before the first handler is made.
+    ///
+    /// A start that failed is what [`JoinHandles::join`] returns; [`try_run`](Self::try_run) returns it at once.
+    pub fn run<C>(&self, config: &C) -> JoinHandles
+    where
+        T: Topology<C>,
+        C: Clone + Send + 'static,
+    {
+        self.try_run(config).unwrap_or_else(|error| {
+            let failure = Failure { worker: "", cause: Cause::Start(error) };
+            JoinHandles { threads: Vec::new(), ending: Arc::clone(&self.lifecycle) as Arc<dyn Ending>, failed: Some(failure), joined: false }
+        })
+    }
+
+    /// Starts one thread per worker, named after it. All workers are subscribed before the first handler is made.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; no handler was made, or all that were are gone again.
+    pub fn try_run<C>(&self, config: &C) -> Result<JoinHandles, StartError>
+    where
+        T: Topology<C>,
+        C: Clone + Send + 'static,
+    {
+        let plan = self.plan::<C, Threads>(config)?;
+        let ending = Arc::clone(&self.lifecycle) as Arc<dyn Ending>;
+        let mut handles = JoinHandles { threads: Vec::new(), ending, failed: None, joined: false };
+        let mut refused = None;
+        for (worker, body) in plan {
+            // A body that no thread takes is dropped, and with it all that the worker holds on the bus.
+            let spawned = match refused {
+                None => thread::Builder::new().name(worker.to_owned()).spawn(body).map_err(|error| Some((worker, error))),
+                Some(_) => Err(None),
+            };
+            match spawned {
+                Ok(thread) => handles.threads.push(thread),
+                Err(error) => {
+                    self.lifecycle.leave(worker, 0, 0, true);
+                    refused = refused.or(error);
+                }
+            }
+        }
+        match refused {
+            None => Ok(handles),
+            Some((worker, error)) => Err(StartError::Thread { worker, error }),
+        }
+    }
+
+    /// Makes the workers without threads: whoever holds them [steps](Drive::step) them. All are subscribed; handlers
+    /// are made in the first step.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub fn workers<C>(&self, config: &C) -> Result<Workers, StartError>
+    where
+        T: Topology<C>,
+        C: Clone + 'static,
+    {
+        let workers = self.plan::<C, Steps>(config)?.into_iter().map(|(_, worker)| worker).collect();
+        Ok(Workers { workers, ending: Arc::clone(&self.lifecycle) as Arc<dyn Ending> })
+    }
+
+    /// Subscribes every worker of the table, then counts on them.
+    fn plan<C, M>(&self, config: &C) -> Result<Plan<M::Made>, StartError>
+    where
+        T: Topology<C>,
+        C: Clone,
+        M: Make<B, C>,
+    {
+        if !self.lifecycle.start() {
+            return Err(StartError::RanBefore);
+        }
+        let mut planner = Planner::<B, C, M> { lifecycle: &self.lifecycle, config, made: Vec::new() };
+        match T::launch(&mut planner) {
+            Ok(()) => {
+                self.lifecycle.expect(planner.made.len());
+                Ok(planner.made)
+            }
+            Err(error) => {
+                self.lifecycle.start_again();
+                Err(error)
+            }
+        }
+    }
+
+    /// A writer for a thread outside: what it writes carries the source that it names.
+    ///
+    /// # Errors
+    ///
+    /// [`WriterError`]: the bus is for one writer, and it exists.
+    pub fn writer(&self) -> Result<OutsideWriter<B>, WriterError> {
+        Ok(OutsideWriter { writer: self.lifecycle.bus.writer()?, lifecycle: Arc::clone(&self.lifecycle) })
+    }
+
+    /// Begins to stop: writers from outside get [`WriteError::Closed`], what was written before is still handled, then
+    /// every worker ends. Idempotent, and callable from anywhere.
+    pub fn stop(&self) {
+        self.lifecycle.stop();
+    }
+
+    /// The counters of the bus.
+    pub fn stats(&self) -> Stats {
+        self.lifecycle.bus.stats()
+    }
+}
+
+type Plan<M> = Vec<(&'static str, M)>;
+
+/// What becomes of a worker of the table: a thread's body, or something to step.
+trait Make<B: MessageBus, C> {
+    type Made;
+
+    fn make<R: Roster<C> + 'static>(seed: Seed<B, C>) -> Self::Made;
+}
+
+struct Threads;
+struct Steps;
+
+impl<B: MessageBus, C: Send + 'static> Make<B, C> for Threads {
+    type Made = Box<dyn FnOnce() + Send>;
+
+    fn make<R: Roster<C> + 'static>(seed: Seed<B, C>) -> Self::Made {
+        Box::new(move || {
+            pin(&seed);
+            let mut worker = Worker::<B, R, C>::new(seed);
+            loop {
+                match worker.step() {
+                    Step::Worked => {}
+                    Step::Idle => worker.wait(),
+                    Step::Finished => return,
+                }
+            }
+        })
+    }
+}
+
+impl<B: MessageBus, C: 'static> Make<B, C> for Steps {
+    type Made = Box<dyn Drive>;
+
+    fn make<R: Roster<C> + 'static>(seed: Seed<B, C>) -> Self::Made {
+        Box::new(Worker::<B, R, C>::new(seed))
+    }
+}
+
+struct Planner<'a, B: MessageBus, C, M: Make<B, C>> {
+    lifecycle: &'a Arc<Lifecycle<B>>,
+    config: &'a C,
+    made: Plan<M::Made>,
+}
+
+impl<B: MessageBus, C: Clone, M: Make<B, C>> Launch<C> for Planner<'_, B, C, M> {
+    type Error = StartError;
+
+    fn worker<R: Roster<C> + 'static>(&mut self) -> Result<(), StartError> {
+        let (worker, bus) = (R::NAME, &self.lifecycle.bus);
+        let reader = bus.subscribe(worker).map_err(|error| StartError::Subscribe { worker, error })?;
+        // On a bus for one writer, workers that are no source leave the place to the one that is.
+        let writer = (B::MANY_WRITERS || R::IS_SOURCE).then(|| bus.worker_writer(&reader)).transpose();
+        let writer = writer.map_err(|error| StartError::Writer { worker, error })?;
+        let (config, lifecycle) = (self.config.clone(), Arc::clone(self.lifecycle));
+        self.made.push((worker, M::make::<R>(Seed { name: worker, reader, writer, config, lifecycle })));
+        Ok(())
+    }
+}
+
+/// Pins the calling thread if the options ask for it.
+fn pin<B: MessageBus, C>(seed: &Seed<B, C>) {
+    let wanted = seed.lifecycle.options.pin.iter().find(|(worker, _)| *worker == seed.name);
+    if let Some(&(worker, core)) = wanted
+        && let Err(error) = pin_to(core)
+    {
+        seed.lifecycle.report(&Report::NotPinned { worker, core, error });
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn pin_to(core: usize) -> Result<(), String> {
+    if core >= rustix::thread::CpuSet::MAX_CPU {
+        return Err(format!("a set of cores ends before {}", rustix::thread::CpuSet::MAX_CPU));
+    }
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(core);
+    rustix::thread::sched_setaffinity(None, &set).map_err(|error| error.to_string())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pin_to(_core: usize) -> Result<(), String> {
+    Err("threads are pinned on Linux only".to_owned())
+}
+
+/// The running workers of a messenger. Dropping it stops them and joins.
+#[must_use = "dropping the handles stops the messenger"]
+pub struct JoinHandles {
+    threads: Vec<thread::JoinHandle<()>>,
+    ending: Arc<dyn Ending>,
+    /// Why there is nothing to join.
+    failed: Option<Failure>,
+    joined: bool,
+}
+
+impl fmt::Debug for JoinHandles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandles").field("threads", &self.threads.len()).finish_non_exhaustive()
+    }
+}
+
+impl JoinHandles {
+    /// Waits until every worker has ended, after a [`stop`](Messenger::stop) until the deadline of [`Options::drain`].
+    ///
+    /// # Errors
+    ///
+    /// [`RunError`]: a handler panicked, failed or did not return, an outbox overflowed, or the start failed. What
+    /// else there is to say is in its summary.
+    pub fn join(mut self) -> Result<Summary, RunError> {
+        self.join_threads();
+        let concluded = self.ending.conclude();
+        let Some(failure) = self.failed.take() else { return concluded };
+        let (mut failures, summary) = match concluded {
+            Ok(summary) => (Vec::new(), summary),
+            Err(RunError { failures, summary }) => (failures, summary),
+        };
+        failures.insert(0, failure);
+        Err(RunError { failures, summary })
+    }
+
+    /// Whether every worker has ended.
+    pub fn is_finished(&self) -> bool {
+        self.ending.is_over()
+    }
+
+    fn join_threads(&mut self) {
+        self.joined = true;
+        if self.failed.is_some() {
+            return;
+        }
+        self.ending.wait();
+        let over = self.ending.is_over();
+        for thread in self.threads.drain(..) {
+            // A thread whose handler does not return is left behind. Panics were caught in the worker.
+            if over || thread.is_finished() {
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for JoinHandles {
+    fn drop(&mut self) {
+        if !self.joined {
+            self.ending.stop();
+            self.join_threads();
+        }
+    }
+}
+
+/// The workers of a messenger without threads. Dropping it ends them where they stand.
+pub struct Workers {
+    workers: Vec<Box<dyn Drive>>,
+    ending: Arc<dyn Ending>,
+}
+
+impl fmt::Debug for Workers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Workers").field("workers", &self.workers.len()).finish_non_exhaustive()
+    }
+}
+
+impl Workers {
+    /// The workers, in the order of the table, to be stepped in any order.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut dyn Drive> {
+        self.workers.iter_mut().map(|worker| &mut **worker as &mut dyn Drive)
+    }
+
+    /// Steps every worker once. [`Step::Worked`] if one of them did something, [`Step::Finished`] when all have ended.
+    pub fn step(&mut self) -> Step {
+        let mut all = Step::Finished;
+        for worker in &mut self.workers {
+            all = match (worker.step(), all) {
+                (Step::Worked, _) | (_, Step::Worked) => Step::Worked,
+                (Step::Idle, _) | (_, Step::Idle) => Step::Idle,
+                (Step::Finished, Step::Finished) => Step::Finished,
+            };
+        }
+        all
+    }
+
+    /// Ends workers that have not ended, and says how it went.
+    ///
+    /// # Errors
+    ///
+    /// As [`JoinHandles::join`].
+    pub fn conclude(self) -> Result<Summary, RunError> {
+        drop(self.workers);
+        self.ending.conclude()
+    }
+}
+
+/// A [`Writer`] for threads outside of a messenger. Each thread has its own.
+pub struct OutsideWriter<B: MessageBus> {
+    writer: B::Writer,
+    lifecycle: Arc<Lifecycle<B>>,
+}
+
+impl<B: MessageBus> fmt::Debug for OutsideWriter<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OutsideWriter").finish_non_exhaustive()
+    }
+}
+
+impl<B: MessageBus<Writer: Clone>> Clone for OutsideWriter<B> {
+    fn clone(&self) -> Self {
+        OutsideWriter { writer: self.writer.clone(), lifecycle: Arc::clone(&self.lifecycle) }
+    }
+}
+
+impl<B: MessageBus> Publish for OutsideWriter<B> {
+    #[inline]
+    fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+        self.writer.try_put(source, message, payload)
+    }
+
+    fn wait_for_room(&self, size: usize) {
+        self.writer.wait_for_room(size);
+    }
+}
+
+impl<B: MessageBus> Writer for OutsideWriter<B> {
+    fn now(&self) -> Time {
+        self.lifecycle.now()
+    }
+
+    fn stop(&self) {
+        self.lifecycle.stop();
+    }
+
+    fn fail(&self, error: impl Into<Box<dyn Error + Send + Sync>>) {
+        self.lifecycle.failed("", Cause::Failed { handler: "outside", error: error.into() });
+    }
+
+    fn report(&self, report: Report) {
+        self.lifecycle.report(&report);
+    }
+}

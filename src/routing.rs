@@ -1,0 +1,447 @@
+//! What [`Messenger!`](crate::Messenger) calls: the table as data, its checks, decode and deliver.
+//!
+//! Runs no thread and knows no bus. Items here that are not about [`Table`] and [`Graph`] are for expansions only.
+
+use crate::traits::{Encoded, Handle, Handler, Header, Message, Report, Router, Writer};
+use std::borrow::Borrow;
+use std::cell::Cell;
+use std::fmt;
+
+/// A routing table as data.
+#[derive(Debug)]
+pub struct Table {
+    /// The name of the table's type.
+    pub name: &'static str,
+    /// Its workers, in the order of the table.
+    pub workers: &'static [TableWorker],
+}
+
+/// One worker of a [`Table`].
+#[derive(Debug)]
+pub struct TableWorker {
+    /// Its name, also that of its thread.
+    pub name: &'static str,
+    /// Its handlers.
+    pub handlers: &'static [TableHandler],
+    /// What is delivered to them.
+    pub routes: &'static [TableRoute],
+}
+
+/// One handler of a [`TableWorker`].
+#[derive(Debug)]
+pub struct TableHandler {
+    /// The field's name.
+    pub name: &'static str,
+    /// The type, as spelled in the table.
+    pub type_name: &'static str,
+    /// The handler's id.
+    pub id: u16,
+    /// Marked `#[allow(unrouted)]`.
+    pub allow_unrouted: bool,
+}
+
+/// One route of a [`TableWorker`].
+#[derive(Debug)]
+pub struct TableRoute {
+    /// The sending handler's type, as spelled in the table.
+    pub source: &'static str,
+    /// The sending handler's id.
+    pub source_id: u16,
+    /// The message's type, as spelled in the table.
+    pub message: &'static str,
+    /// The message's id.
+    pub message_id: u16,
+    /// The names of the receiving handlers.
+    pub receivers: &'static [&'static str],
+}
+
+// -------------------------------------------------------------------------------------------------------------- graph
+
+/// A routing table as a picture: [`to_mermaid`](Self::to_mermaid) for documents, [`to_dot`](Self::to_dot) for Graphviz.
+#[derive(Clone, Copy, Debug)]
+pub struct Graph {
+    table: &'static Table,
+}
+
+/// An arrow of a graph: from a node to a receiver, labelled with the message.
+struct Arrow {
+    from: String,
+    to: String,
+    message: &'static str,
+}
+
+impl Graph {
+    /// The graph of `table`.
+    pub const fn of(table: &'static Table) -> Graph {
+        Graph { table }
+    }
+
+    /// The graph in Mermaid's flowchart language (<https://mermaid.js.org/syntax/flowchart.html>).
+    pub fn to_mermaid(&self) -> String {
+        let mut text = "flowchart LR\n".to_owned();
+        for worker in self.table.workers {
+            text += &format!("    subgraph {}\n", worker.name);
+            for handler in worker.handlers {
+                let node = node(worker, handler.name);
+                text += &format!("        {node}[\"{}: {}\"]\n", handler.name, quoted(last_segment(handler.type_name), "#quot;"));
+            }
+            text += "    end\n";
+        }
+        for source in self.outside() {
+            text += &format!("    {}([\"{}\"])\n", outside_node(source), quoted(last_segment(source), "#quot;"));
+        }
+        for Arrow { from, to, message } in self.arrows() {
+            text += &format!("    {from} -- \"{}\" --> {to}\n", quoted(last_segment(message), "#quot;"));
+        }
+        text
+    }
+
+    /// The graph in Graphviz's language (<https://graphviz.org/doc/info/lang.html>).
+    pub fn to_dot(&self) -> String {
+        let mut text = format!("digraph {} {{\n    rankdir=LR;\n", self.table.name);
+        for worker in self.table.workers {
+            text += &format!("    subgraph cluster_{0} {{\n        label=\"{0}\";\n", worker.name);
+            for handler in worker.handlers {
+                let node = node(worker, handler.name);
+                text += &format!("        {node} [label=\"{}: {}\", shape=box];\n", handler.name, quoted(last_segment(handler.type_name), "\\\""));
+            }
+            text += "    }\n";
+        }
+        for source in self.outside() {
+            text += &format!("    {} [label=\"{}\"];\n", outside_node(source), quoted(last_segment(source), "\\\""));
+        }
+        for Arrow { from, to, message } in self.arrows() {
+            text += &format!("    {from} -> {to} [label=\"{}\"];\n", quoted(last_segment(message), "\\\""));
+        }
+        text + "}\n"
+    }
+
+    /// Sources that are no handler of the table: outside threads write in their name.
+    fn outside(&self) -> Vec<&'static str> {
+        let mut outside = Vec::new();
+        for route in self.table.workers.iter().flat_map(|worker| worker.routes) {
+            if self.senders(route).is_empty() && !outside.contains(&route.source) {
+                outside.push(route.source);
+            }
+        }
+        outside
+    }
+
+    fn senders(&self, route: &TableRoute) -> Vec<String> {
+        let of = |worker: &'static TableWorker| {
+            worker.handlers.iter().filter(|handler| handler.id == route.source_id).map(|handler| node(worker, handler.name))
+        };
+        self.table.workers.iter().flat_map(of).collect()
+    }
+
+    fn arrows(&self) -> Vec<Arrow> {
+        let mut arrows = Vec::new();
+        for worker in self.table.workers {
+            for route in worker.routes {
+                let mut senders = self.senders(route);
+                if senders.is_empty() {
+                    senders.push(outside_node(route.source));
+                }
+                for from in senders {
+                    for receiver in route.receivers {
+                        arrows.push(Arrow { from: from.clone(), to: node(worker, receiver), message: route.message });
+                    }
+                }
+            }
+        }
+        arrows
+    }
+}
+
+/// Mermaid, as [`Graph::to_mermaid`].
+impl fmt::Display for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.to_mermaid())
+    }
+}
+
+fn node(worker: &TableWorker, handler: &str) -> String {
+    format!("{}_{handler}", worker.name)
+}
+
+fn outside_node(source: &str) -> String {
+    let plain: String = source.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    format!("outside_{plain}")
+}
+
+/// The type without its path.
+fn last_segment(type_name: &str) -> &str {
+    let path = type_name.split('<').next().unwrap_or(type_name);
+    path.rfind("::").map_or(type_name, |at| &type_name[at + 2..])
+}
+
+fn quoted(text: &str, quote: &str) -> String {
+    text.replace('"', quote)
+}
+
+// ------------------------------------------------------------------------------------------------- what a table makes
+
+/// A type that stands for a routing table.
+pub trait Tabled {
+    /// The table.
+    const TABLE: &'static Table;
+}
+
+/// A routing table whose handlers are made from a `Config`.
+#[diagnostic::on_unimplemented(
+    message = "this routing table's handlers are not made from a `{Config}`",
+    note = "pass a reference to the config type that stands first in its `Messenger!`"
+)]
+pub trait Topology<Config>: Tabled {
+    /// Names every worker to `launcher`, in the order of the table.
+    ///
+    /// # Errors
+    ///
+    /// The launcher's.
+    fn launch<L: Launch<Config>>(launcher: &mut L) -> Result<(), L::Error>;
+}
+
+/// What is done with every worker of a table.
+pub trait Launch<Config> {
+    /// Why it could not be done.
+    type Error;
+
+    /// Takes one worker.
+    ///
+    /// # Errors
+    ///
+    /// [`Self::Error`]; the launch ends there.
+    fn worker<R: Roster<Config> + 'static>(&mut self) -> Result<(), Self::Error>;
+}
+
+/// The handlers of one worker.
+pub trait Roster<Config>: Router + Sized {
+    /// The worker's name.
+    const NAME: &'static str;
+    /// Whether some route has one of its handlers as its source.
+    const IS_SOURCE: bool;
+
+    /// Makes the handlers; `at` says which one is being made.
+    fn new<W: Writer>(config: &Config, writer: &W, at: &Cell<&'static str>) -> Self;
+
+    /// Shows every handler to `visitor`; `at` says which one it is.
+    fn visit<V: Visit>(&mut self, visitor: &mut V, at: &Cell<&'static str>);
+}
+
+/// Something that is done with every handler of a worker.
+pub trait Visit {
+    /// Does it.
+    fn handler<H: Handler>(&mut self, handler: &mut H);
+}
+
+/// A source and a message as one number.
+#[inline]
+pub const fn route_key(source: u16, message: u16) -> u32 {
+    (source as u32) << 16 | message as u32
+}
+
+/// The [`route_key`] of a message that was read.
+#[inline]
+pub fn key(header: &Header) -> u32 {
+    route_key(header.source, header.message)
+}
+
+/// Decodes a routed message and delivers it; one that cannot be decoded is reported and skipped.
+#[inline]
+pub fn decode<M: Encoded, W: Writer>(header: &Header, payload: &[u8], writer: &W, deliver: impl FnOnce(&M)) {
+    match M::decode(payload) {
+        Ok(message) => deliver(message.borrow()),
+        Err(error) => writer.report(Report::Undecodable { header: *header, error }),
+    }
+}
+
+/// A message that the handler `H` handles.
+#[diagnostic::on_unimplemented(
+    message = "`{H}` receives `{Self}` in the routing table but does not handle it",
+    note = "implement `rust_messenger::traits::Handle<{Self}>` for `{H}`, or remove it from the route's receivers"
+)]
+pub trait RoutesTo<H>: Message {
+    /// Hands the message over.
+    fn deliver<W: Writer>(&self, receiver: &mut H, writer: &W);
+}
+
+impl<M: Message, H: Handle<M>> RoutesTo<H> for M {
+    #[inline]
+    fn deliver<W: Writer>(&self, receiver: &mut H, writer: &W) {
+        receiver.handle(self, writer);
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------------- checks
+
+macro_rules! checks {
+    ($( $(#[$attribute:meta])* $name:ident; )+) => { $(
+        $(#[$attribute])*
+        pub trait $name<const YES: bool> {
+            /// Named by an expansion to ask the question.
+            const OK: () = ();
+        }
+
+        impl<T: ?Sized> $name<true> for T {}
+    )+ };
+}
+
+checks! {
+    /// No worker routes one message from one source twice.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` from one source is routed twice in one worker",
+        note = "merge the two routes' receivers into one list: `Source, Message: [first, second]`"
+    )]
+    RoutedOnce;
+    /// No two messages of a table have one id.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` shares its message id with another message of this routing table",
+        note = "give every message an id of its own; if it is one message under two spellings, spell it the same way in every route"
+    )]
+    HasMessageIdOfItsOwn;
+    /// No two handlers of a table have one id.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` shares its handler id with another handler of this routing table",
+        note = "give every handler an id of its own; if it is one handler under two spellings, spell it the same way everywhere in the table"
+    )]
+    HasHandlerIdOfItsOwn;
+    /// Every handler receives or sends something.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is in no receiver list and no route's source",
+        note = "add a route, remove the handler, or say that it is meant so: `#[allow(unrouted)] name: Type`"
+    )]
+    IsInSomeRoute;
+}
+
+/// Whether `worker` has exactly one route with this key.
+pub const fn routed_once(table: &Table, worker: &str, key: u32) -> bool {
+    let routes = find_worker(table, worker).routes;
+    let (mut count, mut i) = (0, 0);
+    while i < routes.len() {
+        count += (route_key(routes[i].source_id, routes[i].message_id) == key) as usize;
+        i += 1;
+    }
+    count == 1
+}
+
+/// Whether all routes of messages with this id spell the same type.
+pub const fn message_id_is_unique(table: &Table, message: &str, id: u16) -> bool {
+    let mut w = 0;
+    while w < table.workers.len() {
+        let routes = table.workers[w].routes;
+        let mut i = 0;
+        while i < routes.len() {
+            if routes[i].message_id == id && !same(routes[i].message, message) {
+                return false;
+            }
+            i += 1;
+        }
+        w += 1;
+    }
+    true
+}
+
+/// Whether all handlers and sources with this id spell the same type.
+pub const fn handler_id_is_unique(table: &Table, handler: &str, id: u16) -> bool {
+    let mut w = 0;
+    while w < table.workers.len() {
+        let TableWorker { handlers, routes, .. } = &table.workers[w];
+        let mut i = 0;
+        while i < handlers.len() {
+            if handlers[i].id == id && !same(handlers[i].type_name, handler) {
+                return false;
+            }
+            i += 1;
+        }
+        let mut i = 0;
+        while i < routes.len() {
+            if routes[i].source_id == id && !same(routes[i].source, handler) {
+                return false;
+            }
+            i += 1;
+        }
+        w += 1;
+    }
+    true
+}
+
+/// Whether the handler is a receiver in its worker, or the source of a route of any worker, or marked as neither.
+pub const fn is_in_some_route(table: &Table, worker: &str, handler: &str) -> bool {
+    let TableWorker { handlers, routes, .. } = find_worker(table, worker);
+    let mut i = 0;
+    while i < handlers.len() {
+        if same(handlers[i].name, handler) && (handlers[i].allow_unrouted || is_source_id(table, handlers[i].id)) {
+            return true;
+        }
+        i += 1;
+    }
+    let mut r = 0;
+    while r < routes.len() {
+        let mut i = 0;
+        while i < routes[r].receivers.len() {
+            if same(routes[r].receivers[i], handler) {
+                return true;
+            }
+            i += 1;
+        }
+        r += 1;
+    }
+    false
+}
+
+/// Whether some route has one of the worker's handlers as its source.
+pub const fn is_source(table: &Table, worker: &str) -> bool {
+    let handlers = find_worker(table, worker).handlers;
+    let mut i = 0;
+    while i < handlers.len() {
+        if is_source_id(table, handlers[i].id) {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// Whether an `#[allow(..)]` in a table says `unrouted`, the one thing it may say.
+pub const fn allows_unrouted(lint: &str) -> bool {
+    assert!(same(lint, "unrouted"), "a handler in a routing table may be marked `#[allow(unrouted)]`, nothing else");
+    true
+}
+
+const fn is_source_id(table: &Table, id: u16) -> bool {
+    let mut w = 0;
+    while w < table.workers.len() {
+        let routes = table.workers[w].routes;
+        let mut i = 0;
+        while i < routes.len() {
+            if routes[i].source_id == id {
+                return true;
+            }
+            i += 1;
+        }
+        w += 1;
+    }
+    false
+}
+
+const fn find_worker(table: &Table, name: &str) -> &'static TableWorker {
+    let mut w = 0;
+    while w < table.workers.len() {
+        if same(table.workers[w].name, name) {
+            return &table.workers[w];
+        }
+        w += 1;
+    }
+    panic!("no such worker in this table")
+}
+
+const fn same(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let mut same = a.len() == b.len();
+    let mut i = 0;
+    while same && i < a.len() {
+        same = a[i] == b[i];
+        i += 1;
+    }
+    same
+}

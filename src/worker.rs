@@ -1,0 +1,515 @@
+//! One worker: its handlers, its reader, its writer with the outbox, and [`Drive::step`], which moves them on.
+//!
+//! A worker is a plain value. A thread of its own is one way to drive it; one thread that steps all of them is another.
+//!
+//! # A worker that writes while the ring is full
+//!
+//! It must not wait: it may itself be the slowest reader, and the message in its handler's hands keeps its cursor where
+//! it is. Its message goes to its **outbox**, private memory that is flushed in order before anything else. While the
+//! outbox is not empty the worker takes new input only if no reader stands behind it, and runs no `on_loop`. Outboxes
+//! flush in the order in which they became pending: a worker writes to the ring only while no older ticket is pending,
+//! and a ticket covers what was in the outbox when it was taken, so that one that never runs dry cannot starve the
+//! others. So the slowest reader can always move, no cycle of workers deadlocks, and an outbox holds little more than
+//! what its handlers emit for one ring of input. A loop that emits more than it takes fits in no memory; it ends at the
+//! outbox's limit, in an error that names the worker.
+
+use crate::lifecycle::{Cause, Lifecycle, Phase, is_past};
+use crate::routing::{Roster, Visit};
+use crate::traits::{
+    BusWriter, Handler, Interest, MessageBus, Payload, Publish, ReadError, Reader, Report, Space,
+    Time, WriteError, Writer, panic_text,
+};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::error::Error;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What a step came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Something was done; there may be more.
+    Worked,
+    /// Nothing to do until a message, room or a deadline comes: a good moment to [`wait`](Drive::wait).
+    Idle,
+    /// The worker has ended.
+    Finished,
+}
+
+/// A worker as whoever drives it sees it.
+pub trait Drive {
+    /// Its name in the routing table.
+    fn name(&self) -> &'static str;
+
+    /// Does what can be done now, a bounded batch at most, and never waits.
+    fn step(&mut self) -> Step;
+
+    /// When the next step should be made at the latest, if nothing else comes before.
+    fn next_deadline(&self) -> Option<Time>;
+
+    /// Waits, after [`Step::Idle`], until there may be something to do.
+    fn wait(&mut self);
+}
+
+/// At most so many messages in a step, so that stop and timers are looked at.
+const BATCH: usize = 256;
+
+/// One worker of a routing table on a bus.
+pub(crate) struct Worker<B: MessageBus, R, C> {
+    /// Ends, with the subscription, when the worker does.
+    reader: Option<B::Reader>,
+    writer: WorkerWriter<B>,
+    /// Made in the first step.
+    handlers: Option<R>,
+    config: C,
+    /// The earliest deadline of the handlers.
+    deadline: Option<Time>,
+    /// Whether the end of the drain waits for this worker no longer.
+    acknowledged: bool,
+    /// Whether a message is in a handler's hands: what a panic is blamed on.
+    handling: bool,
+    finished: bool,
+}
+
+/// All that a worker needs and that may travel to its thread.
+pub(crate) struct Seed<B: MessageBus, C> {
+    pub(crate) name: &'static str,
+    pub(crate) reader: B::Reader,
+    /// `None` on a bus for one writer, if this worker is not the one.
+    pub(crate) writer: Option<B::Writer>,
+    pub(crate) config: C,
+    pub(crate) lifecycle: Arc<Lifecycle<B>>,
+}
+
+impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
+    pub(crate) fn new(seed: Seed<B, C>) -> Self {
+        let Seed { name, reader, writer, config, lifecycle } = seed;
+        let at = Cell::new("");
+        let outbox = Outbox::default();
+        Worker {
+            reader: Some(reader),
+            writer: WorkerWriter { name, writer, outbox, failed: Cell::new(false), at, lifecycle },
+            handlers: None,
+            config,
+            deadline: None,
+            acknowledged: false,
+            handling: false,
+            finished: false,
+        }
+    }
+
+    fn advance(&mut self) -> Step {
+        let Some(handlers) = &mut self.handlers else {
+            let mut handlers = R::new(&self.config, &self.writer, &self.writer.at);
+            if !self.writer.failed.get() {
+                handlers.visit(&mut OnStart(&self.writer), &self.writer.at);
+            }
+            self.handlers = Some(handlers);
+            return Step::Worked;
+        };
+        let Some(reader) = &mut self.reader else { return Step::Finished };
+        let lifecycle = &self.writer.lifecycle;
+        let phase = lifecycle.phase();
+        let end = match phase {
+            Phase::Running => None,
+            Phase::Flushing => {
+                if !self.acknowledged && self.writer.outbox.flushed_what_was_pending_at_stop() {
+                    self.acknowledged = true;
+                    lifecycle.acknowledge();
+                    return Step::Worked;
+                }
+                None
+            }
+            Phase::Draining { end } => Some(end),
+        };
+        let at_end = |reader: &B::Reader| end.is_some_and(|end| is_past(reader.position(), end));
+        if self.writer.failed.get() || at_end(reader) || (phase != Phase::Running && lifecycle.is_late()) {
+            return self.finish();
+        }
+
+        if !self.writer.flush() && end.is_none() {
+            reader.release();
+            if !self.writer.is_slowest() {
+                return Step::Idle;
+            }
+        }
+        let mut handled = 0;
+        self.handling = true;
+        while handled < BATCH && !self.writer.failed.get() && !at_end(reader) {
+            let (writer, at) = (&self.writer, &self.writer.at);
+            match reader.try_read(|header, payload| handlers.route(header, payload, writer, at)) {
+                Ok(()) => handled += 1,
+                Err(ReadError::Lagged(_)) => {}
+                Err(ReadError::Empty | ReadError::Closed) => break,
+            }
+            if self.writer.outbox.is_pending() && end.is_none() {
+                break;
+            }
+        }
+        self.handling = false;
+
+        let mut earliest = Earliest(None);
+        handlers.visit(&mut earliest, &self.writer.at);
+        self.deadline = earliest.0;
+        if self.writer.outbox.is_pending() || end.is_some() {
+            return if handled != 0 { Step::Worked } else { Step::Idle };
+        }
+        let due = |deadline: Option<Time>| deadline.is_some_and(|deadline| deadline <= lifecycle.now());
+        if handled != 0 && !due(self.deadline) {
+            return Step::Worked;
+        }
+        handlers.visit(&mut OnLoop(&self.writer), &self.writer.at);
+        let mut earliest = Earliest(None);
+        handlers.visit(&mut earliest, &self.writer.at);
+        self.deadline = earliest.0;
+        if handled != 0 || self.writer.outbox.is_pending() { Step::Worked } else { Step::Idle }
+    }
+
+    /// Ends the worker: `on_stop`, then everything it holds is given back.
+    fn finish(&mut self) -> Step {
+        if let Some(handlers) = &mut self.handlers {
+            handlers.visit(&mut OnStop, &self.writer.at);
+        }
+        self.leave();
+        Step::Finished
+    }
+
+    /// Gives back reader, writer and ticket, so that nobody waits for this worker, and reports what is left.
+    fn leave(&mut self) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let lifecycle = Arc::clone(&self.writer.lifecycle);
+        let unread = self.reader.as_mut().map_or(0, |reader| lifecycle.count_unread(reader));
+        self.handlers = None;
+        self.reader = None;
+        let unsent = self.writer.outbox.len() as u64;
+        self.writer.give_up();
+        lifecycle.leave(self.writer.name, unread, unsent, !std::mem::replace(&mut self.acknowledged, true));
+    }
+
+    fn panicked(&mut self, text: String) -> Step {
+        let handling = std::mem::replace(&mut self.handling, false);
+        // A reader stays on the message whose delivery unwound.
+        let header = self.reader.as_mut().filter(|_| handling).and_then(|r| r.try_read(|header, _| *header).ok());
+        let handler = self.writer.at.get();
+        self.writer.lifecycle.panicked(self.writer.name, Cause::Panicked { handler, header, text });
+        // Dropping the handlers, one of which is broken, may panic again; that says nothing new.
+        let handlers = self.handlers.take();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(handlers)));
+        self.leave();
+        Step::Finished
+    }
+}
+
+impl<B: MessageBus, R: Roster<C>, C> Drive for Worker<B, R, C> {
+    fn name(&self) -> &'static str {
+        self.writer.name
+    }
+
+    fn step(&mut self) -> Step {
+        if self.finished {
+            return Step::Finished;
+        }
+        match catch_unwind(AssertUnwindSafe(|| self.advance())) {
+            Ok(step) => step,
+            Err(panic) => self.panicked(panic_text(panic.as_ref())),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        let stop = (self.writer.lifecycle.phase() != Phase::Running).then(|| self.writer.lifecycle.deadline());
+        // While the outbox is pending no `on_loop` runs, whatever is due.
+        let timer = self.deadline.filter(|_| !self.writer.outbox.is_pending());
+        [stop, timer].into_iter().flatten().min()
+    }
+
+    fn wait(&mut self) {
+        let timeout = self.next_deadline().map(|deadline| deadline.since(self.writer.lifecycle.now()));
+        let Some(reader) = &mut self.reader else { return };
+        if timeout == Some(Duration::ZERO) {
+            return;
+        }
+        match self.writer.outbox.next_size() {
+            Some(size) => reader.wait_until(timeout, Interest::Room, |reader| {
+                self.writer.has_room(size) || (self.writer.is_slowest() && reader.ready())
+            }),
+            None => reader.wait(timeout),
+        }
+    }
+}
+
+impl<B: MessageBus, R, C> Drop for Worker<B, R, C> {
+    fn drop(&mut self) {
+        // Dropped before it ended, by whoever drove it: nobody may wait for it.
+        if !self.finished {
+            self.handlers = None;
+            self.reader = None;
+            self.writer.give_up();
+            self.writer.lifecycle.leave(self.writer.name, 0, self.writer.outbox.len() as u64, !self.acknowledged);
+        }
+    }
+}
+
+struct OnStart<'a, W>(&'a W);
+struct OnLoop<'a, W>(&'a W);
+struct OnStop;
+struct Earliest(Option<Time>);
+
+impl<W: Writer> Visit for OnStart<'_, W> {
+    fn handler<H: Handler>(&mut self, handler: &mut H) {
+        handler.on_start(self.0);
+    }
+}
+
+impl<W: Writer> Visit for OnLoop<'_, W> {
+    #[inline]
+    fn handler<H: Handler>(&mut self, handler: &mut H) {
+        handler.on_loop(self.0);
+    }
+}
+
+impl Visit for OnStop {
+    fn handler<H: Handler>(&mut self, handler: &mut H) {
+        handler.on_stop();
+    }
+}
+
+impl Visit for Earliest {
+    #[inline]
+    fn handler<H: Handler>(&mut self, handler: &mut H) {
+        self.0 = [self.0, handler.next_deadline()].into_iter().flatten().min();
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------------- writer
+
+/// What a worker's handlers write with.
+pub(crate) struct WorkerWriter<B: MessageBus> {
+    name: &'static str,
+    writer: Option<B::Writer>,
+    outbox: Outbox,
+    /// A handler said that it cannot go on, or the outbox is at its limit.
+    failed: Cell<bool>,
+    /// The handler that is at work.
+    at: Cell<&'static str>,
+    lifecycle: Arc<Lifecycle<B>>,
+}
+
+impl<B: MessageBus> WorkerWriter<B> {
+    /// Moves the outbox to the ring as far as room and turns allow; true when it is empty.
+    #[inline]
+    fn flush(&self) -> bool {
+        !self.outbox.is_pending() || self.writer.as_ref().is_none_or(|writer| self.flush_pending(writer))
+    }
+
+    #[cold]
+    fn flush_pending(&self, writer: &B::Writer) -> bool {
+        let mut queue = self.outbox.queue.borrow_mut();
+        while let Some(entry) = queue.entries.front() {
+            match writer.try_write_bytes(entry.source, entry.message, entry.payload()) {
+                Err(WriteError::Full) => return false,
+                Err(error) => {
+                    self.report(Report::Unsent { source: entry.source, message: entry.message, error });
+                }
+                Ok(()) => {}
+            }
+            queue.pop();
+            if queue.covered == 0 && !queue.entries.is_empty() {
+                // What came after the ticket was taken queues up anew.
+                writer.give_up_ticket();
+                writer.take_ticket();
+                queue.covered = queue.entries.len();
+            }
+        }
+        self.outbox.pending.set(false);
+        writer.give_up_ticket();
+        true
+    }
+
+    /// Puts a message for which the ring has no room into the outbox.
+    #[cold]
+    fn defer<P: Payload>(
+        &self,
+        writer: &B::Writer,
+        source: u16,
+        message: u16,
+        payload: &mut P,
+    ) -> Result<(), WriteError> {
+        let size = payload.as_encoded().map_or_else(|| payload.size(), <[u8]>::len);
+        let (max, limit) = (self.lifecycle.bus.max_payload(), self.lifecycle.options.outbox_limit);
+        if size > max {
+            return Err(WriteError::TooLarge { size, max });
+        }
+        if self.outbox.queue.borrow().bytes + size > limit {
+            if !self.failed.replace(true) {
+                self.lifecycle.failed(self.name, Cause::OutboxFull { handler: self.at.get(), limit });
+            }
+            return Err(WriteError::OutboxFull { limit });
+        }
+        // Nothing is borrowed while the fill runs: it may write, too.
+        let mut entry = self.outbox.queue.borrow_mut().spare(source, message, size);
+        payload.fill(&mut Space::new(entry.payload_mut()))?;
+        let mut queue = self.outbox.queue.borrow_mut();
+        queue.push(entry);
+        writer.record_outbox(queue.bytes);
+        if !self.outbox.pending.replace(true) {
+            writer.take_ticket();
+            queue.covered = queue.entries.len();
+        }
+        Ok(())
+    }
+
+    fn is_slowest(&self) -> bool {
+        self.writer.as_ref().is_none_or(BusWriter::is_slowest)
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.has_room(size))
+    }
+
+    /// Ends writing; whoever is next may go on.
+    fn give_up(&mut self) {
+        self.writer = None;
+    }
+}
+
+impl<B: MessageBus> Publish for WorkerWriter<B> {
+    #[inline]
+    fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+        match &self.writer {
+            None => Err(WriteError::NotAWriter),
+            Some(_) if self.outbox.is_pending() => Err(WriteError::Full),
+            Some(writer) => writer.try_put(source, message, payload),
+        }
+    }
+
+    /// Nothing: a worker never waits for room, it has its outbox.
+    fn wait_for_room(&self, _size: usize) {}
+
+    #[inline]
+    fn put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+        let Some(writer) = &self.writer else { return Err(WriteError::NotAWriter) };
+        if !self.outbox.is_pending() {
+            match writer.try_put(source, message, payload) {
+                Err(WriteError::Full) => {}
+                done => return done,
+            }
+        }
+        self.defer(writer, source, message, payload)
+    }
+}
+
+impl<B: MessageBus> Writer for WorkerWriter<B> {
+    fn now(&self) -> Time {
+        self.lifecycle.now()
+    }
+
+    fn stop(&self) {
+        self.lifecycle.stop();
+    }
+
+    fn fail(&self, error: impl Into<Box<dyn Error + Send + Sync>>) {
+        self.failed.set(true);
+        self.lifecycle.failed(self.name, Cause::Failed { handler: self.at.get(), error: error.into() });
+    }
+
+    fn report(&self, report: Report) {
+        self.lifecycle.report(&report);
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------------- outbox
+
+/// Messages that found no room in the ring, in order.
+#[derive(Default)]
+struct Outbox {
+    /// Whether there are any: looked at for every message.
+    pending: Cell<bool>,
+    queue: RefCell<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    entries: VecDeque<Entry>,
+    /// Payload bytes in `entries`.
+    bytes: usize,
+    /// How many entries the ticket covers.
+    covered: usize,
+    /// How many entries were there when the stop was noticed and still are.
+    at_stop: Option<usize>,
+    /// Memory of flushed entries, to be used again.
+    spare: Vec<Vec<u8>>,
+}
+
+/// One message. Its payload is aligned as in the ring.
+struct Entry {
+    source: u16,
+    message: u16,
+    memory: Vec<u8>,
+    start: usize,
+    size: usize,
+}
+
+const ENTRY_ALIGN: usize = 16;
+/// How many flushed entries' memory is kept.
+const SPARE: usize = 64;
+
+impl Outbox {
+    #[inline(always)]
+    fn is_pending(&self) -> bool {
+        self.pending.get()
+    }
+
+    fn len(&self) -> usize {
+        self.queue.borrow().entries.len()
+    }
+
+    /// The payload size of the next message to flush.
+    fn next_size(&self) -> Option<usize> {
+        self.queue.borrow().entries.front().map(|entry| entry.size)
+    }
+
+    /// Whether all that was pending when this was first asked is gone.
+    fn flushed_what_was_pending_at_stop(&self) -> bool {
+        let mut queue = self.queue.borrow_mut();
+        let now = queue.entries.len();
+        *queue.at_stop.get_or_insert(now) == 0
+    }
+}
+
+impl Queue {
+    fn spare(&mut self, source: u16, message: u16, size: usize) -> Entry {
+        let mut memory = self.spare.pop().unwrap_or_default();
+        memory.clear();
+        memory.resize(size + ENTRY_ALIGN, 0);
+        let start = memory.as_ptr().align_offset(ENTRY_ALIGN).min(ENTRY_ALIGN);
+        Entry { source, message, memory, start, size }
+    }
+
+    fn push(&mut self, entry: Entry) {
+        self.bytes += entry.size;
+        self.entries.push_back(entry);
+    }
+
+    fn pop(&mut self) {
+        let Some(entry) = self.entries.pop_front() else { return };
+        self.bytes -= entry.size;
+        self.covered = self.covered.saturating_sub(1);
+        self.at_stop = self.at_stop.map(|left| left.saturating_sub(1));
+        if self.spare.len() < SPARE {
+            self.spare.push(entry.memory);
+        }
+    }
+}
+
+impl Entry {
+    fn payload(&self) -> &[u8] {
+        &self.memory[self.start..self.start + self.size]
+    }
+
+    fn payload_mut(&mut self) -> &mut [u8] {
+        &mut self.memory[self.start..self.start + self.size]
+    }
+}
