@@ -28,10 +28,10 @@ macro_rules! messenger_id_enum {
             $crate::__private::Eq,
             $crate::__private::Hash,
         )]
+        #[doc = "Each value is an id."]
         #[repr(u16)]
-        #[allow(missing_docs)]
         pub enum $name {
-            $( $(#[$variant_meta])* $variant = $id, )+
+            $( $(#[$variant_meta])* #[doc = $crate::__private::concat!("`", $crate::__private::stringify!($id), "`")] $variant = $id, )+
         }
 
         impl $crate::__private::From<$name> for u16 {
@@ -129,20 +129,38 @@ macro_rules! Messenger {
     ( type $name:ident; $config:ty, $( $rest:tt )+ ) => {
         $crate::__messenger_table! { $name, $config, $( $rest )+ }
     };
-    ( type $name:ident; $( $rest:tt )* ) => {
-        ::core::compile_error!("Messenger!: after `type Name;` comes the config type and a comma, e.g. `type Name; Config, WorkerA: ...`");
+    ( type $name:ident; $config:ty $(,)? ) => {
+        ::core::compile_error!("Messenger!: no workers after the config type, expected `Config, Worker: handlers: [...] routes: [...]`");
+    };
+    ( type $( $rest:tt )* ) => {
+        ::core::compile_error!("Messenger!: after `type Name;` come the config type and a comma: `type Name; Config, Worker: ...`");
     };
     ( $worker:ident : $( $rest:tt )* ) => {
-        ::core::compile_error!("Messenger!: the config type comes first, e.g. `Messenger! { Config, WorkerA: handlers: [...] routes: [...] }`");
+        ::core::compile_error!("Messenger!: the config type comes first: `Messenger! { Config, Worker: handlers: [...] routes: [...] }`");
+        $crate::__messenger_caret! { $worker }
+    };
+    ( $config:ident $worker:ident : $( $rest:tt )* ) => {
+        ::core::compile_error!($crate::__private::concat!(
+            "Messenger!: a comma is missing after the config type: `", $crate::__private::stringify!($config), ", ",
+            $crate::__private::stringify!($worker), ": ...`",
+        ));
+        $crate::__messenger_caret! { $worker }
     };
     ( $config:ty, $( $rest:tt )+ ) => {
         $crate::__messenger_table! { Messenger, $config, $( $rest )+ }
     };
+    ( $config:ty $(,)? ) => {
+        ::core::compile_error!("Messenger!: no workers after the config type, expected `Config, Worker: handlers: [...] routes: [...]`");
+    };
     ( $( $rest:tt )* ) => {
-        ::core::compile_error!("Messenger!: expected `Config, WorkerName: handlers: [name: Type, ...] routes: [Source, Message: [name, ...], ...]`");
+        ::core::compile_error!("Messenger!: expected `Config, Worker: handlers: [name: Type, ...] routes: [Source, Message: [name, ...], ...]`");
     };
 }
 
+/// The expansion of [`Messenger!`].
+///
+/// No item that is made here is in scope where a type of the user's is named, but for the table itself and names that
+/// begin with `__`: a worker may be called like a handler's type, and a message `W`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __messenger_table {
@@ -175,7 +193,7 @@ macro_rules! __messenger_table {
             impl $name<()> {
                 /// The routing table as a picture.
                 pub fn graph() -> $crate::routing::Graph {
-                    $crate::routing::Graph::of(<Self as $crate::routing::Tabled>::TABLE)
+                    $crate::routing::Graph::of(__TABLE)
                 }
             }
 
@@ -188,125 +206,142 @@ macro_rules! __messenger_table {
             }
 
             impl $crate::routing::Tabled for $name<()> {
-                const TABLE: &'static $crate::routing::Table = &$crate::routing::Table {
-                    name: $crate::__private::stringify!($name),
-                    workers: &[ $( $crate::routing::TableWorker {
-                        name: $crate::__private::stringify!($worker),
-                        handlers: &[ $( $crate::routing::TableHandler {
-                            name: $crate::__private::stringify!($handler),
-                            type_name: $crate::__private::stringify!($handler_ty),
-                            id: <$handler_ty as $crate::traits::Handler>::ID as u16,
-                            allow_unrouted: false $( || $crate::routing::allows_unrouted($crate::__private::stringify!($allow)) )?,
-                        }, )+ ],
-                        routes: &[ $( $crate::routing::TableRoute {
-                            source: $crate::__private::stringify!($source),
-                            source_id: <$source as $crate::traits::Handler>::ID as u16,
-                            message: $crate::__private::stringify!($message),
-                            message_id: <$message as $crate::traits::Message>::ID as u16,
-                            receivers: &[ $( $crate::__private::stringify!($receiver), )+ ],
-                        }, )* ],
-                    }, )+ ],
-                };
+                const TABLE: &'static $crate::routing::Table = __TABLE;
             }
 
+            const __TABLE: &$crate::routing::Table = &$crate::routing::Table {
+                name: $crate::__private::stringify!($name),
+                workers: &[ $( $crate::routing::TableWorker {
+                    name: $crate::__private::stringify!($worker),
+                    handlers: &[ $( $crate::routing::TableHandler {
+                        name: $crate::__private::stringify!($handler),
+                        type_name: $crate::__private::stringify!($handler_ty),
+                        id: <$handler_ty as $crate::traits::Handler>::ID as u16,
+                        allow_unrouted: false $( || $crate::routing::is_unrouted($crate::__private::stringify!($allow)) )?,
+                    }, )+ ],
+                    routes: &[ $( $crate::routing::TableRoute {
+                        source: $crate::__private::stringify!($source),
+                        source_id: <$source as $crate::traits::Handler>::ID as u16,
+                        message: $crate::__private::stringify!($message),
+                        message_id: <$message as $crate::traits::Message>::ID as u16,
+                        receivers: &[ $( $crate::__private::stringify!($receiver), )+ ],
+                    }, )* ],
+                }, )+ ],
+            };
+
             impl $crate::routing::Topology<$config> for $name<()> {
-                fn launch<L: $crate::routing::Launch<$config>>(
-                    launcher: &mut L,
-                ) -> $crate::__private::Result<(), L::Error> {
-                    $( launcher.worker::<$worker>()?; )+
+                fn launch<__L: $crate::routing::Launch<$config>>(
+                    launcher: &mut __L,
+                ) -> $crate::__private::Result<(), __L::Error> {
+                    $( {
+                        struct __Worker { $( $handler: $handler_ty, )+ }
+
+                        impl $crate::traits::Router for __Worker {
+                            #[inline]
+                            fn route<__W: $crate::traits::Writer>(
+                                &mut self,
+                                header: &$crate::traits::Header,
+                                payload: &[u8],
+                                writer: &__W,
+                                at: &$crate::__private::Cell<&'static $crate::__private::str>,
+                            ) {
+                                $(
+                                    if $crate::routing::is::<$source, $message>(header) {
+                                        return $crate::routing::decode::<$message, __W>(header, payload, writer, |message| { $(
+                                            at.set($crate::__private::stringify!($receiver));
+                                            <$message as $crate::routing::RoutesTo<_>>::deliver(message, &mut self.$receiver, writer);
+                                        )+ });
+                                    }
+                                )*
+                                let _ = (header, payload, writer, at);
+                            }
+                        }
+
+                        impl $crate::routing::Roster<$config> for __Worker {
+                            const NAME: &'static $crate::__private::str = $crate::__private::stringify!($worker);
+                            const IS_SOURCE: bool =
+                                $crate::routing::is_source(__TABLE, $crate::__private::stringify!($worker));
+
+                            fn new<__W: $crate::traits::Writer>(
+                                config: &$config,
+                                writer: &__W,
+                                at: &$crate::__private::Cell<&'static $crate::__private::str>,
+                            ) -> Self {
+                                __Worker { $( $handler: {
+                                    at.set($crate::__private::stringify!($handler));
+                                    <$handler_ty as $crate::traits::New<$config>>::new(config, writer)
+                                }, )+ }
+                            }
+
+                            fn visit<__V: $crate::routing::Visit>(
+                                &mut self,
+                                visitor: &mut __V,
+                                at: &$crate::__private::Cell<&'static $crate::__private::str>,
+                            ) {
+                                $(
+                                    at.set($crate::__private::stringify!($handler));
+                                    visitor.handler(&mut self.$handler);
+                                )+
+                            }
+                        }
+
+                        launcher.worker::<__Worker>()?;
+                    } )+
                     $crate::__private::Result::Ok(())
                 }
             }
 
-            const TABLE: &$crate::routing::Table = <$name<()> as $crate::routing::Tabled>::TABLE;
-
+            // The checks: each a fact that becomes a trait, asked of the user's own words, so that the caret is there.
+            $crate::__messenger_words! { $(
+                $worker IsNamedOnce
+                    $crate::routing::worker_is_named_once(__TABLE, $crate::__private::stringify!($worker));
+                $( $(
+                    $allow IsUnrouted $crate::routing::is_unrouted($crate::__private::stringify!($allow));
+                )? )+
+                $( $(
+                    $receiver IsInThisWorker $crate::routing::is_in_worker(
+                        __TABLE,
+                        $crate::__private::stringify!($worker),
+                        $crate::__private::stringify!($receiver),
+                    );
+                )+ )*
+            )+ }
             $(
-                #[allow(non_camel_case_types)]
-                struct $worker { $( $handler: $handler_ty, )+ }
-
-                impl $crate::traits::Router for $worker {
-                    #[inline]
-                    fn route<W: $crate::traits::Writer>(
-                        &mut self,
-                        header: &$crate::traits::Header,
-                        payload: &[u8],
-                        writer: &W,
-                        at: &$crate::__private::Cell<&'static $crate::__private::str>,
-                    ) {
-                        let key = $crate::routing::key(header);
-                        $(
-                            if key == $crate::routing::route_key(
-                                <$source as $crate::traits::Handler>::ID as u16,
-                                <$message as $crate::traits::Message>::ID as u16,
-                            ) {
-                                return $crate::routing::decode::<$message, W>(header, payload, writer, |message| { $(
-                                    at.set($crate::__private::stringify!($receiver));
-                                    <$message as $crate::routing::RoutesTo<_>>::deliver(message, &mut self.$receiver, writer);
-                                )+ });
-                            }
-                        )*
-                        let _ = (key, payload, writer, at);
-                    }
-                }
-
-                impl $crate::routing::Roster<$config> for $worker {
-                    const NAME: &'static $crate::__private::str = $crate::__private::stringify!($worker);
-                    const IS_SOURCE: bool = $crate::routing::is_source(TABLE, $crate::__private::stringify!($worker));
-
-                    fn new<W: $crate::traits::Writer>(
-                        config: &$config,
-                        writer: &W,
-                        at: &$crate::__private::Cell<&'static $crate::__private::str>,
-                    ) -> Self {
-                        $worker { $( $handler: {
-                            at.set($crate::__private::stringify!($handler));
-                            <$handler_ty as $crate::traits::New<$config>>::new(config, writer)
-                        }, )+ }
-                    }
-
-                    fn visit<V: $crate::routing::Visit>(
-                        &mut self,
-                        visitor: &mut V,
-                        at: &$crate::__private::Cell<&'static $crate::__private::str>,
-                    ) {
-                        $(
-                            at.set($crate::__private::stringify!($handler));
-                            visitor.handler(&mut self.$handler);
-                        )+
-                    }
-                }
-
-                // The checks, each a fact encoded as a trait, so that the caret is on the user's own words.
                 $(
-                    const _: () = <$message as $crate::routing::RoutedOnce<{
-                        $crate::routing::routed_once(
-                            TABLE,
+                    const _: () = <$message as $crate::routing::IsRoutedOnce<{
+                        $crate::routing::is_routed_once(
+                            __TABLE,
                             $crate::__private::stringify!($worker),
-                            $crate::routing::route_key(
-                                <$source as $crate::traits::Handler>::ID as u16,
-                                <$message as $crate::traits::Message>::ID as u16,
-                            ),
+                            <$source as $crate::traits::Handler>::ID as u16,
+                            <$message as $crate::traits::Message>::ID as u16,
                         )
                     }>>::OK;
                     const _: () = <$message as $crate::routing::HasMessageIdOfItsOwn<{
                         $crate::routing::message_id_is_unique(
-                            TABLE,
+                            __TABLE,
                             $crate::__private::stringify!($message),
                             <$message as $crate::traits::Message>::ID as u16,
+                        )
+                    }>>::OK;
+                    const _: () = <$source as $crate::routing::HasHandlerIdOfItsOwn<{
+                        $crate::routing::source_id_is_unique(
+                            __TABLE,
+                            $crate::__private::stringify!($source),
+                            <$source as $crate::traits::Handler>::ID as u16,
                         )
                     }>>::OK;
                 )*
                 $(
                     const _: () = <$handler_ty as $crate::routing::HasHandlerIdOfItsOwn<{
                         $crate::routing::handler_id_is_unique(
-                            TABLE,
+                            __TABLE,
                             $crate::__private::stringify!($handler_ty),
                             <$handler_ty as $crate::traits::Handler>::ID as u16,
                         )
                     }>>::OK;
                     const _: () = <$handler_ty as $crate::routing::IsInSomeRoute<{
                         $crate::routing::is_in_some_route(
-                            TABLE,
+                            __TABLE,
                             $crate::__private::stringify!($worker),
                             $crate::__private::stringify!($handler),
                         )
@@ -315,18 +350,132 @@ macro_rules! __messenger_table {
             )+
         };
     };
+    ( $name:ident, $config:ty, $( $rest:tt )+ ) => {
+        $crate::__messenger_diagnosis! { @worker $( $rest )+ }
+    };
+}
 
-    // Diagnosis: reached only when the grammar above did not match.
-    ( $name:ident, $config:ty, $worker:ident: routes: $( $rest:tt )* ) => {
-        ::core::compile_error!($crate::__private::concat!("Messenger!: worker `", $crate::__private::stringify!($worker), "`: `handlers: [...]` comes before `routes: [...]`"));
+/// Asks whether facts about names hold. Each name becomes a type of its own for the question, so that the compiler's
+/// answer points at the name and says it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __messenger_words {
+    ( $( $word:ident $check:ident $holds:expr; )* ) => { $(
+        const _: () = {
+            #[allow(non_camel_case_types)]
+            struct $word {}
+            <$word as $crate::routing::$check<{ $holds }>>::OK
+        };
+    )* };
+}
+
+/// Says what is wrong with a table that does not have the shape of one: goes through it as a reader would, worker by
+/// worker, handler by handler, route by route, to the first place that is wrong.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __messenger_diagnosis {
+    // Workers.
+    ( @worker $worker:ident: handlers: [ $( $handlers:tt )* ] routes: [ $( $routes:tt )* ] , $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @worker $worker: handlers: [ $( $handlers )* ] routes: [ $( $routes )* ] $( $rest )* }
     };
-    ( $name:ident, $config:ty, $worker:ident: handlers: [ ] $( $rest:tt )* ) => {
-        ::core::compile_error!($crate::__private::concat!("Messenger!: worker `", $crate::__private::stringify!($worker), "` has no handlers; write `handlers: [ name: Type ]` or remove the worker"));
+    ( @worker $worker:ident: handlers: [ ] $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $worker in $worker: "has no handlers; write `handlers: [ name: Type ]`, or remove the worker" }
     };
-    ( $name:ident, $config:ty, $worker:ident: handlers: [ $( $handlers:tt )* ] , $( $rest:tt )* ) => {
-        ::core::compile_error!("Messenger!: no comma between `handlers: [...]` and `routes: [...]`");
+    ( @worker $worker:ident: handlers: [ $( $handlers:tt )+ ] routes: [ $( $routes:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @handler $worker $( $handlers )+ }
+        $crate::__messenger_diagnosis! { @route $worker $( $routes )* }
+        $crate::__messenger_diagnosis! { @worker $( $rest )* }
     };
-    ( $name:ident, $config:ty, $( $rest:tt )* ) => {
-        ::core::compile_error!("Messenger!: expected, for each worker, `WorkerName: handlers: [name: Type, ...] routes: [Source, Message: [name, ...], ...]`");
+    ( @worker $worker:ident: handlers: [ $( $handlers:tt )* ] , $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $worker in $worker: "no comma between `handlers: [...]` and `routes: [...]`" }
     };
+    ( @worker $worker:ident: handlers: [ $( $handlers:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $worker in $worker: "`routes: [...]` comes after `handlers: [...]`; a worker that receives nothing has `routes: []`" }
+    };
+    ( @worker $worker:ident: $routes:ident: [ $( $tokens:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $routes in $worker: "`handlers: [...]` comes first, then `routes: [...]`" }
+    };
+    ( @worker $worker:ident: $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $worker in $worker: "after the colon comes `handlers: [ name: Type, ... ]`" }
+    };
+    ( @worker $other:tt $( $rest:tt )* ) => {
+        ::core::compile_error!($crate::__private::concat!(
+            "Messenger!: expected a worker, `Name: handlers: [...] routes: [...]`, found `",
+            $crate::__private::stringify!($other), "`",
+        ));
+        $crate::__messenger_caret! { $other }
+    };
+    ( @worker ) => {};
+
+    // Handlers of a worker.
+    ( @handler $worker:ident #[allow($allow:ident)] $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @handler $worker $( $rest )* }
+    };
+    ( @handler $worker:ident #[$( $attribute:tt )*] $( $rest:tt )* ) => {
+        ::core::compile_error!($crate::__private::concat!(
+            "Messenger!: worker `", $crate::__private::stringify!($worker),
+            "`: a handler may be marked `#[allow(unrouted)]`, nothing else; found `#[",
+            $crate::__private::stringify!($( $attribute )*), "]`",
+        ));
+        $crate::__messenger_caret! { $( $attribute )* }
+    };
+    ( @handler $worker:ident $handler:ident: $handler_ty:ty, $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @handler $worker $( $rest )* }
+    };
+    ( @handler $worker:ident $handler:ident: $handler_ty:ty ) => {};
+    ( @handler $worker:ident $handler:ident: $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $handler in $worker: "a comma comes after this handler's type: `name: Type, next: Type`" }
+    };
+    ( @handler $worker:ident $other:tt $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $other in $worker: "a handler is written `name: Type`" }
+    };
+    ( @handler $worker:ident ) => {};
+
+    // Routes of a worker.
+    ( @route $worker:ident $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] , $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @route $worker $( $rest )* }
+    };
+    ( @route $worker:ident $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] ) => {};
+    ( @route $worker:ident $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] $next:tt $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $next in $worker: "a comma comes between two routes" }
+    };
+    ( @route $worker:ident $source:ty, $message:ty: [ ] $( $rest:tt )* ) => {
+        ::core::compile_error!($crate::__private::concat!(
+            "Messenger!: worker `", $crate::__private::stringify!($worker), "`: the route `",
+            $crate::__private::stringify!($source), ", ", $crate::__private::stringify!($message),
+            "` has no receivers; name handlers of this worker, or remove the route",
+        ));
+    };
+    ( @route $worker:ident $source:ty, $message:ty: [ $( $receivers:tt )+ ] $( $rest:tt )* ) => {
+        ::core::compile_error!($crate::__private::concat!(
+            "Messenger!: worker `", $crate::__private::stringify!($worker), "`: the receivers of `",
+            $crate::__private::stringify!($source), ", ", $crate::__private::stringify!($message),
+            "` are names of handlers with commas between them, found `",
+            $crate::__private::stringify!($( $receivers )+), "`",
+        ));
+    };
+    ( @route $worker:ident $other:tt $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $other in $worker: "a route is written `Source, Message: [receiver, ...]`" }
+    };
+    ( @route $worker:ident ) => {};
+}
+
+/// A complaint about a worker of a table, and a caret at the token where it begins.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __messenger_complaint {
+    ( $at:tt in $worker:ident: $cure:literal ) => {
+        ::core::compile_error!($crate::__private::concat!(
+            "Messenger!: worker `", $crate::__private::stringify!($worker), "`, at `",
+            $crate::__private::stringify!($at), "`: ", $cure,
+        ));
+        $crate::__messenger_caret! { $at }
+    };
+}
+
+/// Takes no token, so that the compiler's own complaint puts its caret at the first one: `compile_error!` cannot.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __messenger_caret {
+    () => {};
 }

@@ -234,21 +234,29 @@ pub trait Visit {
     fn handler<H: Handler>(&mut self, handler: &mut H);
 }
 
-/// A source and a message as one number.
+/// Whether a message that was read is an `M` from an `S`.
 #[inline]
-pub const fn route_key(source: u16, message: u16) -> u32 {
-    (source as u32) << 16 | message as u32
+pub fn is<S: Handler, M: Message>(header: &Header) -> bool {
+    // One comparison of both ids. They are converted here as they are when a message is sent, and not cast.
+    let key = |source: u16, message: u16| u32::from(source) << 16 | u32::from(message);
+    key(header.source, header.message) == key(S::ID.into(), M::ID.into())
 }
 
-/// The [`route_key`] of a message that was read.
-#[inline]
-pub fn key(header: &Header) -> u32 {
-    route_key(header.source, header.message)
-}
+/// A message that can be routed: one that is [`Encoded`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is routed but nothing says how it becomes bytes and comes back from them",
+    note = "add `rust_messenger::serde_message!({Self}, id)`, `prost_message!`, `bincode_message!` or `zero_copy_message!` (each with its feature), or implement `ExtendedMessage` and `DeserializeFrom` for `{Self}` by hand"
+)]
+pub trait Routed: Encoded {}
+
+// Without the attribute the compiler would complain about one of the traits that make a message `Encoded`, whichever
+// it happens to ask for first.
+#[diagnostic::do_not_recommend]
+impl<M: Encoded> Routed for M {}
 
 /// Decodes a routed message and delivers it; one that cannot be decoded is reported and skipped.
 #[inline]
-pub fn decode<M: Encoded, W: Writer>(header: &Header, payload: &[u8], writer: &W, deliver: impl FnOnce(&M)) {
+pub fn decode<M: Routed, W: Writer>(header: &Header, payload: &[u8], writer: &W, deliver: impl FnOnce(&M)) {
     match M::decode(payload) {
         Ok(message) => deliver(message.borrow()),
         Err(error) => writer.report(Report::Undecodable { header: *header, error }),
@@ -290,35 +298,60 @@ checks! {
     /// No worker routes one message from one source twice.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` from one source is routed twice in one worker",
-        note = "merge the two routes' receivers into one list: `Source, Message: [first, second]`"
+        label = "the same source and message as another route of this worker",
+        note = "merge the two routes into one with all receivers: `Source, Message: [first, second]`"
     )]
-    RoutedOnce;
+    IsRoutedOnce;
     /// No two messages of a table have one id.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` shares its message id with another message of this routing table",
+        label = "not the only message with this id",
         note = "give every message an id of its own; if it is one message under two spellings, spell it the same way in every route"
     )]
     HasMessageIdOfItsOwn;
     /// No two handlers of a table have one id.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` shares its handler id with another handler of this routing table",
+        label = "not the only handler with this id",
         note = "give every handler an id of its own; if it is one handler under two spellings, spell it the same way everywhere in the table"
     )]
     HasHandlerIdOfItsOwn;
     /// Every handler receives or sends something.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is in no receiver list and no route's source",
+        label = "receives nothing, and nothing it sends is received",
         note = "add a route, remove the handler, or say that it is meant so: `#[allow(unrouted)] name: Type`"
     )]
     IsInSomeRoute;
+    /// A receiver is a handler of the route's worker.
+    #[diagnostic::on_unimplemented(
+        message = "the receiver `{Self}` is no handler of this worker",
+        label = "not in this worker's `handlers: [...]`",
+        note = "a worker delivers to its own handlers: add `{Self}: Type` to its `handlers: [...]`, or write this route in the worker that has `{Self}`"
+    )]
+    IsInThisWorker;
+    /// No two workers have one name.
+    #[diagnostic::on_unimplemented(
+        message = "two workers of this routing table are called `{Self}`",
+        label = "not the only worker of this name",
+        note = "give every worker a name of its own, or merge the two into one"
+    )]
+    IsNamedOnce;
+    /// A handler is marked with the one thing that there is.
+    #[diagnostic::on_unimplemented(
+        message = "`#[allow({Self})]` means nothing in a routing table",
+        label = "not `unrouted`",
+        note = "a handler may be marked `#[allow(unrouted)]`, nothing else; for lints, put the attribute on the handler's type"
+    )]
+    IsUnrouted;
 }
 
-/// Whether `worker` has exactly one route with this key.
-pub const fn routed_once(table: &Table, worker: &str, key: u32) -> bool {
+/// Whether `worker` has exactly one route from this source with this message.
+pub const fn is_routed_once(table: &Table, worker: &str, source: u16, message: u16) -> bool {
     let routes = find_worker(table, worker).routes;
     let (mut count, mut i) = (0, 0);
     while i < routes.len() {
-        count += (route_key(routes[i].source_id, routes[i].message_id) == key) as usize;
+        count += (routes[i].source_id == source && routes[i].message_id == message) as usize;
         i += 1;
     }
     count == 1
@@ -365,6 +398,23 @@ pub const fn handler_id_is_unique(table: &Table, handler: &str, id: u16) -> bool
     true
 }
 
+/// As [`handler_id_is_unique`] for the source of a route. One that is a handler of the table is not asked again.
+pub const fn source_id_is_unique(table: &Table, source: &str, id: u16) -> bool {
+    let mut w = 0;
+    while w < table.workers.len() {
+        let handlers = table.workers[w].handlers;
+        let mut i = 0;
+        while i < handlers.len() {
+            if same(handlers[i].type_name, source) {
+                return true;
+            }
+            i += 1;
+        }
+        w += 1;
+    }
+    handler_id_is_unique(table, source, id)
+}
+
 /// Whether the handler is a receiver in its worker, or the source of a route of any worker, or marked as neither.
 pub const fn is_in_some_route(table: &Table, worker: &str, handler: &str) -> bool {
     let TableWorker { handlers, routes, .. } = find_worker(table, worker);
@@ -403,9 +453,31 @@ pub const fn is_source(table: &Table, worker: &str) -> bool {
 }
 
 /// Whether an `#[allow(..)]` in a table says `unrouted`, the one thing it may say.
-pub const fn allows_unrouted(lint: &str) -> bool {
-    assert!(same(lint, "unrouted"), "a handler in a routing table may be marked `#[allow(unrouted)]`, nothing else");
-    true
+pub const fn is_unrouted(lint: &str) -> bool {
+    same(lint, "unrouted")
+}
+
+/// Whether `worker` has a handler of this name.
+pub const fn is_in_worker(table: &Table, worker: &str, handler: &str) -> bool {
+    let handlers = find_worker(table, worker).handlers;
+    let mut i = 0;
+    while i < handlers.len() {
+        if same(handlers[i].name, handler) {
+            return true;
+        }
+        i += 1;
+    }
+    false
+}
+
+/// Whether exactly one worker has this name.
+pub const fn worker_is_named_once(table: &Table, name: &str) -> bool {
+    let (mut count, mut w) = (0, 0);
+    while w < table.workers.len() {
+        count += same(table.workers[w].name, name) as usize;
+        w += 1;
+    }
+    count == 1
 }
 
 const fn is_source_id(table: &Table, id: u16) -> bool {

@@ -97,3 +97,74 @@ mod heavy {
         super::fence(super::Ordering::SeqCst);
     }
 }
+
+#[cfg(all(test, not(miri), not(rust_messenger_loom)))]
+mod tests {
+    use super::*;
+    use std::time::{Duration, Instant};
+
+    /// The store-buffer litmus test on the real processor: two threads each store their word and load the other's. How
+    /// often did both miss the other's store, in at most `rounds` rounds and until it happened once?
+    ///
+    /// Model checkers see only the fence pair. That `membarrier` orders the light side, which has no instruction
+    /// between store and load, shows here alone. Both sides spin up to each round together, because two threads that
+    /// wake up microseconds apart never race.
+    fn rounds_both_missed(rounds: u64, limit: Duration, slow: fn(Barrier)) -> u64 {
+        let word = || CachePadded::new(AtomicU64::new(0));
+        let (x, y, fast_ready, slow_ready, fast_saw) = (word(), word(), word(), word(), word());
+        let barrier = Barrier::detect();
+        let meet = |own: &AtomicU64, other: &AtomicU64, round: u64| {
+            own.store(round, Ordering::Release);
+            let mut looks = 0u32;
+            while other.load(Ordering::Acquire) < round {
+                looks += 1;
+                if looks % 1024 == 0 { yield_now() } else { spin_loop() }
+            }
+        };
+        let end = Instant::now() + limit;
+        let mut missed = 0;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut round = 0;
+                while slow_ready.load(Ordering::Acquire) != u64::MAX && round < 2 * rounds {
+                    round += 1;
+                    meet(&fast_ready, &slow_ready, round);
+                    x.store(round, Ordering::Relaxed);
+                    barrier.light();
+                    fast_saw.store(y.load(Ordering::Relaxed), Ordering::Relaxed);
+                    round += 1;
+                    meet(&fast_ready, &slow_ready, round);
+                }
+            });
+            let mut round = 0;
+            while round < 2 * rounds && missed == 0 && Instant::now() < end {
+                round += 1;
+                meet(&slow_ready, &fast_ready, round);
+                y.store(round, Ordering::Relaxed);
+                slow(barrier);
+                let saw = x.load(Ordering::Relaxed);
+                round += 1;
+                meet(&slow_ready, &fast_ready, round);
+                missed += u64::from(saw != round - 1 && fast_saw.load(Ordering::Relaxed) != round - 1);
+            }
+            slow_ready.store(u64::MAX, Ordering::Release);
+        });
+        missed
+    }
+
+    #[test]
+    fn a_heavy_barrier_lets_one_side_see_the_other() {
+        assert_eq!(rounds_both_missed(50_000, Duration::from_secs(60), Barrier::heavy), 0);
+    }
+
+    /// Without it the test above goes red: this is what it would see.
+    #[test]
+    fn without_a_heavy_barrier_both_sides_miss_each_other() {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        if cores < 2 || !Barrier::detect().asymmetric || !cfg!(target_arch = "x86_64") {
+            return;
+        }
+        let compiler_only = |_| std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+        assert_ne!(rounds_both_missed(u64::MAX / 4, Duration::from_secs(60), compiler_only), 0);
+    }
+}

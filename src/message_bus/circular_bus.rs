@@ -4,7 +4,7 @@ use super::claim::{Claim, ManyWriters, OneWriter, Role};
 use super::control::WRITERS;
 use super::gate::{CLOSED, Gate, Kind, Pin};
 use super::slot::{Filled, Ring, SLOT_ALIGN, Seen, slot_len};
-use super::wait::{Adaptive, Idle, WaitStrategy, Waiters};
+use super::wait::{self, Adaptive, Idle, Sleeper, WaitStrategy, Waiters};
 use crate::mmap::Region;
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
@@ -347,17 +347,13 @@ impl<W: WaitStrategy> Reader for RingReader<W> {
         }
     }
 
-    fn wait_until(&mut self, timeout: Option<Duration>, interest: Interest, mut done: impl FnMut(&mut Self) -> bool) {
+    fn wait_until(&mut self, timeout: Option<Duration>, interest: Interest, done: impl FnMut(&mut Self) -> bool) {
         self.release();
-        let shared = Arc::clone(&self.shared);
         let mut strategy = std::mem::take(&mut self.strategy);
         strategy.begin(std::mem::take(&mut self.handled));
-        let (sleepers, cap) = (shared.sleepers(interest), shared.unannounced_room(interest));
-        shared.waiters.wait_until(self, &mut strategy, &sleepers, timeout, cap, |reader| {
-            shared.wakes.load(Ordering::Acquire) != reader.wakes || done(reader)
-        });
+        wait::wait_until(self, &mut strategy, interest, timeout, done);
         self.strategy = strategy;
-        self.wakes = shared.wakes.load(Ordering::Acquire);
+        self.wakes = self.shared.wakes.load(Ordering::Acquire);
     }
 
     fn unblock(&mut self) -> Option<Duration> {
@@ -401,6 +397,19 @@ impl<W: WaitStrategy> Reader for RingReader<W> {
             self.shared.gate().release(self.index, self.position);
             self.shared.notify_room();
         }
+    }
+}
+
+impl<W: WaitStrategy> Sleeper for RingReader<W> {
+    #[inline]
+    fn woken(&self) -> bool {
+        self.shared.wakes.load(Ordering::Acquire) != self.wakes
+    }
+
+    fn park(&mut self, interest: Interest, limit: Option<Duration>, mut ready: impl FnMut(&mut Self) -> bool) {
+        let shared = Arc::clone(&self.shared);
+        let limit = [limit, shared.unannounced_room(interest)].into_iter().flatten().min();
+        shared.waiters.park(&shared.sleepers(interest), limit, || ready(self));
     }
 }
 

@@ -1,6 +1,6 @@
 //! [`CondvarBus`]: any bus, with readers that block in the classic way.
 
-use super::wait::{Park, Waiters};
+use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
     BusWriter, Header, Interest, MessageBus, Payload, Publish, ReadError, Reader, Stats, SubscribeError, WriteError,
@@ -153,14 +153,10 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
         self.reader.ready()
     }
 
-    fn wait_until(&mut self, timeout: Option<Duration>, interest: Interest, mut done: impl FnMut(&mut Self) -> bool) {
+    fn wait_until(&mut self, timeout: Option<Duration>, interest: Interest, done: impl FnMut(&mut Self) -> bool) {
         self.release();
-        let shared = Arc::clone(&self.link.0);
-        let cap = unannounced_room(&self.bus, interest);
-        shared.waiters.wait_until(self, &mut Park, &shared.sleepers(interest), timeout, cap, |reader| {
-            shared.wakes.load(Ordering::Acquire) != reader.wakes || done(reader)
-        });
-        self.wakes = shared.wakes.load(Ordering::Acquire);
+        wait::wait_until(self, &mut Park, interest, timeout, done);
+        self.wakes = self.link.0.wakes.load(Ordering::Acquire);
     }
 
     fn unblock(&mut self) -> Option<Duration> {
@@ -176,6 +172,18 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
     fn release(&mut self) {
         self.reader.release();
         self.link.0.notify_room();
+    }
+}
+
+impl<B: MessageBus> Sleeper for CondvarReader<B> {
+    fn woken(&self) -> bool {
+        self.link.0.wakes.load(Ordering::Acquire) != self.wakes
+    }
+
+    fn park(&mut self, interest: Interest, limit: Option<Duration>, mut ready: impl FnMut(&mut Self) -> bool) {
+        let shared = Arc::clone(&self.link.0);
+        let limit = [limit, unannounced_room(&self.bus, interest)].into_iter().flatten().min();
+        shared.waiters.park(&shared.sleepers(interest), limit, || ready(self));
     }
 }
 

@@ -1,11 +1,11 @@
 //! Waiting: what a thread does while there is nothing to do, and how it is woken.
 //!
-//! A [`WaitStrategy`] says how long to stay awake; [`Waiters`] is where a thread sleeps after that. A sleeper
+//! A [`WaitStrategy`] says how long to stay awake; `Waiters` is where a thread sleeps after that. A sleeper
 //! announces itself, passes a heavy barrier and looks once more; a waker makes its change, passes a light barrier and
 //! looks for sleepers. At least one of them sees the other, and while nobody sleeps a waker pays one load.
 
 use crate::sync::{AtomicU64, Barrier, Condvar, Mutex, MutexGuard, Ordering, lock, spin_loop, yield_now};
-use crate::traits::Reader;
+use crate::traits::{Interest, Reader};
 use std::time::{Duration, Instant};
 
 /// What to do after a look that found nothing.
@@ -32,51 +32,72 @@ pub trait WaitStrategy: Default + std::fmt::Debug + Send + 'static {
 /// The default: spins for the time a prompt answer takes, then pauses for about a microsecond at a time, then yields,
 /// then sleeps.
 ///
-/// A reader that polls the very line that is being written slows everybody down by up to five times. So when the last
-/// waits were short and found little, as when a reader runs just behind a busy writer, it pauses first, and goes on
-/// doing so as long as the pauses pay with batches.
-#[derive(Debug, Default)]
+/// A reader that polls the very line that is being written slows everybody down by up to five times. So when waits keep
+/// ending with several messages, as behind a busy writer, it tries pausing first. As long as that pays with batches it
+/// goes on so; when it does not, it goes back to spinning and waits longer each time before it tries again, so that a
+/// conversation of single messages keeps its short answers.
+#[derive(Debug)]
 pub struct Adaptive {
+    /// Looks of this wait.
     looks: u32,
-    paused: bool,
-    /// How many waits in a row ended at once: the sign of a busy writer just ahead.
-    chase: u32,
+    /// Whether waits begin with a pause.
+    pausing: bool,
+    /// Waits with several messages, less those with one.
+    busy: u32,
+    /// Waits until pausing is tried again.
+    untried: u32,
+    /// What `untried` begins with after the next failure.
+    backoff: u32,
 }
 
 impl Adaptive {
     const SPINS: u32 = 100;
     const PAUSES: u32 = 50;
     const YIELDS: u32 = 5;
-    /// Waits that end within so many looks are a chase.
-    const CHASE_LOOKS: u32 = 6;
-    const CHASE: u32 = 4;
+    /// Pausing is tried after so many more waits with several messages than with one.
+    const BUSY: u32 = 4;
     /// A pause that finds so many messages was worth it.
     const BATCH: u64 = 4;
+    const BACKOFF: u32 = 16;
+    const BACKOFF_MAX: u32 = 4096;
+}
+
+impl Default for Adaptive {
+    fn default() -> Self {
+        Adaptive { looks: 0, pausing: false, busy: 0, untried: 0, backoff: Self::BACKOFF }
+    }
 }
 
 impl WaitStrategy for Adaptive {
+    #[inline]
     fn begin(&mut self, handled: u64) {
-        let pays = self.paused && handled >= Self::BATCH;
-        let chases = !self.paused && self.looks <= Self::CHASE_LOOKS && handled != 0;
-        self.chase = if pays {
-            Self::CHASE
-        } else if chases {
-            (self.chase + 1).min(Self::CHASE)
-        } else {
-            0
-        };
         self.looks = 0;
-        self.paused = false;
+        if self.pausing {
+            self.pausing = handled >= Self::BATCH;
+            if self.pausing {
+                self.backoff = Self::BACKOFF;
+            } else {
+                self.untried = self.backoff;
+                self.backoff = (self.backoff * 2).min(Self::BACKOFF_MAX);
+                self.busy = 0;
+            }
+        } else {
+            self.busy = if handled > 1 { self.busy + 1 } else { self.busy.saturating_sub(1) };
+            self.untried = self.untried.saturating_sub(1);
+            if self.busy >= Self::BUSY && self.untried == 0 {
+                self.pausing = true;
+                self.busy = 0;
+            }
+        }
     }
 
     #[inline]
     fn idle(&mut self) -> Idle {
         self.looks += 1;
-        let spins = if self.chase >= Self::CHASE { 0 } else { Self::SPINS };
+        let spins = if self.pausing { 0 } else { Self::SPINS };
         if self.looks <= spins {
             spin_loop();
         } else if self.looks <= spins + Self::PAUSES {
-            self.paused = true;
             pause();
         } else if self.looks <= spins + Self::PAUSES + Self::YIELDS {
             yield_now();
@@ -193,41 +214,52 @@ impl Waiters {
         }
     }
 
-    /// The waiting of every reader: stays awake as `strategy` says and sleeps after that, until `ended` or `timeout`.
-    ///
-    /// `cap` bounds each sleep, for changes that nobody announces.
-    pub(super) fn wait_until<R: Reader>(
-        &self,
-        reader: &mut R,
-        strategy: &mut impl WaitStrategy,
-        sleepers: &[&AtomicU64],
-        timeout: Option<Duration>,
-        cap: Option<Duration>,
-        mut ended: impl FnMut(&mut R) -> bool,
-    ) {
-        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-        for look in 1u32.. {
+    fn wait_timeout<'a>(&self, asleep: MutexGuard<'a, ()>, left: Duration) -> MutexGuard<'a, ()> {
+        self.changed.wait_timeout(asleep, left).unwrap_or_else(std::sync::PoisonError::into_inner).0
+    }
+}
+
+/// A reader that can sleep.
+pub(super) trait Sleeper: Reader {
+    /// Whether [`wake`](crate::traits::MessageBus::wake) was called since the last wait.
+    fn woken(&self) -> bool;
+
+    /// Sleeps until a change of the kind named by `interest` makes `ready` true, or for `limit`.
+    fn park(&mut self, interest: Interest, limit: Option<Duration>, ready: impl FnMut(&mut Self) -> bool);
+}
+
+/// The waiting of every reader: stays awake as `strategy` says and sleeps after that, until `done`, a wake or
+/// `timeout`.
+pub(super) fn wait_until<R: Sleeper>(
+    reader: &mut R,
+    strategy: &mut impl WaitStrategy,
+    interest: Interest,
+    timeout: Option<Duration>,
+    mut done: impl FnMut(&mut R) -> bool,
+) {
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let mut ended = |reader: &mut R| reader.woken() || done(reader);
+    for look in 1u32.. {
+        // Idle first: whoever waits has just looked, and looking at a line that is being written is what costs.
+        let parks = strategy.idle() == Idle::Park;
+        if !parks && ended(reader) {
+            return;
+        }
+        if !parks && look % 64 != 0 {
+            continue;
+        }
+        let silent = reader.unblock();
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        if parks {
+            let limit = [left, silent].into_iter().flatten().min();
+            // A claim that was made meanwhile may stay silent, and nobody wakes this thread for that.
+            reader.park(interest, limit, |reader| ended(reader) || (silent.is_none() && reader.unblock().is_some()));
             if ended(reader) {
                 return;
             }
-            let parks = strategy.idle() == Idle::Park;
-            if !parks && look % 64 != 0 {
-                continue;
-            }
-            let silent = reader.unblock();
-            if parks {
-                let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-                let limit = [left, silent, cap].into_iter().flatten().min();
-                // A claim that was made meanwhile may stay silent, and nobody wakes this thread for that.
-                self.park(sleepers, limit, || ended(reader) || (silent.is_none() && reader.unblock().is_some()));
-            }
-            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                return;
-            }
         }
-    }
-
-    fn wait_timeout<'a>(&self, asleep: MutexGuard<'a, ()>, left: Duration) -> MutexGuard<'a, ()> {
-        self.changed.wait_timeout(asleep, left).unwrap_or_else(std::sync::PoisonError::into_inner).0
+        if left.is_some_and(|left| left.is_zero()) {
+            return;
+        }
     }
 }

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The suite under ThreadSanitizer (standard library rebuilt with it) and AddressSanitizer. No suppressions.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+rustup component add --toolchain nightly rust-src
+target=x86_64-unknown-linux-gnu
+tests="--test bus_contract --test ring --test messenger --test flood"
+CARGO_TARGET_DIR=target/tsan RUSTFLAGS="-Zsanitizer=thread" \
+    cargo +nightly test -Zbuild-std --target $target --all-features --lib $tests
+CARGO_TARGET_DIR=target/asan RUSTFLAGS="-Zsanitizer=address" \
+    cargo +nightly test --target $target --all-features --lib $tests

@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Everything that stable Rust can prove: unit, contract, flood, macro and example tests, and the README's code.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+cargo test --workspace --all-features
+# The tutorial needs no flag.
+cargo run --quiet --example serde_bincode
