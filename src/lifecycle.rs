@@ -7,7 +7,7 @@
 //!                               `end` = the tail                 then `on_stop`
 //! ```
 
-use crate::sync::{AtomicU64, Condvar, Mutex, Ordering, lock};
+use crate::sync::{AtomicU64, CachePadded, Condvar, Mutex, Ordering, lock};
 use crate::traits::{Clock, Header, MessageBus, ReadError, Reader, Report, SubscribeError, Time, WriterError};
 use std::error::Error;
 use std::fmt;
@@ -257,7 +257,8 @@ const DRAINING: u64 = 2;
 pub(crate) struct Lifecycle<B> {
     pub(crate) bus: B,
     pub(crate) options: Options,
-    phase: AtomicU64,
+    /// Looked at for every message.
+    phase: CachePadded<AtomicU64>,
     /// Where the drain ends; written before DRAINING.
     end: AtomicU64,
     /// When a stop gives up, in nanoseconds; written before FLUSHING is noticed by anybody.
@@ -272,7 +273,7 @@ pub(crate) struct Lifecycle<B> {
 struct State {
     started: bool,
     /// Workers that have not left.
-    live: usize,
+    live: Vec<&'static str>,
     /// Workers whose outboxes the end of the drain still waits for.
     unacknowledged: usize,
     /// Counts what came after the end of the drain; until then it keeps that from being overwritten.
@@ -292,14 +293,14 @@ impl<B: MessageBus> Lifecycle<B> {
         Lifecycle {
             bus,
             options,
-            phase: AtomicU64::new(RUNNING),
+            phase: CachePadded::new(AtomicU64::new(RUNNING)),
             end: word(),
             deadline: word(),
             undecodable: word(),
             unsent: word(),
             state: Mutex::new(State {
                 started: false,
-                live: 0,
+                live: Vec::new(),
                 unacknowledged: 0,
                 after_stop: None,
                 failures: Vec::new(),
@@ -341,11 +342,11 @@ impl<B: MessageBus> Lifecycle<B> {
         lock(&self.state).started = false;
     }
 
-    /// Expects so many workers; called before the first of them moves.
-    pub(crate) fn expect(&self, workers: usize) {
+    /// Expects these workers; called before the first of them moves.
+    pub(crate) fn expect(&self, workers: impl Iterator<Item = &'static str>) {
         let mut state = lock(&self.state);
-        state.live += workers;
-        state.unacknowledged += workers;
+        state.live.extend(workers);
+        state.unacknowledged = state.live.len();
     }
 
     /// Begins the stop, unless it has begun.
@@ -422,7 +423,7 @@ impl<B: MessageBus> Lifecycle<B> {
         if unacknowledged {
             self.acknowledge_one(&mut state);
         }
-        state.live -= 1;
+        state.live.retain(|live| *live != worker);
         self.left.notify_all();
     }
 
@@ -475,12 +476,12 @@ impl<B: MessageBus> Ending for Lifecycle<B> {
     }
 
     fn is_over(&self) -> bool {
-        lock(&self.state).live == 0
+        lock(&self.state).live.is_empty()
     }
 
     fn wait(&self) {
         let mut state = lock(&self.state);
-        while state.live != 0 {
+        while !state.live.is_empty() {
             let running = self.phase.load(Ordering::Relaxed) == RUNNING;
             let left = (self.deadline() + GRACE).since(self.now());
             if !running && left.is_zero() {
@@ -498,9 +499,7 @@ impl<B: MessageBus> Ending for Lifecycle<B> {
             state.summary.after_stop = count();
         }
         let mut failures = std::mem::take(&mut state.failures);
-        if state.live != 0 {
-            failures.push(Failure { worker: "", cause: Cause::Stuck });
-        }
+        failures.extend(state.live.iter().map(|&worker| Failure { worker, cause: Cause::Stuck }));
         let summary = Summary {
             undecodable: self.undecodable.load(Ordering::Relaxed),
             unsent: self.unsent.load(Ordering::Relaxed),

@@ -135,11 +135,11 @@ macro_rules! Messenger {
     ( type $( $rest:tt )* ) => {
         ::core::compile_error!("Messenger!: after `type Name;` come the config type and a comma: `type Name; Config, Worker: ...`");
     };
-    ( $worker:ident : $( $rest:tt )* ) => {
+    ( $worker:tt : $( $rest:tt )* ) => {
         ::core::compile_error!("Messenger!: the config type comes first: `Messenger! { Config, Worker: handlers: [...] routes: [...] }`");
         $crate::__messenger_caret! { $worker }
     };
-    ( $config:ident $worker:ident : $( $rest:tt )* ) => {
+    ( $config:tt $worker:tt : $( $rest:tt )* ) => {
         ::core::compile_error!($crate::__private::concat!(
             "Messenger!: a comma is missing after the config type: `", $crate::__private::stringify!($config), ", ",
             $crate::__private::stringify!($worker), ": ...`",
@@ -246,7 +246,11 @@ macro_rules! __messenger_table {
                                 at: &$crate::__private::Cell<&'static $crate::__private::str>,
                             ) {
                                 $(
-                                    if $crate::routing::is::<$source, $message>(header) {
+                                    if $crate::routing::is(
+                                        header,
+                                        <$source as $crate::traits::Handler>::ID,
+                                        <$message as $crate::traits::Message>::ID,
+                                    ) {
                                         return $crate::routing::decode::<$message, __W>(header, payload, writer, |message| { $(
                                             at.set($crate::__private::stringify!($receiver));
                                             <$message as $crate::routing::RoutesTo<_>>::deliver(message, &mut self.$receiver, writer);
@@ -273,6 +277,13 @@ macro_rules! __messenger_table {
                                 }, )+ }
                             }
 
+                            #[inline]
+                            fn next_deadline(&self) -> $crate::__private::Option<$crate::traits::Time> {
+                                $crate::routing::earliest([
+                                    $( $crate::traits::Handler::next_deadline(&self.$handler) ),+
+                                ])
+                            }
+
                             fn visit<__V: $crate::routing::Visit>(
                                 &mut self,
                                 visitor: &mut __V,
@@ -280,7 +291,7 @@ macro_rules! __messenger_table {
                             ) {
                                 $(
                                     at.set($crate::__private::stringify!($handler));
-                                    visitor.handler(&mut self.$handler);
+                                    <__V as $crate::routing::Visit>::handler::<$handler_ty>(visitor, &mut self.$handler);
                                 )+
                             }
                         }
@@ -292,61 +303,58 @@ macro_rules! __messenger_table {
             }
 
             // The checks: each a fact that becomes a trait, asked of the user's own words, so that the caret is there.
-            $crate::__messenger_words! { $(
-                $worker IsNamedOnce
-                    $crate::routing::worker_is_named_once(__TABLE, $crate::__private::stringify!($worker));
-                $( $(
-                    $allow IsUnrouted $crate::routing::is_unrouted($crate::__private::stringify!($allow));
-                )? )+
-                $( $(
-                    $receiver IsInThisWorker $crate::routing::is_in_worker(
-                        __TABLE,
-                        $crate::__private::stringify!($worker),
-                        $crate::__private::stringify!($receiver),
-                    );
-                )+ )*
-            )+ }
+            // A name is no type; it becomes one for the question.
             $(
+                const _: () = {
+                    #[allow(non_camel_case_types)]
+                    struct $worker {}
+                    <$worker as $crate::routing::IsNamedOnce<{
+                        $crate::routing::worker_is_named_once(__TABLE, $crate::__private::stringify!($worker))
+                    }>>::OK
+                };
                 $(
-                    const _: () = <$message as $crate::routing::IsRoutedOnce<{
-                        $crate::routing::is_routed_once(
-                            __TABLE,
-                            $crate::__private::stringify!($worker),
-                            <$source as $crate::traits::Handler>::ID as u16,
-                            <$message as $crate::traits::Message>::ID as u16,
-                        )
+                    $( const _: () = {
+                        #[allow(non_camel_case_types)]
+                        struct $allow {}
+                        <$allow as $crate::routing::IsUnrouted<{
+                            $crate::routing::is_unrouted($crate::__private::stringify!($allow))
+                        }>>::OK
+                    }; )?
+                    const _: () = {
+                        #[allow(non_camel_case_types)]
+                        struct $handler {}
+                        <$handler as $crate::routing::IsNamedOnceInItsWorker<{ $crate::routing::handler_is_named_once(
+                            __TABLE, $crate::__private::stringify!($worker), $crate::__private::stringify!($handler),
+                        ) }>>::OK
+                    };
+                    const _: () = <$handler_ty as $crate::routing::HasHandlerIdOfItsOwn<{
+                        $crate::routing::handler_id_is_unique(__TABLE, $crate::__private::stringify!($handler_ty))
+                    }>>::OK;
+                    const _: () = <$handler_ty as $crate::routing::IsInSomeRoute<{ $crate::routing::is_in_some_route(
+                        __TABLE, $crate::__private::stringify!($worker), $crate::__private::stringify!($handler),
+                    ) }>>::OK;
+                )+
+                $(
+                    const _: () = <$source as $crate::routing::HasHandlerIdOfItsOwn<{
+                        $crate::routing::source_id_is_unique(__TABLE, $crate::__private::stringify!($source))
                     }>>::OK;
                     const _: () = <$message as $crate::routing::HasMessageIdOfItsOwn<{
-                        $crate::routing::message_id_is_unique(
-                            __TABLE,
-                            $crate::__private::stringify!($message),
-                            <$message as $crate::traits::Message>::ID as u16,
-                        )
+                        $crate::routing::message_id_is_unique(__TABLE, $crate::__private::stringify!($message))
                     }>>::OK;
-                    const _: () = <$source as $crate::routing::HasHandlerIdOfItsOwn<{
-                        $crate::routing::source_id_is_unique(
-                            __TABLE,
-                            $crate::__private::stringify!($source),
-                            <$source as $crate::traits::Handler>::ID as u16,
-                        )
-                    }>>::OK;
+                    const _: () = <$message as $crate::routing::IsRoutedOnce<{ $crate::routing::is_routed_once(
+                        __TABLE,
+                        $crate::__private::stringify!($worker),
+                        $crate::__private::stringify!($source),
+                        $crate::__private::stringify!($message),
+                    ) }>>::OK;
+                    $( const _: () = {
+                        #[allow(non_camel_case_types)]
+                        struct $receiver {}
+                        <$receiver as $crate::routing::IsInThisWorker<{ $crate::routing::is_in_worker(
+                            __TABLE, $crate::__private::stringify!($worker), $crate::__private::stringify!($receiver),
+                        ) }>>::OK
+                    }; )+
                 )*
-                $(
-                    const _: () = <$handler_ty as $crate::routing::HasHandlerIdOfItsOwn<{
-                        $crate::routing::handler_id_is_unique(
-                            __TABLE,
-                            $crate::__private::stringify!($handler_ty),
-                            <$handler_ty as $crate::traits::Handler>::ID as u16,
-                        )
-                    }>>::OK;
-                    const _: () = <$handler_ty as $crate::routing::IsInSomeRoute<{
-                        $crate::routing::is_in_some_route(
-                            __TABLE,
-                            $crate::__private::stringify!($worker),
-                            $crate::__private::stringify!($handler),
-                        )
-                    }>>::OK;
-                )+
             )+
         };
     };
@@ -355,48 +363,34 @@ macro_rules! __messenger_table {
     };
 }
 
-/// Asks whether facts about names hold. Each name becomes a type of its own for the question, so that the compiler's
-/// answer points at the name and says it.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __messenger_words {
-    ( $( $word:ident $check:ident $holds:expr; )* ) => { $(
-        const _: () = {
-            #[allow(non_camel_case_types)]
-            struct $word {}
-            <$word as $crate::routing::$check<{ $holds }>>::OK
-        };
-    )* };
-}
-
 /// Says what is wrong with a table that does not have the shape of one: goes through it as a reader would, worker by
 /// worker, handler by handler, route by route, to the first place that is wrong.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __messenger_diagnosis {
     // Workers.
-    ( @worker $worker:ident: handlers: [ $( $handlers:tt )* ] routes: [ $( $routes:tt )* ] , $( $rest:tt )* ) => {
+    ( @worker $worker:tt: handlers: [ $( $handlers:tt )* ] routes: [ $( $routes:tt )* ] , $( $rest:tt )* ) => {
         $crate::__messenger_diagnosis! { @worker $worker: handlers: [ $( $handlers )* ] routes: [ $( $routes )* ] $( $rest )* }
     };
-    ( @worker $worker:ident: handlers: [ ] $( $rest:tt )* ) => {
-        $crate::__messenger_complaint! { $worker in $worker: "has no handlers; write `handlers: [ name: Type ]`, or remove the worker" }
+    ( @worker $worker:tt: handlers: [ ] $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $worker: "no handlers; write `handlers: [ name: Type ]`, or remove the worker" }
     };
-    ( @worker $worker:ident: handlers: [ $( $handlers:tt )+ ] routes: [ $( $routes:tt )* ] $( $rest:tt )* ) => {
+    ( @worker $worker:tt: handlers: [ $( $handlers:tt )+ ] routes: [ $( $routes:tt )* ] $( $rest:tt )* ) => {
         $crate::__messenger_diagnosis! { @handler $worker $( $handlers )+ }
         $crate::__messenger_diagnosis! { @route $worker $( $routes )* }
         $crate::__messenger_diagnosis! { @worker $( $rest )* }
     };
-    ( @worker $worker:ident: handlers: [ $( $handlers:tt )* ] , $( $rest:tt )* ) => {
-        $crate::__messenger_complaint! { $worker in $worker: "no comma between `handlers: [...]` and `routes: [...]`" }
+    ( @worker $worker:tt: handlers: [ $( $handlers:tt )* ] , $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $worker: "no comma between `handlers: [...]` and `routes: [...]`" }
     };
-    ( @worker $worker:ident: handlers: [ $( $handlers:tt )* ] $( $rest:tt )* ) => {
-        $crate::__messenger_complaint! { $worker in $worker: "`routes: [...]` comes after `handlers: [...]`; a worker that receives nothing has `routes: []`" }
+    ( @worker $worker:tt: handlers: [ $( $handlers:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $worker: "`routes: [...]` comes after `handlers: [...]`; a worker that receives nothing has `routes: []`" }
     };
-    ( @worker $worker:ident: $routes:ident: [ $( $tokens:tt )* ] $( $rest:tt )* ) => {
+    ( @worker $worker:tt: $routes:tt: [ $( $tokens:tt )* ] $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $routes in $worker: "`handlers: [...]` comes first, then `routes: [...]`" }
     };
-    ( @worker $worker:ident: $( $rest:tt )* ) => {
-        $crate::__messenger_complaint! { $worker in $worker: "after the colon comes `handlers: [ name: Type, ... ]`" }
+    ( @worker $worker:tt: $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $worker: "after the colon comes `handlers: [ name: Type, ... ]`" }
     };
     ( @worker $other:tt $( $rest:tt )* ) => {
         ::core::compile_error!($crate::__private::concat!(
@@ -408,10 +402,10 @@ macro_rules! __messenger_diagnosis {
     ( @worker ) => {};
 
     // Handlers of a worker.
-    ( @handler $worker:ident #[allow($allow:ident)] $( $rest:tt )* ) => {
+    ( @handler $worker:tt #[allow($allow:ident)] $( $rest:tt )* ) => {
         $crate::__messenger_diagnosis! { @handler $worker $( $rest )* }
     };
-    ( @handler $worker:ident #[$( $attribute:tt )*] $( $rest:tt )* ) => {
+    ( @handler $worker:tt #[$( $attribute:tt )*] $( $rest:tt )* ) => {
         ::core::compile_error!($crate::__private::concat!(
             "Messenger!: worker `", $crate::__private::stringify!($worker),
             "`: a handler may be marked `#[allow(unrouted)]`, nothing else; found `#[",
@@ -419,34 +413,34 @@ macro_rules! __messenger_diagnosis {
         ));
         $crate::__messenger_caret! { $( $attribute )* }
     };
-    ( @handler $worker:ident $handler:ident: $handler_ty:ty, $( $rest:tt )* ) => {
+    ( @handler $worker:tt $handler:ident: $handler_ty:ty, $( $rest:tt )* ) => {
         $crate::__messenger_diagnosis! { @handler $worker $( $rest )* }
     };
-    ( @handler $worker:ident $handler:ident: $handler_ty:ty ) => {};
-    ( @handler $worker:ident $handler:ident: $( $rest:tt )* ) => {
+    ( @handler $worker:tt $handler:ident: $handler_ty:ty ) => {};
+    ( @handler $worker:tt $handler:tt: $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $handler in $worker: "a comma comes after this handler's type: `name: Type, next: Type`" }
     };
-    ( @handler $worker:ident $other:tt $( $rest:tt )* ) => {
+    ( @handler $worker:tt $other:tt $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $other in $worker: "a handler is written `name: Type`" }
     };
-    ( @handler $worker:ident ) => {};
+    ( @handler $worker:tt ) => {};
 
     // Routes of a worker.
-    ( @route $worker:ident $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] , $( $rest:tt )* ) => {
+    ( @route $worker:tt $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] , $( $rest:tt )* ) => {
         $crate::__messenger_diagnosis! { @route $worker $( $rest )* }
     };
-    ( @route $worker:ident $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] ) => {};
-    ( @route $worker:ident $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] $next:tt $( $rest:tt )* ) => {
+    ( @route $worker:tt $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] ) => {};
+    ( @route $worker:tt $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] $next:tt $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $next in $worker: "a comma comes between two routes" }
     };
-    ( @route $worker:ident $source:ty, $message:ty: [ ] $( $rest:tt )* ) => {
+    ( @route $worker:tt $source:ty, $message:ty: [ ] $( $rest:tt )* ) => {
         ::core::compile_error!($crate::__private::concat!(
             "Messenger!: worker `", $crate::__private::stringify!($worker), "`: the route `",
             $crate::__private::stringify!($source), ", ", $crate::__private::stringify!($message),
             "` has no receivers; name handlers of this worker, or remove the route",
         ));
     };
-    ( @route $worker:ident $source:ty, $message:ty: [ $( $receivers:tt )+ ] $( $rest:tt )* ) => {
+    ( @route $worker:tt $source:ty, $message:ty: [ $( $receivers:tt )+ ] $( $rest:tt )* ) => {
         ::core::compile_error!($crate::__private::concat!(
             "Messenger!: worker `", $crate::__private::stringify!($worker), "`: the receivers of `",
             $crate::__private::stringify!($source), ", ", $crate::__private::stringify!($message),
@@ -454,20 +448,32 @@ macro_rules! __messenger_diagnosis {
             $crate::__private::stringify!($( $receivers )+), "`",
         ));
     };
-    ( @route $worker:ident $other:tt $( $rest:tt )* ) => {
+    ( @route $worker:tt $other:tt $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $other in $worker: "a route is written `Source, Message: [receiver, ...]`" }
     };
-    ( @route $worker:ident ) => {};
+    ( @route $worker:tt ) => {};
 }
 
-/// A complaint about a worker of a table, and a caret at the token where it begins.
+/// A complaint about a worker of a table, or a token in it, and a caret there.
+///
+/// All that ends here is matched as `tt`: a token that was matched as `ident` has lost its place in the source.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __messenger_complaint {
-    ( $at:tt in $worker:ident: $cure:literal ) => {
+    ( $worker:tt: $cure:literal ) => {
         ::core::compile_error!($crate::__private::concat!(
-            "Messenger!: worker `", $crate::__private::stringify!($worker), "`, at `",
-            $crate::__private::stringify!($at), "`: ", $cure,
+            "Messenger!: worker `", $crate::__private::stringify!($worker), "`: ", $cure,
+        ));
+        $crate::__messenger_caret! { $worker }
+    };
+    ( $at:tt in $worker:tt: $cure:literal ) => {
+        ::core::compile_error!($crate::__private::concat!(
+            "Messenger!: worker `",
+            $crate::__private::stringify!($worker),
+            "`, at `",
+            $crate::__private::stringify!($at),
+            "`: ",
+            $cure,
         ));
         $crate::__messenger_caret! { $at }
     };

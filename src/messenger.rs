@@ -46,10 +46,7 @@ impl<B: MessageBus, T> Messenger<B, T> {
         T: Topology<C>,
         C: Clone + Send + 'static,
     {
-        self.try_run(config).unwrap_or_else(|error| {
-            let failure = Failure { worker: "", cause: Cause::Start(error) };
-            JoinHandles { threads: Vec::new(), ending: Arc::clone(&self.lifecycle) as Arc<dyn Ending>, failed: Some(failure), joined: false }
-        })
+        self.try_run(config).unwrap_or_else(|error| JoinHandles { running: Err(Some(error)) })
     }
 
     /// Starts one thread per worker, named after it. All workers are subscribed before the first handler is made.
@@ -64,22 +61,26 @@ impl<B: MessageBus, T> Messenger<B, T> {
     {
         let plan = self.plan::<C, Threads>(config)?;
         let ending = Arc::clone(&self.lifecycle) as Arc<dyn Ending>;
-        let mut handles = JoinHandles { threads: Vec::new(), ending, failed: None, joined: false };
+        let mut threads = Vec::new();
         let mut refused = None;
         for (worker, body) in plan {
             // A body that no thread takes is dropped, and with it all that the worker holds on the bus.
             let spawned = match refused {
-                None => thread::Builder::new().name(worker.to_owned()).spawn(body).map_err(|error| Some((worker, error))),
+                None => {
+                    thread::Builder::new().name(worker.to_owned()).spawn(body).map_err(|error| Some((worker, error)))
+                }
                 Some(_) => Err(None),
             };
             match spawned {
-                Ok(thread) => handles.threads.push(thread),
+                Ok(thread) => threads.push(thread),
                 Err(error) => {
                     self.lifecycle.leave(worker, 0, 0, true);
                     refused = refused.or(error);
                 }
             }
         }
+        // Dropped on an error: the workers that did start stop again.
+        let handles = JoinHandles { running: Ok(Running { threads, ending, joined: false }) };
         match refused {
             None => Ok(handles),
             Some((worker, error)) => Err(StartError::Thread { worker, error }),
@@ -97,7 +98,7 @@ impl<B: MessageBus, T> Messenger<B, T> {
         T: Topology<C>,
         C: Clone + 'static,
     {
-        let workers = self.plan::<C, Steps>(config)?.into_iter().map(|(_, worker)| worker).collect();
+        let workers = self.plan::<C, Steps>(config)?.into_iter().map(|(_, make)| make()).collect();
         Ok(Workers { workers, ending: Arc::clone(&self.lifecycle) as Arc<dyn Ending> })
     }
 
@@ -114,7 +115,7 @@ impl<B: MessageBus, T> Messenger<B, T> {
         let mut planner = Planner::<B, C, M> { lifecycle: &self.lifecycle, config, made: Vec::new() };
         match T::launch(&mut planner) {
             Ok(()) => {
-                self.lifecycle.expect(planner.made.len());
+                self.lifecycle.expect(planner.made.iter().map(|(worker, _)| *worker));
                 Ok(planner.made)
             }
             Err(error) => {
@@ -147,7 +148,7 @@ impl<B: MessageBus, T> Messenger<B, T> {
 
 type Plan<M> = Vec<(&'static str, M)>;
 
-/// What becomes of a worker of the table: a thread's body, or something to step.
+/// What becomes of a worker of the table once all are subscribed: a thread's body, or something to step.
 trait Make<B: MessageBus, C> {
     type Made;
 
@@ -176,10 +177,10 @@ impl<B: MessageBus, C: Send + 'static> Make<B, C> for Threads {
 }
 
 impl<B: MessageBus, C: 'static> Make<B, C> for Steps {
-    type Made = Box<dyn Drive>;
+    type Made = Box<dyn FnOnce() -> Box<dyn Drive>>;
 
     fn make<R: Roster<C> + 'static>(seed: Seed<B, C>) -> Self::Made {
-        Box::new(Worker::<B, R, C>::new(seed))
+        Box::new(|| Box::new(Worker::<B, R, C>::new(seed)))
     }
 }
 
@@ -232,16 +233,19 @@ fn pin_to(_core: usize) -> Result<(), String> {
 /// The running workers of a messenger. Dropping it stops them and joins.
 #[must_use = "dropping the handles stops the messenger"]
 pub struct JoinHandles {
+    /// Or why there is nothing to join, until that is said.
+    running: Result<Running, Option<StartError>>,
+}
+
+struct Running {
     threads: Vec<thread::JoinHandle<()>>,
     ending: Arc<dyn Ending>,
-    /// Why there is nothing to join.
-    failed: Option<Failure>,
     joined: bool,
 }
 
 impl fmt::Debug for JoinHandles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinHandles").field("threads", &self.threads.len()).finish_non_exhaustive()
+        f.debug_struct("JoinHandles").field("started", &self.running.is_ok()).finish_non_exhaustive()
     }
 }
 
@@ -253,27 +257,27 @@ impl JoinHandles {
     /// [`RunError`]: a handler panicked, failed or did not return, an outbox overflowed, or the start failed. What
     /// else there is to say is in its summary.
     pub fn join(mut self) -> Result<Summary, RunError> {
-        self.join_threads();
-        let concluded = self.ending.conclude();
-        let Some(failure) = self.failed.take() else { return concluded };
-        let (mut failures, summary) = match concluded {
-            Ok(summary) => (Vec::new(), summary),
-            Err(RunError { failures, summary }) => (failures, summary),
-        };
-        failures.insert(0, failure);
-        Err(RunError { failures, summary })
+        match &mut self.running {
+            Ok(running) => {
+                running.join_threads();
+                running.ending.conclude()
+            }
+            Err(error) => {
+                let failure = error.take().map(|error| Failure { worker: "", cause: Cause::Start(error) });
+                Err(RunError { failures: failure.into_iter().collect(), summary: Summary::default() })
+            }
+        }
     }
 
     /// Whether every worker has ended.
     pub fn is_finished(&self) -> bool {
-        self.ending.is_over()
+        self.running.as_ref().is_ok_and(|running| running.ending.is_over()) || self.running.is_err()
     }
+}
 
+impl Running {
     fn join_threads(&mut self) {
         self.joined = true;
-        if self.failed.is_some() {
-            return;
-        }
         self.ending.wait();
         let over = self.ending.is_over();
         for thread in self.threads.drain(..) {
@@ -285,7 +289,7 @@ impl JoinHandles {
     }
 }
 
-impl Drop for JoinHandles {
+impl Drop for Running {
     fn drop(&mut self) {
         if !self.joined {
             self.ending.stop();

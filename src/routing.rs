@@ -2,7 +2,7 @@
 //!
 //! Runs no thread and knows no bus. Items here that are not about [`Table`] and [`Graph`] are for expansions only.
 
-use crate::traits::{Encoded, Handle, Handler, Header, Message, Report, Router, Writer};
+use crate::traits::{Encoded, Handle, Handler, Header, Message, Report, Router, Time, Writer};
 use std::borrow::Borrow;
 use std::cell::Cell;
 use std::fmt;
@@ -83,7 +83,11 @@ impl Graph {
             text += &format!("    subgraph {}\n", worker.name);
             for handler in worker.handlers {
                 let node = node(worker, handler.name);
-                text += &format!("        {node}[\"{}: {}\"]\n", handler.name, quoted(last_segment(handler.type_name), "#quot;"));
+                text += &format!(
+                    "        {node}[\"{}: {}\"]\n",
+                    handler.name,
+                    quoted(last_segment(handler.type_name), "#quot;")
+                );
             }
             text += "    end\n";
         }
@@ -103,7 +107,11 @@ impl Graph {
             text += &format!("    subgraph cluster_{0} {{\n        label=\"{0}\";\n", worker.name);
             for handler in worker.handlers {
                 let node = node(worker, handler.name);
-                text += &format!("        {node} [label=\"{}: {}\", shape=box];\n", handler.name, quoted(last_segment(handler.type_name), "\\\""));
+                text += &format!(
+                    "        {node} [label=\"{}: {}\", shape=box];\n",
+                    handler.name,
+                    quoted(last_segment(handler.type_name), "\\\"")
+                );
             }
             text += "    }\n";
         }
@@ -129,7 +137,11 @@ impl Graph {
 
     fn senders(&self, route: &TableRoute) -> Vec<String> {
         let of = |worker: &'static TableWorker| {
-            worker.handlers.iter().filter(|handler| handler.id == route.source_id).map(|handler| node(worker, handler.name))
+            worker
+                .handlers
+                .iter()
+                .filter(|handler| handler.id == route.source_id)
+                .map(|handler| node(worker, handler.name))
         };
         self.table.workers.iter().flat_map(of).collect()
     }
@@ -224,6 +236,9 @@ pub trait Roster<Config>: Router + Sized {
     /// Makes the handlers; `at` says which one is being made.
     fn new<W: Writer>(config: &Config, writer: &W, at: &Cell<&'static str>) -> Self;
 
+    /// The earliest deadline of the handlers.
+    fn next_deadline(&self) -> Option<Time>;
+
     /// Shows every handler to `visitor`; `at` says which one it is.
     fn visit<V: Visit>(&mut self, visitor: &mut V, at: &Cell<&'static str>);
 }
@@ -234,12 +249,12 @@ pub trait Visit {
     fn handler<H: Handler>(&mut self, handler: &mut H);
 }
 
-/// Whether a message that was read is an `M` from an `S`.
+/// Whether this is the header of such a message from such a source.
 #[inline]
-pub fn is<S: Handler, M: Message>(header: &Header) -> bool {
-    // One comparison of both ids. They are converted here as they are when a message is sent, and not cast.
+pub fn is<S: Into<u16>, M: Into<u16>>(header: &Header, source: S, message: M) -> bool {
+    // One comparison of both ids. They are converted as they are when a message is sent, not cast.
     let key = |source: u16, message: u16| u32::from(source) << 16 | u32::from(message);
-    key(header.source, header.message) == key(S::ID.into(), M::ID.into())
+    key(header.source, header.message) == key(source.into(), message.into())
 }
 
 /// A message that can be routed: one that is [`Encoded`].
@@ -253,6 +268,12 @@ pub trait Routed: Encoded {}
 // it happens to ask for first.
 #[diagnostic::do_not_recommend]
 impl<M: Encoded> Routed for M {}
+
+/// The earliest of some deadlines.
+#[inline]
+pub fn earliest<const N: usize>(deadlines: [Option<Time>; N]) -> Option<Time> {
+    deadlines.into_iter().flatten().min()
+}
 
 /// Decodes a routed message and delivers it; one that cannot be decoded is reported and skipped.
 #[inline]
@@ -332,11 +353,18 @@ checks! {
     IsInThisWorker;
     /// No two workers have one name.
     #[diagnostic::on_unimplemented(
-        message = "two workers of this routing table are called `{Self}`",
+        message = "two workers of this routing table have one name",
         label = "not the only worker of this name",
         note = "give every worker a name of its own, or merge the two into one"
     )]
     IsNamedOnce;
+    /// No two handlers of a worker have one name.
+    #[diagnostic::on_unimplemented(
+        message = "two handlers of this worker have one name",
+        label = "not the only handler of this name",
+        note = "give every handler of a worker a name of its own: receivers are found by it"
+    )]
+    IsNamedOnceInItsWorker;
     /// A handler is marked with the one thing that there is.
     #[diagnostic::on_unimplemented(
         message = "`#[allow({Self})]` means nothing in a routing table",
@@ -346,60 +374,95 @@ checks! {
     IsUnrouted;
 }
 
-/// Whether `worker` has exactly one route from this source with this message.
-pub const fn is_routed_once(table: &Table, worker: &str, source: u16, message: u16) -> bool {
-    let routes = find_worker(table, worker).routes;
-    let (mut count, mut i) = (0, 0);
-    while i < routes.len() {
-        count += (routes[i].source_id == source && routes[i].message_id == message) as usize;
-        i += 1;
+/// Whether exactly one worker has this name. If not, the other checks that go by it hold their peace.
+pub const fn worker_is_named_once(table: &Table, name: &str) -> bool {
+    let (mut count, mut w) = (0, 0);
+    while w < table.workers.len() {
+        count += same(table.workers[w].name, name) as usize;
+        w += 1;
     }
     count == 1
 }
 
-/// Whether all routes of messages with this id spell the same type.
-pub const fn message_id_is_unique(table: &Table, message: &str, id: u16) -> bool {
-    let mut w = 0;
-    while w < table.workers.len() {
-        let routes = table.workers[w].routes;
-        let mut i = 0;
-        while i < routes.len() {
-            if routes[i].message_id == id && !same(routes[i].message, message) {
-                return false;
+/// Whether exactly one handler of `worker` has this name.
+pub const fn handler_is_named_once(table: &Table, worker: &str, handler: &str) -> bool {
+    count_handlers(table, worker, handler) == 1 || !worker_is_named_once(table, worker)
+}
+
+/// Whether `worker` has a handler of this name.
+pub const fn is_in_worker(table: &Table, worker: &str, handler: &str) -> bool {
+    count_handlers(table, worker, handler) > 0 || !worker_is_named_once(table, worker)
+}
+
+/// Whether `worker` has exactly one route from this source with this message, however they are spelled.
+pub const fn is_routed_once(table: &Table, worker: &str, source: &str, message: &str) -> bool {
+    let (routes, this) = (find_worker(table, worker).routes, find_route(table, worker, source, message));
+    let (mut count, mut i) = (0, 0);
+    while i < routes.len() {
+        count += (routes[i].source_id == this.source_id && routes[i].message_id == this.message_id) as usize;
+        i += 1;
+    }
+    count == 1 || !worker_is_named_once(table, worker)
+}
+
+/// Whether all routes of messages with the id of this one spell the same type.
+pub const fn message_id_is_unique(table: &Table, message: &str) -> bool {
+    let mut id = None;
+    // Once to find the id, once to compare.
+    let mut pass = 0;
+    while pass < 2 {
+        let mut w = 0;
+        while w < table.workers.len() {
+            let routes = table.workers[w].routes;
+            let mut i = 0;
+            while i < routes.len() {
+                let spelled_so = same(routes[i].message, message);
+                match id {
+                    None if spelled_so => id = Some(routes[i].message_id),
+                    Some(id) if !spelled_so && routes[i].message_id == id => return false,
+                    _ => {}
+                }
+                i += 1;
             }
-            i += 1;
+            w += 1;
         }
-        w += 1;
+        pass += 1;
     }
     true
 }
 
-/// Whether all handlers and sources with this id spell the same type.
-pub const fn handler_id_is_unique(table: &Table, handler: &str, id: u16) -> bool {
-    let mut w = 0;
-    while w < table.workers.len() {
-        let TableWorker { handlers, routes, .. } = &table.workers[w];
-        let mut i = 0;
-        while i < handlers.len() {
-            if handlers[i].id == id && !same(handlers[i].type_name, handler) {
-                return false;
+/// Whether all handlers and sources with the id of this one spell the same type.
+pub const fn handler_id_is_unique(table: &Table, handler: &str) -> bool {
+    let mut id = None;
+    let mut pass = 0;
+    while pass < 2 {
+        let mut w = 0;
+        while w < table.workers.len() {
+            let TableWorker { handlers, routes, .. } = &table.workers[w];
+            let mut i = 0;
+            while i < handlers.len() + routes.len() {
+                let (spelled, its_id) = if i < handlers.len() {
+                    (handlers[i].type_name, handlers[i].id)
+                } else {
+                    (routes[i - handlers.len()].source, routes[i - handlers.len()].source_id)
+                };
+                let spelled_so = same(spelled, handler);
+                match id {
+                    None if spelled_so => id = Some(its_id),
+                    Some(id) if !spelled_so && its_id == id => return false,
+                    _ => {}
+                }
+                i += 1;
             }
-            i += 1;
+            w += 1;
         }
-        let mut i = 0;
-        while i < routes.len() {
-            if routes[i].source_id == id && !same(routes[i].source, handler) {
-                return false;
-            }
-            i += 1;
-        }
-        w += 1;
+        pass += 1;
     }
     true
 }
 
 /// As [`handler_id_is_unique`] for the source of a route. One that is a handler of the table is not asked again.
-pub const fn source_id_is_unique(table: &Table, source: &str, id: u16) -> bool {
+pub const fn source_id_is_unique(table: &Table, source: &str) -> bool {
     let mut w = 0;
     while w < table.workers.len() {
         let handlers = table.workers[w].handlers;
@@ -412,7 +475,7 @@ pub const fn source_id_is_unique(table: &Table, source: &str, id: u16) -> bool {
         }
         w += 1;
     }
-    handler_id_is_unique(table, source, id)
+    handler_id_is_unique(table, source)
 }
 
 /// Whether the handler is a receiver in its worker, or the source of a route of any worker, or marked as neither.
@@ -436,7 +499,7 @@ pub const fn is_in_some_route(table: &Table, worker: &str, handler: &str) -> boo
         }
         r += 1;
     }
-    false
+    !worker_is_named_once(table, worker)
 }
 
 /// Whether some route has one of the worker's handlers as its source.
@@ -455,29 +518,6 @@ pub const fn is_source(table: &Table, worker: &str) -> bool {
 /// Whether an `#[allow(..)]` in a table says `unrouted`, the one thing it may say.
 pub const fn is_unrouted(lint: &str) -> bool {
     same(lint, "unrouted")
-}
-
-/// Whether `worker` has a handler of this name.
-pub const fn is_in_worker(table: &Table, worker: &str, handler: &str) -> bool {
-    let handlers = find_worker(table, worker).handlers;
-    let mut i = 0;
-    while i < handlers.len() {
-        if same(handlers[i].name, handler) {
-            return true;
-        }
-        i += 1;
-    }
-    false
-}
-
-/// Whether exactly one worker has this name.
-pub const fn worker_is_named_once(table: &Table, name: &str) -> bool {
-    let (mut count, mut w) = (0, 0);
-    while w < table.workers.len() {
-        count += same(table.workers[w].name, name) as usize;
-        w += 1;
-    }
-    count == 1
 }
 
 const fn is_source_id(table: &Table, id: u16) -> bool {
@@ -505,6 +545,28 @@ const fn find_worker(table: &Table, name: &str) -> &'static TableWorker {
         w += 1;
     }
     panic!("no such worker in this table")
+}
+
+const fn find_route(table: &Table, worker: &str, source: &str, message: &str) -> &'static TableRoute {
+    let routes = find_worker(table, worker).routes;
+    let mut i = 0;
+    while i < routes.len() {
+        if same(routes[i].source, source) && same(routes[i].message, message) {
+            return &routes[i];
+        }
+        i += 1;
+    }
+    panic!("no such route in this worker")
+}
+
+const fn count_handlers(table: &Table, worker: &str, handler: &str) -> usize {
+    let handlers = find_worker(table, worker).handlers;
+    let (mut count, mut i) = (0, 0);
+    while i < handlers.len() {
+        count += same(handlers[i].name, handler) as usize;
+        i += 1;
+    }
+    count
 }
 
 const fn same(a: &str, b: &str) -> bool {

@@ -371,7 +371,13 @@ pub trait Publish {
     ///
     /// [`WriteError`]; nothing was published.
     #[inline]
-    fn try_write(&self, source: u16, message: u16, size: usize, fill: impl FnOnce(&mut [u8])) -> Result<(), WriteError> {
+    fn try_write(
+        &self,
+        source: u16,
+        message: u16,
+        size: usize,
+        fill: impl FnOnce(&mut [u8]),
+    ) -> Result<(), WriteError> {
         self.try_put(source, message, &mut Fill { size, fill: Some(fill) })
     }
 
@@ -623,7 +629,7 @@ pub trait BusWriter: Publish {
     /// Whether no reader stands behind this worker's reader.
     fn is_slowest(&self) -> bool;
 
-    /// Whether [`try_put`](Publish::try_put) of `size` bytes would find room now, and this worker's turn.
+    /// Whether [`try_put`](Publish::try_put) of `size` bytes would now say something other than [`WriteError::Full`].
     fn has_room(&self, size: usize) -> bool;
 
     /// Records the size of the outbox in bytes for the high-water mark.

@@ -16,8 +16,8 @@
 use crate::lifecycle::{Cause, Lifecycle, Phase, is_past};
 use crate::routing::{Roster, Visit};
 use crate::traits::{
-    BusWriter, Handler, Interest, MessageBus, Payload, Publish, ReadError, Reader, Report, Space,
-    Time, WriteError, Writer, panic_text,
+    BusWriter, Handler, Interest, MessageBus, Payload, Publish, ReadError, Reader, Report, Space, Time, WriteError,
+    Writer, panic_text,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -124,7 +124,8 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             Phase::Draining { end } => Some(end),
         };
         let at_end = |reader: &B::Reader| end.is_some_and(|end| is_past(reader.position(), end));
-        if self.writer.failed.get() || at_end(reader) || (phase != Phase::Running && lifecycle.is_late()) {
+        let is_late = || phase != Phase::Running && lifecycle.is_late();
+        if self.writer.failed.get() || at_end(reader) || is_late() {
             return self.finish();
         }
 
@@ -135,35 +136,32 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             }
         }
         let mut handled = 0;
+        let mut due = false;
         self.handling = true;
-        while handled < BATCH && !self.writer.failed.get() && !at_end(reader) {
+        while handled < BATCH && !at_end(reader) {
             let (writer, at) = (&self.writer, &self.writer.at);
             match reader.try_read(|header, payload| handlers.route(header, payload, writer, at)) {
                 Ok(()) => handled += 1,
-                Err(ReadError::Lagged(_)) => {}
+                Err(ReadError::Lagged(_)) => continue,
                 Err(ReadError::Empty | ReadError::Closed) => break,
             }
-            if self.writer.outbox.is_pending() && end.is_none() {
+            self.deadline = handlers.next_deadline();
+            due = self.deadline.is_some_and(|deadline| deadline <= lifecycle.now());
+            let full = self.writer.outbox.is_pending() && end.is_none();
+            if due || full || self.writer.failed.get() || lifecycle.phase() != phase || is_late() {
                 break;
             }
         }
         self.handling = false;
 
-        let mut earliest = Earliest(None);
-        handlers.visit(&mut earliest, &self.writer.at);
-        self.deadline = earliest.0;
-        if self.writer.outbox.is_pending() || end.is_some() {
-            return if handled != 0 { Step::Worked } else { Step::Idle };
+        // What a handler does in `on_loop` comes after the end, or after what is in the outbox.
+        let may_loop = !self.writer.outbox.is_pending() && end.is_none();
+        if may_loop && (due || handled == 0) {
+            handlers.visit(&mut OnLoop(&self.writer), &self.writer.at);
+            self.deadline = handlers.next_deadline();
         }
-        let due = |deadline: Option<Time>| deadline.is_some_and(|deadline| deadline <= lifecycle.now());
-        if handled != 0 && !due(self.deadline) {
-            return Step::Worked;
-        }
-        handlers.visit(&mut OnLoop(&self.writer), &self.writer.at);
-        let mut earliest = Earliest(None);
-        handlers.visit(&mut earliest, &self.writer.at);
-        self.deadline = earliest.0;
-        if handled != 0 || self.writer.outbox.is_pending() { Step::Worked } else { Step::Idle }
+        let more = handled != 0 || (may_loop && self.writer.outbox.is_pending());
+        if more { Step::Worked } else { Step::Idle }
     }
 
     /// Ends the worker: `on_stop`, then everything it holds is given back.
@@ -175,31 +173,36 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         Step::Finished
     }
 
-    /// Gives back reader, writer and ticket, so that nobody waits for this worker, and reports what is left.
-    fn leave(&mut self) {
-        if std::mem::replace(&mut self.finished, true) {
-            return;
-        }
-        let lifecycle = Arc::clone(&self.writer.lifecycle);
-        let unread = self.reader.as_mut().map_or(0, |reader| lifecycle.count_unread(reader));
-        self.handlers = None;
-        self.reader = None;
-        let unsent = self.writer.outbox.len() as u64;
-        self.writer.give_up();
-        lifecycle.leave(self.writer.name, unread, unsent, !std::mem::replace(&mut self.acknowledged, true));
-    }
-
     fn panicked(&mut self, text: String) -> Step {
         let handling = std::mem::replace(&mut self.handling, false);
         // A reader stays on the message whose delivery unwound.
         let header = self.reader.as_mut().filter(|_| handling).and_then(|r| r.try_read(|header, _| *header).ok());
         let handler = self.writer.at.get();
         self.writer.lifecycle.panicked(self.writer.name, Cause::Panicked { handler, header, text });
-        // Dropping the handlers, one of which is broken, may panic again; that says nothing new.
-        let handlers = self.handlers.take();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(handlers)));
         self.leave();
         Step::Finished
+    }
+}
+
+impl<B: MessageBus, R, C> Worker<B, R, C> {
+    /// Gives back all that others could wait for, and reports what is left undone. Idempotent.
+    fn leave(&mut self) {
+        if std::mem::replace(&mut self.finished, true) {
+            return;
+        }
+        let lifecycle = Arc::clone(&self.writer.lifecycle);
+        let worker = self.writer.name;
+        let unread = self.reader.as_mut().map_or(0, |reader| lifecycle.count_unread(reader));
+        let unsent = self.writer.outbox.len() as u64;
+        // The writer first: its ticket stands in the reader's entry.
+        self.writer.writer = None;
+        self.reader = None;
+        let handlers = self.handlers.take();
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(handlers))) {
+            let text = format!("while it was dropped: {}", panic_text(panic.as_ref()));
+            lifecycle.panicked(worker, Cause::Panicked { handler: self.writer.at.get(), header: None, text });
+        }
+        lifecycle.leave(worker, unread, unsent, !std::mem::replace(&mut self.acknowledged, true));
     }
 }
 
@@ -231,7 +234,8 @@ impl<B: MessageBus, R: Roster<C>, C> Drive for Worker<B, R, C> {
         if timeout == Some(Duration::ZERO) {
             return;
         }
-        match self.writer.outbox.next_size() {
+        let draining = matches!(self.writer.lifecycle.phase(), Phase::Draining { .. });
+        match self.writer.outbox.next_size().filter(|_| !draining) {
             Some(size) => reader.wait_until(timeout, Interest::Room, |reader| {
                 self.writer.has_room(size) || (self.writer.is_slowest() && reader.ready())
             }),
@@ -241,21 +245,15 @@ impl<B: MessageBus, R: Roster<C>, C> Drive for Worker<B, R, C> {
 }
 
 impl<B: MessageBus, R, C> Drop for Worker<B, R, C> {
+    /// A worker that is dropped before it ended leaves nobody waiting for it.
     fn drop(&mut self) {
-        // Dropped before it ended, by whoever drove it: nobody may wait for it.
-        if !self.finished {
-            self.handlers = None;
-            self.reader = None;
-            self.writer.give_up();
-            self.writer.lifecycle.leave(self.writer.name, 0, self.writer.outbox.len() as u64, !self.acknowledged);
-        }
+        self.leave();
     }
 }
 
 struct OnStart<'a, W>(&'a W);
 struct OnLoop<'a, W>(&'a W);
 struct OnStop;
-struct Earliest(Option<Time>);
 
 impl<W: Writer> Visit for OnStart<'_, W> {
     fn handler<H: Handler>(&mut self, handler: &mut H) {
@@ -273,13 +271,6 @@ impl<W: Writer> Visit for OnLoop<'_, W> {
 impl Visit for OnStop {
     fn handler<H: Handler>(&mut self, handler: &mut H) {
         handler.on_stop();
-    }
-}
-
-impl Visit for Earliest {
-    #[inline]
-    fn handler<H: Handler>(&mut self, handler: &mut H) {
-        self.0 = [self.0, handler.next_deadline()].into_iter().flatten().min();
     }
 }
 
@@ -342,7 +333,7 @@ impl<B: MessageBus> WorkerWriter<B> {
         if size > max {
             return Err(WriteError::TooLarge { size, max });
         }
-        if self.outbox.queue.borrow().bytes + size > limit {
+        if self.outbox.queue.borrow().bytes + cost(size) > limit {
             if !self.failed.replace(true) {
                 self.lifecycle.failed(self.name, Cause::OutboxFull { handler: self.at.get(), limit });
             }
@@ -367,11 +358,6 @@ impl<B: MessageBus> WorkerWriter<B> {
 
     fn has_room(&self, size: usize) -> bool {
         self.writer.as_ref().is_some_and(|writer| writer.has_room(size))
-    }
-
-    /// Ends writing; whoever is next may go on.
-    fn give_up(&mut self) {
-        self.writer = None;
     }
 }
 
@@ -433,7 +419,7 @@ struct Outbox {
 #[derive(Default)]
 struct Queue {
     entries: VecDeque<Entry>,
-    /// Payload bytes in `entries`.
+    /// What `entries` cost.
     bytes: usize,
     /// How many entries the ticket covers.
     covered: usize,
@@ -455,6 +441,11 @@ struct Entry {
 const ENTRY_ALIGN: usize = 16;
 /// How many flushed entries' memory is kept.
 const SPARE: usize = 64;
+
+/// The memory that a message takes in an outbox: an empty one is not free.
+fn cost(size: usize) -> usize {
+    size_of::<Entry>() + ENTRY_ALIGN + size
+}
 
 impl Outbox {
     #[inline(always)]
@@ -489,13 +480,13 @@ impl Queue {
     }
 
     fn push(&mut self, entry: Entry) {
-        self.bytes += entry.size;
+        self.bytes += cost(entry.size);
         self.entries.push_back(entry);
     }
 
     fn pop(&mut self) {
         let Some(entry) = self.entries.pop_front() else { return };
-        self.bytes -= entry.size;
+        self.bytes -= cost(entry.size);
         self.covered = self.covered.saturating_sub(1);
         self.at_stop = self.at_stop.map(|left| left.saturating_sub(1));
         if self.spare.len() < SPARE {

@@ -11,7 +11,37 @@ use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, TryFromBytes};
     message = "`{Self}` is no zero-copy message",
     note = "derive zerocopy's `FromBytes`, `IntoBytes`, `KnownLayout` and `Immutable` for `{Self}`, mark it `#[repr(C)]`, and add `rust_messenger::zero_copy_message!({Self}, id)`"
 )]
-pub trait ZeroCopyMessage: Message + TryFromBytes + IntoBytes + KnownLayout + Immutable + 'static {}
+pub trait ZeroCopyMessage: Message + PlainMemory {}
+
+/// A type whose bytes can be written and read as they are; what `zerocopy`'s derives say of it.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no plain memory that could be a zero-copy message",
+    label = "not all of zerocopy's traits",
+    note = "derive zerocopy's `FromBytes`, `IntoBytes`, `KnownLayout` and `Immutable` for `{Self}` and mark it `#[repr(C)]`; a type with a `bool` or an enum derives `TryFromBytes` in place of `FromBytes`"
+)]
+pub trait PlainMemory: TryFromBytes + IntoBytes + KnownLayout + Immutable + 'static {}
+
+// Without the attribute the compiler would complain about each of the four on its own.
+#[diagnostic::do_not_recommend]
+impl<T: TryFromBytes + IntoBytes + KnownLayout + Immutable + 'static> PlainMemory for T {}
+
+/// Payloads are aligned to 8 bytes, and so a message may be at most.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` needs a larger alignment than the 8 bytes that a bus has",
+    label = "aligned to more than 8 bytes",
+    note = "remove `align(..)` from `{Self}` and its fields, or send it as two halves: `u128` is `[u64; 2]`"
+)]
+pub trait IsAlignedToEight<const YES: bool> {
+    /// Named by `zero_copy_message!` to ask the question.
+    const OK: () = ();
+}
+
+impl<T> IsAlignedToEight<true> for T {}
+
+/// Whether a `T` may lie wherever a bus puts it.
+pub const fn is_aligned_to_eight<T>() -> bool {
+    align_of::<T>() <= 8
+}
 
 /// Makes a type of plain memory a message: `zero_copy_message!(Type, id)`, or `zero_copy_message!(Type)` when
 /// [`Message`] is implemented already.
@@ -32,6 +62,10 @@ macro_rules! zero_copy_message {
     };
     ($message:ty) => {
         impl $crate::ZeroCopyMessage for $message {}
+
+        const _: () = <$message as $crate::encoding::zero_copy::IsAlignedToEight<{
+            $crate::encoding::zero_copy::is_aligned_to_eight::<$message>()
+        }>>::OK;
 
         impl $crate::traits::ExtendedMessage for $message {
             #[inline]
@@ -86,7 +120,9 @@ pub trait SendInPlace: Handler {
     fn send_in_place<M: ZeroCopyMessage + FromZeros, W: Writer>(writer: &W, fill: impl FnOnce(&mut M)) {
         const { assert!(align_of::<M>() <= 8, "a zero-copy message may be aligned to 8 bytes at most") };
         let (source, message) = (Self::ID.into(), M::ID.into());
-        if let Err(error) = writer.put(source, message, &mut InPlace { fill: Some(fill), message: std::marker::PhantomData }) {
+        if let Err(error) =
+            writer.put(source, message, &mut InPlace { fill: Some(fill), message: std::marker::PhantomData })
+        {
             writer.report(Report::Unsent { source, message, error });
         }
     }
@@ -108,8 +144,7 @@ impl<M: ZeroCopyMessage + FromZeros, F: FnOnce(&mut M)> Payload for InPlace<M, F
 
     #[inline]
     fn fill(&mut self, space: &mut Space<'_>) -> Result<(), EncodeError> {
-        let message =
-            M::try_mut_from_bytes(space.zeroed()).map_err(|error| EncodeError::Refused(error.to_string()))?;
+        let message = M::try_mut_from_bytes(space.zeroed()).map_err(|error| EncodeError::Refused(error.to_string()))?;
         if let Some(fill) = self.fill.take() {
             fill(message);
         }

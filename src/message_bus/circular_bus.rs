@@ -8,7 +8,8 @@ use super::wait::{self, Adaptive, Idle, Sleeper, WaitStrategy, Waiters};
 use crate::mmap::Region;
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
-    BusWriter, Header, Interest, MessageBus, Payload, Publish, ReadError, Reader, Stats, SubscribeError, WriteError, WriterError,
+    BusWriter, Header, Interest, MessageBus, Payload, Publish, ReadError, Reader, Stats, SubscribeError, WriteError,
+    WriterError,
 };
 use std::cell::Cell;
 use std::fmt;
@@ -89,7 +90,9 @@ impl fmt::Display for BusError {
                 f,
                 "a capacity of {asked} bytes: it must be a power of two from {MIN_CAPACITY} to {MAX_CAPACITY}"
             ),
-            BusError::Start { asked } => write!(f, "a start position of {asked}: it must be a multiple of {SLOT_ALIGN}"),
+            BusError::Start { asked } => {
+                write!(f, "a start position of {asked}: it must be a multiple of {SLOT_ALIGN}")
+            }
             BusError::Map(error) => write!(f, "no memory for the ring: {error}"),
         }
     }
@@ -586,8 +589,10 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
 
     fn has_room_now(&self, size: usize) -> bool {
         let flags = self.shared.control().flags().load(Ordering::Relaxed);
-        let admitted = flags == 0 || self.admit(flags) != Err(WriteError::Full);
-        admitted && self.claim.has_room(&self.shared.ring, slot_len(size), self.role)
+        match if flags == 0 { Ok(()) } else { self.admit(flags) } {
+            Ok(()) => self.claim.has_room(&self.shared.ring, slot_len(size), self.role),
+            Err(error) => error != WriteError::Full,
+        }
     }
 }
 
@@ -631,14 +636,12 @@ impl<C: Claim, W: WaitStrategy> Publish for RingWriter<C, W> {
 
     fn wait_for_room(&self, size: usize) {
         let shared = &*self.shared;
-        let closed = || self.role == Role::Outside && shared.control().flags().load(Ordering::Relaxed) & CLOSED != 0;
-        let ended = || self.has_room_now(size) || closed();
         let mut strategy = W::default();
         strategy.begin(0);
-        while !ended() {
+        while !self.has_room_now(size) {
             if strategy.idle() == Idle::Park {
                 let limit = shared.unannounced_room(Interest::Room);
-                shared.waiters.park(&shared.sleepers(Interest::Room), limit, ended);
+                shared.waiters.park(&shared.sleepers(Interest::Room), limit, || self.has_room_now(size));
                 return;
             }
         }

@@ -214,11 +214,8 @@ impl<B: MessageBus> Publish for CondvarWriter<B> {
 
     fn wait_for_room(&self, size: usize) {
         let shared = &*self.link.0;
-        let wakes = shared.wakes.load(Ordering::Acquire);
         let cap = unannounced_room(&self.bus, Interest::Room);
-        shared.waiters.park(&shared.sleepers(Interest::Room), cap, || {
-            self.writer.has_room(size) || shared.wakes.load(Ordering::Acquire) != wakes
-        });
+        shared.waiters.park(&shared.sleepers(Interest::Room), cap, || self.writer.has_room(size));
     }
 }
 

@@ -345,12 +345,11 @@ impl<'a> Gate<'a> {
     /// Takes the gate lock. Its critical sections run no user code and wait for nothing.
     fn lock(self) -> Locked<'a> {
         let control = self.control();
-        for attempt in 1u32.. {
-            let word = control.lock();
-            if word.compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_ok() {
-                break; // SYNC POINT gate.lock
-            }
-            if attempt % 64 == 0 { yield_now() } else { spin_loop() }
+        let mut looks = 0u32;
+        // SYNC POINT gate.lock
+        while control.lock().compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
+            looks = looks.wrapping_add(1);
+            if looks % 64 == 0 { yield_now() } else { spin_loop() }
         }
         Locked(control)
     }

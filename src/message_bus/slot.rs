@@ -157,7 +157,11 @@ impl Ring {
                 if guard.finish() { Filled::Committed } else { Filled::Fenced }
             }
             Err(error) => {
-                if guard.finish() { Filled::Sealed(error) } else { Filled::Fenced }
+                if guard.finish() {
+                    Filled::Sealed(error)
+                } else {
+                    Filled::Fenced
+                }
             }
         }
     }

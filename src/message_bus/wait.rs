@@ -239,7 +239,9 @@ pub(super) fn wait_until<R: Sleeper>(
 ) {
     let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
     let mut ended = |reader: &mut R| reader.woken() || done(reader);
-    for look in 1u32.. {
+    let mut look = 0u32;
+    loop {
+        look = look.wrapping_add(1);
         // Idle first: whoever waits has just looked, and looking at a line that is being written is what costs.
         let parks = strategy.idle() == Idle::Park;
         if !parks && ended(reader) {

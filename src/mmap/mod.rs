@@ -10,10 +10,10 @@ mod anonymous;
 #[cfg(rust_messenger_loom)]
 mod model;
 
-#[cfg(rust_messenger_loom)]
-pub(crate) use model::Region;
 #[cfg(not(rust_messenger_loom))]
 pub(crate) use mapped::Region;
+#[cfg(rust_messenger_loom)]
+pub(crate) use model::Region;
 
 #[cfg(not(rust_messenger_loom))]
 #[allow(unsafe_code)]

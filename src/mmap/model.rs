@@ -65,7 +65,8 @@ impl Region {
     pub(crate) unsafe fn with_bytes_mut<R>(&self, offset: usize, len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
         let watched: Vec<_> = self.watched(offset, len).iter().map(|word| word.watch.get_mut()).collect();
         // SAFETY: in bounds (indexed above), no other access (loom would have reported it).
-        let result = f(unsafe { std::slice::from_raw_parts_mut(self.bytes.as_ptr().add(offset).cast::<u8>().cast_mut(), len) });
+        let result =
+            f(unsafe { std::slice::from_raw_parts_mut(self.bytes.as_ptr().add(offset).cast::<u8>().cast_mut(), len) });
         drop(watched);
         result
     }
