@@ -168,8 +168,8 @@ macro_rules! __messenger_table {
         $name:ident, $config:ty,
         $(
             $worker:ident:
-                handlers: [ $( $( #[allow($allow:ident)] )? $handler:ident: $handler_ty:ty ),+ $(,)? ]
-                routes: [ $( $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] ),* $(,)? ]
+                handlers: [ $( $( #[allow($allow:tt)] )? $handler:ident: $handler_ty:ty ),+ $(,)? ]
+                routes: [ $( $source:ty, $message:ty: [ $( $receiver:tt ),+ $(,)? ] ),* $(,)? ]
             $(,)?
         )+
     ) => {
@@ -291,7 +291,8 @@ macro_rules! __messenger_table {
                             ) {
                                 $(
                                     at.set($crate::__private::stringify!($handler));
-                                    <__V as $crate::routing::Visit>::handler::<$handler_ty>(visitor, &mut self.$handler);
+                                    let visit = <__V as $crate::routing::Visit>::handler::<$handler_ty>;
+                                    visit(visitor, &mut self.$handler);
                                 )+
                             }
                         }
@@ -302,16 +303,13 @@ macro_rules! __messenger_table {
                 }
             }
 
+            // Names that stand twice are found by the compiler.
+            #[allow(non_camel_case_types, dead_code)]
+            enum __WorkersAreNamedOnce { $( $worker, )+ }
+
             // The checks: each a fact that becomes a trait, asked of the user's own words, so that the caret is there.
             // A name is no type; it becomes one for the question.
             $(
-                const _: () = {
-                    #[allow(non_camel_case_types)]
-                    struct $worker {}
-                    <$worker as $crate::routing::IsNamedOnce<{
-                        $crate::routing::worker_is_named_once(__TABLE, $crate::__private::stringify!($worker))
-                    }>>::OK
-                };
                 $(
                     $( const _: () = {
                         #[allow(non_camel_case_types)]
@@ -320,13 +318,6 @@ macro_rules! __messenger_table {
                             $crate::routing::is_unrouted($crate::__private::stringify!($allow))
                         }>>::OK
                     }; )?
-                    const _: () = {
-                        #[allow(non_camel_case_types)]
-                        struct $handler {}
-                        <$handler as $crate::routing::IsNamedOnceInItsWorker<{ $crate::routing::handler_is_named_once(
-                            __TABLE, $crate::__private::stringify!($worker), $crate::__private::stringify!($handler),
-                        ) }>>::OK
-                    };
                     const _: () = <$handler_ty as $crate::routing::HasHandlerIdOfItsOwn<{
                         $crate::routing::handler_id_is_unique(__TABLE, $crate::__private::stringify!($handler_ty))
                     }>>::OK;
@@ -462,7 +453,10 @@ macro_rules! __messenger_diagnosis {
 macro_rules! __messenger_complaint {
     ( $worker:tt: $cure:literal ) => {
         ::core::compile_error!($crate::__private::concat!(
-            "Messenger!: worker `", $crate::__private::stringify!($worker), "`: ", $cure,
+            "Messenger!: worker `",
+            $crate::__private::stringify!($worker),
+            "`: ",
+            $cure,
         ));
         $crate::__messenger_caret! { $worker }
     };

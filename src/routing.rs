@@ -396,7 +396,9 @@ pub const fn is_in_worker(table: &Table, worker: &str, handler: &str) -> bool {
 
 /// Whether `worker` has exactly one route from this source with this message, however they are spelled.
 pub const fn is_routed_once(table: &Table, worker: &str, source: &str, message: &str) -> bool {
-    let (routes, this) = (find_worker(table, worker).routes, find_route(table, worker, source, message));
+    let routes = find_worker(table, worker).routes;
+    // A worker of the same name was found instead of this one.
+    let Some(this) = find_route(routes, source, message) else { return true };
     let (mut count, mut i) = (0, 0);
     while i < routes.len() {
         count += (routes[i].source_id == this.source_id && routes[i].message_id == this.message_id) as usize;
@@ -547,16 +549,15 @@ const fn find_worker(table: &Table, name: &str) -> &'static TableWorker {
     panic!("no such worker in this table")
 }
 
-const fn find_route(table: &Table, worker: &str, source: &str, message: &str) -> &'static TableRoute {
-    let routes = find_worker(table, worker).routes;
+const fn find_route(routes: &'static [TableRoute], source: &str, message: &str) -> Option<&'static TableRoute> {
     let mut i = 0;
     while i < routes.len() {
         if same(routes[i].source, source) && same(routes[i].message, message) {
-            return &routes[i];
+            return Some(&routes[i]);
         }
         i += 1;
     }
-    panic!("no such route in this worker")
+    None
 }
 
 const fn count_handlers(table: &Table, worker: &str, handler: &str) -> usize {

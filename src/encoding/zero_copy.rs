@@ -61,11 +61,11 @@ macro_rules! zero_copy_message {
         $crate::zero_copy_message!($message);
     };
     ($message:ty) => {
-        impl $crate::ZeroCopyMessage for $message {}
+        impl $crate::ZeroCopyMessage for $message where $message: $crate::encoding::zero_copy::PlainMemory {}
 
-        const _: () = <$message as $crate::encoding::zero_copy::IsAlignedToEight<{
-            $crate::encoding::zero_copy::is_aligned_to_eight::<$message>()
-        }>>::OK;
+        const _: () = <$message as $crate::encoding::zero_copy::IsAlignedToEight<
+            { $crate::encoding::zero_copy::is_aligned_to_eight::<$message>() },
+        >>::OK;
 
         impl $crate::traits::ExtendedMessage for $message {
             #[inline]

@@ -512,9 +512,10 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive> {
     role: Role,
     /// Its entry in the writer table; the last one is shared by all that found no other.
     index: usize,
+    /// What the entry says; not used with the shared one.
+    messages: Cell<u64>,
+    bytes: Cell<u64>,
     strategy: PhantomData<fn() -> W>,
-    /// A writer's limits are its own.
-    not_sync: PhantomData<Cell<()>>,
 }
 
 const SHARED_ENTRY: usize = WRITERS - 1;
@@ -535,8 +536,9 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
             control.workers().fetch_add(1, Ordering::Relaxed);
         }
         let claim = C::new(&shared.ring, index);
-        let (strategy, not_sync) = (PhantomData, PhantomData);
-        Ok(RingWriter { shared: Arc::clone(shared), claim, role, index, strategy, not_sync })
+        let entry = control.writer(index);
+        let [messages, bytes] = [entry.messages(), entry.bytes()].map(|word| Cell::new(word.load(Ordering::Relaxed)));
+        Ok(RingWriter { shared: Arc::clone(shared), claim, role, index, messages, bytes, strategy: PhantomData })
     }
 
     /// Whether this writer may claim at all now.
@@ -564,27 +566,26 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
             self.admit(flags)?;
         }
         self.claim.claim(&self.shared.ring, slot_len(size), self.role).ok_or_else(|| {
-            self.count([0, 0, 1, 0]);
+            self.shared.control().writer(self.index).full().fetch_add(1, Ordering::Relaxed);
             WriteError::Full
         })
     }
 
-    /// Adds to messages, bytes, full and sealed.
+    /// Counts a committed message.
     #[inline(always)]
-    fn count(&self, add: [u64; 4]) {
+    fn count_message(&self, size: usize) {
         let entry = self.shared.control().writer(self.index);
-        let words = [entry.messages(), entry.bytes(), entry.full(), entry.sealed()];
-        for (word, add) in words.into_iter().zip(add) {
-            if add == 0 {
-                continue;
-            }
-            if self.index == SHARED_ENTRY {
-                word.fetch_add(add, Ordering::Relaxed);
-            } else {
-                // Nobody else writes to this entry.
-                word.store(word.load(Ordering::Relaxed).wrapping_add(add), Ordering::Relaxed);
-            }
+        if self.index == SHARED_ENTRY {
+            entry.messages().fetch_add(1, Ordering::Relaxed);
+            entry.bytes().fetch_add(size as u64, Ordering::Relaxed);
+            return;
         }
+        // Nobody else writes to this entry, so the counts need no locked instruction, nor to be read back.
+        let (messages, bytes) = (self.messages.get() + 1, self.bytes.get() + size as u64);
+        self.messages.set(messages);
+        self.bytes.set(bytes);
+        entry.messages().store(messages, Ordering::Relaxed);
+        entry.bytes().store(bytes, Ordering::Relaxed);
     }
 
     fn has_room_now(&self, size: usize) -> bool {
@@ -607,14 +608,15 @@ impl Drop for Notify<'_> {
 }
 
 impl<C: Claim, W: WaitStrategy> Publish for RingWriter<C, W> {
-    #[inline]
+    // Always inlined: a payload whose size is known where it is sent is then copied without a call.
+    #[inline(always)]
     fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
         let shared = &*self.shared;
         if let Some(bytes) = payload.as_encoded() {
             let position = self.claim(bytes.len())?;
             shared.ring.publish_bytes(position, source, message, bytes);
             shared.notify_message();
-            self.count([1, bytes.len() as u64, 0, 0]);
+            self.count_message(bytes.len());
             return Ok(());
         }
         let size = payload.size();
@@ -626,7 +628,7 @@ impl<C: Claim, W: WaitStrategy> Publish for RingWriter<C, W> {
         match filled {
             Filled::Committed => {
                 std::mem::forget(counted);
-                self.count([1, size as u64, 0, 0]);
+                self.count_message(size);
                 Ok(())
             }
             Filled::Sealed(error) => Err(WriteError::Encode(error)),
@@ -653,7 +655,8 @@ struct CountSealed<'a, C: Claim, W: WaitStrategy>(&'a RingWriter<C, W>);
 
 impl<C: Claim, W: WaitStrategy> Drop for CountSealed<'_, C, W> {
     fn drop(&mut self) {
-        self.0.count([0, 0, 0, 1]);
+        let writer = self.0;
+        writer.shared.control().writer(writer.index).sealed().fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -86,6 +86,7 @@ pub(super) struct Ring {
     region: Region,
     key: u64,
     mask: u64,
+    max_payload: usize,
 }
 
 impl Ring {
@@ -96,7 +97,8 @@ impl Ring {
 
     /// Makes a ring of `capacity` bytes, a power of two, whose first message will stand at `start`.
     pub(super) fn new(region: Region, capacity: u64, start: u64, key: u64) -> Ring {
-        let ring = Ring { region, key, mask: capacity - 1 };
+        let max_payload = (max_slot(capacity) - SLOT_HEADER) as usize;
+        let ring = Ring { region, key, mask: capacity - 1, max_payload };
         let control = ring.control();
         control.version().store(control::VERSION, Ordering::Relaxed);
         control.capacity().store(capacity, Ordering::Relaxed);
@@ -120,7 +122,7 @@ impl Ring {
     /// The largest payload.
     #[inline(always)]
     pub(super) fn max_payload(&self) -> usize {
-        (max_slot(self.capacity()) - SLOT_HEADER) as usize
+        self.max_payload
     }
 
     /// Copies a message into the claimed slot and commits it.

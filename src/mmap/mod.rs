@@ -28,6 +28,8 @@ mod mapped {
     pub(crate) struct Region {
         base: *mut u8,
         len: usize,
+        /// The offset of the last whole word: a bound that is checked with one comparison.
+        last_word: usize,
         /// Keeps the mapping alive; all access goes through `base`.
         _mapping: MmapRaw,
     }
@@ -46,7 +48,9 @@ mod mapped {
         /// What the system says when it has no such memory to give.
         pub(crate) fn anonymous(len: usize) -> io::Result<Region> {
             let mapping = anonymous::map(len)?;
-            Ok(Region { base: mapping.as_mut_ptr(), len: mapping.len(), _mapping: mapping })
+            let (base, len) = (mapping.as_mut_ptr(), mapping.len());
+            // A page has many words.
+            Ok(Region { base, len, last_word: len / 8 * 8 - 8, _mapping: mapping })
         }
 
         /// The atomic word at `offset` bytes.
@@ -56,7 +60,7 @@ mod mapped {
         /// If the word is not aligned or not inside the region: a bug of the caller, never of a user's input.
         #[inline]
         pub(crate) fn word(&self, offset: usize) -> &AtomicU64 {
-            assert!(offset % 8 == 0 && offset < self.len && self.len - offset >= 8, "no word at {offset}");
+            assert!(offset % 8 == 0 && offset <= self.last_word, "no word at {offset}");
             // SAFETY: aligned and in bounds, checked above.
             unsafe { self.word_unchecked(offset) }
         }
