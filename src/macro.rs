@@ -159,6 +159,8 @@ macro_rules! Messenger {
 
 /// The expansion of [`Messenger!`].
 ///
+/// Names that are asked about below are matched as `tt`: once a token is matched as `ident`, errors no longer point at it.
+///
 /// No item that is made here is in scope where a type of the user's is named, but for the table itself and names that
 /// begin with `__`: a worker may be called like a handler's type, and a message `W`.
 #[doc(hidden)]
@@ -167,10 +169,9 @@ macro_rules! __messenger_table {
     (
         $name:ident, $config:ty,
         $(
-            $worker:ident:
+            $worker:tt:
                 handlers: [ $( $( #[allow($allow:tt)] )? $handler:ident: $handler_ty:ty ),+ $(,)? ]
                 routes: [ $( $source:ty, $message:ty: [ $( $receiver:tt ),+ $(,)? ] ),* $(,)? ]
-            $(,)?
         )+
     ) => {
         /// The routing table.
@@ -291,8 +292,7 @@ macro_rules! __messenger_table {
                             ) {
                                 $(
                                     at.set($crate::__private::stringify!($handler));
-                                    let visit = <__V as $crate::routing::Visit>::handler::<$handler_ty>;
-                                    visit(visitor, &mut self.$handler);
+                                    visitor.handler(&mut self.$handler);
                                 )+
                             }
                         }
@@ -359,20 +359,18 @@ macro_rules! __messenger_table {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __messenger_diagnosis {
-    // Workers.
-    ( @worker $worker:tt: handlers: [ $( $handlers:tt )* ] routes: [ $( $routes:tt )* ] , $( $rest:tt )* ) => {
-        $crate::__messenger_diagnosis! { @worker $worker: handlers: [ $( $handlers )* ] routes: [ $( $routes )* ] $( $rest )* }
+    // A worker. One that has the right shape is looked into, and what comes after it is looked at afterwards.
+    ( @worker $worker:ident: handlers: [ $( $handlers:tt )+ ] routes: [ $( $routes:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @handler $worker [ $( $handlers )+ ] [ $( $routes )* ] $( $rest )* }
     };
     ( @worker $worker:tt: handlers: [ ] $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $worker: "no handlers; write `handlers: [ name: Type ]`, or remove the worker" }
     };
-    ( @worker $worker:tt: handlers: [ $( $handlers:tt )+ ] routes: [ $( $routes:tt )* ] $( $rest:tt )* ) => {
-        $crate::__messenger_diagnosis! { @handler $worker $( $handlers )+ }
-        $crate::__messenger_diagnosis! { @route $worker $( $routes )* }
-        $crate::__messenger_diagnosis! { @worker $( $rest )* }
-    };
     ( @worker $worker:tt: handlers: [ $( $handlers:tt )* ] , $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $worker: "no comma between `handlers: [...]` and `routes: [...]`" }
+    };
+    ( @worker $worker:tt: handlers: [ $( $handlers:tt )* ] routes: [ $( $routes:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $worker: "the name of a worker is a plain identifier" }
     };
     ( @worker $worker:tt: handlers: [ $( $handlers:tt )* ] $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $worker: "`routes: [...]` comes after `handlers: [...]`; a worker that receives nothing has `routes: []`" }
@@ -383,6 +381,9 @@ macro_rules! __messenger_diagnosis {
     ( @worker $worker:tt: $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $worker: "after the colon comes `handlers: [ name: Type, ... ]`" }
     };
+    ( @worker , $( $rest:tt )* ) => {
+        ::core::compile_error!("Messenger!: no comma between workers, `First: handlers: [...] routes: [...] Second: ...`");
+    };
     ( @worker $other:tt $( $rest:tt )* ) => {
         ::core::compile_error!($crate::__private::concat!(
             "Messenger!: expected a worker, `Name: handlers: [...] routes: [...]`, found `",
@@ -390,64 +391,62 @@ macro_rules! __messenger_diagnosis {
         ));
         $crate::__messenger_caret! { $other }
     };
-    ( @worker ) => {};
+    ( @worker ) => {
+        ::core::compile_error!("Messenger!: expected `Config, Worker: handlers: [name: Type, ...] routes: [Source, Message: [name, ...], ...]`");
+    };
 
-    // Handlers of a worker.
-    ( @handler $worker:tt #[allow($allow:ident)] $( $rest:tt )* ) => {
-        $crate::__messenger_diagnosis! { @handler $worker $( $rest )* }
+    // The handlers of a worker, before its routes and whatever comes next.
+    ( @handler $worker:tt [ #[allow($allow:tt)] $( $more:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @handler $worker [ $( $more )* ] $( $rest )* }
     };
-    ( @handler $worker:tt #[$( $attribute:tt )*] $( $rest:tt )* ) => {
-        ::core::compile_error!($crate::__private::concat!(
-            "Messenger!: worker `", $crate::__private::stringify!($worker),
-            "`: a handler may be marked `#[allow(unrouted)]`, nothing else; found `#[",
-            $crate::__private::stringify!($( $attribute )*), "]`",
-        ));
-        $crate::__messenger_caret! { $( $attribute )* }
+    ( @handler $worker:tt [ #[$attribute:tt $( $arguments:tt )*] $( $more:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $attribute in $worker: "a handler may be marked `#[allow(unrouted)]`, nothing else" }
     };
-    ( @handler $worker:tt $handler:ident: $handler_ty:ty, $( $rest:tt )* ) => {
-        $crate::__messenger_diagnosis! { @handler $worker $( $rest )* }
+    ( @handler $worker:tt [ $handler:ident: $handler_ty:ty, $( $more:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @handler $worker [ $( $more )* ] $( $rest )* }
     };
-    ( @handler $worker:tt $handler:ident: $handler_ty:ty ) => {};
-    ( @handler $worker:tt $handler:tt: $( $rest:tt )* ) => {
-        $crate::__messenger_complaint! { $handler in $worker: "a comma comes after this handler's type: `name: Type, next: Type`" }
+    ( @handler $worker:tt [ $handler:ident: $handler_ty:ty ] $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @handler $worker [ ] $( $rest )* }
     };
-    ( @handler $worker:tt $other:tt $( $rest:tt )* ) => {
+    ( @handler $worker:tt [ $handler:tt: $( $more:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $handler in $worker: "a comma comes after this handler's type, `name: Type, next: Type`" }
+    };
+    ( @handler $worker:tt [ $other:tt $( $more:tt )* ] $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $other in $worker: "a handler is written `name: Type`" }
     };
-    ( @handler $worker:tt ) => {};
-
-    // Routes of a worker.
-    ( @route $worker:tt $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] , $( $rest:tt )* ) => {
-        $crate::__messenger_diagnosis! { @route $worker $( $rest )* }
+    ( @handler $worker:tt [ ] [ $( $routes:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @route $worker [ $( $routes )* ] $( $rest )* }
     };
-    ( @route $worker:tt $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] ) => {};
-    ( @route $worker:tt $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] $next:tt $( $rest:tt )* ) => {
+
+    // The routes of a worker, before whatever comes next.
+    ( @route $worker:tt [ $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] , $( $more:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @route $worker [ $( $more )* ] $( $rest )* }
+    };
+    ( @route $worker:tt [ $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] ] $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @route $worker [ ] $( $rest )* }
+    };
+    ( @route $worker:tt [ $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] $next:tt $( $more:tt )* ] $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $next in $worker: "a comma comes between two routes" }
     };
-    ( @route $worker:tt $source:ty, $message:ty: [ ] $( $rest:tt )* ) => {
+    ( @route $worker:tt [ $source:ty, $message:ty: [ ] $( $more:tt )* ] $( $rest:tt )* ) => {
         ::core::compile_error!($crate::__private::concat!(
             "Messenger!: worker `", $crate::__private::stringify!($worker), "`: the route `",
             $crate::__private::stringify!($source), ", ", $crate::__private::stringify!($message),
             "` has no receivers; name handlers of this worker, or remove the route",
         ));
     };
-    ( @route $worker:tt $source:ty, $message:ty: [ $( $receivers:tt )+ ] $( $rest:tt )* ) => {
-        ::core::compile_error!($crate::__private::concat!(
-            "Messenger!: worker `", $crate::__private::stringify!($worker), "`: the receivers of `",
-            $crate::__private::stringify!($source), ", ", $crate::__private::stringify!($message),
-            "` are names of handlers with commas between them, found `",
-            $crate::__private::stringify!($( $receivers )+), "`",
-        ));
+    ( @route $worker:tt [ $source:ty, $message:ty: [ $first:tt $( $other:tt )* ] $( $more:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $first in $worker: "receivers are names of this worker's handlers, with commas between them" }
     };
-    ( @route $worker:tt $other:tt $( $rest:tt )* ) => {
+    ( @route $worker:tt [ $other:tt $( $more:tt )* ] $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $other in $worker: "a route is written `Source, Message: [receiver, ...]`" }
     };
-    ( @route $worker:tt ) => {};
+    ( @route $worker:tt [ ] $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @worker $( $rest )* }
+    };
 }
 
 /// A complaint about a worker of a table, or a token in it, and a caret there.
-///
-/// All that ends here is matched as `tt`: a token that was matched as `ident` has lost its place in the source.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __messenger_complaint {

@@ -80,46 +80,39 @@ impl Graph {
     pub fn to_mermaid(&self) -> String {
         let mut text = "flowchart LR\n".to_owned();
         for worker in self.table.workers {
-            text += &format!("    subgraph {}\n", worker.name);
+            text += &format!("    subgraph {}\n", plain(worker.name));
             for handler in worker.handlers {
-                let node = node(worker, handler.name);
-                text += &format!(
-                    "        {node}[\"{}: {}\"]\n",
-                    handler.name,
-                    quoted(last_segment(handler.type_name), "#quot;")
-                );
+                let (node, label) = (node(worker, handler.name), mermaid_label(&handler.label()));
+                text += &format!("        {node}[\"{label}\"]\n");
             }
             text += "    end\n";
         }
         for source in self.outside() {
-            text += &format!("    {}([\"{}\"])\n", outside_node(source), quoted(last_segment(source), "#quot;"));
+            text += &format!("    {}([\"{}\"])\n", outside_node(source), mermaid_label(&short(source)));
         }
         for Arrow { from, to, message } in self.arrows() {
-            text += &format!("    {from} -- \"{}\" --> {to}\n", quoted(last_segment(message), "#quot;"));
+            text += &format!("    {from} -- \"{}\" --> {to}\n", mermaid_label(&short(message)));
         }
         text
     }
 
     /// The graph in Graphviz's language (<https://graphviz.org/doc/info/lang.html>).
     pub fn to_dot(&self) -> String {
-        let mut text = format!("digraph {} {{\n    rankdir=LR;\n", self.table.name);
+        // Quoted, because `Graph` is a keyword there, in any case of letters.
+        let mut text = format!("digraph \"{}\" {{\n    rankdir=LR;\n", plain(self.table.name));
         for worker in self.table.workers {
-            text += &format!("    subgraph cluster_{0} {{\n        label=\"{0}\";\n", worker.name);
+            text += &format!("    subgraph cluster_{0} {{\n        label=\"{0}\";\n", plain(worker.name));
             for handler in worker.handlers {
-                let node = node(worker, handler.name);
-                text += &format!(
-                    "        {node} [label=\"{}: {}\", shape=box];\n",
-                    handler.name,
-                    quoted(last_segment(handler.type_name), "\\\"")
-                );
+                let (node, label) = (node(worker, handler.name), dot_label(&handler.label()));
+                text += &format!("        {node} [label=\"{label}\", shape=box];\n");
             }
             text += "    }\n";
         }
         for source in self.outside() {
-            text += &format!("    {} [label=\"{}\"];\n", outside_node(source), quoted(last_segment(source), "\\\""));
+            text += &format!("    {} [label=\"{}\"];\n", outside_node(source), dot_label(&short(source)));
         }
         for Arrow { from, to, message } in self.arrows() {
-            text += &format!("    {from} -> {to} [label=\"{}\"];\n", quoted(last_segment(message), "\\\""));
+            text += &format!("    {from} -> {to} [label=\"{}\"];\n", dot_label(&short(message)));
         }
         text + "}\n"
     }
@@ -172,23 +165,57 @@ impl fmt::Display for Graph {
     }
 }
 
+impl TableHandler {
+    fn label(&self) -> String {
+        format!("{}: {}", plain(self.name), short(self.type_name))
+    }
+}
+
 fn node(worker: &TableWorker, handler: &str) -> String {
-    format!("{}_{handler}", worker.name)
+    format!("{}_{}", plain(worker.name), plain(handler))
 }
 
 fn outside_node(source: &str) -> String {
-    let plain: String = source.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    let plain: String = source.chars().map(|c| if c.is_alphanumeric() { c } else { '_' }).collect();
     format!("outside_{plain}")
 }
 
-/// The type without its path.
-fn last_segment(type_name: &str) -> &str {
-    let path = type_name.split('<').next().unwrap_or(type_name);
-    path.rfind("::").map_or(type_name, |at| &type_name[at + 2..])
+/// A name without the mark of a raw identifier.
+fn plain(name: &str) -> &str {
+    name.trim_start_matches("r#")
 }
 
-fn quoted(text: &str, quote: &str) -> String {
-    text.replace('"', quote)
+/// The type without the paths in it: `Bridge<Tick>` for `bridges::Bridge<messages::Tick>`.
+fn short(type_name: &str) -> String {
+    // A qualified path, `<A as B>::C`, says something only as a whole.
+    if type_name.starts_with('<') {
+        return type_name.to_owned();
+    }
+    let part_of_path = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
+    let (mut text, mut rest) = (String::new(), type_name);
+    while let Some(first) = rest.chars().next() {
+        let end = rest.find(|c| part_of_path(c) != part_of_path(first)).unwrap_or(rest.len());
+        let (run, more) = rest.split_at(end);
+        text += if part_of_path(first) { run.rsplit("::").next().unwrap_or(run) } else { run };
+        rest = more;
+    }
+    text
+}
+
+/// Mermaid takes `<` for HTML and `#` for the start of an entity.
+fn mermaid_label(text: &str) -> String {
+    let escaped = |c| match c {
+        '#' => "#35;".to_owned(),
+        '"' => "#quot;".to_owned(),
+        '<' => "#lt;".to_owned(),
+        '>' => "#gt;".to_owned(),
+        other => String::from(other),
+    };
+    text.chars().map(escaped).collect()
+}
+
+fn dot_label(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"")
 }
 
 // ------------------------------------------------------------------------------------------------- what a table makes
@@ -351,20 +378,6 @@ checks! {
         note = "a worker delivers to its own handlers: add `{Self}: Type` to its `handlers: [...]`, or write this route in the worker that has `{Self}`"
     )]
     IsInThisWorker;
-    /// No two workers have one name.
-    #[diagnostic::on_unimplemented(
-        message = "two workers of this routing table have one name",
-        label = "not the only worker of this name",
-        note = "give every worker a name of its own, or merge the two into one"
-    )]
-    IsNamedOnce;
-    /// No two handlers of a worker have one name.
-    #[diagnostic::on_unimplemented(
-        message = "two handlers of this worker have one name",
-        label = "not the only handler of this name",
-        note = "give every handler of a worker a name of its own: receivers are found by it"
-    )]
-    IsNamedOnceInItsWorker;
     /// A handler is marked with the one thing that there is.
     #[diagnostic::on_unimplemented(
         message = "`#[allow({Self})]` means nothing in a routing table",
@@ -374,37 +387,29 @@ checks! {
     IsUnrouted;
 }
 
-/// Whether exactly one worker has this name. If not, the other checks that go by it hold their peace.
-pub const fn worker_is_named_once(table: &Table, name: &str) -> bool {
-    let (mut count, mut w) = (0, 0);
-    while w < table.workers.len() {
-        count += same(table.workers[w].name, name) as usize;
-        w += 1;
-    }
-    count == 1
-}
-
-/// Whether exactly one handler of `worker` has this name.
-pub const fn handler_is_named_once(table: &Table, worker: &str, handler: &str) -> bool {
-    count_handlers(table, worker, handler) == 1 || !worker_is_named_once(table, worker)
-}
-
 /// Whether `worker` has a handler of this name.
 pub const fn is_in_worker(table: &Table, worker: &str, handler: &str) -> bool {
-    count_handlers(table, worker, handler) > 0 || !worker_is_named_once(table, worker)
+    let Some(TableWorker { handlers, .. }) = find_worker(table, worker) else { return true };
+    let mut i = 0;
+    while i < handlers.len() {
+        if same(handlers[i].name, handler) {
+            return true;
+        }
+        i += 1;
+    }
+    false
 }
 
 /// Whether `worker` has exactly one route from this source with this message, however they are spelled.
 pub const fn is_routed_once(table: &Table, worker: &str, source: &str, message: &str) -> bool {
-    let routes = find_worker(table, worker).routes;
-    // A worker of the same name was found instead of this one.
-    let Some(this) = find_route(routes, source, message) else { return true };
+    let Some(TableWorker { routes, .. }) = find_worker(table, worker) else { return true };
+    let this = find_route(routes, source, message);
     let (mut count, mut i) = (0, 0);
     while i < routes.len() {
         count += (routes[i].source_id == this.source_id && routes[i].message_id == this.message_id) as usize;
         i += 1;
     }
-    count == 1 || !worker_is_named_once(table, worker)
+    count == 1
 }
 
 /// Whether all routes of messages with the id of this one spell the same type.
@@ -482,7 +487,7 @@ pub const fn source_id_is_unique(table: &Table, source: &str) -> bool {
 
 /// Whether the handler is a receiver in its worker, or the source of a route of any worker, or marked as neither.
 pub const fn is_in_some_route(table: &Table, worker: &str, handler: &str) -> bool {
-    let TableWorker { handlers, routes, .. } = find_worker(table, worker);
+    let Some(TableWorker { handlers, routes, .. }) = find_worker(table, worker) else { return true };
     let mut i = 0;
     while i < handlers.len() {
         if same(handlers[i].name, handler) && (handlers[i].allow_unrouted || is_source_id(table, handlers[i].id)) {
@@ -501,12 +506,12 @@ pub const fn is_in_some_route(table: &Table, worker: &str, handler: &str) -> boo
         }
         r += 1;
     }
-    !worker_is_named_once(table, worker)
+    false
 }
 
 /// Whether some route has one of the worker's handlers as its source.
 pub const fn is_source(table: &Table, worker: &str) -> bool {
-    let handlers = find_worker(table, worker).handlers;
+    let Some(TableWorker { handlers, .. }) = find_worker(table, worker) else { return false };
     let mut i = 0;
     while i < handlers.len() {
         if is_source_id(table, handlers[i].id) {
@@ -538,36 +543,30 @@ const fn is_source_id(table: &Table, id: u16) -> bool {
     false
 }
 
-const fn find_worker(table: &Table, name: &str) -> &'static TableWorker {
-    let mut w = 0;
+/// The one worker of this name. `None` if there are two: the compiler says so, and no check adds to it.
+const fn find_worker(table: &Table, name: &str) -> Option<&'static TableWorker> {
+    let (mut found, mut w) = (None, 0);
     while w < table.workers.len() {
         if same(table.workers[w].name, name) {
-            return &table.workers[w];
+            if found.is_some() {
+                return None;
+            }
+            found = Some(&table.workers[w]);
         }
         w += 1;
     }
-    panic!("no such worker in this table")
+    found
 }
 
-const fn find_route(routes: &'static [TableRoute], source: &str, message: &str) -> Option<&'static TableRoute> {
+const fn find_route(routes: &'static [TableRoute], source: &str, message: &str) -> &'static TableRoute {
     let mut i = 0;
     while i < routes.len() {
         if same(routes[i].source, source) && same(routes[i].message, message) {
-            return Some(&routes[i]);
+            return &routes[i];
         }
         i += 1;
     }
-    None
-}
-
-const fn count_handlers(table: &Table, worker: &str, handler: &str) -> usize {
-    let handlers = find_worker(table, worker).handlers;
-    let (mut count, mut i) = (0, 0);
-    while i < handlers.len() {
-        count += same(handlers[i].name, handler) as usize;
-        i += 1;
-    }
-    count
+    panic!("no such route in this worker")
 }
 
 const fn same(a: &str, b: &str) -> bool {

@@ -13,16 +13,12 @@ use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, TryFromBytes};
 )]
 pub trait ZeroCopyMessage: Message + PlainMemory {}
 
-/// A type whose bytes can be written and read as they are; what `zerocopy`'s derives say of it.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is no plain memory that could be a zero-copy message",
-    label = "not all of zerocopy's traits",
-    note = "derive zerocopy's `FromBytes`, `IntoBytes`, `KnownLayout` and `Immutable` for `{Self}` and mark it `#[repr(C)]`; a type with a `bool` or an enum derives `TryFromBytes` in place of `FromBytes`"
-)]
+/// A type whose bytes can be written and read as they are: what `zerocopy`'s derives say of it.
+///
+/// A trait of its own, because the compiler takes a trait with these bounds for a sealed one and says so to whoever
+/// forgot a derive.
 pub trait PlainMemory: TryFromBytes + IntoBytes + KnownLayout + Immutable + 'static {}
 
-// Without the attribute the compiler would complain about each of the four on its own.
-#[diagnostic::do_not_recommend]
 impl<T: TryFromBytes + IntoBytes + KnownLayout + Immutable + 'static> PlainMemory for T {}
 
 /// Payloads are aligned to 8 bytes, and so a message may be at most.
@@ -61,7 +57,7 @@ macro_rules! zero_copy_message {
         $crate::zero_copy_message!($message);
     };
     ($message:ty) => {
-        impl $crate::ZeroCopyMessage for $message where $message: $crate::encoding::zero_copy::PlainMemory {}
+        impl $crate::ZeroCopyMessage for $message {}
 
         const _: () = <$message as $crate::encoding::zero_copy::IsAlignedToEight<
             { $crate::encoding::zero_copy::is_aligned_to_eight::<$message>() },

@@ -26,9 +26,13 @@ mod claim;
 mod condvar_bus;
 mod control;
 mod gate;
+mod ring_reader;
+mod ring_writer;
 mod slot;
 pub mod wait;
 
-pub use circular_bus::{BusError, CircularBus, MAX_CAPACITY, MIN_CAPACITY, RingOptions, RingReader, RingWriter};
+pub use circular_bus::{BusError, CircularBus, MAX_CAPACITY, MIN_CAPACITY, RingOptions};
 pub use claim::{Claim, ManyWriters, OneWriter};
 pub use condvar_bus::{CondvarBus, CondvarReader, CondvarWriter};
+pub use ring_reader::RingReader;
+pub use ring_writer::RingWriter;

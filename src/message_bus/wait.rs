@@ -32,18 +32,16 @@ pub trait WaitStrategy: Default + std::fmt::Debug + Send + 'static {
 /// The default: spins for the time a prompt answer takes, then pauses for about a microsecond at a time, then yields,
 /// then sleeps.
 ///
-/// A reader that polls the very line that is being written slows everybody down by up to five times. So when waits keep
-/// ending with several messages, as behind a busy writer, it tries pausing first. As long as that pays with batches it
-/// goes on so; when it does not, it goes back to spinning and waits longer each time before it tries again, so that a
-/// conversation of single messages keeps its short answers.
+/// A reader that polls the very line that is being written slows everybody down by up to five times. So now and then a
+/// wait begins with a pause. As long as that pays with batches of messages, waits go on beginning so; when it does not,
+/// they begin by spinning again, and the next try comes after twice as many of them, so that a conversation of single
+/// messages keeps its short answers.
 #[derive(Debug)]
 pub struct Adaptive {
     /// Looks of this wait.
     looks: u32,
-    /// Whether waits begin with a pause.
+    /// Whether this wait begins with a pause.
     pausing: bool,
-    /// Waits with several messages, less those with one.
-    busy: u32,
     /// Waits until pausing is tried again.
     untried: u32,
     /// What `untried` begins with after the next failure.
@@ -54,8 +52,6 @@ impl Adaptive {
     const SPINS: u32 = 100;
     const PAUSES: u32 = 50;
     const YIELDS: u32 = 5;
-    /// Pausing is tried after so many more waits with several messages than with one.
-    const BUSY: u32 = 4;
     /// A pause that finds so many messages was worth it.
     const BATCH: u64 = 4;
     const BACKOFF: u32 = 16;
@@ -64,7 +60,7 @@ impl Adaptive {
 
 impl Default for Adaptive {
     fn default() -> Self {
-        Adaptive { looks: 0, pausing: false, busy: 0, untried: 0, backoff: Self::BACKOFF }
+        Adaptive { looks: 0, pausing: false, untried: Self::BACKOFF, backoff: Self::BACKOFF }
     }
 }
 
@@ -72,22 +68,15 @@ impl WaitStrategy for Adaptive {
     #[inline]
     fn begin(&mut self, handled: u64) {
         self.looks = 0;
-        if self.pausing {
-            self.pausing = handled >= Self::BATCH;
-            if self.pausing {
-                self.backoff = Self::BACKOFF;
-            } else {
-                self.untried = self.backoff;
-                self.backoff = (self.backoff * 2).min(Self::BACKOFF_MAX);
-                self.busy = 0;
-            }
+        if !self.pausing {
+            self.untried -= 1;
+            self.pausing = self.untried == 0;
+        } else if handled >= Self::BATCH {
+            self.backoff = Self::BACKOFF;
         } else {
-            self.busy = if handled > 1 { self.busy + 1 } else { self.busy.saturating_sub(1) };
-            self.untried = self.untried.saturating_sub(1);
-            if self.busy >= Self::BUSY && self.untried == 0 {
-                self.pausing = true;
-                self.busy = 0;
-            }
+            self.pausing = false;
+            self.untried = self.backoff;
+            self.backoff = (self.backoff * 2).min(Self::BACKOFF_MAX);
         }
     }
 

@@ -1,0 +1,235 @@
+//! [`RingReader`]: the reading side of a ring. Gating readers look at messages in place; evictable ones copy each message
+//! out while they are pinned.
+
+use super::circular_bus::Shared;
+use super::gate::{CLOSED, Kind, Pin};
+use super::slot::{Seen, slot_len};
+use super::wait::{self, Adaptive, Sleeper, WaitStrategy};
+use crate::sync::{Arc, Ordering};
+use crate::traits::{Header, Interest, ReadError, Reader, SubscribeError};
+use std::time::{Duration, Instant};
+
+/// A reader of a [`CircularBus`]. Dropping it ends the subscription.
+#[derive(Debug)]
+pub struct RingReader<W: WaitStrategy = Adaptive> {
+    shared: Arc<Shared>,
+    /// Its entry in the reader table.
+    index: usize,
+    kind: Kind,
+    /// The next message.
+    position: u64,
+    /// What the entry says; never ahead of `position`.
+    released: u64,
+    /// Release at least that often, in bytes.
+    batch: u64,
+    /// Messages read since the last wait.
+    handled: u64,
+    /// The wakes that were noticed.
+    wakes: u64,
+    /// The unfinished claim that this reader waits for, and since when.
+    silent: Option<(u64, Instant)>,
+    /// Where an evictable reader's messages are copied to.
+    copy: Vec<u8>,
+    strategy: W,
+}
+
+impl<W: WaitStrategy> Reader for RingReader<W> {
+    #[inline]
+    fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
+        if self.kind == Kind::Evictable {
+            return self.try_read_copy(deliver);
+        }
+        loop {
+            match self.shared.ring.observe(self.position) {
+                Seen::Message(header) => {
+                    let result = self.shared.ring.with_payload(&header, |payload| deliver(&header, payload));
+                    self.handled += 1;
+                    self.step_over(slot_len(header.size as usize));
+                    return Ok(result);
+                }
+                Seen::Sealed { len, .. } => self.step_over(len),
+                Seen::Open { .. } => return Err(self.nothing()),
+            }
+        }
+    }
+
+    #[inline]
+    fn ready(&mut self) -> bool {
+        match self.kind {
+            Kind::Gating => !matches!(self.shared.ring.observe(self.position), Seen::Open { .. }),
+            Kind::Evictable => self.ready_or_moved(),
+        }
+    }
+
+    fn wait_until(&mut self, timeout: Option<Duration>, interest: Interest, done: impl FnMut(&mut Self) -> bool) {
+        self.release();
+        let mut strategy = std::mem::take(&mut self.strategy);
+        strategy.begin(std::mem::take(&mut self.handled));
+        wait::wait_until(self, &mut strategy, interest, timeout, done);
+        self.strategy = strategy;
+        self.wakes = self.shared.wakes.load(Ordering::Acquire);
+    }
+
+    fn unblock(&mut self) -> Option<Duration> {
+        if self.is_at_tail() {
+            return None;
+        }
+        let pinned = self.kind == Kind::Evictable;
+        if pinned && self.shared.gate().pin(self.index, self.position) != Pin::Pinned {
+            return None;
+        }
+        let limit = self.shared.silent_after;
+        let left = match (self.shared.ring.observe(self.position), self.silent) {
+            (Seen::Message(_) | Seen::Sealed { .. }, _) => None,
+            (Seen::Open { pending: true }, Some((position, since))) if position == self.position => {
+                let left = limit.saturating_sub(since.elapsed());
+                if left.is_zero() {
+                    self.shared.gate().fence(self.position);
+                }
+                Some(left)
+            }
+            (Seen::Open { .. }, _) => {
+                self.silent = Some((self.position, Instant::now()));
+                Some(limit)
+            }
+        };
+        if pinned {
+            self.shared.gate().unpin(self.index, self.position);
+        }
+        left
+    }
+
+    #[inline]
+    fn position(&self) -> u64 {
+        self.position
+    }
+
+    #[inline]
+    fn release(&mut self) {
+        if self.kind == Kind::Gating && self.released != self.position {
+            self.released = self.position;
+            self.shared.gate().release(self.index, self.position);
+            self.shared.notify_room();
+        }
+    }
+}
+
+impl<W: WaitStrategy> Sleeper for RingReader<W> {
+    #[inline]
+    fn woken(&self) -> bool {
+        self.shared.wakes.load(Ordering::Acquire) != self.wakes
+    }
+
+    fn park(&mut self, interest: Interest, limit: Option<Duration>, mut ready: impl FnMut(&mut Self) -> bool) {
+        let shared = Arc::clone(&self.shared);
+        let limit = [limit, shared.unannounced_room(interest)].into_iter().flatten().min();
+        shared.waiters.park(&shared.sleepers(interest), limit, || ready(self));
+    }
+}
+
+impl<W: WaitStrategy> RingReader<W> {
+    pub(super) fn new(shared: &Arc<Shared>, kind: Kind, name: &str) -> Result<Self, SubscribeError> {
+        let (index, position) = shared.gate().join(kind, name)?;
+        Ok(RingReader {
+            shared: Arc::clone(shared),
+            index,
+            kind,
+            position,
+            released: position,
+            batch: shared.ring.capacity() / 8,
+            handled: 0,
+            wakes: shared.wakes.load(Ordering::Acquire),
+            silent: None,
+            copy: Vec::new(),
+            strategy: W::default(),
+        })
+    }
+
+    /// Its entry in the reader table.
+    pub(super) fn index(&self) -> usize {
+        self.index
+    }
+
+    #[inline]
+    fn step_over(&mut self, len: u64) {
+        self.position = self.position.wrapping_add(len);
+        if self.position.wrapping_sub(self.released) >= self.batch {
+            self.release();
+        }
+    }
+
+    /// Nothing to read: lets go of all that was read and says why there is no more.
+    #[cold]
+    fn nothing(&mut self) -> ReadError {
+        self.release();
+        // Acquire: what was committed before the close is visible after it.
+        let closed = self.shared.control().flags().load(Ordering::Acquire) & CLOSED != 0;
+        if closed && self.is_at_tail() { ReadError::Closed } else { ReadError::Empty }
+    }
+
+    fn is_at_tail(&self) -> bool {
+        self.shared.control().tail().load(Ordering::Acquire) == self.position
+    }
+
+    /// Whether an evictable reader has a message, or was moved.
+    fn ready_or_moved(&self) -> bool {
+        match self.shared.gate().pin(self.index, self.position) {
+            Pin::Pinned => {
+                let seen = self.shared.ring.observe(self.position);
+                self.shared.gate().unpin(self.index, self.position);
+                !matches!(seen, Seen::Open { .. })
+            }
+            Pin::Busy => false,
+            Pin::Moved { lost, .. } => {
+                self.shared.gate().put_back(self.index, lost);
+                true
+            }
+        }
+    }
+
+    /// An evictable reader's turn: copies the message while pinned and delivers the copy.
+    fn try_read_copy<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            match shared.gate().pin(self.index, self.position) {
+                Pin::Pinned => {}
+                Pin::Busy => return Err(ReadError::Empty),
+                Pin::Moved { position, lost } => {
+                    self.position = position;
+                    if lost != 0 {
+                        return Err(ReadError::Lagged(lost));
+                    }
+                    continue;
+                }
+            }
+            let seen = shared.ring.observe(self.position);
+            let next = match seen {
+                Seen::Message(header) => {
+                    self.copy.clear();
+                    shared.ring.with_payload(&header, |payload| self.copy.extend_from_slice(payload));
+                    self.position.wrapping_add(slot_len(header.size as usize))
+                }
+                Seen::Sealed { len, .. } => self.position.wrapping_add(len),
+                Seen::Open { .. } => self.position,
+            };
+            shared.gate().unpin(self.index, next);
+            shared.notify_room();
+            match seen {
+                Seen::Message(header) => {
+                    self.position = next;
+                    self.handled += 1;
+                    return Ok(deliver(&header, &self.copy));
+                }
+                Seen::Sealed { .. } => self.position = next,
+                Seen::Open { .. } => return Err(self.nothing()),
+            }
+        }
+    }
+}
+
+impl<W: WaitStrategy> Drop for RingReader<W> {
+    fn drop(&mut self) {
+        self.shared.gate().leave(self.index);
+        self.shared.notify_room();
+    }
+}

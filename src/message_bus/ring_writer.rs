@@ -1,0 +1,231 @@
+//! [`RingWriter`]: the writing side of a ring: may I, claim, publish, wake, count.
+
+use super::circular_bus::Shared;
+use super::claim::{Claim, ManyWriters, Role};
+use super::control::WRITERS;
+use super::gate::CLOSED;
+use super::slot::{Filled, slot_len};
+use super::wait::{Adaptive, Idle, WaitStrategy};
+use crate::sync::{Arc, Ordering};
+use crate::traits::{BusWriter, Interest, Payload, Publish, WriteError, WriterError};
+use std::cell::Cell;
+use std::marker::PhantomData;
+
+/// A writer of a [`CircularBus`]. Each thread has its own: it is `Send` and not `Sync`. On a bus for many writers it
+/// is `Clone`.
+#[derive(Debug)]
+pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive> {
+    shared: Arc<Shared>,
+    claim: C,
+    role: Role,
+    /// Its entry in the writer table; the last one is shared by all that found no other.
+    index: usize,
+    /// What the entry says; not used with the shared one.
+    messages: Cell<u64>,
+    bytes: Cell<u64>,
+    strategy: PhantomData<fn() -> W>,
+}
+
+const SHARED_ENTRY: usize = WRITERS - 1;
+
+impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
+    pub(super) fn new(shared: &Arc<Shared>, role: Role) -> Result<Self, WriterError> {
+        let control = shared.control();
+        // Acquire on both: a successor goes on where its predecessor, which released the place, left off.
+        if !C::MANY && control.one_writer().swap(1, Ordering::AcqRel) != 0 {
+            return Err(WriterError::Taken);
+        }
+        let free = |&index: &usize| {
+            let state = control.writer(index).state();
+            state.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        };
+        let index = (0..SHARED_ENTRY).find(free).unwrap_or(SHARED_ENTRY);
+        if let Role::Worker(_) = role {
+            control.workers().fetch_add(1, Ordering::Relaxed);
+        }
+        let claim = C::new(&shared.ring, index);
+        let entry = control.writer(index);
+        let [messages, bytes] = [entry.messages(), entry.bytes()].map(|word| Cell::new(word.load(Ordering::Relaxed)));
+        Ok(RingWriter { shared: Arc::clone(shared), claim, role, index, messages, bytes, strategy: PhantomData })
+    }
+
+    /// Whether this writer may claim at all now.
+    #[cold]
+    fn admit(&self, flags: u64) -> Result<(), WriteError> {
+        match self.role {
+            Role::Outside if flags & CLOSED != 0 => Err(WriteError::Closed),
+            Role::Outside => Err(WriteError::Full),
+            Role::Worker(reader) if flags & !CLOSED != 0 && !self.shared.gate().is_first(reader) => {
+                Err(WriteError::Full)
+            }
+            Role::Worker(_) => Ok(()),
+        }
+    }
+
+    #[inline(always)]
+    fn claim(&self, size: usize) -> Result<u64, WriteError> {
+        let max = self.shared.ring.max_payload();
+        if size > max {
+            return Err(WriteError::TooLarge { size, max });
+        }
+        // Relaxed: the flags order turns, not data.
+        let flags = self.shared.control().flags().load(Ordering::Relaxed);
+        if flags != 0 {
+            self.admit(flags)?;
+        }
+        self.claim.claim(&self.shared.ring, slot_len(size), self.role).ok_or_else(|| {
+            self.shared.control().writer(self.index).full().fetch_add(1, Ordering::Relaxed);
+            WriteError::Full
+        })
+    }
+
+    /// Counts a committed message.
+    #[inline(always)]
+    fn count_message(&self, size: usize) {
+        let entry = self.shared.control().writer(self.index);
+        if self.index == SHARED_ENTRY {
+            entry.messages().fetch_add(1, Ordering::Relaxed);
+            entry.bytes().fetch_add(size as u64, Ordering::Relaxed);
+            return;
+        }
+        // Nobody else writes to this entry, so the counts need no locked instruction, nor to be read back.
+        let (messages, bytes) = (self.messages.get() + 1, self.bytes.get() + size as u64);
+        self.messages.set(messages);
+        self.bytes.set(bytes);
+        entry.messages().store(messages, Ordering::Relaxed);
+        entry.bytes().store(bytes, Ordering::Relaxed);
+    }
+
+    fn has_room_now(&self, size: usize) -> bool {
+        let flags = self.shared.control().flags().load(Ordering::Relaxed);
+        match if flags == 0 { Ok(()) } else { self.admit(flags) } {
+            Ok(()) => self.claim.has_room(&self.shared.ring, slot_len(size), self.role),
+            Err(error) => error != WriteError::Full,
+        }
+    }
+}
+
+/// Wakes readers when a slot is finished, in whatever way it was.
+struct Notify<'a>(&'a Shared);
+
+impl Drop for Notify<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.notify_message();
+    }
+}
+
+impl<C: Claim, W: WaitStrategy> Publish for RingWriter<C, W> {
+    // Always inlined: a payload whose size is known where it is sent is then copied without a call.
+    #[inline(always)]
+    fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+        let shared = &*self.shared;
+        if let Some(bytes) = payload.as_encoded() {
+            let position = self.claim(bytes.len())?;
+            shared.ring.publish_bytes(position, source, message, bytes);
+            shared.notify_message();
+            self.count_message(bytes.len());
+            return Ok(());
+        }
+        let size = payload.size();
+        let position = self.claim(size)?;
+        let _notify = Notify(shared);
+        let counted = CountSealed(self);
+        let unfence = |position| shared.gate().unfence(position);
+        let filled = shared.ring.publish_fill(position, source, message, size, payload, unfence);
+        match filled {
+            Filled::Committed => {
+                std::mem::forget(counted);
+                self.count_message(size);
+                Ok(())
+            }
+            Filled::Sealed(error) => Err(WriteError::Encode(error)),
+            Filled::Fenced => Err(WriteError::Fenced),
+        }
+    }
+
+    fn wait_for_room(&self, size: usize) {
+        let shared = &*self.shared;
+        let mut strategy = W::default();
+        strategy.begin(0);
+        while !self.has_room_now(size) {
+            if strategy.idle() == Idle::Park {
+                let limit = shared.unannounced_room(Interest::Room);
+                shared.waiters.park(&shared.sleepers(Interest::Room), limit, || self.has_room_now(size));
+                return;
+            }
+        }
+    }
+}
+
+/// Counts a slot as sealed unless forgotten.
+struct CountSealed<'a, C: Claim, W: WaitStrategy>(&'a RingWriter<C, W>);
+
+impl<C: Claim, W: WaitStrategy> Drop for CountSealed<'_, C, W> {
+    fn drop(&mut self) {
+        let writer = self.0;
+        writer.shared.control().writer(writer.index).sealed().fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl<C: Claim, W: WaitStrategy> BusWriter for RingWriter<C, W> {
+    fn take_ticket(&self) {
+        if let Role::Worker(reader) = self.role {
+            self.shared.gate().take_ticket(reader);
+        }
+    }
+
+    fn give_up_ticket(&self) {
+        if let Role::Worker(reader) = self.role
+            && self.shared.gate().give_up_ticket(reader)
+        {
+            self.shared.notify_room();
+        }
+    }
+
+    fn is_slowest(&self) -> bool {
+        match self.role {
+            Role::Worker(reader) => self.shared.gate().is_slowest(reader),
+            Role::Outside => true,
+        }
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        self.has_room_now(size)
+    }
+
+    fn record_outbox(&self, bytes: usize) {
+        if let Role::Worker(reader) = self.role {
+            let mark = self.shared.control().reader(reader).outbox_high_water();
+            if mark.load(Ordering::Relaxed) < bytes as u64 {
+                mark.store(bytes as u64, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl<W: WaitStrategy> Clone for RingWriter<ManyWriters, W> {
+    /// A second writer with the same role, for another thread.
+    fn clone(&self) -> Self {
+        match RingWriter::new(&self.shared, self.role) {
+            Ok(writer) => writer,
+            Err(WriterError::Taken) => unreachable!("many writers are never refused"),
+        }
+    }
+}
+
+impl<C: Claim, W: WaitStrategy> Drop for RingWriter<C, W> {
+    fn drop(&mut self) {
+        self.give_up_ticket();
+        let control = self.shared.control();
+        if let Role::Worker(_) = self.role {
+            control.workers().fetch_sub(1, Ordering::Relaxed);
+        }
+        if self.index != SHARED_ENTRY {
+            control.writer(self.index).state().store(0, Ordering::Release);
+        }
+        if !C::MANY {
+            control.one_writer().store(0, Ordering::Release);
+        }
+    }
+}
