@@ -19,8 +19,9 @@ macro_rules! bincode_message {
     };
 }
 
-/// What `bincode::serialize` uses, except that bytes left over are an error and no length in the bytes can make it
-/// reserve more than the message has.
+/// What `bincode::serialize` uses, except that bytes left over are an error, and that a string or byte buffer which
+/// claims to be longer than the message is refused before memory is reserved for it. For other collections serde itself
+/// reserves no more than a MiB on the word of a length.
 fn format(limit: usize) -> impl Options {
     ::bincode::DefaultOptions::new().with_fixint_encoding().with_limit(limit as u64)
 }
@@ -39,7 +40,7 @@ pub fn encode<M: Serialize>(message: &M, space: &mut Space<'_>) -> Result<(), En
     let claimed = space.remaining();
     let mut rest = space.unfilled();
     ::bincode::serialize_into(&mut rest, message).map_err(|error| match *error {
-        ::bincode::ErrorKind::Io(_) => EncodeError::TooLong { claimed },
+        ::bincode::ErrorKind::Io(_) => too_long(message, claimed),
         other => EncodeError::Refused(other.to_string()),
     })?;
     let written = claimed - rest.len();
@@ -47,7 +48,16 @@ pub fn encode<M: Serialize>(message: &M, space: &mut Space<'_>) -> Result<(), En
     Ok(())
 }
 
-/// Decodes a message that fills all of `bytes`.
+/// What to say when the space ran out: a message that cannot be encoded at all got none.
+fn too_long<M: Serialize>(message: &M, claimed: usize) -> EncodeError {
+    match ::bincode::serialized_size(message) {
+        Ok(_) => EncodeError::TooLong { claimed },
+        Err(refusal) => EncodeError::Refused(refusal.to_string()),
+    }
+}
+
+/// Decodes a message that fills all of `bytes`. A type that contains itself is decoded by recursion, as deep as the
+/// bytes say.
 ///
 /// # Errors
 ///

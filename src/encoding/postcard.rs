@@ -32,14 +32,23 @@ pub fn encode<M: Serialize>(message: &M, space: &mut Space<'_>) -> Result<(), En
     let claimed = space.remaining();
     let written = ::postcard::to_slice(message, space.unfilled()).map(|bytes| bytes.len());
     let written = written.map_err(|error| match error {
-        ::postcard::Error::SerializeBufferFull => EncodeError::TooLong { claimed },
+        ::postcard::Error::SerializeBufferFull => too_long(message, claimed),
         other => EncodeError::Refused(other.to_string()),
     })?;
     space.advance(written);
     Ok(())
 }
 
-/// Decodes a message that fills all of `bytes`.
+/// What to say when the space ran out: a message that cannot be encoded at all got none.
+fn too_long<M: Serialize>(message: &M, claimed: usize) -> EncodeError {
+    match ::postcard::experimental::serialized_size(message) {
+        Ok(_) => EncodeError::TooLong { claimed },
+        Err(refusal) => EncodeError::Refused(refusal.to_string()),
+    }
+}
+
+/// Decodes a message that fills all of `bytes`. A type that contains itself is decoded by recursion, as deep as the
+/// bytes say.
 ///
 /// # Errors
 ///

@@ -10,10 +10,10 @@
 //! tail       tail                                        every claim
 //! gate       gate                                        once per eighth of the ring
 //! attention  flags | message sleepers | room sleepers    rarely written, read by everybody
-//! lock       lock | next ticket | worker count | the one writer
+//! lock       lock | readers in use, a bit each | unread until | next ticket | worker count | the one writer
 //! fenced     position of a claim sealed over its owner's head, or 0   (x FENCED)
 //! readers    cursor                                      one line, written once per batch by its reader
-//!            state | lost | ticket | outbox high water | name (4 words)   one line          (x READERS)
+//!            evictable | lost | ticket | outbox high water | name (4 words)   one line          (x READERS)
 //! writers    state | messages | bytes | full | sealed    one line, written by its writer only  (x WRITERS)
 //! ```
 
@@ -23,7 +23,7 @@ use crate::sync::AtomicU64;
 const WORD: usize = 8;
 const LINE: usize = if cfg!(rust_messenger_loom) { WORD } else { 128 };
 
-/// How many readers a ring has room for.
+/// How many readers a ring has room for: one bit of a word each.
 pub(super) const READERS: usize = if cfg!(rust_messenger_loom) { 3 } else { 64 };
 /// How many writers have counters of their own; any further ones share the last entry.
 pub(super) const WRITERS: usize = if cfg!(rust_messenger_loom) { 3 } else { 64 };
@@ -37,7 +37,7 @@ const TAIL: usize = line_after(IDENTITY + 4 * WORD);
 const GATE: usize = line_after(TAIL + WORD);
 const ATTENTION: usize = line_after(GATE + WORD);
 const LOCK: usize = line_after(ATTENTION + 3 * WORD);
-const FENCES: usize = line_after(LOCK + 4 * WORD);
+const FENCES: usize = line_after(LOCK + 6 * WORD);
 const READER_TABLE: usize = line_after(FENCES + FENCED * WORD);
 const READER_COLD: usize = line_after(WORD);
 const READER_SIZE: usize = READER_COLD + line_after((4 + NAME) * WORD);
@@ -90,12 +90,16 @@ impl<'a> Control<'a> {
         room_sleepers = ATTENTION + 2 * WORD;
         /// The gate lock.
         lock = LOCK;
+        /// One bit for each entry of the reader table that is in use.
+        occupied = LOCK + WORD;
+        /// Before it there may be claims that no reader came by.
+        unread_until = LOCK + 2 * WORD;
         /// The next outbox ticket.
-        next_ticket = LOCK + WORD;
+        next_ticket = LOCK + 3 * WORD;
         /// How many workers write to this bus.
-        workers = LOCK + 2 * WORD;
+        workers = LOCK + 4 * WORD;
         /// Not zero: the one writer exists.
-        one_writer = LOCK + 3 * WORD;
+        one_writer = LOCK + 5 * WORD;
     }
 
     /// A place for the position of a fenced claim.
@@ -143,8 +147,8 @@ entry! {
     ReaderEntry {
         /// Everything before it is released; an evictable reader's carries flags in its low bits.
         cursor = 0;
-        /// Free, gating or evictable.
-        state = READER_COLD;
+        /// Not zero: it may be moved on rather than hold others back.
+        evictable = READER_COLD;
         /// Messages it was moved past and has not been told of.
         lost = READER_COLD + WORD;
         /// The ticket of its worker's outbox, or 0.

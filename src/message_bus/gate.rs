@@ -17,10 +17,6 @@ use super::slot::{Ring, Seen, ahead, slot_len};
 use crate::sync::{Ordering, spin_loop, yield_now};
 use crate::traits::{ReaderStats, Stats, SubscribeError};
 
-const FREE: u64 = 0;
-const GATING: u64 = 1;
-const EVICTABLE: u64 = 2;
-
 /// Low bits of an evictable reader's cursor word.
 const PINNED: u64 = 1;
 const MOVING: u64 = 2;
@@ -43,8 +39,8 @@ pub(super) enum Pin {
     Pinned,
     /// It is being moved right now.
     Busy,
-    /// It was moved to this position, past so many messages.
-    Moved { position: u64, lost: u64 },
+    /// It was moved to this position.
+    Moved(u64),
 }
 
 /// The gate of one ring.
@@ -83,18 +79,23 @@ impl<'a> Gate<'a> {
         let gate = control.gate().load(Ordering::Relaxed);
         // Moving evictable readers one message at a time would make every claim come here.
         let wanted = target.wrapping_add(self.ring.capacity() / 8);
-        let limit = self.behind_fences(self.gating_minimum().unwrap_or_else(|| self.finished_from(gate, wanted)));
-        for index in 0..READERS {
-            let entry = control.reader(index);
-            if entry.state().load(Ordering::Acquire) == EVICTABLE && ahead(target, cursor_of(entry)) > 0 {
+        let limit = match self.gating_minimum() {
+            None => self.finished_from(gate, wanted),
+            // A reader that came by a slot has found it finished. One that joined behind an unfinished claim has not.
+            Some(minimum) => {
+                let unread_until = control.unread_until().load(Ordering::Relaxed);
+                let finished = self.finished_from(gate, earlier(wanted, unread_until));
+                if ahead(unread_until, finished) > 0 { earlier(minimum, finished) } else { minimum }
+            }
+        };
+        let limit = self.behind_fences(limit);
+        let mut moved = limit;
+        for entry in self.readers().filter(|entry| is_evictable(*entry)) {
+            if ahead(target, cursor_of(entry)) > 0 {
                 self.evict(entry, wanted, limit);
             }
+            moved = earlier(moved, cursor_of(entry));
         }
-        let moved = (0..READERS).fold(limit, |low, index| {
-            let entry = control.reader(index);
-            let evictable = entry.state().load(Ordering::Acquire) == EVICTABLE;
-            if evictable { earlier(low, cursor_of(entry)) } else { low }
-        });
         // Relaxed would do for the memory the lock protects; readers of the gate outside the lock need the rest.
         let moved = later(gate, moved);
         control.gate().store(moved, Ordering::Release); // SYNC POINT gate.move
@@ -106,29 +107,34 @@ impl<'a> Gate<'a> {
     pub(super) fn join(self, kind: Kind, name: &str) -> Result<(usize, u64), SubscribeError> {
         let _locked = self.lock();
         let control = self.control();
-        let free = (0..READERS).find(|&index| control.reader(index).state().load(Ordering::Relaxed) == FREE);
+        let occupied = control.occupied().load(Ordering::Relaxed);
+        let free = (0..READERS).find(|index| occupied >> index & 1 == 0);
         let index = free.ok_or(SubscribeError::TooManyReaders { max: READERS })?;
         let entry = control.reader(index);
         // Acquire: with the tail comes the gate that its claims relied on.
         let tail = control.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
+        control.unread_until().store(tail, Ordering::Relaxed);
         entry.cursor().store(tail, Ordering::Relaxed);
         entry.lost().store(0, Ordering::Relaxed);
-        entry.ticket().store(0, Ordering::Relaxed);
         entry.outbox_high_water().store(0, Ordering::Relaxed);
         let mut bytes = name.as_bytes().iter().copied().take(NAME * 8 - 1);
         for word in 0..NAME {
             let part = std::array::from_fn(|_| bytes.next().unwrap_or(0));
             entry.name(word).store(u64::from_le_bytes(part), Ordering::Relaxed);
         }
-        let state = if kind == Kind::Gating { GATING } else { EVICTABLE };
-        entry.state().store(state, Ordering::Release);
+        entry.evictable().store(u64::from(kind == Kind::Evictable), Ordering::Relaxed);
+        control.occupied().store(occupied | 1 << index, Ordering::Release); // SYNC POINT gate.join
         Ok((index, tail))
     }
 
-    /// Removes a reader.
+    /// Removes a reader, and its worker's ticket.
     pub(super) fn leave(self, index: usize) {
         let _locked = self.lock();
-        self.control().reader(index).state().store(FREE, Ordering::Release);
+        if self.control().reader(index).ticket().swap(0, Ordering::AcqRel) != 0 {
+            self.control().flags().fetch_sub(1, Ordering::AcqRel);
+        }
+        let occupied = self.control().occupied();
+        occupied.store(occupied.load(Ordering::Relaxed) & !(1 << index), Ordering::Release); // SYNC POINT gate.join
     }
 
     /// Lets writers reuse everything before `position`; called by the gating reader `index` only.
@@ -158,19 +164,19 @@ impl<'a> Gate<'a> {
         ) {
             Ok(_) => Pin::Pinned,
             Err(word) if word & MOVING != 0 => Pin::Busy,
-            Err(word) => Pin::Moved { position: word, lost: entry.lost().swap(0, Ordering::Relaxed) },
+            Err(word) => Pin::Moved(word),
         }
     }
 
-    /// Keeps a loss for the next [`pin`](Self::pin) that the reader acts on.
-    pub(super) fn put_back(self, index: usize, lost: u64) {
-        self.control().reader(index).lost().fetch_add(lost, Ordering::Relaxed);
+    /// How many messages the evictable reader `index` was moved past since it last asked. To be asked after it was found
+    /// [moved](Pin::Moved).
+    pub(super) fn take_lost(self, index: usize) -> u64 {
+        self.control().reader(index).lost().swap(0, Ordering::Relaxed)
     }
 
     /// Whether there are readers that let go of slots without waking anybody.
     pub(super) fn has_evictable(self) -> bool {
-        let control = self.control();
-        (0..READERS).any(|index| control.reader(index).state().load(Ordering::Relaxed) == EVICTABLE)
+        self.readers().any(is_evictable)
     }
 
     /// Unpins the evictable reader `index`, which now stands at `position`.
@@ -247,24 +253,24 @@ impl<'a> Gate<'a> {
 
     // --------------------------------------------------------------------------------------------------------- tickets
 
-    /// Queues reader `index`'s worker behind every outbox that is pending.
-    pub(super) fn take_ticket(self, index: usize) {
+    /// Queues reader `index`'s worker behind every outbox that is pending. Returns its ticket.
+    pub(super) fn take_ticket(self, index: usize) -> u64 {
         let control = self.control();
         // 0 means "none", so the first ticket is 1.
         let ticket = control.next_ticket().fetch_add(1, Ordering::Relaxed) + 1;
         if control.reader(index).ticket().swap(ticket, Ordering::AcqRel) == 0 {
             control.flags().fetch_add(1, Ordering::AcqRel);
         }
+        ticket
     }
 
-    /// Takes reader `index`'s worker out of the queue; true if it was in it.
-    pub(super) fn give_up_ticket(self, index: usize) -> bool {
+    /// Takes reader `index`'s worker out of the queue, unless its ticket is gone already.
+    pub(super) fn give_up_ticket(self, index: usize, ticket: u64) {
         let control = self.control();
-        let held = control.reader(index).ticket().swap(0, Ordering::AcqRel) != 0;
-        if held {
+        let own = control.reader(index).ticket();
+        if own.compare_exchange(ticket, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
             control.flags().fetch_sub(1, Ordering::AcqRel);
         }
-        held
     }
 
     /// Whether reader `index`'s worker may write to the ring: nobody holds an older ticket than its own, or it holds
@@ -272,9 +278,9 @@ impl<'a> Gate<'a> {
     pub(super) fn is_first(self, index: usize) -> bool {
         let control = self.control();
         let own = control.reader(index).ticket().load(Ordering::Relaxed);
-        (0..READERS).filter(|&other| other != index).all(|other| {
-            let ticket = control.reader(other).ticket().load(Ordering::Acquire);
-            ticket == 0 || (own != 0 && own < ticket)
+        self.readers().map(|entry| entry.ticket().load(Ordering::Acquire)).all(|ticket| {
+            // A worker's own ticket is among them.
+            ticket == 0 || (own != 0 && own <= ticket)
         })
     }
 
@@ -291,12 +297,7 @@ impl<'a> Gate<'a> {
             stats.full += full;
             stats.sealed += sealed;
         }
-        for index in 0..READERS {
-            let entry = control.reader(index);
-            let state = entry.state().load(Ordering::Acquire);
-            if state == FREE {
-                continue;
-            }
+        for entry in self.readers() {
             let position = cursor_of(entry);
             let name: Vec<u8> =
                 (0..NAME).flat_map(|word| entry.name(word).load(Ordering::Relaxed).to_le_bytes()).collect();
@@ -304,7 +305,7 @@ impl<'a> Gate<'a> {
                 name: String::from_utf8_lossy(&name).trim_end_matches(['\0', '\u{FFFD}']).to_owned(),
                 position,
                 lag: ahead(tail, position).max(0) as u64,
-                evictable: state == EVICTABLE,
+                evictable: is_evictable(entry),
                 outbox_high_water: entry.outbox_high_water().load(Ordering::Relaxed),
             });
         }
@@ -317,12 +318,22 @@ impl<'a> Gate<'a> {
         self.ring.control()
     }
 
+    /// The entries in use.
+    #[inline]
+    fn readers(self) -> impl Iterator<Item = ReaderEntry<'a>> {
+        let control = self.control();
+        let mut occupied = control.occupied().load(Ordering::Acquire); // SYNC POINT gate.join
+        std::iter::from_fn(move || {
+            let index = occupied.trailing_zeros() as usize;
+            occupied &= occupied.wrapping_sub(1);
+            (index < READERS).then(|| control.reader(index))
+        })
+    }
+
     /// The earliest position a gating reader still needs.
     fn gating_minimum(self) -> Option<u64> {
-        let control = self.control();
-        (0..READERS)
-            .map(|index| control.reader(index))
-            .filter(|entry| entry.state().load(Ordering::Acquire) == GATING)
+        self.readers()
+            .filter(|entry| !is_evictable(*entry))
             .map(|entry| entry.cursor().load(Ordering::Acquire)) // SYNC POINT gate.release
             .reduce(earlier)
     }
@@ -353,6 +364,10 @@ impl<'a> Gate<'a> {
         }
         Locked(control)
     }
+}
+
+fn is_evictable(entry: ReaderEntry<'_>) -> bool {
+    entry.evictable().load(Ordering::Relaxed) != 0
 }
 
 /// Where an entry's reader stands, flags taken off.

@@ -30,6 +30,8 @@ pub struct RingReader<W: WaitStrategy = Adaptive> {
     silent: Option<(u64, Instant)>,
     /// Where an evictable reader's messages are copied to.
     copy: Vec<u8>,
+    /// Whose copy it is, until that is delivered.
+    copied: Option<Header>,
     strategy: W,
 }
 
@@ -71,7 +73,7 @@ impl<W: WaitStrategy> Reader for RingReader<W> {
     }
 
     fn unblock(&mut self) -> Option<Duration> {
-        if self.is_at_tail() {
+        if self.copied.is_some() || self.is_at_tail() {
             return None;
         }
         let pinned = self.kind == Kind::Evictable;
@@ -141,6 +143,7 @@ impl<W: WaitStrategy> RingReader<W> {
             wakes: shared.wakes.load(Ordering::Acquire),
             silent: None,
             copy: Vec::new(),
+            copied: None,
             strategy: W::default(),
         })
     }
@@ -173,53 +176,65 @@ impl<W: WaitStrategy> RingReader<W> {
 
     /// Whether an evictable reader has a message, or was moved.
     fn ready_or_moved(&self) -> bool {
+        if self.copied.is_some() {
+            return true;
+        }
         match self.shared.gate().pin(self.index, self.position) {
             Pin::Pinned => {
                 let seen = self.shared.ring.observe(self.position);
                 self.shared.gate().unpin(self.index, self.position);
                 !matches!(seen, Seen::Open { .. })
             }
-            Pin::Busy => false,
-            Pin::Moved { lost, .. } => {
-                self.shared.gate().put_back(self.index, lost);
-                true
-            }
+            // It will have been moved in a moment.
+            Pin::Busy => true,
+            Pin::Moved(_) => true,
         }
     }
 
-    /// An evictable reader's turn: copies the message while pinned and delivers the copy.
+    /// An evictable reader's turn: copies the message while pinned and delivers the copy, which nobody can take away.
     fn try_read_copy<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
+        if self.copied.is_none() {
+            self.copied = Some(self.copy_next()?);
+        }
+        let Some(header) = self.copied else { return Err(ReadError::Empty) };
+        let result = deliver(&header, &self.copy);
+        // Only now: a delivery that unwinds is repeated.
+        self.copied = None;
+        self.handled += 1;
+        self.position = header.position.wrapping_add(slot_len(header.size as usize));
+        Ok(result)
+    }
+
+    /// Copies the next message and steps the shared cursor over it.
+    fn copy_next(&mut self) -> Result<Header, ReadError> {
         let shared = Arc::clone(&self.shared);
         loop {
             match shared.gate().pin(self.index, self.position) {
                 Pin::Pinned => {}
                 Pin::Busy => return Err(ReadError::Empty),
-                Pin::Moved { position, lost } => {
+                Pin::Moved(position) => {
                     self.position = position;
-                    if lost != 0 {
-                        return Err(ReadError::Lagged(lost));
+                    match shared.gate().take_lost(self.index) {
+                        0 => continue,
+                        lost => return Err(ReadError::Lagged(lost)),
                     }
-                    continue;
                 }
             }
             let seen = shared.ring.observe(self.position);
-            let next = match seen {
+            let len = match seen {
                 Seen::Message(header) => {
                     self.copy.clear();
                     shared.ring.with_payload(&header, |payload| self.copy.extend_from_slice(payload));
-                    self.position.wrapping_add(slot_len(header.size as usize))
+                    slot_len(header.size as usize)
                 }
-                Seen::Sealed { len, .. } => self.position.wrapping_add(len),
-                Seen::Open { .. } => self.position,
+                Seen::Sealed { len, .. } => len,
+                Seen::Open { .. } => 0,
             };
+            let next = self.position.wrapping_add(len);
             shared.gate().unpin(self.index, next);
             shared.notify_room();
             match seen {
-                Seen::Message(header) => {
-                    self.position = next;
-                    self.handled += 1;
-                    return Ok(deliver(&header, &self.copy));
-                }
+                Seen::Message(header) => return Ok(header),
                 Seen::Sealed { .. } => self.position = next,
                 Seen::Open { .. } => return Err(self.nothing()),
             }

@@ -23,6 +23,8 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive> {
     /// What the entry says; not used with the shared one.
     messages: Cell<u64>,
     bytes: Cell<u64>,
+    /// The ticket of the worker's outbox, or 0.
+    ticket: Cell<u64>,
     strategy: PhantomData<fn() -> W>,
 }
 
@@ -46,7 +48,16 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
         let claim = C::new(&shared.ring, index);
         let entry = control.writer(index);
         let [messages, bytes] = [entry.messages(), entry.bytes()].map(|word| Cell::new(word.load(Ordering::Relaxed)));
-        Ok(RingWriter { shared: Arc::clone(shared), claim, role, index, messages, bytes, strategy: PhantomData })
+        Ok(RingWriter {
+            shared: Arc::clone(shared),
+            claim,
+            role,
+            index,
+            messages,
+            bytes,
+            ticket: Cell::new(0),
+            strategy: PhantomData,
+        })
     }
 
     /// Whether this writer may claim at all now.
@@ -97,6 +108,9 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
     }
 
     fn has_room_now(&self, size: usize) -> bool {
+        if size > self.shared.ring.max_payload() {
+            return true;
+        }
         let flags = self.shared.control().flags().load(Ordering::Relaxed);
         match if flags == 0 { Ok(()) } else { self.admit(flags) } {
             Ok(()) => self.claim.has_room(&self.shared.ring, slot_len(size), self.role),
@@ -171,14 +185,14 @@ impl<C: Claim, W: WaitStrategy> Drop for CountSealed<'_, C, W> {
 impl<C: Claim, W: WaitStrategy> BusWriter for RingWriter<C, W> {
     fn take_ticket(&self) {
         if let Role::Worker(reader) = self.role {
-            self.shared.gate().take_ticket(reader);
+            self.ticket.set(self.shared.gate().take_ticket(reader));
         }
     }
 
     fn give_up_ticket(&self) {
-        if let Role::Worker(reader) = self.role
-            && self.shared.gate().give_up_ticket(reader)
-        {
+        let ticket = self.ticket.replace(0);
+        if let (Role::Worker(reader), 1..) = (self.role, ticket) {
+            self.shared.gate().give_up_ticket(reader, ticket);
             self.shared.notify_room();
         }
     }

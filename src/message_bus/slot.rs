@@ -105,6 +105,7 @@ impl Ring {
         control.key().store(key, Ordering::Relaxed);
         control.tail().store(start, Ordering::Relaxed);
         control.gate().store(start, Ordering::Relaxed);
+        control.unread_until().store(start, Ordering::Relaxed);
         control.magic().store(control::MAGIC, Ordering::Release);
         ring
     }
