@@ -222,10 +222,11 @@ impl<B: MessageBus, R: Roster<C>, C> Drive for Worker<B, R, C> {
     }
 
     fn next_deadline(&self) -> Option<Time> {
-        let stop = (self.writer.lifecycle.phase() != Phase::Running).then(|| self.writer.lifecycle.deadline());
-        // While the outbox is pending no `on_loop` runs, whatever is due.
-        let timer = self.deadline.filter(|_| !self.writer.outbox.is_pending());
-        [stop, timer].into_iter().flatten().min()
+        let phase = self.writer.lifecycle.phase();
+        let stop = (phase != Phase::Running).then(|| self.writer.lifecycle.deadline());
+        // While the outbox is pending, and during the drain, no `on_loop` runs, whatever is due.
+        let may_loop = !self.writer.outbox.is_pending() && !matches!(phase, Phase::Draining { .. });
+        [stop, self.deadline.filter(|_| may_loop)].into_iter().flatten().min()
     }
 
     fn wait(&mut self) {
