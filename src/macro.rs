@@ -31,7 +31,11 @@ macro_rules! messenger_id_enum {
         #[doc = "Each value is an id."]
         #[repr(u16)]
         pub enum $name {
-            $( $(#[$variant_meta])* #[doc = $crate::__private::concat!("`", $crate::__private::stringify!($id), "`")] $variant = $id, )+
+            $(
+                $(#[$variant_meta])*
+                #[doc = $crate::__private::concat!("`", $crate::__private::stringify!($id), "`")]
+                $variant = $id,
+            )+
         }
 
         impl $crate::__private::From<$name> for u16 {
@@ -159,7 +163,8 @@ macro_rules! Messenger {
 
 /// The expansion of [`Messenger!`].
 ///
-/// Names that are asked about below are matched as `tt`: once a token is matched as `ident`, errors no longer point at it.
+/// Names that are asked about below are matched as `tt`: once a token was matched as `ident`, errors no longer point at
+/// it. The handlers' names are not among them: `tt` would be ambiguous with the attribute before.
 ///
 /// No item that is made here is in scope where a type of the user's is named, but for the table itself and names that
 /// begin with `__`: a worker may be called like a handler's type, and a message `W`.
@@ -218,7 +223,9 @@ macro_rules! __messenger_table {
                         name: $crate::__private::stringify!($handler),
                         type_name: $crate::__private::stringify!($handler_ty),
                         id: <$handler_ty as $crate::traits::Handler>::ID as u16,
-                        allow_unrouted: false $( || $crate::routing::is_unrouted($crate::__private::stringify!($allow)) )?,
+                        allow_unrouted: false $(
+                            || $crate::routing::is_unrouted($crate::__private::stringify!($allow))
+                        )?,
                     }, )+ ],
                     routes: &[ $( $crate::routing::TableRoute {
                         source: $crate::__private::stringify!($source),
@@ -252,10 +259,15 @@ macro_rules! __messenger_table {
                                         <$source as $crate::traits::Handler>::ID,
                                         <$message as $crate::traits::Message>::ID,
                                     ) {
-                                        return $crate::routing::decode::<$message, __W>(header, payload, writer, |message| { $(
+                                        let deliver = |message: &$message| { $(
                                             at.set($crate::__private::stringify!($receiver));
-                                            <$message as $crate::routing::RoutesTo<_>>::deliver(message, &mut self.$receiver, writer);
-                                        )+ });
+                                            <$message as $crate::routing::RoutesTo<_>>::deliver(
+                                                message, &mut self.$receiver, writer,
+                                            );
+                                        )+ };
+                                        return $crate::routing::decode::<$message, __W>(
+                                            header, payload, writer, deliver,
+                                        );
                                     }
                                 )*
                                 let _ = (header, payload, writer, at);
@@ -279,10 +291,17 @@ macro_rules! __messenger_table {
                             }
 
                             #[inline]
-                            fn next_deadline(&self) -> $crate::__private::Option<$crate::traits::Time> {
-                                $crate::routing::earliest([
-                                    $( $crate::traits::Handler::next_deadline(&self.$handler) ),+
-                                ])
+                            fn next_deadline(
+                                &self,
+                                at: &$crate::__private::Cell<&'static $crate::__private::str>,
+                            ) -> $crate::__private::Option<$crate::traits::Time> {
+                                $crate::routing::earliest([ $(
+                                    $crate::routing::deadline(
+                                        &self.$handler,
+                                        $crate::__private::stringify!($handler),
+                                        at,
+                                    )
+                                ),+ ])
                             }
 
                             fn visit<__V: $crate::routing::Visit>(
@@ -419,13 +438,19 @@ macro_rules! __messenger_diagnosis {
     };
 
     // The routes of a worker, before whatever comes next.
-    ( @route $worker:tt [ $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] , $( $more:tt )* ] $( $rest:tt )* ) => {
+    (
+        @route $worker:tt [ $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] , $( $more:tt )* ]
+        $( $rest:tt )*
+    ) => {
         $crate::__messenger_diagnosis! { @route $worker [ $( $more )* ] $( $rest )* }
     };
     ( @route $worker:tt [ $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] ] $( $rest:tt )* ) => {
         $crate::__messenger_diagnosis! { @route $worker [ ] $( $rest )* }
     };
-    ( @route $worker:tt [ $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] $next:tt $( $more:tt )* ] $( $rest:tt )* ) => {
+    (
+        @route $worker:tt [ $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] $next:tt $( $more:tt )* ]
+        $( $rest:tt )*
+    ) => {
         $crate::__messenger_complaint! { $next in $worker: "a comma comes between two routes" }
     };
     ( @route $worker:tt [ $source:ty, $message:ty: [ ] $( $more:tt )* ] $( $rest:tt )* ) => {

@@ -99,7 +99,7 @@ impl<B: MessageBus, T> Messenger<B, T> {
         C: Clone + 'static,
     {
         let workers = self.plan::<C, Steps>(config)?.into_iter().map(|(_, make)| make()).collect();
-        Ok(Workers { workers, ending: Arc::clone(&self.lifecycle) as Arc<dyn Ending> })
+        Ok(Workers { workers, ended: 0, ending: Arc::clone(&self.lifecycle) as Arc<dyn Ending> })
     }
 
     /// Subscribes every worker of the table, then counts on them.
@@ -301,6 +301,8 @@ impl Drop for Running {
 /// The workers of a messenger without threads. Dropping it ends them where they stand.
 pub struct Workers {
     workers: Vec<Box<dyn Drive>>,
+    /// How many of them had ended when they were stepped last.
+    ended: usize,
     ending: Arc<dyn Ending>,
 }
 
@@ -318,15 +320,23 @@ impl Workers {
 
     /// Steps every worker once. [`Step::Worked`] if one of them did something, [`Step::Finished`] when all have ended.
     pub fn step(&mut self) -> Step {
-        let mut all = Step::Finished;
+        let (mut worked, mut ended) = (false, 0);
         for worker in &mut self.workers {
-            all = match (worker.step(), all) {
-                (Step::Worked, _) | (_, Step::Worked) => Step::Worked,
-                (Step::Idle, _) | (_, Step::Idle) => Step::Idle,
-                (Step::Finished, Step::Finished) => Step::Finished,
-            };
+            match worker.step() {
+                Step::Worked => worked = true,
+                Step::Idle => {}
+                Step::Finished => ended += 1,
+            }
         }
-        all
+        // Whoever ends gives back what the others may wait for.
+        worked |= std::mem::replace(&mut self.ended, ended) != ended;
+        if ended == self.workers.len() {
+            Step::Finished
+        } else if worked {
+            Step::Worked
+        } else {
+            Step::Idle
+        }
     }
 
     /// Ends workers that have not ended, and says how it went.

@@ -263,8 +263,8 @@ pub trait Roster<Config>: Router + Sized {
     /// Makes the handlers; `at` says which one is being made.
     fn new<W: Writer>(config: &Config, writer: &W, at: &Cell<&'static str>) -> Self;
 
-    /// The earliest deadline of the handlers.
-    fn next_deadline(&self) -> Option<Time>;
+    /// The earliest deadline of the handlers; if it unwinds, `at` says which one was asked.
+    fn next_deadline(&self, at: &Cell<&'static str>) -> Option<Time>;
 
     /// Shows every handler to `visitor`; `at` says which one it is.
     fn visit<V: Visit>(&mut self, visitor: &mut V, at: &Cell<&'static str>);
@@ -295,6 +295,23 @@ pub trait Routed: Encoded {}
 // it happens to ask for first.
 #[diagnostic::do_not_recommend]
 impl<M: Encoded> Routed for M {}
+
+/// The deadline of one handler. Asked after every message, so `at` is set only when it unwinds.
+#[inline]
+pub fn deadline<H: Handler>(handler: &H, name: &'static str, at: &Cell<&'static str>) -> Option<Time> {
+    struct Blame<'a>(&'static str, &'a Cell<&'static str>);
+
+    impl Drop for Blame<'_> {
+        fn drop(&mut self) {
+            self.1.set(self.0);
+        }
+    }
+
+    let blame = Blame(name, at);
+    let deadline = handler.next_deadline();
+    std::mem::forget(blame);
+    deadline
+}
 
 /// The earliest of some deadlines.
 #[inline]

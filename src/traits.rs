@@ -355,7 +355,7 @@ pub trait Publish {
     /// # Errors
     ///
     /// [`WriteError`], but never [`WriteError::Full`].
-    #[inline]
+    #[inline(always)]
     fn put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
         loop {
             match self.try_put(source, message, payload) {
@@ -396,7 +396,7 @@ pub trait Publish {
     /// # Errors
     ///
     /// [`WriteError`]; nothing was published.
-    #[inline]
+    #[inline(always)]
     fn try_write_bytes(&self, source: u16, message: u16, payload: &[u8]) -> Result<(), WriteError> {
         self.try_put(source, message, &mut Bytes(payload))
     }
@@ -406,7 +406,7 @@ pub trait Publish {
     /// # Errors
     ///
     /// [`WriteError`]; nothing was published.
-    #[inline]
+    #[inline(always)]
     fn write_bytes(&self, source: u16, message: u16, payload: &[u8]) -> Result<(), WriteError> {
         self.put(source, message, &mut Bytes(payload))
     }

@@ -65,6 +65,8 @@ pub(crate) struct Worker<B: MessageBus, R, C> {
     config: C,
     /// The earliest deadline of the handlers.
     deadline: Option<Time>,
+    /// Where the reader stood when there was last nothing to handle: everything before it was let go of.
+    let_go: u64,
     /// Whether the end of the drain waits for this worker no longer.
     acknowledged: bool,
     /// Whether a message is in a handler's hands: what a panic is blamed on.
@@ -88,6 +90,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         let at = Cell::new("");
         let outbox = Outbox::default();
         Worker {
+            let_go: reader.position(),
             reader: Some(reader),
             writer: WorkerWriter { name, writer, outbox, failed: Cell::new(false), at, lifecycle },
             handlers: None,
@@ -129,39 +132,49 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             return self.finish();
         }
 
-        if !self.writer.flush() && end.is_none() {
+        // What was flushed, and room that was made, may be what another worker waits for: neither is idleness.
+        let pending = self.writer.outbox.len();
+        let empty = self.writer.flush();
+        let mut worked = self.writer.outbox.len() != pending;
+        if !empty && end.is_none() {
             reader.release();
+            worked |= std::mem::replace(&mut self.let_go, reader.position()) != reader.position();
             if !self.writer.is_slowest() {
-                return Step::Idle;
+                return if worked { Step::Worked } else { Step::Idle };
             }
         }
         let mut handled = 0;
         let mut due = false;
-        self.handling = true;
         while handled < BATCH && !at_end(reader) {
             let (writer, at) = (&self.writer, &self.writer.at);
-            match reader.try_read(|header, payload| handlers.route(header, payload, writer, at)) {
+            self.handling = true;
+            let read = reader.try_read(|header, payload| handlers.route(header, payload, writer, at));
+            self.handling = false;
+            match read {
                 Ok(()) => handled += 1,
                 Err(ReadError::Lagged(_)) => continue,
-                Err(ReadError::Empty | ReadError::Closed) => break,
+                Err(ReadError::Empty | ReadError::Closed) => {
+                    worked |= std::mem::replace(&mut self.let_go, reader.position()) != reader.position();
+                    break;
+                }
             }
-            self.deadline = handlers.next_deadline();
+            self.deadline = handlers.next_deadline(&self.writer.at);
             due = self.deadline.is_some_and(|deadline| deadline <= lifecycle.now());
             let full = self.writer.outbox.is_pending() && end.is_none();
             if due || full || self.writer.failed.get() || lifecycle.phase() != phase || is_late() {
                 break;
             }
         }
-        self.handling = false;
 
         // What a handler does in `on_loop` comes after the end, or after what is in the outbox.
         let may_loop = !self.writer.outbox.is_pending() && end.is_none();
-        if may_loop && (due || handled == 0) {
+        worked |= handled != 0;
+        if may_loop && (due || !worked) {
             handlers.visit(&mut OnLoop(&self.writer), &self.writer.at);
-            self.deadline = handlers.next_deadline();
+            self.deadline = handlers.next_deadline(&self.writer.at);
+            worked |= self.writer.outbox.is_pending();
         }
-        let more = handled != 0 || (may_loop && self.writer.outbox.is_pending());
-        if more { Step::Worked } else { Step::Idle }
+        if worked { Step::Worked } else { Step::Idle }
     }
 
     /// Ends the worker: `on_stop`, then everything it holds is given back.

@@ -254,7 +254,7 @@ impl Shared {
         Gate::new(&self.ring)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn notify_message(&self) {
         self.waiters.notify(self.control().message_sleepers());
     }

@@ -79,7 +79,7 @@ impl sealed::Claim for ManyWriters {
         ManyWriters { seen: Cell::new(0), limit: Cell::new(0), fetch_add_max }
     }
 
-    #[inline]
+    #[inline(always)]
     #[allow(private_interfaces)]
     fn claim(&self, ring: &Ring, len: u64, role: Role) -> Option<u64> {
         if len <= self.fetch_add_max && ahead(self.limit.get(), self.seen.get()) >= len as i64 {
@@ -159,7 +159,7 @@ impl sealed::Claim for OneWriter {
         OneWriter { tail: Cell::new(tail), limit: Cell::new(tail) }
     }
 
-    #[inline]
+    #[inline(always)]
     #[allow(private_interfaces)]
     fn claim(&self, ring: &Ring, len: u64, role: Role) -> Option<u64> {
         if !self.has_room(ring, len, role) {
@@ -172,7 +172,7 @@ impl sealed::Claim for OneWriter {
         Some(position)
     }
 
-    #[inline]
+    #[inline(always)]
     #[allow(private_interfaces)]
     fn has_room(&self, ring: &Ring, len: u64, role: Role) -> bool {
         let end = self.tail.get().wrapping_add(len);

@@ -90,6 +90,27 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
         })
     }
 
+    /// Claims a slot and lets `payload` fill it in place.
+    #[inline]
+    fn fill<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+        let shared = &*self.shared;
+        let size = payload.size();
+        let position = self.claim(size)?;
+        let _notify = Notify(shared);
+        let counted = CountSealed(self);
+        let unfence = |position| shared.gate().unfence(position);
+        let filled = shared.ring.publish_fill(position, source, message, size, payload, unfence);
+        match filled {
+            Filled::Committed => {
+                std::mem::forget(counted);
+                self.count_message(size);
+                Ok(())
+            }
+            Filled::Sealed(error) => Err(WriteError::Encode(error)),
+            Filled::Fenced => Err(WriteError::Fenced),
+        }
+    }
+
     /// Counts a committed message.
     #[inline(always)]
     fn count_message(&self, size: usize) {
@@ -130,32 +151,16 @@ impl Drop for Notify<'_> {
 }
 
 impl<C: Claim, W: WaitStrategy> Publish for RingWriter<C, W> {
-    // Always inlined: a payload whose size is known where it is sent is then copied without a call.
+    // Always inlined: bytes that the caller has just put together then go from its registers into the slot. Through a
+    // call they go through memory, and loads wider than the stores before them wait until those are in the cache.
     #[inline(always)]
     fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
-        let shared = &*self.shared;
-        if let Some(bytes) = payload.as_encoded() {
-            let position = self.claim(bytes.len())?;
-            shared.ring.publish_bytes(position, source, message, bytes);
-            shared.notify_message();
-            self.count_message(bytes.len());
-            return Ok(());
-        }
-        let size = payload.size();
-        let position = self.claim(size)?;
-        let _notify = Notify(shared);
-        let counted = CountSealed(self);
-        let unfence = |position| shared.gate().unfence(position);
-        let filled = shared.ring.publish_fill(position, source, message, size, payload, unfence);
-        match filled {
-            Filled::Committed => {
-                std::mem::forget(counted);
-                self.count_message(size);
-                Ok(())
-            }
-            Filled::Sealed(error) => Err(WriteError::Encode(error)),
-            Filled::Fenced => Err(WriteError::Fenced),
-        }
+        let Some(bytes) = payload.as_encoded() else { return self.fill(source, message, payload) };
+        let position = self.claim(bytes.len())?;
+        self.shared.ring.publish_bytes(position, source, message, bytes);
+        self.shared.notify_message();
+        self.count_message(bytes.len());
+        Ok(())
     }
 
     fn wait_for_room(&self, size: usize) {

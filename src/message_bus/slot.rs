@@ -129,7 +129,7 @@ impl Ring {
     /// Copies a message into the claimed slot and commits it.
     ///
     /// Precondition: the caller has claimed `slot_len(bytes.len())` at `position` and published nothing there.
-    #[inline]
+    #[inline(always)]
     pub(super) fn publish_bytes(&self, position: u64, source: u16, message: u16, bytes: &[u8]) {
         self.header(position).store(pack(source, message, bytes.len()), Ordering::Relaxed);
         self.with_payload_mut(position, bytes.len(), |payload| payload.copy_from_slice(bytes));
@@ -208,7 +208,7 @@ impl Ring {
         unsafe { self.region.with_bytes(offset, header.size as usize, f) }
     }
 
-    #[inline]
+    #[inline(always)]
     #[allow(unsafe_code)]
     fn with_payload_mut<R>(&self, position: u64, size: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
         assert!(size <= self.max_payload(), "claims are no longer than the largest slot");

@@ -157,7 +157,7 @@ impl Waiters {
     }
 
     /// Wakes everybody who sleeps on `sleepers`. To be called after the change that they wait for.
-    #[inline]
+    #[inline(always)]
     pub(super) fn notify(&self, sleepers: &AtomicU64) {
         self.barrier.light(); // SYNC POINT wait.announce
         if sleepers.load(Ordering::Relaxed) != 0 {

@@ -10,6 +10,8 @@ pub(crate) struct Region {
     words: Vec<Word>,
     /// The plain bytes. Loom cannot watch raw memory, so each access is announced to the words' `watch` cells.
     bytes: Box<[UnsafeCell<u8>]>,
+    /// Nobody ever waits on it: see [`Region::pace`].
+    pace: loom::sync::Condvar,
 }
 
 #[derive(Debug)]
@@ -30,20 +32,35 @@ impl Region {
         let words = (0..len.div_ceil(8))
             .map(|_| Word { atomic: AtomicU64::new(0), watch: loom::cell::UnsafeCell::new(()) })
             .collect();
-        Ok(Region { words, bytes: (0..len).map(|_| UnsafeCell::new(0)).collect() })
+        Ok(Region { words, bytes: (0..len).map(|_| UnsafeCell::new(0)).collect(), pace: loom::sync::Condvar::new() })
+    }
+
+    /// A point at which loom lets any other thread go first, without an effect on memory.
+    ///
+    /// Loom reorders only what it sees to be in conflict, and of each atomic it remembers one latest access: a thread
+    /// that loads a word and then changes it hides its change from all who loaded the word before. Notifying one and
+    /// the same condition variable is always in conflict with itself, so every access to the region is reordered with
+    /// every other.
+    fn pace(&self) {
+        self.pace.notify_one();
     }
 
     pub(crate) fn word(&self, offset: usize) -> &AtomicU64 {
         assert!(offset % 8 == 0);
+        self.pace();
         &self.words[offset / 8].atomic
     }
 
     /// # Safety
     ///
-    /// As for mapped memory; here a broken promise is a panic.
+    /// As for mapped memory; here a broken promise is a panic, and loom reports plain writes to the same bytes that are
+    /// not ordered with this look at them.
     #[allow(unsafe_code)]
     pub(crate) unsafe fn word_unchecked(&self, offset: usize) -> &AtomicU64 {
-        self.word(offset)
+        // Atomic accesses may meet each other but no plain write, which is what a reader means to the watch.
+        let word = self.word(offset);
+        drop(self.words[offset / 8].watch.get());
+        word
     }
 
     /// # Safety
@@ -51,6 +68,7 @@ impl Region {
     /// As for mapped memory; here loom reports a broken promise.
     #[allow(unsafe_code)]
     pub(crate) unsafe fn with_bytes<R>(&self, offset: usize, len: usize, f: impl FnOnce(&[u8]) -> R) -> R {
+        self.pace();
         let watched: Vec<_> = self.watched(offset, len).iter().map(|word| word.watch.get()).collect();
         // SAFETY: in bounds (indexed above), no writer (loom would have reported it).
         let result = f(unsafe { std::slice::from_raw_parts(self.bytes.as_ptr().add(offset).cast::<u8>(), len) });
@@ -63,6 +81,7 @@ impl Region {
     /// As for mapped memory; here loom reports a broken promise.
     #[allow(unsafe_code)]
     pub(crate) unsafe fn with_bytes_mut<R>(&self, offset: usize, len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
+        self.pace();
         let watched: Vec<_> = self.watched(offset, len).iter().map(|word| word.watch.get_mut()).collect();
         // SAFETY: in bounds (indexed above), no other access (loom would have reported it).
         let result =
