@@ -36,23 +36,20 @@ pub struct RingReader<W: WaitStrategy = Adaptive> {
 }
 
 impl<W: WaitStrategy> Reader for RingReader<W> {
-    #[inline]
+    // Always inlined: there is one place per worker that reads, and a call costs as much as the look.
+    #[inline(always)]
     fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
         if self.kind == Kind::Evictable {
             return self.try_read_copy(deliver);
         }
-        loop {
-            match self.shared.ring.observe(self.position) {
-                Seen::Message(header) => {
-                    let result = self.shared.ring.with_payload(&header, |payload| deliver(&header, payload));
-                    self.handled += 1;
-                    self.step_over(slot_len(header.size as usize));
-                    return Ok(result);
-                }
-                Seen::Sealed { len, .. } => self.step_over(len),
-                Seen::Open { .. } => return Err(self.nothing()),
-            }
-        }
+        let header = match self.shared.ring.observe(self.position) {
+            Seen::Message(header) => header,
+            seen => self.next_message(seen)?,
+        };
+        let result = self.shared.ring.with_payload(&header, |payload| deliver(&header, payload));
+        self.handled += 1;
+        self.step_over(slot_len(header.size as usize));
+        Ok(result)
     }
 
     #[inline]
@@ -153,16 +150,37 @@ impl<W: WaitStrategy> RingReader<W> {
         self.index
     }
 
-    #[inline]
+    #[inline(always)]
     fn step_over(&mut self, len: u64) {
         self.position = self.position.wrapping_add(len);
         if self.position.wrapping_sub(self.released) >= self.batch {
-            self.release();
+            self.release_batch();
+        }
+    }
+
+    /// Out of line: once per eighth of the ring.
+    #[cold]
+    #[inline(never)]
+    fn release_batch(&mut self) {
+        self.release();
+    }
+
+    /// The next message behind the sealed slots that begin with `seen`.
+    #[cold]
+    #[inline(never)]
+    fn next_message(&mut self, mut seen: Seen) -> Result<Header, ReadError> {
+        loop {
+            match seen {
+                Seen::Message(header) => return Ok(header),
+                Seen::Sealed { len, .. } => self.step_over(len),
+                Seen::Open { .. } => return Err(self.nothing()),
+            }
+            seen = self.shared.ring.observe(self.position);
         }
     }
 
     /// Nothing to read: lets go of all that was read and says why there is no more.
-    #[cold]
+    #[inline]
     fn nothing(&mut self) -> ReadError {
         self.release();
         // Acquire: what was committed before the close is visible after it.
@@ -192,6 +210,8 @@ impl<W: WaitStrategy> RingReader<W> {
     }
 
     /// An evictable reader's turn: copies the message while pinned and delivers the copy, which nobody can take away.
+    #[cold]
+    #[inline(never)]
     fn try_read_copy<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
         if self.copied.is_none() {
             self.copied = Some(self.copy_next()?);

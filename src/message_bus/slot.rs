@@ -173,7 +173,7 @@ impl Ring {
     ///
     /// Precondition: the caller's cursor gates `position`, or it holds the gate lock and `position` is not before the
     /// gate: nobody writes plain bytes where this looks for a stamp.
-    #[inline]
+    #[inline(always)]
     pub(super) fn observe(&self, position: u64) -> Seen {
         let stamp = self.stamp(position).load(Ordering::Acquire); // SYNC POINT slot.publish
         match stamp ^ self.key ^ position {
@@ -197,7 +197,7 @@ impl Ring {
     ///
     /// Precondition: [`observe`](Self::observe) returned this header, and the caller's cursor gates it until `f`
     /// returns.
-    #[inline]
+    #[inline(always)]
     #[allow(unsafe_code)]
     pub(super) fn with_payload<R>(&self, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
         debug_assert!(header.size as usize <= self.max_payload());
