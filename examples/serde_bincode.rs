@@ -8,11 +8,9 @@
 //! ```
 
 mod config {
-    /// What handlers are made from. Every worker gets a clone.
+    /// What handlers are made from; every worker gets a clone. The volley ends at `last`.
     #[derive(Clone)]
     pub struct Config {
-        pub greeting: String,
-        /// The volley ends at this value.
         pub last: u16,
     }
 }
@@ -30,12 +28,7 @@ mod messages {
         pub other_val: u16,
     }
 
-    rust_messenger::messenger_id_enum!(
-        MessageId {
-            MessageA = 0,
-            MessageB = 1,
-        }
-    );
+    rust_messenger::messenger_id_enum!(MessageId { MessageA = 0, MessageB = 1 });
 
     macro_rules! impl_message_traits {
         ($type:ty, $id:expr) => {
@@ -71,13 +64,7 @@ mod handlers {
     use crate::messages::{MessageA, MessageB};
     use rust_messenger::traits::{Handle, Handler, New, Sender, Writer};
 
-    rust_messenger::messenger_id_enum!(
-        HandlerId {
-            HandlerA = 1,
-            HandlerB = 2,
-            HandlerC = 3,
-        }
-    );
+    rust_messenger::messenger_id_enum!(HandlerId { HandlerA = 1, HandlerB = 2, HandlerC = 3 });
 
     /// Serves, and returns every A with a B.
     pub struct HandlerA {
@@ -95,7 +82,6 @@ mod handlers {
 
     impl New<Config> for HandlerA {
         fn new<W: Writer>(config: &Config, _: &W) -> Self {
-            println!("{}", config.greeting);
             HandlerA { last: config.last }
         }
     }
@@ -110,19 +96,26 @@ mod handlers {
         }
     }
 
-    /// Returns every B with an A.
-    pub struct HandlerB;
+    /// What the other two have in common: an id, and nothing to remember.
+    macro_rules! stateless_handler {
+        ($handler:ident) => {
+            pub struct $handler;
 
-    impl Handler for HandlerB {
-        type Id = HandlerId;
-        const ID: HandlerId = HandlerId::HandlerB;
+            impl Handler for $handler {
+                type Id = HandlerId;
+                const ID: HandlerId = HandlerId::$handler;
+            }
+
+            impl New<Config> for $handler {
+                fn new<W: Writer>(_: &Config, _: &W) -> Self {
+                    $handler
+                }
+            }
+        };
     }
 
-    impl New<Config> for HandlerB {
-        fn new<W: Writer>(_: &Config, _: &W) -> Self {
-            HandlerB
-        }
-    }
+    stateless_handler!(HandlerB);
+    stateless_handler!(HandlerC);
 
     impl Handle<MessageB> for HandlerB {
         fn handle<W: Writer>(&mut self, message: &MessageB, writer: &W) {
@@ -130,29 +123,8 @@ mod handlers {
         }
     }
 
-    /// Keeps the score, on a thread of its own.
-    pub struct HandlerC {
-        seen: u16,
-    }
-
-    impl Handler for HandlerC {
-        type Id = HandlerId;
-        const ID: HandlerId = HandlerId::HandlerC;
-
-        fn on_stop(&mut self) {
-            println!("HandlerC saw {} messages", self.seen);
-        }
-    }
-
-    impl New<Config> for HandlerC {
-        fn new<W: Writer>(_: &Config, _: &W) -> Self {
-            HandlerC { seen: 0 }
-        }
-    }
-
     impl Handle<MessageA> for HandlerC {
         fn handle<W: Writer>(&mut self, message: &MessageA, _: &W) {
-            self.seen += 1;
             println!("HandlerC received {message:?}");
         }
     }
@@ -162,20 +134,16 @@ rust_messenger::Messenger! {
     config::Config,
     WorkerA:
         handlers: [ handler_a: handlers::HandlerA, handler_b: handlers::HandlerB ]
-        routes: [
-            handlers::HandlerA, messages::MessageB: [ handler_b ],
-            handlers::HandlerB, messages::MessageA: [ handler_a ],
-        ]
+        routes: [ handlers::HandlerA, messages::MessageB: [ handler_b ],
+                  handlers::HandlerB, messages::MessageA: [ handler_a ] ]
     WorkerB:
         handlers: [ handler_c: handlers::HandlerC ]
         routes: [ handlers::HandlerB, messages::MessageA: [ handler_c ] ]
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let config = config::Config { greeting: "Hello from the config".to_owned(), last: 9 };
     let messenger = Messenger::new(rust_messenger::CircularBus::new(64 * 1024)?);
-    let handles = messenger.run(&config);
-    handles.join()?;
+    messenger.run(&config::Config { last: 9 }).join()?;
     println!("{}", Messenger::graph());
     Ok(())
 }

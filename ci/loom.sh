@@ -1,0 +1,12 @@
+#!/usr/bin/env bash
+# The models of tests/loom.rs: small scenes with the real bus, in every interleaving and with every outcome that the
+# memory model allows, up to two preemptions (one scene without a bound). LOOM_MAX_PREEMPTIONS=3 looks deeper.
+# About a minute; with three preemptions about half an hour. Arguments are passed on: a name runs the models like it.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-2}
+echo "Checking the bus under loom, up to $LOOM_MAX_PREEMPTIONS preemptions; each model says how many executions it took."
+echo "A deadlock ends the whole run: it is a wake-up that can be lost."
+export RUSTFLAGS="--cfg rust_messenger_loom"
+export CARGO_TARGET_DIR=target/loom
+cargo test --release --test loom -- --nocapture "$@"

@@ -1,0 +1,178 @@
+//! Law 9, fixed memory: after a warm-up no message costs an allocation, on either side of the ring.
+//!
+//! Method: an allocator that counts for each thread, so that tests beside each other do not disturb each other. The
+//! warm-up is what a reader needs once (an evictable one grows its copy buffer to the largest message it has seen);
+//! after it the count must not move at all over many laps.
+
+// The one thing in this crate's tests that cannot be written without: an allocator is an unsafe trait.
+#![allow(unsafe_code)]
+
+mod support;
+
+use rust_messenger::message_bus::{CircularBus, CondvarBus};
+use rust_messenger::traits::{MessageBus, Publish, ReadError, Reader, WriteError};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::thread;
+use support::{compose, next, number_of, size_of, within};
+
+struct Counting;
+
+thread_local! {
+    /// Constant and without a destructor: touching it from the allocator allocates nothing itself.
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count() {
+    ALLOCATIONS.with(|allocations| allocations.set(allocations.get() + 1));
+}
+
+// SAFETY: every call is handed on unchanged to the system's allocator, which keeps the contract.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is the same as ours.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is the same as ours.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is the same as ours, and the pointer came from `System`.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the pointer came from `System`.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often this thread allocates in `work`.
+fn allocations(work: impl FnOnce()) -> u64 {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+/// Small under Miri, which takes long over a lap.
+const CAPACITY: usize = if cfg!(miri) { 2 * 1024 } else { 8 * 1024 };
+const LAPS: u64 = if cfg!(miri) { 2 } else { 20 };
+/// The largest payload sent below.
+const LARGEST: usize = 200;
+
+/// Writes, reads, runs full and lags, all on one thread.
+fn one_thread<B: MessageBus>(bus: &B) {
+    let mut reader = bus.subscribe("reader").unwrap();
+    let mut tap = bus.subscribe_evictable("tap").unwrap();
+    let writer = bus.writer().unwrap();
+    let mut buffer = [0; LARGEST];
+    let mut number = 0;
+    let mut lags = 0;
+    let mut full = 0;
+    let mut lap = || {
+        for _ in 0..3 {
+            // To the brim, by both ways of writing.
+            loop {
+                let size = size_of(1, number, LARGEST);
+                let result = if number % 2 == 0 {
+                    compose(1, number, &mut buffer[..size]);
+                    writer.try_write_bytes(1, 1, &buffer[..size])
+                } else {
+                    writer.try_write(1, 1, size, |bytes| compose(1, number, bytes))
+                };
+                match result {
+                    Ok(()) => number += 1,
+                    Err(WriteError::Full) => break,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+            full += 1;
+            assert!(reader.ready() && tap.ready());
+            while let Ok(number) = reader.try_read(number_of) {
+                assert!(number < u64::MAX);
+            }
+        }
+        loop {
+            match tap.try_read(number_of) {
+                Ok(_) => {}
+                Err(ReadError::Lagged(_)) => lags += 1,
+                Err(_) => break,
+            }
+        }
+    };
+    lap();
+    let allocated = allocations(|| (0..LAPS).for_each(|_| lap()));
+    assert_eq!(allocated, 0, "allocations over {LAPS} laps");
+    assert!(full > LAPS && lags >= LAPS, "not much of a lap: full {full} times, lagged {lags} times");
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(7)))), 1);
+    assert_eq!(allocations(|| ()), 0);
+}
+
+#[test]
+fn no_message_allocates_with_many_writers() {
+    one_thread(&CircularBus::new(CAPACITY).unwrap());
+}
+
+#[test]
+fn no_message_allocates_with_one_writer() {
+    one_thread(&CircularBus::one_writer(CAPACITY).unwrap());
+}
+
+#[test]
+fn no_message_allocates_behind_a_condvar() {
+    one_thread(&CondvarBus::new(CircularBus::new(CAPACITY).unwrap()));
+}
+
+/// Waiting for messages and for room allocates nothing either.
+fn waiting<B: MessageBus>(bus: B) {
+    within("waiting", move || {
+        let count: u64 = if cfg!(miri) { 60 } else { 5000 };
+        let mut reader = bus.subscribe("reader").unwrap();
+        let writer = bus.writer().unwrap();
+        let send = move |numbers: std::ops::Range<u64>| {
+            for number in numbers {
+                let size = size_of(1, number, LARGEST);
+                writer.write(1, 1, size, |bytes| compose(1, number, bytes)).unwrap();
+            }
+        };
+        let mut receive = move |numbers: std::ops::Range<u64>| {
+            for number in numbers {
+                assert_eq!(next(&mut reader, number_of), number);
+            }
+        };
+        thread::scope(|scope| {
+            let sender = scope.spawn(move || {
+                send(0..count / 10);
+                allocations(|| send(count / 10..count))
+            });
+            receive(0..count / 10);
+            let received = allocations(|| receive(count / 10..count));
+            assert_eq!(sender.join().unwrap(), 0, "allocations of the writer");
+            assert_eq!(received, 0, "allocations of the reader");
+        });
+        assert!(cfg!(miri) || bus.stats().full > 0, "the writer never waited");
+    });
+}
+
+#[test]
+fn waiting_allocates_nothing_with_many_writers() {
+    waiting(CircularBus::new(CAPACITY).unwrap());
+}
+
+#[test]
+fn waiting_allocates_nothing_with_one_writer() {
+    waiting(CircularBus::one_writer(CAPACITY).unwrap());
+}

@@ -1,0 +1,131 @@
+//! A blocked messenger uses no processor time, and wakes on a message.
+//!
+//! One test in a process of its own: the time that is measured is the whole process's.
+
+#![cfg(target_os = "linux")]
+
+mod support;
+
+use rust_messenger::Messenger;
+use rust_messenger::message_bus::{CircularBus, CondvarBus};
+use rust_messenger::traits::{
+    DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Writer,
+};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{wait_until, within};
+
+struct Tick;
+
+impl Message for Tick {
+    type Id = u16;
+    const ID: u16 = 1;
+}
+
+impl ExtendedMessage for Tick {
+    fn get_size(&self) -> usize {
+        0
+    }
+
+    fn write_into(&self, _buffer: &mut [u8]) {}
+}
+
+impl DeserializeFrom for Tick {
+    fn deserialize_from(_buffer: &[u8]) -> Self {
+        Tick
+    }
+}
+
+/// How many ticks were handled, by all handlers together.
+type Count = Arc<AtomicU64>;
+
+struct Sleeper<const ID: u16> {
+    handled: Count,
+}
+
+impl<const ID: u16> Handler for Sleeper<ID> {
+    type Id = u16;
+    const ID: u16 = ID;
+}
+
+impl<const ID: u16> New<Count> for Sleeper<ID> {
+    fn new<W: Writer>(handled: &Count, _writer: &W) -> Self {
+        Sleeper { handled: Arc::clone(handled) }
+    }
+}
+
+impl<const ID: u16> Handle<Tick> for Sleeper<ID> {
+    fn handle<W: Writer>(&mut self, _message: &Tick, _writer: &W) {
+        self.handled.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+type Outside = Sleeper<9>;
+
+Messenger! {
+    Count,
+    One:
+        handlers: [ h: Sleeper<1> ]
+        routes: [ Outside, Tick: [ h ] ]
+    Two:
+        handlers: [ h: Sleeper<2> ]
+        routes: [ Outside, Tick: [ h ] ]
+    Three:
+        handlers: [ h: Sleeper<3> ]
+        routes: [ Outside, Tick: [ h ] ]
+    Four:
+        handlers: [ h: Sleeper<4> ]
+        routes: [ Outside, Tick: [ h ] ]
+}
+
+/// The time that all threads of this process spent on a processor, in user and kernel mode.
+fn processor_time() -> Duration {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // The name of the program stands in parentheses and may contain anything; utime and stime are the 12th and 13th
+    // field after it, in hundredths of a second (see proc_pid_stat(5)).
+    let fields: Vec<_> = stat[stat.rfind(')').unwrap() + 1..].split_whitespace().collect();
+    let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(10 * ticks)
+}
+
+fn idles<B: MessageBus>(bus: B) {
+    const WATCHED: Duration = Duration::from_secs(5);
+    let handled = Count::default();
+    let messenger = Messenger::new(bus);
+    let handles = messenger.run(&handled);
+    let writer = messenger.writer().unwrap();
+    for round in 1..=2 {
+        writer.write_bytes(9, 1, &[]).unwrap();
+        wait_until("all four handled a tick", || handled.load(Ordering::Relaxed) == 4 * round);
+    }
+    // Time to fall asleep.
+    thread::sleep(Duration::from_millis(200));
+
+    let (start, before) = (Instant::now(), processor_time());
+    thread::sleep(WATCHED);
+    let (watched, used) = (start.elapsed(), processor_time() - before);
+    assert!(used <= watched / 100, "{used:?} of processor time in {watched:?} without a message");
+
+    let mut best = Duration::MAX;
+    for round in 3..=12 {
+        thread::sleep(Duration::from_millis(5));
+        let sent = Instant::now();
+        writer.write_bytes(9, 1, &[]).unwrap();
+        wait_until("all four woke up", || handled.load(Ordering::Relaxed) == 4 * round);
+        best = best.min(sent.elapsed());
+    }
+    assert!(best < Duration::from_millis(100), "it took {best:?} to wake up");
+    messenger.stop();
+    handles.join().unwrap();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "measures processor time, and there is no /proc in the interpreter")]
+fn a_blocked_messenger_uses_no_processor_time() {
+    within("a blocked messenger", || {
+        idles(CircularBus::new(64 * 1024).unwrap());
+        idles(CondvarBus::new(CircularBus::new(64 * 1024).unwrap()));
+    });
+}

@@ -1,0 +1,1614 @@
+//! What a messenger promises its handlers and those who run it: order of start and stop, drain, panics, timers, errors.
+//!
+//! The handlers are scripted: a test gives one function from events to acts, and afterwards reads the log of everything
+//! that was called. Tests about order in time step the workers themselves ([`Messenger::workers`]), so that they are
+//! exact; tests about threads wait with a deadline. What happens when the bus is full is in `tests/flood.rs`.
+
+mod support;
+
+use rust_messenger::message_bus::{CircularBus, CondvarBus};
+use rust_messenger::messenger::{Cause, Left, OnPanic, RunError, StartError, Workers};
+use rust_messenger::traits::{
+    Clock, DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Sender,
+    SubscribeError, Time, WriteError, Writer, WriterError,
+};
+use rust_messenger::worker::Step;
+use rust_messenger::{Messenger, Options};
+use std::panic::resume_unwind;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+use support::{PATIENCE, wait_until, within};
+
+// ---------------------------------------------------------------------------------------------------------- handlers
+
+/// A number in as many bytes as it is told to take, at least 8.
+struct Num {
+    number: u64,
+    size: usize,
+}
+
+/// No handler ever sees this number: it cannot be decoded.
+const POISON: u64 = 0xDEAD;
+
+impl Message for Num {
+    type Id = u16;
+    const ID: u16 = 7;
+}
+
+impl ExtendedMessage for Num {
+    fn get_size(&self) -> usize {
+        self.size
+    }
+
+    fn write_into(&self, buffer: &mut [u8]) {
+        buffer.fill(self.number as u8);
+        buffer[..8].copy_from_slice(&self.number.to_le_bytes());
+    }
+}
+
+impl DeserializeFrom for Num {
+    fn deserialize_from(buffer: &[u8]) -> Self {
+        let Some(first) = buffer.first_chunk::<8>() else { quiet_panic("too short for a number") };
+        let number = u64::from_le_bytes(*first);
+        if number == POISON {
+            quiet_panic("poison");
+        }
+        assert!(buffer[8..].iter().all(|&byte| byte == number as u8), "torn message {number}");
+        Num { number, size: buffer.len() }
+    }
+}
+
+/// Panics without the hook that prints, so that panics which are meant to happen do not fill the output.
+fn quiet_panic(text: &str) -> ! {
+    resume_unwind(Box::new(text.to_owned()))
+}
+
+/// What was called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum What {
+    New,
+    Start,
+    Loop,
+    Message(u64),
+    Stop,
+    Dropped,
+}
+
+/// What a handler is to do.
+enum Act {
+    Send(u64),
+    Sized(u64, usize),
+    TrySend(u64),
+    Stop,
+    Fail(&'static str),
+    Panic(&'static str),
+    Deadline(Option<Time>),
+    /// From now on asking for the deadline panics.
+    NoDeadline,
+    Sleep(Duration),
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Entry {
+    who: u16,
+    what: What,
+    now: Time,
+    thread: String,
+}
+
+type Script = Arc<dyn Fn(u16, What, Time) -> Vec<Act> + Send + Sync>;
+
+struct Config {
+    script: Script,
+    log: Arc<Mutex<Vec<Entry>>>,
+    tried: Arc<Mutex<Vec<Result<(), WriteError>>>>,
+    clones: Arc<AtomicUsize>,
+}
+
+impl Clone for Config {
+    fn clone(&self) -> Self {
+        self.clones.fetch_add(1, Ordering::Relaxed);
+        self.share()
+    }
+}
+
+impl Config {
+    fn new(script: impl Fn(u16, What, Time) -> Vec<Act> + Send + Sync + 'static) -> Config {
+        Config { script: Arc::new(script), log: Arc::default(), tried: Arc::default(), clones: Arc::default() }
+    }
+
+    /// Handlers that do nothing.
+    fn idle() -> Config {
+        Config::new(|_, _, _| Vec::new())
+    }
+
+    /// The same thing once more, not counted as a clone.
+    fn share(&self) -> Config {
+        let Config { script, log, tried, clones } = self;
+        Config {
+            script: Arc::clone(script),
+            log: Arc::clone(log),
+            tried: Arc::clone(tried),
+            clones: Arc::clone(clones),
+        }
+    }
+
+    fn log(&self) -> Vec<Entry> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// What was called on one handler.
+    fn calls(&self, who: u16) -> Vec<What> {
+        self.log.lock().unwrap().iter().filter(|entry| entry.who == who).map(|entry| entry.what).collect()
+    }
+
+    fn count(&self, who: u16, what: What) -> usize {
+        self.log.lock().unwrap().iter().filter(|entry| entry.who == who && entry.what == what).count()
+    }
+
+    /// The numbers one handler was given.
+    fn numbers(&self, who: u16) -> Vec<u64> {
+        let number = |what| if let What::Message(number) = what { Some(number) } else { None };
+        self.calls(who).into_iter().filter_map(number).collect()
+    }
+}
+
+/// A handler that does as the script says.
+struct Scripted<const ID: u16> {
+    config: Config,
+    deadline: Result<Option<Time>, ()>,
+    /// Handlers need not be `Send`.
+    _stays_here: Rc<()>,
+}
+
+impl<const ID: u16> Scripted<ID> {
+    fn call(&self, what: What, now: Time) -> Vec<Act> {
+        let thread = thread::current().name().unwrap_or_default().to_owned();
+        self.config.log.lock().unwrap().push(Entry { who: ID, what, now, thread });
+        (self.config.script)(ID, what, now)
+    }
+
+    fn act<W: Writer>(&mut self, what: What, writer: &W) {
+        for act in self.call(what, writer.now()) {
+            match act {
+                Act::Send(number) => Self::send(&Num { number, size: 8 }, writer),
+                Act::Sized(number, size) => Self::send(&Num { number, size }, writer),
+                Act::TrySend(number) => {
+                    let result = Self::try_send(&Num { number, size: 8 }, writer);
+                    self.config.tried.lock().unwrap().push(result);
+                }
+                Act::Stop => writer.stop(),
+                Act::Fail(text) => writer.fail(text),
+                Act::Panic(text) => quiet_panic(text),
+                Act::Deadline(deadline) => self.deadline = Ok(deadline),
+                Act::NoDeadline => self.deadline = Err(()),
+                Act::Sleep(time) => thread::sleep(time),
+            }
+        }
+    }
+
+    fn act_without_writer(&self, what: What) {
+        for act in self.call(what, Time::default()) {
+            if let Act::Panic(text) = act {
+                quiet_panic(text);
+            }
+        }
+    }
+}
+
+impl<const ID: u16> Handler for Scripted<ID> {
+    type Id = u16;
+    const ID: u16 = ID;
+
+    fn on_start<W: Writer>(&mut self, writer: &W) {
+        self.act(What::Start, writer);
+    }
+
+    fn on_loop<W: Writer>(&mut self, writer: &W) {
+        self.act(What::Loop, writer);
+    }
+
+    fn on_stop(&mut self) {
+        self.act_without_writer(What::Stop);
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        self.deadline.unwrap_or_else(|()| quiet_panic("no deadline"))
+    }
+}
+
+impl<const ID: u16> New<Config> for Scripted<ID> {
+    fn new<W: Writer>(config: &Config, writer: &W) -> Self {
+        let mut handler = Scripted { config: config.share(), deadline: Ok(None), _stays_here: Rc::new(()) };
+        handler.act(What::New, writer);
+        handler
+    }
+}
+
+impl<const ID: u16> Handle<Num> for Scripted<ID> {
+    fn handle<W: Writer>(&mut self, message: &Num, writer: &W) {
+        self.act(What::Message(message.number), writer);
+    }
+}
+
+impl<const ID: u16> Drop for Scripted<ID> {
+    fn drop(&mut self) {
+        if !thread::panicking() {
+            self.act_without_writer(What::Dropped);
+        }
+    }
+}
+
+/// Whoever writes from outside does it in this handler's name.
+type Outside = Scripted<9>;
+const OUTSIDE: u16 = 9;
+const NUM: u16 = Num::ID;
+
+fn write(writer: &impl Publish, number: u64) -> Result<(), WriteError> {
+    writer.write_bytes(OUTSIDE, NUM, &number.to_le_bytes())
+}
+
+fn write_now(writer: &impl Publish, number: u64) -> Result<(), WriteError> {
+    writer.try_write_bytes(OUTSIDE, NUM, &number.to_le_bytes())
+}
+
+// ------------------------------------------------------------------------------------------------------------ tables
+
+Messenger! {
+    type Solo;
+    Config,
+    Alpha:
+        handlers: [ a: Scripted<1> ]
+        routes: [ Outside, Num: [ a ], Scripted<1>, Num: [ a ] ]
+}
+
+Messenger! {
+    type Pair;
+    Config,
+    Alpha:
+        handlers: [ a: Scripted<1>, b: Scripted<2> ]
+        routes: [ Outside, Num: [ a, b ] ]
+}
+
+Messenger! {
+    type Chain;
+    Config,
+    Alpha:
+        handlers: [ a: Scripted<1> ]
+        routes: [ Outside, Num: [ a ] ]
+    Beta:
+        handlers: [ b: Scripted<2> ]
+        routes: [ Scripted<1>, Num: [ b ] ]
+}
+
+Messenger! {
+    type Cycle;
+    Config,
+    Alpha:
+        handlers: [ a: Scripted<1> ]
+        routes: [ Outside, Num: [ a ], Scripted<2>, Num: [ a ] ]
+    Beta:
+        handlers: [ b: Scripted<2> ]
+        routes: [ Scripted<1>, Num: [ b ] ]
+}
+
+// Everybody hears everybody.
+Messenger! {
+    type Trio;
+    Config,
+    Alpha:
+        handlers: [ a: Scripted<1> ]
+        routes: [
+            Outside, Num: [ a ], Scripted<1>, Num: [ a ], Scripted<2>, Num: [ a ], Scripted<3>, Num: [ a ],
+        ]
+    Beta:
+        handlers: [ b: Scripted<2> ]
+        routes: [
+            Outside, Num: [ b ], Scripted<1>, Num: [ b ], Scripted<2>, Num: [ b ], Scripted<3>, Num: [ b ],
+        ]
+    Gamma:
+        handlers: [ c: Scripted<3> ]
+        routes: [
+            Outside, Num: [ c ], Scripted<1>, Num: [ c ], Scripted<2>, Num: [ c ], Scripted<3>, Num: [ c ],
+        ]
+}
+
+// ------------------------------------------------------------------------------------------------------------- helpers
+
+/// Options with which no drain ends before its time, however slow the machine is.
+fn patient() -> Options {
+    Options { drain: PATIENCE / 2, ..Options::default() }
+}
+
+/// Reports as text, and the options that gather them.
+fn gathering(reports: &Arc<Mutex<Vec<String>>>) -> Options {
+    let reports = Arc::clone(reports);
+    let gather = move |report: &rust_messenger::traits::Report| reports.lock().unwrap().push(format!("{report:?}"));
+    Options { on_report: Some(Arc::new(gather)), ..patient() }
+}
+
+/// A clock that stands still until told otherwise.
+#[derive(Default)]
+struct Manual(AtomicU64);
+
+impl Clock for Manual {
+    fn now(&self) -> Time {
+        Time::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Steps everybody until nobody has anything to do.
+fn settle(workers: &mut Workers) -> Step {
+    for _ in 0..10_000 {
+        match workers.step() {
+            Step::Worked => {}
+            end => return end,
+        }
+    }
+    panic!("the workers never come to rest");
+}
+
+/// The one failure there is.
+#[track_caller]
+fn only(error: &RunError) -> (&'static str, &Cause) {
+    assert_eq!(error.failures.len(), 1, "one failure expected: {error}");
+    (error.failures[0].worker, &error.failures[0].cause)
+}
+
+/// A pair of a gate that holds a handler, and what opens it.
+fn gate() -> (Arc<Mutex<Receiver<()>>>, std::sync::mpsc::Sender<()>) {
+    let (open, held) = channel();
+    (Arc::new(Mutex::new(held)), open)
+}
+
+/// Runs each test on the ring and on the blocking wrapper around it, on a thread of its own that may not hang.
+macro_rules! on_both_buses {
+    ($( $test:ident: $capacity:expr; )+) => {
+        mod on_the_ring { $(
+            #[test]
+            fn $test() {
+                super::within(stringify!($test), || super::$test(super::CircularBus::new($capacity).unwrap()));
+            }
+        )+ }
+
+        mod on_a_condvar { $(
+            #[test]
+            fn $test() {
+                let bus = || super::CondvarBus::new(super::CircularBus::new($capacity).unwrap());
+                super::within(stringify!($test), move || super::$test(bus()));
+            }
+        )+ }
+    };
+}
+
+on_both_buses! {
+    start_loop_and_stop_come_in_order: 4096;
+    stop_drains_what_was_written_before: 4096;
+    writers_that_race_with_a_stop_lose_nothing: 4096;
+    stop_works_from_everywhere_and_more_than_once: 1024;
+    the_deadline_bounds_the_drain: 16 * 1024;
+    a_handler_that_never_returns_is_stuck: 4096;
+    dropped_handles_stop_and_join: 4096;
+    starts_and_stops_by_the_thousand: 1024;
+    an_isolated_panic_freezes_nobody: 4096;
+    a_panic_stops_all_drained: 4096;
+    a_deadline_fires: 1024;
+    a_deadline_fires_under_constant_load: 1024;
+    a_deadline_in_the_past_keeps_awake: 1024;
+    blocked_writers_get_closed_at_the_stop: 1024;
+    waiting_for_room_ends_when_the_bus_is_closed: 1024;
+}
+
+// -------------------------------------------------------------------------------------------------------- start, stop
+
+fn start_loop_and_stop_come_in_order<B: MessageBus>(bus: B) {
+    // What is sent from `new` reaches workers whose handlers are not made yet: all are subscribed by then.
+    let config = Config::new(|who, what, _| match what {
+        What::New => vec![Act::Send(u64::from(who))],
+        What::Start => vec![Act::Send(u64::from(10 + who))],
+        _ => Vec::new(),
+    });
+    let messenger = Trio::with_options(bus, patient());
+    let handles = messenger.run(&config);
+    wait_until("everybody heard everybody", || (1..=3).all(|who| config.numbers(who).len() == 6));
+    wait_until("everybody went idle", || (1..=3).all(|who| config.count(who, What::Loop) != 0));
+    messenger.stop();
+    assert_eq!(handles.join().unwrap().left, []);
+
+    for (who, thread) in [(1, "Alpha"), (2, "Beta"), (3, "Gamma")] {
+        let calls = config.calls(who);
+        let (first, last) = (&calls[..2], &calls[calls.len() - 2..]);
+        assert_eq!(first, [What::New, What::Start]);
+        assert_eq!(last, [What::Stop, What::Dropped]);
+        let between = &calls[2..calls.len() - 2];
+        assert!(between.iter().all(|what| matches!(what, What::Loop | What::Message(_))), "{calls:?}");
+        let mut numbers = config.numbers(who);
+        for source in 1..=3 {
+            let place = |wanted| numbers.iter().position(|&number| number == wanted);
+            assert!(place(source) < place(10 + source), "the order of one source: {numbers:?}");
+        }
+        numbers.sort_unstable();
+        assert_eq!(numbers, [1, 2, 3, 11, 12, 13]);
+        let own: Vec<_> = config.log().into_iter().filter(|entry| entry.who == who).collect();
+        assert!(own.iter().all(|entry| entry.thread == thread), "a thread is named after its worker");
+        // `on_stop` and `drop` have no writer to ask for the time.
+        assert!(own[..own.len() - 2].is_sorted_by_key(|entry| entry.now), "time went backwards");
+    }
+    assert_eq!(config.clones.load(Ordering::Relaxed), 3, "each worker has the configuration to itself");
+}
+
+#[test]
+fn on_loop_runs_once_before_each_wait() {
+    let config = Config::idle();
+    let messenger = Pair::with_options(CircularBus::new(4096).unwrap(), patient());
+    let writer = messenger.writer().unwrap();
+    let mut workers = messenger.workers(&config).unwrap();
+    assert_eq!(workers.step(), Step::Worked);
+    assert_eq!(config.calls(1), [What::New, What::Start]);
+    assert_eq!(workers.step(), Step::Idle);
+    assert_eq!(config.calls(1), [What::New, What::Start, What::Loop]);
+    write(&writer, 1).unwrap();
+    write(&writer, 2).unwrap();
+    assert_eq!(workers.step(), Step::Worked, "messages first");
+    assert_eq!(workers.step(), Step::Idle);
+    let calls = [What::New, What::Start, What::Loop, What::Message(1), What::Message(2), What::Loop];
+    assert_eq!(config.calls(1), calls);
+    assert_eq!(config.calls(2), calls, "the second handler of the worker is called like the first");
+    let order: Vec<_> = config.log().into_iter().map(|entry| entry.who).collect();
+    assert_eq!(order, [1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2], "handlers take turns in the order of the table");
+}
+
+fn stop_drains_what_was_written_before<B: MessageBus>(bus: B) {
+    const MESSAGES: u64 = if cfg!(miri) { 100 } else { 2000 };
+    let config = Config::new(|who, what, _| match what {
+        // One that is behind when the stop comes.
+        What::Message(number) if who == 2 && number % 64 == 0 => vec![Act::Sleep(Duration::from_millis(1))],
+        _ => Vec::new(),
+    });
+    let messenger = Trio::with_options(bus, patient());
+    let handles = messenger.run(&config);
+    let writer = messenger.writer().unwrap();
+    for number in 0..MESSAGES {
+        write(&writer, number).unwrap();
+    }
+    messenger.stop();
+    assert_eq!(write(&writer, MESSAGES), Err(WriteError::Closed));
+    assert_eq!(writer.try_write_bytes(OUTSIDE, NUM, &[0; 8]), Err(WriteError::Closed));
+    let summary = handles.join().unwrap();
+    assert_eq!(summary, Default::default(), "nothing to complain about");
+    for who in 1..=3 {
+        assert!(config.numbers(who).into_iter().eq(0..MESSAGES), "handler {who} did not get everything, in order");
+        assert_eq!(config.count(who, What::Stop), 1);
+    }
+}
+
+fn writers_that_race_with_a_stop_lose_nothing<B: MessageBus>(bus: B) {
+    const WRITERS: u64 = 4;
+    let config = Config::idle();
+    let messenger = Trio::with_options(bus, patient());
+    let handles = messenger.run(&config);
+    let written: u64 = thread::scope(|scope| {
+        let threads: Vec<_> = (0..WRITERS)
+            .map(|source| {
+                let writer = messenger.writer().unwrap();
+                scope.spawn(move || {
+                    let mut written = 0;
+                    loop {
+                        match write(&writer, source << 32 | written) {
+                            Ok(()) => written += 1,
+                            Err(error) => {
+                                assert_eq!(error, WriteError::Closed);
+                                return written;
+                            }
+                        }
+                    }
+                })
+            })
+            .collect();
+        wait_until("some messages came through", || config.numbers(1).len() >= if cfg!(miri) { 20 } else { 500 });
+        messenger.stop();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    let summary = handles.join().unwrap();
+    assert_eq!(summary.left, []);
+    for who in 1..=3 {
+        let numbers = config.numbers(who);
+        for source in 0..WRITERS {
+            let own = numbers.iter().filter(|&&number| number >> 32 == source).map(|&number| number & 0xFFFF_FFFF);
+            assert!(own.enumerate().all(|(index, number)| index as u64 == number), "handler {who}: gap or double");
+        }
+        let handled = numbers.len() as u64;
+        assert!(handled <= written);
+        assert!(
+            handled + summary.after_stop >= written,
+            "{written} written, {} of them after the stop, but handler {who} got {handled}",
+            summary.after_stop
+        );
+    }
+}
+
+#[test]
+fn what_workers_write_after_the_end_is_counted() {
+    let config = Config::new(|who, what, _| match what {
+        What::Message(number) if number < 100 && who == 1 => vec![Act::Send(100 + number)],
+        _ => Vec::new(),
+    });
+    let messenger = Trio::with_options(CircularBus::new(4096).unwrap(), patient());
+    let writer = messenger.writer().unwrap();
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    for number in 0..10 {
+        write(&writer, number).unwrap();
+    }
+    messenger.stop();
+    assert_eq!(settle(&mut workers), Step::Finished);
+    let summary = workers.conclude().unwrap();
+    assert_eq!(summary.after_stop, 10, "one answer to each of the ten");
+    assert_eq!(summary.left, []);
+    for who in 1..=3 {
+        assert!(config.numbers(who).into_iter().eq(0..10), "the drain ends where the stop came");
+        assert_eq!(config.calls(who).last_chunk(), Some(&[What::Stop, What::Dropped]));
+    }
+}
+
+#[test]
+fn outboxes_pending_at_the_stop_are_flushed_before_the_end_is_fixed() {
+    const ANSWERS: u64 = 200;
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Message(_)) => (0..ANSWERS).map(Act::Send).collect(),
+        _ => Vec::new(),
+    });
+    let messenger = Chain::with_options(CircularBus::new(1024).unwrap(), patient());
+    let writer = messenger.writer().unwrap();
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    write(&writer, 0).unwrap();
+    workers.iter_mut().next().unwrap().step();
+    let high_water = messenger.stats().readers[0].outbox_high_water;
+    assert!(high_water > 8 * (ANSWERS - 1024 / 16), "the answers do not fit into the ring: {high_water}");
+    messenger.stop();
+    assert_eq!(settle(&mut workers), Step::Finished);
+    assert_eq!(workers.conclude().unwrap(), Default::default());
+    assert!(config.numbers(2).into_iter().eq(0..ANSWERS));
+}
+
+fn stop_works_from_everywhere_and_more_than_once<B: MessageBus>(bus: B) {
+    // Before the start: the workers come up, and go down again.
+    let config = Config::idle();
+    let messenger = Trio::with_options(bus, patient());
+    messenger.stop();
+    messenger.stop();
+    assert_eq!(messenger.run(&config).join().unwrap(), Default::default());
+    messenger.stop();
+    for who in 1..=3 {
+        assert_eq!(config.calls(who), [What::New, What::Start, What::Stop, What::Dropped]);
+    }
+
+    // From a handler, wherever it is called, and from all of them at once.
+    for moment in [What::New, What::Start, What::Loop, What::Message(3)] {
+        let config = Config::new(move |_, what, _| if what == moment { vec![Act::Stop, Act::Stop] } else { vec![] });
+        let messenger = Trio::with_options(CircularBus::new(1024).unwrap(), patient());
+        let handles = messenger.run(&config);
+        if let What::Message(number) = moment {
+            let writer = messenger.writer().unwrap();
+            for number in 0..=number {
+                write(&writer, number).unwrap();
+            }
+        }
+        assert_eq!(handles.join().unwrap(), Default::default(), "{moment:?}");
+        for who in 1..=3 {
+            assert_eq!(config.count(who, What::Stop), 1);
+        }
+    }
+
+    // By a writer from outside.
+    let messenger = Trio::with_options(CircularBus::new(1024).unwrap(), patient());
+    let handles = messenger.run(&Config::idle());
+    assert!(!handles.is_finished());
+    messenger.writer().unwrap().stop();
+    wait_until("the stop took effect", || handles.is_finished());
+    handles.join().unwrap();
+}
+
+fn the_deadline_bounds_the_drain<B: MessageBus>(bus: B) {
+    const MESSAGES: u64 = 200;
+    let pause = Duration::from_millis(if cfg!(miri) { 200 } else { 20 });
+    let config = Config::new(move |_, what, _| match what {
+        What::Message(_) => vec![Act::Sleep(pause)],
+        _ => Vec::new(),
+    });
+    let options = Options { drain: 5 * pause, ..patient() };
+    let messenger = Solo::with_options(bus, options);
+    let writer = messenger.writer().unwrap();
+    // Written before the start, and hence not seen; written after it, all of them wait in the ring.
+    let handles = messenger.run(&config);
+    for number in 0..MESSAGES {
+        write(&writer, number).unwrap();
+    }
+    let stopped = Instant::now();
+    messenger.stop();
+    let summary = handles.join().unwrap();
+    assert!(stopped.elapsed() < pause * MESSAGES as u32, "as long as if there were no deadline");
+    let handled = config.numbers(1).len() as u64;
+    let [Left { worker: "Alpha", unread, unsent: 0, .. }] = summary.left[..] else {
+        panic!("Alpha left something: {summary:?}")
+    };
+    assert!(unread != 0);
+    assert_eq!(handled + unread, MESSAGES, "what was not handled is counted");
+    assert_eq!(config.calls(1).last_chunk(), Some(&[What::Stop, What::Dropped]));
+}
+
+fn a_handler_that_never_returns_is_stuck<B: MessageBus>(bus: B) {
+    let (held, open) = gate();
+    let config = Config::new(move |who, what, _| {
+        if who == 2 && what == What::Message(0) {
+            // An error when the test is over: then the handler does return, and its thread ends.
+            let _ = held.lock().unwrap().recv();
+        }
+        Vec::new()
+    });
+    let options = Options { drain: Duration::from_millis(50), ..patient() };
+    let messenger = Trio::with_options(bus, options);
+    let handles = messenger.run(&config);
+    write(&messenger.writer().unwrap(), 0).unwrap();
+    wait_until("the handler holds its message", || config.numbers(2) == [0]);
+    let stopped = Instant::now();
+    messenger.stop();
+    let error = handles.join().unwrap_err();
+    assert!(stopped.elapsed() < PATIENCE / 4, "not soon after the deadline: {:?}", stopped.elapsed());
+    let (worker, cause) = only(&error);
+    assert!(matches!(cause, Cause::Stuck), "{error}");
+    assert_eq!(worker, "Beta", "whoever is stuck is named");
+    for who in [1, 3] {
+        assert_eq!(config.count(who, What::Stop), 1, "the others ended well");
+    }
+    drop(open);
+    wait_until("the thread that was left behind ends", || config.count(2, What::Dropped) == 1);
+}
+
+fn dropped_handles_stop_and_join<B: MessageBus>(bus: B) {
+    let config = Config::idle();
+    let messenger = Trio::with_options(bus, patient());
+    let handles = messenger.run(&config);
+    let writer = messenger.writer().unwrap();
+    for number in 0..20 {
+        write(&writer, number).unwrap();
+    }
+    drop(handles);
+    for who in 1..=3 {
+        assert!(config.numbers(who).into_iter().eq(0..20), "dropping drains");
+        assert_eq!(config.calls(who).last(), Some(&What::Dropped), "the handlers are gone when the handles are");
+    }
+    assert_eq!(write(&writer, 20), Err(WriteError::Closed));
+}
+
+fn starts_and_stops_by_the_thousand<B: MessageBus>(bus: B) {
+    drop(bus);
+    let rounds = if cfg!(miri) { 10 } else { 1500 };
+    for round in 0..rounds {
+        let config = Config::idle();
+        let ring = CircularBus::new(1024).unwrap();
+        // The type of the bus decides which of the two is meant.
+        if std::any::type_name::<B>().contains("Condvar") {
+            start_and_stop(Cycle::with_options(CondvarBus::new(ring), patient()), &config, round);
+        } else {
+            start_and_stop(Cycle::with_options(ring, patient()), &config, round);
+        }
+    }
+}
+
+fn start_and_stop<B: MessageBus>(messenger: Cycle<B>, config: &Config, round: u64) {
+    let handles = messenger.run(config);
+    let expected = round % 3;
+    for number in 0..expected {
+        write(&messenger.writer().unwrap(), number).unwrap();
+    }
+    if round % 2 == 0 {
+        messenger.stop();
+        assert_eq!(handles.join().unwrap(), Default::default());
+    } else {
+        drop(handles);
+    }
+    assert!(config.numbers(1).into_iter().eq(0..expected));
+    assert_eq!((config.count(1, What::Stop), config.count(2, What::Stop)), (1, 1));
+}
+
+#[test]
+fn a_messenger_runs_once() {
+    let config = Config::idle();
+    let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), patient());
+    let handles = messenger.run(&config);
+    let again = messenger.run(&Config::idle());
+    let error = again.join().unwrap_err();
+    assert!(matches!(only(&error), ("", Cause::Start(StartError::RanBefore))), "{error}");
+    assert!(matches!(messenger.try_run(&Config::idle()), Err(StartError::RanBefore)));
+    assert!(matches!(messenger.workers(&Config::idle()), Err(StartError::RanBefore)));
+    // Nothing ran behind these handles, so dropping them ends nothing.
+    drop(messenger.run(&Config::idle()));
+
+    let writer = messenger.writer().unwrap();
+    write(&writer, 0).expect("the one that runs is not disturbed");
+    writer.try_write_bytes(OUTSIDE, NUM, &POISON.to_le_bytes()).unwrap();
+    write(&writer, 1).unwrap();
+    messenger.stop();
+    let summary = handles.join().unwrap();
+    assert_eq!((summary.undecodable, summary.left), (1, vec![]), "the summary belongs to the one that ran");
+    assert_eq!(config.numbers(1), [0, 1]);
+    assert!(matches!(messenger.try_run(&Config::idle()), Err(StartError::RanBefore)), "nor does it run again");
+}
+
+#[test]
+fn a_start_that_failed_can_be_repeated() {
+    for stepped in [false, true] {
+        let bus = CircularBus::new(4096).unwrap();
+        let mut taken = Vec::new();
+        let max = loop {
+            match bus.subscribe("taken") {
+                Ok(reader) => taken.push(reader),
+                Err(SubscribeError::TooManyReaders { max }) => break max,
+                Err(other) => panic!("{other}"),
+            }
+        };
+        assert_eq!(taken.len(), max);
+        // Room for the first worker of three: what was made for it has to be taken back.
+        taken.pop();
+        let messenger = Trio::with_options(bus, patient());
+        let config = Config::idle();
+        let error = match stepped {
+            false => messenger.try_run(&config).map(drop).unwrap_err(),
+            true => messenger.workers(&config).map(drop).unwrap_err(),
+        };
+        let StartError::Subscribe { worker, error: SubscribeError::TooManyReaders { max: reported } } = error else {
+            panic!("{error}")
+        };
+        assert_eq!((worker, reported), ("Beta", max));
+        let joined = messenger.run(&config).join().unwrap_err();
+        assert!(matches!(only(&joined), ("", Cause::Start(StartError::Subscribe { worker: "Beta", .. }))), "{joined}");
+        assert_eq!(config.log(), [], "no handler was made");
+        assert_eq!(messenger.stats().readers.len(), max - 1, "the first worker's place is free again");
+
+        taken.clear();
+        let handles = messenger.run(&config);
+        write(&messenger.writer().unwrap(), 1).unwrap();
+        messenger.stop();
+        assert_eq!(handles.join().unwrap(), Default::default());
+        assert_eq!(config.numbers(3), [1]);
+    }
+}
+
+// -------------------------------------------------------------------------------------------------- panics, failures
+
+#[test]
+fn a_panic_is_an_error_that_says_where() {
+    for moment in [What::New, What::Start, What::Loop, What::Message(2), What::Stop, What::Dropped] {
+        let config = Config::new(move |who, what, _| match who {
+            2 if what == moment => vec![Act::Panic("as planned")],
+            _ => Vec::new(),
+        });
+        let messenger = Pair::with_options(CircularBus::new(4096).unwrap(), patient());
+        let mut workers = messenger.workers(&config).unwrap();
+        let writer = messenger.writer().unwrap();
+        for number in 0..2 {
+            write(&writer, number).unwrap();
+        }
+        let position = messenger.stats().tail;
+        write(&writer, 2).unwrap();
+        write(&writer, 3).unwrap();
+        if moment == What::Stop || moment == What::Dropped {
+            messenger.stop();
+        }
+        assert_eq!(settle(&mut workers), Step::Finished, "{moment:?} stops the messenger");
+        let error = workers.conclude().unwrap_err();
+        let ("Alpha", Cause::Panicked { handler, header, text }) = only(&error) else { panic!("{moment:?}: {error}") };
+        if moment != What::Dropped {
+            assert_eq!(*handler, "b", "{moment:?}");
+        }
+        assert!(text.ends_with("as planned"), "{text}");
+        match (moment, header) {
+            (What::Message(_), Some(header)) => {
+                assert_eq!((header.source, header.message, header.size), (OUTSIDE, NUM, 8));
+                assert_eq!(header.position, position);
+                assert_eq!(config.numbers(1), [0, 1, 2], "the handler before it had its turn");
+                let text = error.to_string();
+                for part in ["worker Alpha", "handler b", "message 7", "source 9", &position.to_string(), "as planned"]
+                {
+                    assert!(text.contains(part), "`{part}` is missing in `{text}`");
+                }
+                let [Left { worker: "Alpha", unread: 1, unsent: 0, .. }] = error.summary.left[..] else {
+                    panic!("message 3 was left: {:?}", error.summary)
+                };
+            }
+            (What::Message(_), None) => panic!("a panic in handle says which message"),
+            (_, header) => assert_eq!(*header, None, "{moment:?} has no message in its hands"),
+        }
+        assert_eq!(messenger.stats().readers, [], "{moment:?}: no reader holds writers back");
+    }
+}
+
+#[test]
+fn a_panic_between_two_messages_is_not_blamed_on_the_next() {
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Message(1)) => vec![Act::NoDeadline],
+        _ => Vec::new(),
+    });
+    let messenger = Pair::with_options(CircularBus::new(4096).unwrap(), patient());
+    let mut workers = messenger.workers(&config).unwrap();
+    let writer = messenger.writer().unwrap();
+    for number in 0..2 {
+        write(&writer, number).unwrap();
+    }
+    let next = messenger.stats().tail;
+    write(&writer, 2).unwrap();
+    assert_eq!(settle(&mut workers), Step::Finished);
+    let error = workers.conclude().unwrap_err();
+    let ("Alpha", Cause::Panicked { handler, header, .. }) = only(&error) else { panic!("{error}") };
+    assert!(header.is_none_or(|header| header.position != next), "nobody had that message in hands: {error}");
+    assert_eq!(*handler, "a", "the handler that was asked");
+    let [Left { worker: "Alpha", unread: 1, unsent: 0, .. }] = error.summary.left[..] else {
+        panic!("message 2 was left: {:?}", error.summary)
+    };
+}
+
+#[test]
+fn a_panic_on_a_thread_reaches_join() {
+    for moment in [What::New, What::Start, What::Loop, What::Message(0), What::Stop, What::Dropped] {
+        within("a panic on a thread reaches join", move || {
+            let config = Config::new(move |who, what, _| match who {
+                2 if what == moment => vec![Act::Panic("as planned")],
+                _ => Vec::new(),
+            });
+            let messenger = Trio::with_options(CircularBus::new(4096).unwrap(), patient());
+            let handles = messenger.run(&config);
+            if moment == What::Message(0) {
+                write(&messenger.writer().unwrap(), 0).unwrap();
+            }
+            if moment == What::Stop || moment == What::Dropped {
+                messenger.stop();
+            }
+            let error = handles.join().unwrap_err();
+            assert!(
+                matches!(only(&error), ("Beta", Cause::Panicked { text, .. }) if text.ends_with("as planned")),
+                "{moment:?}: {error}"
+            );
+            for who in [1, 3] {
+                assert_eq!(config.count(who, What::Stop), 1, "{moment:?}: the others ended well");
+            }
+        });
+    }
+}
+
+const A10: u64 = if cfg!(miri) { 100 } else { 1000 };
+
+fn panic_half_way() -> Config {
+    Config::new(|who, what, _| match (who, what) {
+        (2, What::Message(number)) if number == A10 / 2 => vec![Act::Panic("half way")],
+        _ => Vec::new(),
+    })
+}
+
+fn an_isolated_panic_freezes_nobody<B: MessageBus>(bus: B) {
+    let config = panic_half_way();
+    let messenger = Trio::with_options(bus, Options { on_panic: OnPanic::Isolate, ..patient() });
+    let handles = messenger.run(&config);
+    let writer = messenger.writer().unwrap();
+    for number in 0..A10 {
+        // Several times the ring: a reader that nobody moves any more would stop this for good.
+        write(&writer, number).unwrap();
+    }
+    wait_until("the other two got everything", || [1, 3].iter().all(|&who| config.numbers(who).len() as u64 == A10));
+    assert!(!handles.is_finished(), "the others go on");
+    messenger.stop();
+    let error = handles.join().unwrap_err();
+    let ("Beta", Cause::Panicked { handler: "b", header: Some(header), text }) = only(&error) else {
+        panic!("{error}")
+    };
+    assert_eq!((header.source, text.as_str()), (OUTSIDE, "half way"));
+    for who in [1, 3] {
+        assert!(config.numbers(who).into_iter().eq(0..A10), "handler {who}: all, in order");
+        assert_eq!(config.count(who, What::Stop), 1);
+    }
+    assert!(config.numbers(2).into_iter().eq(0..=A10 / 2));
+    assert_eq!(config.count(2, What::Stop), 0, "a broken handler is left alone");
+}
+
+fn a_panic_stops_all_drained<B: MessageBus>(bus: B) {
+    let config = panic_half_way();
+    let messenger = Trio::with_options(bus, patient());
+    let handles = messenger.run(&config);
+    let writer = messenger.writer().unwrap();
+    let written = (0..A10).take_while(|&number| write(&writer, number).is_ok()).count() as u64;
+    let error = handles.join().unwrap_err();
+    assert!(matches!(only(&error), ("Beta", Cause::Panicked { handler: "b", .. })), "{error}");
+    for who in [1, 3] {
+        let numbers = config.numbers(who);
+        let handled = numbers.len() as u64;
+        assert!(numbers.into_iter().eq(0..handled), "handler {who}: in order, without a gap");
+        assert!(handled <= written && handled + error.summary.after_stop >= written, "handler {who}: drained");
+        assert_eq!(config.count(who, What::Stop), 1);
+    }
+}
+
+#[test]
+fn a_panicked_worker_gives_up_its_turn() {
+    // Alpha panics with a full outbox, hence with the oldest ticket; Beta must be able to write afterwards.
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Message(0)) => (0..50).map(|_| Act::Send(10)).chain([Act::Panic("with a full outbox")]).collect(),
+        (2, What::Message(0)) => (0..50).map(|_| Act::Send(20)).collect(),
+        _ => Vec::new(),
+    });
+    let options = Options { on_panic: OnPanic::Isolate, ..patient() };
+    let messenger = Trio::with_options(CircularBus::new(1024).unwrap(), options);
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    let writer = messenger.writer().unwrap();
+    write(&writer, 0).unwrap();
+    assert_eq!(settle(&mut workers), Step::Idle);
+    let from_beta = |who| config.numbers(who).into_iter().filter(|&number| number == 20).count();
+    assert_eq!((from_beta(2), from_beta(3)), (50, 50));
+    writer.try_write_bytes(OUTSIDE, NUM, &[1, 0, 0, 0, 0, 0, 0, 0]).expect("nobody's outbox is pending any more");
+    messenger.stop();
+    assert_eq!(settle(&mut workers), Step::Finished);
+    let error = workers.conclude().unwrap_err();
+    assert!(matches!(only(&error), ("Alpha", Cause::Panicked { handler: "a", .. })), "{error}");
+    let arrived = config.numbers(3).into_iter().filter(|&number| number == 10).count() as u64;
+    let [Left { worker: "Alpha", unsent, .. }] = error.summary.left[..] else { panic!("{:?}", error.summary) };
+    assert_eq!(arrived + unsent, 50, "sent, or counted as left");
+}
+
+#[test]
+fn a_handler_that_cannot_go_on_says_so() {
+    for moment in [What::New, What::Start, What::Loop, What::Message(1)] {
+        within("a handler that cannot go on says so", move || {
+            let config = Config::new(move |who, what, _| match who {
+                2 if what == moment => vec![Act::Fail("no such device")],
+                _ => Vec::new(),
+            });
+            let messenger = Trio::with_options(CircularBus::new(4096).unwrap(), patient());
+            let handles = messenger.run(&config);
+            if let What::Message(_) = moment {
+                let writer = messenger.writer().unwrap();
+                // The second may meet a bus that is closed already.
+                write(&writer, 1).unwrap();
+                let _ = write(&writer, 2);
+            }
+            let error = handles.join().unwrap_err();
+            let ("Beta", Cause::Failed { handler: "b", error: said }) = only(&error) else { panic!("{error}") };
+            assert_eq!(said.to_string(), "no such device");
+            if moment == What::New {
+                assert_eq!(config.count(2, What::Start), 0, "what could not be made is not started");
+            }
+            assert!(!config.numbers(2).contains(&2), "{moment:?}: a failed worker takes no further message");
+            for who in [1, 3] {
+                assert_eq!(config.count(who, What::Stop), 1, "{moment:?}: the others ended well");
+            }
+        });
+    }
+    let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), patient());
+    let handles = messenger.run(&Config::idle());
+    messenger.writer().unwrap().fail("seen from outside");
+    let error = handles.join().unwrap_err();
+    assert!(matches!(only(&error), ("", Cause::Failed { .. })), "{error}");
+    assert!(error.to_string().contains("seen from outside"));
+}
+
+#[test]
+fn what_cannot_be_decoded_is_reported_and_skipped() {
+    let reports = Arc::default();
+    let config = Config::idle();
+    let messenger = Trio::with_options(CircularBus::new(4096).unwrap(), gathering(&reports));
+    let handles = messenger.run(&config);
+    let writer = messenger.writer().unwrap();
+    write(&writer, 1).unwrap();
+    let poisoned = messenger.stats().tail;
+    write(&writer, POISON).unwrap();
+    writer.write_bytes(OUTSIDE, NUM, &[1, 2, 3]).unwrap();
+    writer.write_bytes(OUTSIDE, NUM + 1, &[1, 2, 3]).unwrap();
+    write(&writer, 2).unwrap();
+    messenger.stop();
+    let summary = handles.join().unwrap();
+    assert_eq!(summary.undecodable, 6, "two messages, each routed to three workers; nobody asked for the third");
+    for who in 1..=3 {
+        assert_eq!(config.numbers(who), [1, 2], "the worker lives");
+    }
+    let reports = reports.lock().unwrap();
+    assert_eq!(reports.len(), 6);
+    let poison = reports.iter().filter(|report| report.contains("poison")).collect::<Vec<_>>();
+    assert_eq!(poison.len(), 3);
+    for part in ["Undecodable", "source: 9", "message: 7", "size: 8", &format!("position: {poisoned}")] {
+        assert!(poison.iter().all(|report| report.contains(part)), "`{part}` is missing in {poison:?}");
+    }
+    assert_eq!(reports.iter().filter(|report| report.contains("too short") && report.contains("size: 3")).count(), 3);
+}
+
+#[test]
+fn what_cannot_be_sent_is_reported() {
+    let reports = Arc::default();
+    let bus = CircularBus::new(4096).unwrap();
+    let max = bus.max_payload();
+    let config = Config::new(move |_, what, _| match what {
+        What::Start => vec![Act::Sized(1, max), Act::Sized(2, max + 1), Act::Send(3)],
+        _ => Vec::new(),
+    });
+    let messenger = Solo::with_options(bus, gathering(&reports));
+    let mut workers = messenger.workers(&config).unwrap();
+    settle(&mut workers);
+    assert_eq!(config.numbers(1), [1, 3]);
+    messenger.stop();
+    settle(&mut workers);
+    assert_eq!(workers.conclude().unwrap().unsent, 1);
+    let expected = format!("Unsent {{ source: 1, message: 7, error: TooLarge {{ size: {}, max: {max} }} }}", max + 1);
+    assert_eq!(*reports.lock().unwrap(), [expected]);
+}
+
+#[test]
+fn what_cannot_be_sent_is_reported_with_a_pending_outbox_too() {
+    let reports = Arc::default();
+    let bus = CircularBus::new(1024).unwrap();
+    let max = bus.max_payload();
+    let config = Config::new(move |_, what, _| match what {
+        What::Start => {
+            (0..20).map(|number| Act::Sized(number, max)).chain([Act::Sized(20, max + 1), Act::Send(21)]).collect()
+        }
+        _ => Vec::new(),
+    });
+    let messenger = Solo::with_options(bus, gathering(&reports));
+    let mut workers = messenger.workers(&config).unwrap();
+    settle(&mut workers);
+    assert!(config.numbers(1).into_iter().eq((0..20).chain([21])));
+    assert_eq!(reports.lock().unwrap().len(), 1);
+    assert!(reports.lock().unwrap()[0].contains("TooLarge"));
+}
+
+// -------------------------------------------------------------------------------------------------------------- time
+
+fn a_deadline_fires<B: MessageBus>(bus: B) {
+    const SHOTS: usize = 10;
+    let lateness = Arc::new(Mutex::new(Vec::new()));
+    let config = Config::new({
+        let (lateness, armed) = (Arc::clone(&lateness), Mutex::new(None::<Time>));
+        move |_, what, now| {
+            let mut armed = armed.lock().unwrap();
+            let mut lateness = lateness.lock().unwrap();
+            match (what, *armed) {
+                (What::Loop, Some(deadline)) if now >= deadline => lateness.push(now.since(deadline)),
+                (What::Start, _) => {}
+                _ => return Vec::new(),
+            }
+            *armed = (lateness.len() < SHOTS).then(|| now + Duration::from_millis(5));
+            vec![Act::Deadline(*armed)]
+        }
+    });
+    let messenger = Solo::with_options(bus, patient());
+    let handles = messenger.run(&config);
+    wait_until("the timer fired", || lateness.lock().unwrap().len() == SHOTS);
+    messenger.stop();
+    handles.join().unwrap();
+    let best = *lateness.lock().unwrap().iter().min().unwrap();
+    assert!(cfg!(miri) || best < Duration::from_millis(50), "{best:?} late at best");
+    // A wait that ends early may call it in vain, but a worker that waits does not spin.
+    let loops = config.count(1, What::Loop);
+    assert!(cfg!(miri) || loops < 20 * SHOTS, "{loops} calls for {SHOTS} timers");
+}
+
+fn a_deadline_fires_under_constant_load<B: MessageBus>(bus: B) {
+    let fired = Arc::new(AtomicUsize::new(0));
+    let config = Config::new({
+        let (fired, armed) = (Arc::clone(&fired), Mutex::new(Time::default()));
+        move |_, what, now| match what {
+            // Every message is answered by the next one: the bus is never empty.
+            What::Message(number) => vec![Act::Send(number + 1)],
+            What::Start => vec![Act::Send(0), Act::Send(0), Act::Deadline(Some(now))],
+            What::Loop if now >= *armed.lock().unwrap() => {
+                fired.fetch_add(1, Ordering::Relaxed);
+                *armed.lock().unwrap() = now + Duration::from_millis(1);
+                vec![Act::Deadline(Some(now + Duration::from_millis(1)))]
+            }
+            _ => Vec::new(),
+        }
+    });
+    let messenger = Solo::with_options(bus, patient());
+    let handles = messenger.run(&config);
+    wait_until("timers fired", || fired.load(Ordering::Relaxed) >= 20);
+    messenger.stop();
+    let summary = handles.join().unwrap();
+    assert!(summary.after_stop != 0, "there was a message at all times");
+}
+
+fn a_deadline_in_the_past_keeps_awake<B: MessageBus>(bus: B) {
+    let config = Config::new(|_, what, _| match what {
+        What::Start => vec![Act::Deadline(Some(Time::default()))],
+        _ => Vec::new(),
+    });
+    let messenger = Solo::with_options(bus, patient());
+    let handles = messenger.run(&config);
+    wait_until("the worker went round without a message", || {
+        config.count(1, What::Loop) > if cfg!(miri) { 20 } else { 1000 }
+    });
+    write(&messenger.writer().unwrap(), 5).unwrap();
+    wait_until("it still takes messages", || config.numbers(1) == [5]);
+    messenger.stop();
+    handles.join().unwrap();
+}
+
+#[test]
+fn stepped_workers_live_in_virtual_time() {
+    let clock = Arc::new(Manual::default());
+    let second = Duration::from_secs(1);
+    let config = Config::new(move |_, what, now| match what {
+        What::Start => vec![Act::Deadline(Some(now + second))],
+        What::Loop if now >= Time::default() + second => vec![Act::Deadline(None), Act::Send(77)],
+        _ => Vec::new(),
+    });
+    let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, drain: second, ..patient() };
+    let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), options);
+    let writer = messenger.writer().unwrap();
+    let mut workers = messenger.workers(&config).unwrap();
+    settle(&mut workers);
+    let deadline = |workers: &mut Workers| workers.iter_mut().next().unwrap().next_deadline();
+    assert_eq!(deadline(&mut workers), Some(Time::default() + second));
+    clock.0.store(999_999_999, Ordering::Relaxed);
+    assert_eq!(writer.now(), Time::from_nanos(999_999_999));
+    // With messages there is no other reason to run `on_loop` than a deadline that has come.
+    let loops = config.count(1, What::Loop);
+    write(&writer, 1).unwrap();
+    assert_eq!(workers.step(), Step::Worked);
+    assert_eq!(config.count(1, What::Loop), loops, "too early by a nanosecond");
+    clock.0.store(1_000_000_000, Ordering::Relaxed);
+    write(&writer, 2).unwrap();
+    assert_eq!(workers.step(), Step::Worked);
+    assert_eq!(config.count(1, What::Loop), loops + 1, "on the dot");
+    settle(&mut workers);
+    assert_eq!(config.numbers(1), [1, 2, 77]);
+    assert_eq!(deadline(&mut workers), None);
+    // The stop's deadline is in the same time.
+    messenger.stop();
+    assert_eq!(deadline(&mut workers), Some(Time::from_nanos(2_000_000_000)));
+    assert_eq!(settle(&mut workers), Step::Finished);
+    assert_eq!(workers.conclude().unwrap(), Default::default());
+    assert!(config.log().iter().all(|entry| entry.now <= Time::from_nanos(1_000_000_000)), "no other clock was asked");
+}
+
+#[test]
+fn the_stops_deadline_is_seen_between_two_messages() {
+    let clock = Arc::new(Manual::default());
+    let config = Config::new({
+        let clock = Arc::clone(&clock);
+        // Each message takes a second of virtual time.
+        move |_, what, _| {
+            if let What::Message(_) = what {
+                clock.0.fetch_add(1_000_000_000, Ordering::Relaxed);
+            }
+            Vec::new()
+        }
+    });
+    let drain = Duration::from_secs(5);
+    let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, drain, ..patient() };
+    let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), options);
+    let writer = messenger.writer().unwrap();
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    for number in 0..20 {
+        write(&writer, number).unwrap();
+    }
+    messenger.stop();
+    assert_eq!(settle(&mut workers), Step::Finished);
+    let summary = workers.conclude().unwrap();
+    assert!(config.numbers(1).into_iter().eq(0..5), "five seconds are five messages: {:?}", config.numbers(1));
+    let [Left { worker: "Alpha", unread: 15, unsent: 0, .. }] = summary.left[..] else { panic!("{summary:?}") };
+}
+
+#[test]
+fn a_timer_does_not_wait_for_a_batch_to_end() {
+    let clock = Arc::new(Manual::default());
+    let config = Config::new({
+        let clock = Arc::clone(&clock);
+        move |_, what, now| match what {
+            What::Start => vec![Act::Deadline(Some(now + Duration::from_millis(10)))],
+            What::Message(_) => {
+                clock.0.fetch_add(1_000_000, Ordering::Relaxed);
+                Vec::new()
+            }
+            What::Loop if now >= Time::from_nanos(10_000_000) => vec![Act::Deadline(None)],
+            _ => Vec::new(),
+        }
+    });
+    let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..patient() };
+    let messenger = Solo::with_options(CircularBus::new(8192).unwrap(), options);
+    let writer = messenger.writer().unwrap();
+    let mut workers = messenger.workers(&config).unwrap();
+    settle(&mut workers);
+    for number in 0..100 {
+        write(&writer, number).unwrap();
+    }
+    settle(&mut workers);
+    let log = config.log();
+    let fired = log.iter().find(|entry| entry.what == What::Loop && entry.now >= Time::from_nanos(10_000_000));
+    let late = fired.unwrap().now.since(Time::from_nanos(10_000_000));
+    assert!(late <= Duration::from_millis(16), "{late:?} late, with messages that take a millisecond each");
+}
+
+// ----------------------------------------------------------------------------------------------------------- stepping
+
+#[test]
+fn one_thread_drives_all_workers_and_repeats_itself() {
+    let run = || {
+        let clock = Arc::new(Manual::default());
+        let config = Config::new(|who, what, _| match what {
+            What::Start => vec![Act::Send(u64::from(who)), Act::Send(u64::from(who) + 10)],
+            What::Message(number) if number < if cfg!(miri) { 5 } else { 200 } => {
+                vec![Act::Send(number * 3 + u64::from(who))]
+            }
+            _ => Vec::new(),
+        });
+        let options = Options { clock: clock as Arc<dyn Clock>, ..patient() };
+        let messenger = Trio::with_options(CircularBus::new(1024).unwrap(), options);
+        let mut workers = messenger.workers(&config).unwrap();
+        let names: Vec<_> = workers.iter_mut().map(|worker| worker.name()).collect();
+        assert_eq!(names, ["Alpha", "Beta", "Gamma"]);
+        assert_eq!(settle(&mut workers), Step::Idle);
+        messenger.stop();
+        assert_eq!(settle(&mut workers), Step::Finished);
+        assert_eq!(workers.step(), Step::Finished, "an ended worker stays so");
+        assert_eq!(workers.conclude().unwrap(), Default::default());
+        assert_eq!(config.clones.load(Ordering::Relaxed), 3);
+        config.log()
+    };
+    let first = run();
+    assert!(first.len() > 50, "too little happened for a comparison");
+    assert!(first == run(), "the second run differs from the first");
+}
+
+#[test]
+fn a_step_is_bounded() {
+    within("a step", || {
+        let config = Config::new(|_, what, _| match what {
+            What::Message(number) => vec![Act::Send(number + 1)],
+            What::Start => vec![Act::Send(0)],
+            _ => Vec::new(),
+        });
+        let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), patient());
+        let mut workers = messenger.workers(&config).unwrap();
+        for _ in 0..3 {
+            // There is always one more message, and nothing but the end of the step keeps the worker from it.
+            assert_eq!(workers.step(), Step::Worked);
+        }
+        assert!((2..5000).contains(&config.numbers(1).len()), "{}", config.numbers(1).len());
+    });
+}
+
+#[test]
+fn workers_that_are_dropped_leave_the_bus_as_it_was() {
+    let config = Config::idle();
+    let messenger = Trio::with_options(CircularBus::new(4096).unwrap(), patient());
+    let writer = messenger.writer().unwrap();
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    for number in 0..5 {
+        write(&writer, number).unwrap();
+    }
+    let summary = workers.conclude().unwrap();
+    assert_eq!(messenger.stats().readers, []);
+    let left: Vec<_> = summary.left.iter().map(|left| (left.worker, left.unread, left.unsent)).collect();
+    assert_eq!(left, [("Alpha", 5, 0), ("Beta", 5, 0), ("Gamma", 5, 0)], "what was left is counted");
+    for number in 0..1000 {
+        write(&writer, number).expect("nobody holds writers back");
+    }
+    messenger.stop();
+    assert_eq!(write(&writer, 0), Err(WriteError::Closed));
+}
+
+// ------------------------------------------------------------------------------------------------------------- outbox
+
+#[test]
+fn a_pending_outbox_keeps_the_order() {
+    // A message too large for what is left of the ring is followed by small ones that would still fit.
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Message(100)) => {
+            (0..8).map(|number| Act::Sized(number, 112)).chain([Act::TrySend(50), Act::Send(8), Act::Send(9)]).collect()
+        }
+        _ => Vec::new(),
+    });
+    let bus = CircularBus::new(1024).unwrap();
+    assert_eq!(bus.max_payload(), 112);
+    let messenger = Chain::with_options(bus, patient());
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    write(&messenger.writer().unwrap(), 100).unwrap();
+    settle(&mut workers);
+    assert_eq!(*config.tried.lock().unwrap(), [Err(WriteError::Full)], "`try_send` does not overtake the outbox");
+    assert_eq!(config.numbers(2), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], "nor does `send`");
+    // Three messages, and what it costs to keep them.
+    let high_water = messenger.stats().readers[0].outbox_high_water;
+    assert!((112 + 8 + 8..3 * 256).contains(&high_water), "{high_water}");
+}
+
+#[test]
+fn outboxes_flush_in_the_order_in_which_they_became_pending() {
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Message(0)) => (0..40).map(|_| Act::Send(10)).collect(),
+        (2, What::Message(0)) => (0..40).map(|_| Act::Send(20)).collect(),
+        _ => Vec::new(),
+    });
+    let messenger = Trio::with_options(CircularBus::new(1024).unwrap(), patient());
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    let writer = messenger.writer().unwrap();
+    write(&writer, 0).unwrap();
+    let step = |workers: &mut Workers, who: usize| workers.iter_mut().nth(who - 1).unwrap().step();
+    // Alpha's outbox is pending first, then Beta's; then Gamma reads all there is and Alpha lets go.
+    step(&mut workers, 1);
+    step(&mut workers, 2);
+    step(&mut workers, 3);
+    step(&mut workers, 1);
+    let before = messenger.stats();
+    for _ in 0..5 {
+        step(&mut workers, 2);
+        assert_eq!(messenger.stats().messages, before.messages, "it was not Beta's turn");
+        assert_eq!(write_now(&writer, 1), Err(WriteError::Full), "while an outbox is pending, outsiders wait");
+    }
+    settle(&mut workers);
+    let numbers = config.numbers(3);
+    let of = |wanted| numbers.iter().filter(move |&&number| number == wanted).count();
+    assert_eq!((of(10), of(20)), (40, 40));
+    // What came to Alpha's outbox after its ticket was taken queues up behind Beta.
+    let in_ring = before.messages as usize;
+    let first_of_beta = numbers.iter().position(|&number| number == 20).unwrap();
+    assert!(first_of_beta > in_ring, "Beta was before Alpha: {numbers:?}");
+    assert!(numbers[..first_of_beta].iter().skip(1).all(|&number| number == 10));
+    write_now(&writer, 1).expect("no outbox is pending any more");
+}
+
+#[test]
+fn with_a_pending_outbox_only_the_slowest_takes_input() {
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Start) => vec![Act::Deadline(Some(Time::default()))],
+        (1, What::Message(0)) => (0..40).map(|_| Act::Send(10)).collect(),
+        _ => Vec::new(),
+    });
+    let messenger = Chain::with_options(CircularBus::new(1024).unwrap(), patient());
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    workers.step();
+    let writer = messenger.writer().unwrap();
+    for number in 0..10 {
+        write(&writer, number).unwrap();
+    }
+    let loops = config.count(1, What::Loop);
+    // Beta has read nothing: Alpha, ahead of it, may go no further once its outbox is pending.
+    for _ in 0..10 {
+        workers.iter_mut().next().unwrap().step();
+    }
+    assert_eq!(config.numbers(1), [0], "took input though its outbox was pending and Beta stood behind it");
+    assert_eq!(config.count(1, What::Loop), loops, "no `on_loop` with a pending outbox");
+    let deadline = workers.iter_mut().next().unwrap().next_deadline();
+    assert_eq!(deadline, None, "a timer that cannot be served need not keep anybody awake");
+    settle(&mut workers);
+    assert!(config.numbers(1).into_iter().eq(0..10));
+    assert_eq!(config.numbers(2), [10; 40]);
+}
+
+#[test]
+fn the_outbox_is_flushed_before_anything_else() {
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Message(0)) => (0..28).map(Act::Send).collect(),
+        (1, What::Message(1)) => vec![Act::TrySend(28)],
+        _ => Vec::new(),
+    });
+    let messenger = Chain::with_options(CircularBus::new(1024).unwrap(), patient());
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    let writer = messenger.writer().unwrap();
+    // Eight slots' worth of room come free once everybody is past the first message.
+    writer.write_bytes(OUTSIDE, NUM, &[0; 112]).unwrap();
+    write(&writer, 1).unwrap();
+    let step = |workers: &mut Workers, who: usize| workers.iter_mut().nth(who - 1).unwrap().step();
+    step(&mut workers, 1);
+    assert!(messenger.stats().readers[0].outbox_high_water != 0, "the last of the 28 found no room");
+    step(&mut workers, 1);
+    assert_eq!(config.numbers(1), [0]);
+    step(&mut workers, 2);
+    step(&mut workers, 1);
+    assert_eq!(config.numbers(1), [0, 1]);
+    assert_eq!(*config.tried.lock().unwrap(), [Ok(())], "the outbox was empty and there was room when it came");
+    settle(&mut workers);
+    assert!(config.numbers(2).into_iter().eq(0..=28));
+}
+
+#[test]
+fn try_send_goes_through_while_there_is_room() {
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Message(0)) => (1..100).map(Act::TrySend).collect(),
+        _ => Vec::new(),
+    });
+    let messenger = Chain::with_options(CircularBus::new(1024).unwrap(), patient());
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    write(&messenger.writer().unwrap(), 0).unwrap();
+    settle(&mut workers);
+    let tried = config.tried.lock().unwrap();
+    let sent = tried.iter().take_while(|result| result.is_ok()).count() as u64;
+    assert!(sent > 0 && sent < 99, "{sent} of 99 fitted");
+    assert!(tried[sent as usize..].iter().all(|result| *result == Err(WriteError::Full)));
+    assert!(config.numbers(2).into_iter().eq(1..=sent));
+    assert_eq!(messenger.stats().readers[0].outbox_high_water, 0, "`try_send` leaves the outbox alone");
+}
+
+// ---------------------------------------------------------------------------------------------------------- one writer
+
+#[test]
+fn a_bus_for_one_writer_serves_one_writing_worker() {
+    within("a bus for one writer", || {
+        const MESSAGES: u64 = if cfg!(miri) { 50 } else { 1000 };
+        let reports = Arc::default();
+        let config = Config::new(|who, what, _| match (who, what) {
+            (1, What::Start) => (0..MESSAGES).map(Act::Send).collect(),
+            // No route has this handler as its source, so its worker has no writer.
+            (2, What::Message(7)) => vec![Act::Send(1), Act::TrySend(1)],
+            _ => Vec::new(),
+        });
+        let messenger = Chain::with_options(CircularBus::one_writer(1024).unwrap(), gathering(&reports));
+        let handles = messenger.run(&config);
+        assert!(matches!(messenger.writer(), Err(WriterError::Taken)), "the one writer is a worker's");
+        wait_until("all came through", || config.numbers(2).len() as u64 == MESSAGES);
+        messenger.stop();
+        let summary = handles.join().unwrap();
+        assert!(config.numbers(2).into_iter().eq(0..MESSAGES));
+        assert_eq!(*reports.lock().unwrap(), ["Unsent { source: 2, message: 7, error: NotAWriter }"]);
+        assert_eq!(summary.unsent, 1);
+        assert_eq!(*config.tried.lock().unwrap(), [Err(WriteError::NotAWriter)]);
+        assert!(messenger.writer().is_ok(), "the place is free again");
+    });
+}
+
+#[test]
+fn a_bus_for_one_writer_refuses_a_second_one() {
+    for stepped in [false, true] {
+        let messenger = Cycle::with_options(CircularBus::one_writer(1024).unwrap(), patient());
+        let config = Config::idle();
+        let error = match stepped {
+            false => messenger.try_run(&config).map(drop).unwrap_err(),
+            true => messenger.workers(&config).map(drop).unwrap_err(),
+        };
+        let StartError::Writer { worker: "Beta", error: WriterError::Taken } = error else { panic!("{error}") };
+        assert_eq!(config.log(), []);
+        assert_eq!(messenger.stats().readers, []);
+    }
+    let messenger = Chain::with_options(CondvarBus::new(CircularBus::one_writer(1024).unwrap()), patient());
+    let outside = messenger.writer().unwrap();
+    let error = messenger.try_run(&Config::idle()).map(drop).unwrap_err();
+    let StartError::Writer { worker: "Alpha", error: WriterError::Taken } = error else { panic!("{error}") };
+    drop(outside);
+    let handles = messenger.run(&Config::idle());
+    messenger.stop();
+    assert_eq!(handles.join().unwrap(), Default::default(), "started after all");
+}
+
+// ---------------------------------------------------------------------------------------------------------- from outside
+
+fn blocked_writers_get_closed_at_the_stop<B: MessageBus>(bus: B) {
+    const WRITERS: u64 = if cfg!(miri) { 3 } else { 8 };
+    let (held, open) = gate();
+    let config = Config::new(move |_, what, _| {
+        if what == What::Message(0) {
+            let _ = held.lock().unwrap().recv();
+        }
+        Vec::new()
+    });
+    let messenger = Solo::with_options(bus, patient());
+    let handles = messenger.run(&config);
+    write(&messenger.writer().unwrap(), 0).unwrap();
+    wait_until("the worker is busy", || config.numbers(1) == [0]);
+    let written = AtomicU64::new(1);
+    thread::scope(|scope| {
+        let threads: Vec<_> = (0..WRITERS)
+            .map(|_| {
+                let (writer, written) = (messenger.writer().unwrap(), &written);
+                scope.spawn(move || {
+                    loop {
+                        match write(&writer, 1) {
+                            Ok(()) => written.fetch_add(1, Ordering::Relaxed),
+                            Err(error) => return error,
+                        };
+                    }
+                })
+            })
+            .collect();
+        let full = || messenger.stats().full;
+        wait_until("everybody has found the ring full", || full() >= WRITERS);
+        assert!(threads.iter().all(|thread| !thread.is_finished()), "`write` waits for room");
+        messenger.stop();
+        for thread in threads {
+            // The handler still holds the ring: it is the stop that ends these waits.
+            assert_eq!(thread.join().unwrap(), WriteError::Closed);
+        }
+    });
+    drop(open);
+    handles.join().unwrap();
+    assert_eq!(config.numbers(1).len() as u64, written.into_inner(), "what was written was handled");
+}
+
+fn waiting_for_room_ends_when_the_bus_is_closed<B: MessageBus>(bus: B) {
+    let (held, open) = gate();
+    let config = Config::new(move |_, what, _| {
+        if what == What::Message(0) {
+            let _ = held.lock().unwrap().recv();
+        }
+        Vec::new()
+    });
+    let messenger = Solo::with_options(bus, patient());
+    let handles = messenger.run(&config);
+    let writer = messenger.writer().unwrap();
+    write(&writer, 0).unwrap();
+    wait_until("the worker is busy", || config.numbers(1) == [0]);
+    while writer.try_write_bytes(OUTSIDE, NUM, &1u64.to_le_bytes()).is_ok() {}
+    // Between a `try_write` that found no room and the wait for it there is room for a stop.
+    messenger.stop();
+    writer.wait_for_room(8);
+    assert_eq!(write(&writer, 1), Err(WriteError::Closed));
+    drop(open);
+    handles.join().unwrap();
+}
+
+#[test]
+fn writers_from_outside_leave_the_last_quarter_to_workers() {
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Message(0)) => (10..14).map(Act::Send).collect(),
+        _ => Vec::new(),
+    });
+    let messenger = Chain::with_options(CircularBus::new(1024).unwrap(), patient());
+    let mut workers = messenger.workers(&config).unwrap();
+    let writer = messenger.writer().unwrap();
+    let written = (0..).take_while(|number| writer.try_write_bytes(OUTSIDE, NUM, &u64::to_le_bytes(*number)).is_ok());
+    let written = written.count() as u64;
+    assert!(messenger.stats().tail <= 768, "three quarters at most");
+    assert!(written >= 16, "{written} messages are much less than three quarters");
+    workers.step();
+    workers.iter_mut().next().unwrap().step();
+    assert_eq!(messenger.stats().readers[0].outbox_high_water, 0, "a worker finds room where outsiders do not");
+    settle(&mut workers);
+    assert_eq!(config.numbers(2), [10, 11, 12, 13]);
+    assert!(config.numbers(1).into_iter().eq(0..written));
+}
+
+// -------------------------------------------------------------------------------------------------------------- pinning
+
+#[test]
+#[cfg(target_os = "linux")]
+#[cfg_attr(miri, ignore = "asks the kernel which cores a thread may use")]
+fn pinned_threads_run_where_they_are_told() {
+    fn allowed(who: &str) -> String {
+        let status = std::fs::read_to_string(format!("/proc/{who}/status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:")).unwrap();
+        line.trim().to_owned()
+    }
+    let first = allowed("self").split([',', '-']).next().unwrap().parse::<usize>().unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let config = Config::new({
+        let seen = Arc::clone(&seen);
+        move |who, what, _| {
+            if what == What::Start {
+                seen.lock().unwrap().push((who, allowed("thread-self")));
+            }
+            Vec::new()
+        }
+    });
+    let reports = Arc::default();
+    let pin = vec![("Alpha", first), ("Beta", 10_000), ("Nobody", 0)];
+    let messenger = Trio::with_options(CircularBus::new(4096).unwrap(), Options { pin, ..gathering(&reports) });
+    let handles = messenger.run(&config);
+    write(&messenger.writer().unwrap(), 1).unwrap();
+    messenger.stop();
+    assert_eq!(handles.join().unwrap(), Default::default(), "an unpinned worker is not a failed one");
+    for who in 1..=3 {
+        assert_eq!(config.numbers(who), [1]);
+    }
+    assert!(seen.lock().unwrap().contains(&(1, first.to_string())), "Alpha is pinned to {first}: {seen:?}");
+    let reports = reports.lock().unwrap();
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    assert!(reports[0].starts_with("NotPinned { worker: \"Beta\", core: 10000"), "{reports:?}");
+}

@@ -1,0 +1,141 @@
+//! What the tests of the buses share: waiting with a deadline, and payloads that know whether they are whole.
+
+// Each test crate compiles this file for itself and uses its own part of it.
+#![allow(dead_code)]
+
+use rust_messenger::traits::{Header, ReadError, Reader};
+use std::panic::resume_unwind;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+/// How long anything may take before it counts as hanging: far more than it needs on the slowest machine.
+pub const PATIENCE: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
+
+/// Waits until `condition` holds.
+///
+/// # Panics
+///
+/// After [`PATIENCE`], with `what` was waited for.
+#[track_caller]
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        // Yielding first keeps short waits short; sleeping later leaves the cores to those who are waited for.
+        if start.elapsed() < Duration::from_millis(1) {
+            std::thread::yield_now();
+        } else {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+}
+
+/// Runs `test` on a thread of its own, so that a hang is a failure with a name and not a suite that never ends.
+///
+/// # Panics
+///
+/// When `test` does, and after [`PATIENCE`].
+pub fn within(what: &str, test: impl FnOnce() + Send + 'static) {
+    let (done, ended) = channel();
+    let thread = std::thread::Builder::new().name(what.to_owned()).spawn(move || {
+        test();
+        // Not reached by a panic, which drops `done`.
+        let _ = done.send(());
+    });
+    let thread = thread.expect("a thread for the test");
+    match ended.recv_timeout(PATIENCE) {
+        Ok(()) | Err(RecvTimeoutError::Disconnected) => {
+            if let Err(panic) = thread.join() {
+                resume_unwind(panic);
+            }
+        }
+        Err(RecvTimeoutError::Timeout) => panic!("{what} hangs"),
+    }
+}
+
+/// Numbers that look random and are the same in every run (splitmix64).
+pub fn mix(seed: u64) -> u64 {
+    let mut word = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    word ^ (word >> 31)
+}
+
+/// The size of message `number` of `source`: anything from 8 bytes, which hold the number, to `max`.
+pub fn size_of(source: u16, number: u64, max: usize) -> usize {
+    8 + mix((u64::from(source) << 48) ^ number) as usize % (max - 7)
+}
+
+/// Fills a payload of at least 8 bytes with its number and a pattern that depends on source, number, size and place:
+/// no part of another message fits into it.
+pub fn compose(source: u16, number: u64, bytes: &mut [u8]) {
+    assert!(bytes.len() >= 8);
+    let seed = mix(number ^ (u64::from(source) << 40) ^ ((bytes.len() as u64) << 20));
+    if cfg!(miri) {
+        // One step for Miri, which sees a torn message as a race rather than by its bytes.
+        bytes.fill(seed as u8);
+        bytes[..8].copy_from_slice(&number.to_le_bytes());
+        return;
+    }
+    for (place, chunk) in bytes.chunks_mut(8).enumerate() {
+        let word = if place == 0 { number } else { seed.wrapping_mul(2 * place as u64 + 1) };
+        chunk.copy_from_slice(&word.to_le_bytes()[..chunk.len()]);
+    }
+}
+
+/// Such a payload of its own.
+pub fn composed(source: u16, number: u64, size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    compose(source, number, &mut bytes);
+    bytes
+}
+
+/// The number of a payload made by [`compose`].
+///
+/// # Panics
+///
+/// When a single byte of it is not what was written.
+#[track_caller]
+pub fn number_of(header: &Header, bytes: &[u8]) -> u64 {
+    assert_eq!(header.size as usize, bytes.len(), "header and payload disagree");
+    assert!(bytes.len() >= 8, "a payload too short to be one of ours: {header:?}");
+    let number = u64::from_le_bytes(bytes[..8].try_into().unwrap());
+    let seed = mix(number ^ (u64::from(header.source) << 40) ^ ((bytes.len() as u64) << 20));
+    if cfg!(miri) {
+        assert!(bytes[8..] == vec![seed as u8; bytes.len() - 8], "torn message {header:?}, number {number}");
+        return number;
+    }
+    for (place, chunk) in bytes.chunks(8).enumerate().skip(1) {
+        let word = seed.wrapping_mul(2 * place as u64 + 1);
+        assert_eq!(chunk, &word.to_le_bytes()[..chunk.len()], "torn message {header:?}, number {number}");
+    }
+    number
+}
+
+/// The next message, waited for.
+///
+/// # Panics
+///
+/// When the reader ends or is moved.
+#[track_caller]
+pub fn next<T>(reader: &mut impl Reader, mut deliver: impl FnMut(&Header, &[u8]) -> T) -> T {
+    loop {
+        match reader.read(&mut deliver) {
+            Ok(result) => return result,
+            Err(ReadError::Empty) => {}
+            Err(other) => panic!("no message: {other}"),
+        }
+    }
+}
+
+/// Reads all that is there, and releases it. Returns how many messages that was.
+pub fn drain(reader: &mut impl Reader, mut deliver: impl FnMut(&Header, &[u8])) -> u64 {
+    let mut messages = 0;
+    loop {
+        match reader.try_read(&mut deliver) {
+            Ok(()) => messages += 1,
+            Err(ReadError::Lagged(_)) => {}
+            Err(ReadError::Empty | ReadError::Closed) => return messages,
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! The config type is missing.
+
+#![allow(unused_imports)]
+
+#[path = "../market.rs"]
+mod market;
+
+use market::*;
+
+rust_messenger::Messenger! {
+    Market:
+        handlers: [ feed: Feed ]
+        routes: []
+    Trading:
+        handlers: [ strategy: Strategy, gateway: Gateway ]
+        routes: [
+            Feed, Tick: [ strategy ],
+            Strategy, Order: [ gateway ],
+        ]
+}
+
+fn main() {}

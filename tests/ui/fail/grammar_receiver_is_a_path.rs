@@ -1,0 +1,23 @@
+//! A receiver is written as a type.
+
+#![allow(unused_imports)]
+
+#[path = "../market.rs"]
+mod market;
+
+use market::*;
+
+rust_messenger::Messenger! {
+    Config,
+    Market:
+        handlers: [ feed: Feed ]
+        routes: []
+    Trading:
+        handlers: [ strategy: Strategy, gateway: Gateway ]
+        routes: [
+            Feed, Tick: [ strategy ],
+            Strategy, Order: [ market::Gateway ],
+        ]
+}
+
+fn main() {}

@@ -1,0 +1,23 @@
+//! The config type is missing after `type Name;`.
+
+#![allow(unused_imports)]
+
+#[path = "../market.rs"]
+mod market;
+
+use market::*;
+
+rust_messenger::Messenger! {
+    type Exchange;
+    Market:
+        handlers: [ feed: Feed ]
+        routes: []
+    Trading:
+        handlers: [ strategy: Strategy, gateway: Gateway ]
+        routes: [
+            Feed, Tick: [ strategy ],
+            Strategy, Order: [ gateway ],
+        ]
+}
+
+fn main() {}

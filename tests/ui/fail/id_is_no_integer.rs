@@ -1,0 +1,46 @@
+//! An id is of a type that cannot be compared at compile time.
+
+#[path = "../market.rs"]
+mod market;
+
+use market::*;
+
+pub struct Id(u16);
+
+impl From<Id> for u16 {
+    fn from(id: Id) -> u16 {
+        id.0
+    }
+}
+
+pub struct Audit;
+
+impl rust_messenger::Handler for Audit {
+    type Id = Id;
+    const ID: Id = Id(4);
+}
+
+impl rust_messenger::New<Config> for Audit {
+    fn new<W: rust_messenger::Writer>(_: &Config, _: &W) -> Self {
+        Audit
+    }
+}
+
+impl rust_messenger::Handle<Order> for Audit {
+    fn handle<W: rust_messenger::Writer>(&mut self, _: &Order, _: &W) {}
+}
+
+rust_messenger::Messenger! {
+    Config,
+    Market:
+        handlers: [ feed: Feed ]
+        routes: []
+    Trading:
+        handlers: [ strategy: Strategy, gateway: Gateway, audit: Audit ]
+        routes: [
+            Feed, Tick: [ strategy ],
+            Strategy, Order: [ gateway, audit ],
+        ]
+}
+
+fn main() {}

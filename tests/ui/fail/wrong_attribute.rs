@@ -1,0 +1,23 @@
+//! A handler is marked with another attribute.
+
+#![allow(unused_imports)]
+
+#[path = "../market.rs"]
+mod market;
+
+use market::*;
+
+rust_messenger::Messenger! {
+    Config,
+    Market:
+        handlers: [ #[cfg(unix)] feed: Feed ]
+        routes: []
+    Trading:
+        handlers: [ strategy: Strategy, gateway: Gateway ]
+        routes: [
+            Feed, Tick: [ strategy ],
+            Strategy, Order: [ gateway ],
+        ]
+}
+
+fn main() {}
