@@ -38,7 +38,13 @@ const IDS: usize = 12;
 const OUTSIDE: u16 = 11;
 
 /// How many messages a chain reaction may send.
-const BUDGET: i64 = if cfg!(miri) { 150 } else { 8_000 };
+const BUDGET: i64 = if cfg!(miri) { 40 } else { 8_000 };
+
+/// How many messages are sent for one that is received.
+const FANS: &[u64] = if cfg!(miri) { &[1, 10] } else { &[1, 2, 10, 100] };
+
+/// How many bytes an outbox may hold that is to overflow.
+const LIMIT: usize = if cfg!(miri) { 2048 } else { 16 * 1024 };
 
 // ---------------------------------------------------------------------------------------------------------- handlers
 
@@ -415,7 +421,7 @@ on_both_buses! {
 // --------------------------------------------------------------------------------------------------------- with threads
 
 fn a_worker_floods_itself<B: MessageBus>(bus: impl Fn() -> B) {
-    for fan in [1, 2, 10, 100] {
+    for &fan in FANS {
         let mut plan = Plan::new();
         plan.start[1] = 3 * SLOTS;
         plan.fan = [fan; IDS];
@@ -427,7 +433,7 @@ fn a_worker_floods_itself<B: MessageBus>(bus: impl Fn() -> B) {
 }
 
 fn two_workers_flood_each_other<B: MessageBus>(bus: impl Fn() -> B) {
-    for fan in [1, 2, 10, 100] {
+    for &fan in FANS {
         let mut plan = Plan::new();
         plan.start[1] = 2 * SLOTS;
         plan.start[2] = 2 * SLOTS;
@@ -449,8 +455,8 @@ fn two_workers_flood_each_other<B: MessageBus>(bus: impl Fn() -> B) {
 }
 
 fn an_outbox_holds_what_one_ring_of_input_makes<B: MessageBus>(bus: impl Fn() -> B) {
-    for fan in [1, 10, 100] {
-        let inputs = if cfg!(miri) { 40 } else { (2000 / fan).max(100) };
+    for &fan in FANS {
+        let inputs = if cfg!(miri) { 10 } else { (2000 / fan).max(100) };
         let mut plan = Plan::new();
         plan.fan[1] = fan;
         plan.fan[2] = 0;
@@ -506,29 +512,28 @@ fn writes_inside_of_writes_go_through_the_outbox_too<B: MessageBus>(bus: impl Fn
 }
 
 fn a_reaction_without_end_fails_by_name<B: MessageBus>(bus: impl Fn() -> B) {
-    let limit = 16 * 1024;
     let mut plan = Plan::new();
     plan.start[1] = 1;
     plan.fan = [2; IDS];
     plan.budget = AtomicI64::new(i64::MAX);
     let plan = Arc::new(plan);
-    let messenger = Solo::with_options(bus(), Options { outbox_limit: limit, ..patient() });
+    let messenger = Solo::with_options(bus(), Options { outbox_limit: LIMIT, ..patient() });
     let error = messenger.run(&plan).join().unwrap_err();
     let [failure] = &error.failures[..] else { panic!("{error}") };
     assert_eq!(failure.worker, "Alpha");
-    assert!(matches!(failure.cause, Cause::OutboxFull { handler: "a", limit: 16384 }), "{error}");
+    assert!(matches!(failure.cause, Cause::OutboxFull { handler: "a", limit: LIMIT }), "{error}");
     let [left] = &error.summary.left[..] else { panic!("{:?}", error.summary) };
     // Every message was handled, or is counted: on the bus, in the outbox, or refused by it.
     let counted = plan.received(1) + left.unread + left.unsent + error.summary.unsent;
     assert_eq!(counted, plan.sent(1), "{:?}", error.summary);
     assert!(error.summary.unsent != 0 && left.unread != 0, "{:?}", error.summary);
-    assert!(left.unsent <= limit as u64 / SMALLEST as u64);
+    assert!(left.unsent <= LIMIT as u64 / SMALLEST as u64);
 
     let mut plan = Plan::new();
     plan.start[2] = 1;
     plan.fan = [2; IDS];
     plan.budget = AtomicI64::new(i64::MAX);
-    let messenger = Cycle::with_options(bus(), Options { outbox_limit: limit, ..patient() });
+    let messenger = Cycle::with_options(bus(), Options { outbox_limit: LIMIT, ..patient() });
     let error = messenger.run(&Arc::new(plan)).join().unwrap_err();
     let full = |cause: &Cause| matches!(cause, Cause::OutboxFull { .. });
     assert!(error.failures.iter().all(|failure| full(&failure.cause)), "{error}");
@@ -540,7 +545,7 @@ fn a_reaction_without_end_fails_by_name<B: MessageBus>(bus: impl Fn() -> B) {
 }
 
 fn messages_of_no_bytes_fill_an_outbox_too<B: MessageBus>(bus: impl Fn() -> B) {
-    let messenger = Hollow::with_options(bus(), Options { outbox_limit: 16 * 1024, ..patient() });
+    let messenger = Hollow::with_options(bus(), Options { outbox_limit: LIMIT, ..patient() });
     let handles = messenger.run(&Arc::new(Plan::new()));
     messenger.writer().unwrap().write_bytes(OUTSIDE, Empty::ID, &[]).unwrap();
     let error = handles.join().unwrap_err();
@@ -548,7 +553,7 @@ fn messages_of_no_bytes_fill_an_outbox_too<B: MessageBus>(bus: impl Fn() -> B) {
 }
 
 fn a_stop_ends_a_flood<B: MessageBus>(bus: impl Fn() -> B) {
-    for population in [1, SLOTS / 2, 4 * SLOTS] {
+    for population in [1, SLOTS / 2, if cfg!(miri) { SLOTS } else { 4 * SLOTS }] {
         let mut plan = Plan::new();
         plan.start[1] = population;
         plan.start[2] = population;
@@ -556,7 +561,7 @@ fn a_stop_ends_a_flood<B: MessageBus>(bus: impl Fn() -> B) {
         let plan = Arc::new(plan);
         let messenger = Cycle::with_options(bus(), patient());
         let handles = messenger.run(&plan);
-        let some = if cfg!(miri) { 30 } else { 2000 };
+        let some = if cfg!(miri) { 5 } else { 2000 };
         wait_until("some went round", || (1..=2).all(|who| plan.received(who) >= some));
         messenger.stop();
         let summary = handles.join().unwrap();
@@ -573,7 +578,7 @@ fn whoever_is_never_done_starves_nobody<B: MessageBus>(bus: impl Fn() -> B) {
     let plan = Arc::new(greedy());
     let messenger = Greedy::with_options(bus(), patient());
     let handles = messenger.run(&plan);
-    let enough = if cfg!(miri) { 10 } else { 1000 };
+    let enough = if cfg!(miri) { 4 } else { 1000 };
     wait_until("the other one got through", || handles.is_finished() || plan.received(3) >= enough);
     let stats = messenger.stats();
     messenger.stop();
@@ -629,7 +634,7 @@ fn whoever_is_never_done_starves_nobody_stepped() {
     let plan = Arc::new(greedy());
     let messenger = Greedy::with_options(CircularBus::new(RING).unwrap(), standing_still());
     let mut workers = messenger.workers(&plan).unwrap();
-    let enough = if cfg!(miri) { 20 } else { 1000 };
+    let enough = if cfg!(miri) { 5 } else { 1000 };
     let mut rounds = 0;
     while plan.received(3) < enough {
         workers.step();
@@ -680,7 +685,7 @@ fn one_life(seed: u64) {
         plan.every[id] = 1 + random.next(3);
     }
     plan.nested = random.next(4) == 0;
-    plan.budget = AtomicI64::new(random.next(if cfg!(miri) { 60 } else { 600 }) as i64);
+    plan.budget = AtomicI64::new(random.next(if cfg!(miri) { 30 } else { 600 }) as i64);
     let panics = random.next(3) == 0;
     plan.panics = panics.then(|| (1 + random.next(3) as u16, random.next(30)));
     let plan = Arc::new(plan);
@@ -689,7 +694,7 @@ fn one_life(seed: u64) {
     let writer = messenger.writer().unwrap();
     let mut workers = messenger.workers(&plan).unwrap();
 
-    let stops_at = random.next(if cfg!(miri) { 200 } else { 2000 });
+    let stops_at = random.next(if cfg!(miri) { 100 } else { 2000 });
     for moment in 0..stops_at {
         let chosen = random.next(8) as usize;
         if chosen < 6 {
@@ -741,7 +746,7 @@ fn living(stats: &Stats) -> Vec<u16> {
 #[test]
 fn random_lives_of_three_workers() {
     within("random lives", || {
-        for seed in 0..if cfg!(miri) { 12 } else { 1500 } {
+        for seed in 0..if cfg!(miri) { 5 } else { 1500 } {
             let life = thread::Builder::new().name(format!("the life with seed {seed}"));
             // A thread of its own gives a panic the seed as its name.
             if let Err(panic) = life.spawn(move || one_life(seed)).unwrap().join() {

@@ -475,6 +475,22 @@ fn leave_while_writer_refreshes() {
     });
 }
 
+/// A reader that joins while another one leaves gets a place of its own, and holds writers back in it.
+#[test]
+fn join_while_another_leaves() {
+    model(|| {
+        let bus = many();
+        let (leaves, writer) = (bus.subscribe("").unwrap(), bus.writer().unwrap());
+        let thread = thread::spawn(move || drop(leaves));
+        let mut joined = bus.subscribe("").unwrap();
+        thread.join().unwrap();
+        assert_eq!(bus.stats().readers.len(), 1);
+        put_all(&writer, 0..SLOTS);
+        assert_eq!(try_put(&writer, SLOTS), Err(WriteError::Full));
+        assert_eq!(rest(&mut joined), (0..SLOTS).collect::<Vec<_>>());
+    });
+}
+
 // --------------------------------------------------------------------------------------------------- evictable readers
 
 /// An evictable reader is moved on or copies, never both: no copy is torn, and what it read and lost is what was sent.
@@ -513,36 +529,42 @@ fn evictable_copies_or_is_moved() {
     });
 }
 
-/// An evictable reader that was moved by more than a lap may look for a stamp where an earlier lap left payload bytes,
-/// also those of a writer that did not move it.
+/// An evictable reader that was moved may look for a stamp where an earlier lap left payload bytes, also those of a
+/// writer that did not move it.
 ///
-/// Empty messages shift the slots of the second lap by half a slot, or a stamp would only ever stand on a stamp.
+/// Empty messages shift the slots of the second lap by half a slot, or a stamp would only ever stand on a stamp. Which
+/// message has to move the reader is a matter of the layout, so several are tried.
 #[test]
 fn moved_reader_may_look() {
-    model(|| {
-        let bus = many();
-        let (mut reader, writer) = (bus.subscribe_evictable("").unwrap(), bus.writer().unwrap());
-        let successor = bus.writer().unwrap();
-        let reader = thread::spawn(move || {
-            // Whatever it finds: once when it is moved, and once where it then stands.
-            for _ in 0..2 {
-                let _ = reader.try_read(|_, _| ());
+    for before in 2 * SLOTS..2 * SLOTS + 4 {
+        model(move || {
+            let bus = many();
+            let (mut reader, writer) = (bus.subscribe_evictable("").unwrap(), bus.writer().unwrap());
+            let (mover, begun) = (bus.writer().unwrap(), Arc::new(loom::sync::atomic::AtomicBool::new(false)));
+            let begin = Arc::clone(&begun);
+            let reader = thread::spawn(move || {
+                // Relaxed: only to look late, without learning what the first writer did.
+                if begun.load(Ordering::Relaxed) {
+                    // Whatever it finds: once when it is moved, and once where it then stands.
+                    for _ in 0..2 {
+                        let _ = reader.try_read(|_, _| ());
+                    }
+                }
+                reader
+            });
+            for place in 0..before {
+                let bytes = if place % SLOTS == 0 { &[] } else { &payload(place)[..] };
+                writer.try_write_bytes(1, 2, bytes).unwrap();
             }
-            reader
+            begin.store(true, Ordering::Relaxed);
+            let mover = thread::spawn(move || {
+                let _ = try_put(&mover, 0);
+                mover
+            });
+            mover.join().unwrap();
+            reader.join().unwrap();
         });
-        // Stops when the reader stands in the way.
-        let lap = |writer: &RingWriter| {
-            (0..SLOTS)
-                .all(|place| writer.try_write_bytes(1, 2, &payload(place)[..BYTES.min(8 * usize::from(place))]).is_ok())
-        };
-        let _ = lap(&writer) && lap(&writer);
-        let successor = thread::spawn(move || {
-            lap(&successor);
-            successor
-        });
-        successor.join().unwrap();
-        reader.join().unwrap();
-    });
+    }
 }
 
 /// An evictable reader does not fall asleep over messages because a writer tried to move it at the moment it looked.
@@ -599,8 +621,9 @@ sleeping! {
 fn message_wakes_reader<B: MessageBus>(bus: B) {
     let (mut reader, writer) = (bus.subscribe("").unwrap(), bus.writer().unwrap());
     let writer = thread::spawn(move || {
-        try_put(&writer, 1).unwrap();
-        writer.try_write(1, 2, BYTES, |bytes| bytes.fill(2)).unwrap();
+        writer.try_write(1, 2, BYTES, |bytes| bytes.fill(1)).unwrap();
+        // Last, so that no later message makes up for its wake-up.
+        try_put(&writer, 2).unwrap();
         writer
     });
     assert_eq!(get(&mut reader), 1);

@@ -557,6 +557,44 @@ fn what_workers_write_after_the_end_is_counted() {
 }
 
 #[test]
+fn nobody_goes_beyond_the_end() {
+    within("nobody goes beyond the end", || {
+        let [(first, open_first), (second, open_second), (third, open_third)] = [gate(), gate(), gate()];
+        let config = Config::new(move |who, what, _| {
+            let held = match (who, what) {
+                (2, What::Message(0)) => &first,
+                (1, What::Message(5)) => &second,
+                (1, What::Message(10)) => &third,
+                (2, What::Message(number)) if number < 20 => return vec![Act::Send(100 + number)],
+                _ => return Vec::new(),
+            };
+            let _ = held.lock().unwrap().recv();
+            Vec::new()
+        });
+        let messenger = Trio::with_options(CircularBus::new(4096).unwrap(), patient());
+        let handles = messenger.run(&config);
+        let writer = messenger.writer().unwrap();
+        for number in 0..20 {
+            write(&writer, number).unwrap();
+        }
+        wait_until("Alpha and Beta are held", || config.numbers(1).last() == Some(&5) && config.numbers(2) == [0]);
+        messenger.stop();
+        // Alpha goes on and is held in the middle of a batch before the end is fixed, because Beta is still held.
+        drop(open_second);
+        wait_until("Alpha is held again", || config.numbers(1).last() == Some(&10));
+        // Now Beta has the end fixed, answers what comes before it, and ends: its answers come after the end.
+        drop(open_first);
+        wait_until("Beta has ended", || config.count(2, What::Stop) == 1);
+        drop(open_third);
+        let summary = handles.join().unwrap();
+        assert_eq!((summary.after_stop, summary.left), (19, vec![]));
+        for who in 1..=3 {
+            assert!(config.numbers(who).into_iter().eq(0..20), "{who}: {:?}", config.numbers(who));
+        }
+    });
+}
+
+#[test]
 fn outboxes_pending_at_the_stop_are_flushed_before_the_end_is_fixed() {
     const ANSWERS: u64 = 200;
     let config = Config::new(|who, what, _| match (who, what) {

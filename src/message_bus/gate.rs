@@ -168,8 +168,8 @@ impl<'a> Gate<'a> {
         }
     }
 
-    /// How many messages the evictable reader `index` was moved past since it last asked. To be asked after it was found
-    /// [moved](Pin::Moved).
+    /// How many messages the evictable reader `index` was moved past since it last asked. To be asked after it was
+    /// found [moved](Pin::Moved).
     pub(super) fn take_lost(self, index: usize) -> u64 {
         self.control().reader(index).lost().swap(0, Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! [`RingReader`]: the reading side of a ring. Gating readers look at messages in place; evictable ones copy each message
-//! out while they are pinned.
+//! [`RingReader`]: the reading side of a ring. Gating readers look at messages in place; evictable ones copy each
+//! message out while they are pinned.
 
 use super::circular_bus::Shared;
 use super::gate::{CLOSED, Kind, Pin};
