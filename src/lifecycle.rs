@@ -27,10 +27,13 @@ pub struct Options {
     /// Which core a worker's thread is pinned to, by the worker's name. A refusal is a [`Report::NotPinned`].
     pub pin: Vec<(&'static str, usize)>,
     /// Called, on the thread where it happened, with whatever goes wrong without ending anything.
-    pub on_report: Option<Arc<dyn Fn(&Report) + Send + Sync>>,
+    pub on_report: Option<OnReport>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
 }
+
+/// What an [`Options::on_report`] is.
+pub type OnReport = Arc<dyn Fn(&Report) + Send + Sync>;
 
 impl Default for Options {
     fn default() -> Self {

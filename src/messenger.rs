@@ -13,7 +13,9 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 use std::thread;
 
-pub use crate::lifecycle::{Cause, Failure, Left, OnPanic, Options, RunError, StartError, Summary, SystemClock};
+pub use crate::lifecycle::{
+    Cause, Failure, Left, OnPanic, OnReport, Options, RunError, StartError, Summary, SystemClock,
+};
 
 /// The handlers of the routing table `T` on the bus `B`.
 pub struct Messenger<B, T> {

@@ -118,7 +118,7 @@ mod tests {
             let mut looks = 0u32;
             while other.load(Ordering::Acquire) < round {
                 looks += 1;
-                if looks % 1024 == 0 { yield_now() } else { spin_loop() }
+                if looks.is_multiple_of(1024) { yield_now() } else { spin_loop() }
             }
         };
         let end = Instant::now() + limit;

@@ -1,7 +1,8 @@
-//! Workers that write more than the ring takes: nobody hangs, nothing is lost, doubled or overtaken, outboxes stay small.
+//! Workers that write more than the ring takes: nobody hangs, nothing is lost, doubled or overtaken, outboxes stay
+//! small.
 //!
-//! Every handler here sends its messages in numbered streams and checks, for each stream it hears, that the numbers come
-//! one after the other: what arrives is then counted only. A chain reaction is kept finite by a common budget; what has
+//! Every handler here sends its messages in numbered streams and checks, for each stream it hears, that the numbers
+//! come one after the other: what arrives is then counted only. A chain reaction is kept finite by a common budget; what has
 //! none must end in an error that names its worker. The seeded tests at the end step the workers in random order on one
 //! thread, so that a fault found there can be repeated by its seed.
 
@@ -46,7 +47,7 @@ const FANS: &[u64] = if cfg!(miri) { &[1, 10] } else { &[1, 2, 10, 100] };
 /// How many bytes an outbox may hold that is to overflow.
 const LIMIT: usize = if cfg!(miri) { 2048 } else { 16 * 1024 };
 
-// ---------------------------------------------------------------------------------------------------------- handlers
+// ------------------------------------------------------------------------------------------------------------ handlers
 
 struct Load {
     stream: u64,
@@ -214,7 +215,7 @@ impl<const ID: u16> Handle<Load> for Flood<ID> {
                 mix(state) % (plan.fan[id] + 1)
             }
         };
-        if message.number % plan.every[id] == 0 && fan != 0 {
+        if message.number.is_multiple_of(plan.every[id]) && fan != 0 {
             let granted = plan.budget.fetch_sub(fan as i64, SeqCst).clamp(0, fan as i64);
             self.emit(granted as u64, writer);
         }
@@ -254,7 +255,7 @@ impl Handle<Empty> for Flood<1> {
     }
 }
 
-// ------------------------------------------------------------------------------------------------------------ tables
+// -------------------------------------------------------------------------------------------------------------- tables
 
 Messenger! {
     type Solo;
@@ -418,7 +419,7 @@ on_both_buses! {
     whoever_is_never_done_starves_nobody;
 }
 
-// --------------------------------------------------------------------------------------------------------- with threads
+// -------------------------------------------------------------------------------------------------------- with threads
 
 fn a_worker_floods_itself<B: MessageBus>(bus: impl Fn() -> B) {
     for &fan in FANS {
@@ -699,14 +700,14 @@ fn one_life(seed: u64) {
         let chosen = random.next(8) as usize;
         if chosen < 6 {
             workers.iter_mut().nth(chosen % 3).unwrap().step();
-        } else if moment * 2 < stops_at || seed % 2 == 0 {
+        } else if moment * 2 < stops_at || seed.is_multiple_of(2) {
             match put(&plan, |bytes| writer.try_write_bytes(OUTSIDE, Load::ID, bytes)) {
                 Ok(()) | Err(WriteError::Full) => {}
                 Err(other) => panic!("{other}"),
             }
         }
     }
-    if seed % 2 == 1 && seed % 3 != 0 {
+    if seed % 2 == 1 && !seed.is_multiple_of(3) {
         // Nobody has anything to do, or all panicked: then nothing may be left anywhere.
         settle(&mut workers);
         for (reader, who) in messenger.stats().readers.iter().zip(&*living(&messenger.stats())) {

@@ -607,6 +607,7 @@ macro_rules! sleeping {
 
 sleeping! {
     message_wakes_reader
+    message_wakes_all_readers
     room_wakes_writer
     leaving_reader_wakes_writer
     finished_claim_wakes_writer
@@ -628,6 +629,23 @@ fn message_wakes_reader<B: MessageBus>(bus: B) {
     });
     assert_eq!(get(&mut reader), 1);
     assert_eq!(get(&mut reader), 2);
+    writer.join().unwrap();
+}
+
+/// All readers that sleep are woken by one message.
+fn message_wakes_all_readers<B: MessageBus>(bus: B) {
+    let (mut reader, mut other) = (bus.subscribe("").unwrap(), bus.subscribe("").unwrap());
+    let writer = bus.writer().unwrap();
+    let other = thread::spawn(move || {
+        assert_eq!(get(&mut other), 1);
+        other
+    });
+    let writer = thread::spawn(move || {
+        try_put(&writer, 1).unwrap();
+        writer
+    });
+    assert_eq!(get(&mut reader), 1);
+    other.join().unwrap();
     writer.join().unwrap();
 }
 
@@ -1041,10 +1059,13 @@ fn leaving_worker_wakes_the_next<B: MessageBus>(bus: B) {
     let thread = thread::spawn(move || {
         second.wait_until(None, Interest::Room, |_| younger.has_room(BYTES));
         try_put(&younger, 2).unwrap();
+        younger.give_up_ticket();
         (second, younger)
     });
     drop(first);
     thread.join().unwrap();
+    // The queue is empty, although the worker that left still has its writer.
+    try_put(&bus.writer().unwrap(), 3).unwrap();
     drop(older);
 }
 

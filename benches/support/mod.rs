@@ -34,7 +34,7 @@ fn lines(bytes: &[u8]) -> u64 {
 
 impl Message {
     pub fn new(size: usize, writer: usize) -> Message {
-        assert!(size >= 32 && size % 8 == 0);
+        assert!(size >= 32 && size.is_multiple_of(8));
         let words = (0..size / 8).flat_map(|index| (index as u64).wrapping_mul(MULTIPLIER).to_le_bytes());
         Message { bytes: words.collect(), writer: writer as u64 }
     }

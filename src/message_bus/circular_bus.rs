@@ -149,7 +149,7 @@ impl<C: Claim, W: WaitStrategy> CircularBus<C, W> {
         if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
             return Err(BusError::Capacity { asked: capacity });
         }
-        if start % SLOT_ALIGN != 0 {
+        if !start.is_multiple_of(SLOT_ALIGN) {
             return Err(BusError::Start { asked: start });
         }
         let capacity = capacity as u64;

@@ -360,7 +360,7 @@ impl<'a> Gate<'a> {
         // SYNC POINT gate.lock
         while control.lock().compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
             looks = looks.wrapping_add(1);
-            if looks % 64 == 0 { yield_now() } else { spin_loop() }
+            if looks.is_multiple_of(64) { yield_now() } else { spin_loop() }
         }
         Locked(control)
     }

@@ -9,7 +9,7 @@ use crate::sync::{Arc, Ordering};
 use crate::traits::{Header, Interest, ReadError, Reader, SubscribeError};
 use std::time::{Duration, Instant};
 
-/// A reader of a [`CircularBus`]. Dropping it ends the subscription.
+/// A reader of a [`CircularBus`](super::CircularBus). Dropping it ends the subscription.
 #[derive(Debug)]
 pub struct RingReader<W: WaitStrategy = Adaptive> {
     shared: Arc<Shared>,

@@ -245,7 +245,7 @@ impl Ring {
 
     #[inline(always)]
     fn offset(&self, position: u64) -> usize {
-        debug_assert!(position % SLOT_ALIGN == 0);
+        debug_assert!(position.is_multiple_of(SLOT_ALIGN));
         control::SIZE + (position & self.mask) as usize
     }
 }

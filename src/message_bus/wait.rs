@@ -236,7 +236,7 @@ pub(super) fn wait_until<R: Sleeper>(
         if !parks && ended(reader) {
             return;
         }
-        if !parks && look % 64 != 0 {
+        if !parks && !look.is_multiple_of(64) {
             continue;
         }
         let silent = reader.unblock();

@@ -60,7 +60,7 @@ mod mapped {
         /// If the word is not aligned or not inside the region: a bug of the caller, never of a user's input.
         #[inline]
         pub(crate) fn word(&self, offset: usize) -> &AtomicU64 {
-            assert!(offset % 8 == 0 && offset <= self.last_word, "no word at {offset}");
+            assert!(offset.is_multiple_of(8) && offset <= self.last_word, "no word at {offset}");
             // SAFETY: aligned and in bounds, checked above.
             unsafe { self.word_unchecked(offset) }
         }
@@ -72,7 +72,7 @@ mod mapped {
         /// `offset` is a multiple of 8 and `offset + 8 <= len`.
         #[inline(always)]
         pub(crate) unsafe fn word_unchecked(&self, offset: usize) -> &AtomicU64 {
-            debug_assert!(offset % 8 == 0 && offset + 8 <= self.len);
+            debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.len);
             // SAFETY: in bounds and aligned by the caller's promise, since the base is page aligned; the mapping lives
             // as long as `self`; every bit pattern is an `AtomicU64`, and plain access to the same bytes never runs at
             // the same time (the promise of `with_bytes` and `with_bytes_mut`).

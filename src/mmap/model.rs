@@ -46,7 +46,7 @@ impl Region {
     }
 
     pub(crate) fn word(&self, offset: usize) -> &AtomicU64 {
-        assert!(offset % 8 == 0);
+        assert!(offset.is_multiple_of(8));
         self.pace();
         &self.words[offset / 8].atomic
     }
