@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The models of tests/loom.rs: small scenes with the real bus, in every interleaving and with every outcome that the
 # memory model allows, up to two preemptions (one scene without a bound). LOOM_MAX_PREEMPTIONS=3 looks deeper.
-# About a minute; with three preemptions about half an hour. Arguments are passed on: a name runs the models like it.
+# Less than a minute once built. Arguments are passed on: a name runs the models like it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export LOOM_MAX_PREEMPTIONS=${LOOM_MAX_PREEMPTIONS:-2}

@@ -518,3 +518,6 @@ impl Entry {
         &mut self.memory[self.start..self.start + self.size]
     }
 }
+
+#[cfg(all(test, rust_messenger_loom))]
+mod model;

@@ -955,6 +955,25 @@ fn a_closed_bus_is_read_to_its_end<B: MessageBus>(make: impl Fn() -> B) {
     assert_eq!(late.try_read(|_, _| ()), Err(ReadError::Closed));
 }
 
+/// Law 8: a message that is being written at the close is not behind the end: readers wait for it.
+fn a_fill_in_flight_is_before_the_end<B: MessageBus>(make: impl Fn() -> B) {
+    let bus = make();
+    let mut reader = bus.subscribe("reader").unwrap();
+    let mut tap = bus.subscribe_evictable("tap").unwrap();
+    thread::scope(|scope| {
+        let (held, owner) = hold(scope, bus.writer().unwrap(), 40);
+        bus.close();
+        assert_eq!(reader.try_read(|_, _| ()), Err(ReadError::Empty));
+        assert_eq!(tap.try_read(|_, _| ()), Err(ReadError::Empty));
+        held.go_on();
+        assert_eq!(owner.join().unwrap().0, Ok(()), "it was claimed before the close");
+    });
+    for reader in [&mut reader, &mut tap] {
+        assert_eq!(reader.try_read(|_, bytes| bytes == [0xAA; 40]), Ok(true));
+        assert_eq!(reader.try_read(|_, _| ()), Err(ReadError::Closed));
+    }
+}
+
 /// Law 8: whatever an outsider's `write` has accepted is read, however close to the close it came.
 fn nothing_accepted_is_lost_at_the_close<B: MessageBus>(make: impl Fn() -> B) {
     for round in 0..if cfg!(miri) { 3 } else { 50 } {
@@ -1404,6 +1423,7 @@ macro_rules! contract {
                 no_wake_up_is_lost
                 no_waiting_writer_is_forgotten
                 a_closed_bus_is_read_to_its_end
+                a_fill_in_flight_is_before_the_end
                 nothing_accepted_is_lost_at_the_close
                 a_close_ends_every_wait
                 waiting_for_room_ends_on_a_closed_bus

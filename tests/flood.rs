@@ -39,7 +39,10 @@ const IDS: usize = 12;
 const OUTSIDE: u16 = 11;
 
 /// How many messages a chain reaction may send.
-const BUDGET: i64 = if cfg!(miri) { 40 } else { 8_000 };
+const BUDGET: i64 = if cfg!(miri) { 20 } else { 8_000 };
+
+/// How many messages do not fit into the ring and are on their way from the start.
+const SURPLUS: u64 = if cfg!(miri) { 8 } else { 2 * SLOTS };
 
 /// How many messages are sent for one that is received.
 const FANS: &[u64] = if cfg!(miri) { &[1, 10] } else { &[1, 2, 10, 100] };
@@ -56,7 +59,10 @@ struct Load {
 
 impl Load {
     fn size(&self) -> usize {
-        SMALLEST + mix(self.stream << 32 ^ self.number) as usize % (LARGEST - SMALLEST + 1)
+        let size = SMALLEST + mix(self.stream << 32 ^ self.number) as usize % (LARGEST - SMALLEST + 1);
+        // Miri (nightly of May 2026) stops with an internal error, "cannot have empty store buffer", when a word that
+        // was an atomic in an earlier lap is overwritten in part and then becomes an atomic again.
+        if cfg!(miri) { size.next_multiple_of(8) } else { size }
     }
 }
 
@@ -424,11 +430,11 @@ on_both_buses! {
 fn a_worker_floods_itself<B: MessageBus>(bus: impl Fn() -> B) {
     for &fan in FANS {
         let mut plan = Plan::new();
-        plan.start[1] = 3 * SLOTS;
+        plan.start[1] = SLOTS + SURPLUS;
         plan.fan = [fan; IDS];
         let plan = Arc::new(plan);
         let stats =
-            run_until_quiet!(Solo::with_options(bus(), patient()), plan, 3 * SLOTS + BUDGET as u64, &[(1, &[1])]);
+            run_until_quiet!(Solo::with_options(bus(), patient()), plan, SLOTS + SURPLUS + BUDGET as u64, &[(1, &[1])]);
         assert!(high_water(&stats, "Alpha") != 0, "no outbox was needed: this was no flood");
     }
 }
@@ -436,21 +442,21 @@ fn a_worker_floods_itself<B: MessageBus>(bus: impl Fn() -> B) {
 fn two_workers_flood_each_other<B: MessageBus>(bus: impl Fn() -> B) {
     for &fan in FANS {
         let mut plan = Plan::new();
-        plan.start[1] = 2 * SLOTS;
-        plan.start[2] = 2 * SLOTS;
+        plan.start[1] = SLOTS + SURPLUS;
+        plan.start[2] = SURPLUS;
         plan.fan = [fan; IDS];
         let plan = Arc::new(plan);
         let stats = run_until_quiet!(
             Cycle::with_options(bus(), patient()),
             plan,
-            4 * SLOTS + BUDGET as u64,
+            SLOTS + 2 * SURPLUS + BUDGET as u64,
             &[(1, &[2]), (2, &[1])]
         );
         assert!(high_water(&stats, "Alpha") != 0 && high_water(&stats, "Beta") != 0);
         if fan == 1 {
             // The number of messages on their way stays what it was at the start.
             let most = high_water(&stats, "Alpha").max(high_water(&stats, "Beta"));
-            assert!(most <= 4 * SLOTS * COST, "an outbox of {most} bytes");
+            assert!(most <= (SLOTS + 2 * SURPLUS) * COST, "an outbox of {most} bytes");
         }
     }
 }
@@ -483,7 +489,7 @@ fn an_outbox_holds_what_one_ring_of_input_makes<B: MessageBus>(bus: impl Fn() ->
 
 fn eight_floods_beside_a_slow_reader<B: MessageBus>(bus: impl Fn() -> B) {
     let mut plan = Plan::new();
-    plan.start[1..=8].fill(2 * SLOTS / 8 + 1);
+    plan.start[1..=8].fill((SLOTS + SURPLUS) / 8 + 1);
     plan.fan[9] = 0;
     plan.pause[9] = Duration::from_micros(20);
     plan.budget = AtomicI64::new(BUDGET / 4);
@@ -493,7 +499,7 @@ fn eight_floods_beside_a_slow_reader<B: MessageBus>(bus: impl Fn() -> B) {
     let stats = run_until_quiet!(
         Nine::with_options(bus(), patient()),
         plan,
-        8 * (2 * SLOTS / 8 + 1) + BUDGET as u64 / 4,
+        8 * ((SLOTS + SURPLUS) / 8 + 1) + BUDGET as u64 / 4,
         &routes
     );
     assert_eq!(plan.received(9), plan.total_sent());
@@ -502,11 +508,15 @@ fn eight_floods_beside_a_slow_reader<B: MessageBus>(bus: impl Fn() -> B) {
 
 fn writes_inside_of_writes_go_through_the_outbox_too<B: MessageBus>(bus: impl Fn() -> B) {
     let mut plan = Plan::new();
-    plan.start[1] = 2 * SLOTS;
+    plan.start[1] = SLOTS / 2 + SURPLUS;
     plan.nested = true;
     let plan = Arc::new(plan);
-    let stats =
-        run_until_quiet!(Solo::with_options(bus(), patient()), plan, 2 * (2 * SLOTS + BUDGET as u64), &[(1, &[1])]);
+    let stats = run_until_quiet!(
+        Solo::with_options(bus(), patient()),
+        plan,
+        2 * (SLOTS / 2 + SURPLUS + BUDGET as u64),
+        &[(1, &[1])]
+    );
     let [outer, inner] = [&plan.sent[1], &plan.sent[IDS + 1]].map(|sent| sent.load(SeqCst));
     assert_eq!(outer, inner);
     assert!(high_water(&stats, "Alpha") != 0);
@@ -554,7 +564,7 @@ fn messages_of_no_bytes_fill_an_outbox_too<B: MessageBus>(bus: impl Fn() -> B) {
 }
 
 fn a_stop_ends_a_flood<B: MessageBus>(bus: impl Fn() -> B) {
-    for population in [1, SLOTS / 2, if cfg!(miri) { SLOTS } else { 4 * SLOTS }] {
+    for population in [1, SLOTS / 2, SLOTS / 2 + SURPLUS].into_iter().skip(if cfg!(miri) { 2 } else { 0 }) {
         let mut plan = Plan::new();
         plan.start[1] = population;
         plan.start[2] = population;
@@ -593,7 +603,7 @@ fn whoever_is_never_done_starves_nobody<B: MessageBus>(bus: impl Fn() -> B) {
 /// one message for ten of those.
 fn greedy() -> Plan {
     let mut plan = Plan::new();
-    plan.start[1] = 4 * SLOTS;
+    plan.start[1] = SLOTS + SURPLUS;
     plan.every[2] = 10;
     plan.fan[3] = 0;
     plan.budget = AtomicI64::new(i64::MAX);
@@ -681,7 +691,7 @@ fn one_life(seed: u64) {
     let mut plan = Plan::new();
     plan.random = AtomicU64::new(mix(seed ^ 0xABCD) | 1);
     for id in 1..=3 {
-        plan.start[id] = random.next(3) * random.next(2 * SLOTS);
+        plan.start[id] = random.next(3) * random.next(SURPLUS);
         plan.fan[id] = [0, 1, 2, 3, 10][random.next(5) as usize];
         plan.every[id] = 1 + random.next(3);
     }
@@ -747,7 +757,7 @@ fn living(stats: &Stats) -> Vec<u16> {
 #[test]
 fn random_lives_of_three_workers() {
     within("random lives", || {
-        for seed in 0..if cfg!(miri) { 5 } else { 1500 } {
+        for seed in 0..if cfg!(miri) { 4 } else { 1500 } {
             let life = thread::Builder::new().name(format!("the life with seed {seed}"));
             // A thread of its own gives a panic the seed as its name.
             if let Err(panic) = life.spawn(move || one_life(seed)).unwrap().join() {

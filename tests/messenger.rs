@@ -558,6 +558,11 @@ fn what_workers_write_after_the_end_is_counted() {
         write(&writer, number).unwrap();
     }
     messenger.stop();
+    while config.numbers(1).len() < 10 {
+        assert_eq!(workers.step(), Step::Worked);
+    }
+    // The answers are on the bus now; stopping once more does not bring them before the end.
+    messenger.stop();
     assert_eq!(settle(&mut workers), Step::Finished);
     let summary = workers.conclude().unwrap();
     assert_eq!(summary.after_stop, 10, "one answer to each of the ten");
@@ -566,6 +571,28 @@ fn what_workers_write_after_the_end_is_counted() {
         assert!(config.numbers(who).into_iter().eq(0..10), "the drain ends where the stop came");
         assert_eq!(config.calls(who).last_chunk(), Some(&[What::Stop, What::Dropped]));
     }
+}
+
+#[test]
+fn no_on_loop_once_the_end_is_fixed() {
+    let config = Config::new(|_, what, _| match what {
+        What::Start => vec![Act::Deadline(Some(Time::default()))],
+        _ => Vec::new(),
+    });
+    let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), patient());
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    let writer = messenger.writer().unwrap();
+    for number in 0..3 {
+        write(&writer, number).unwrap();
+    }
+    messenger.stop();
+    assert_eq!(settle(&mut workers), Step::Finished);
+    workers.conclude().unwrap();
+    let messages = (0..3).map(What::Message);
+    let calls: Vec<_> =
+        [What::New, What::Start].into_iter().chain(messages).chain([What::Stop, What::Dropped]).collect();
+    assert_eq!(config.calls(1), calls, "the timer is due, but what it sent would come too late");
 }
 
 #[test]
@@ -1038,6 +1065,24 @@ fn a_handler_that_cannot_go_on_says_so() {
             }
         });
     }
+
+    // In the middle of a batch, too.
+    let config = Config::new(move |_, what, _| match what {
+        What::Message(1) => vec![Act::Fail("no such device")],
+        _ => Vec::new(),
+    });
+    let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), patient());
+    let mut workers = messenger.workers(&config).unwrap();
+    let writer = messenger.writer().unwrap();
+    for number in 0..4 {
+        write(&writer, number).unwrap();
+    }
+    assert_eq!(settle(&mut workers), Step::Finished);
+    let error = workers.conclude().unwrap_err();
+    assert_eq!(config.numbers(1), [0, 1]);
+    assert_eq!(config.calls(1).last_chunk(), Some(&[What::Stop, What::Dropped]));
+    let [Left { worker: "Alpha", unread: 2, unsent: 0, .. }] = error.summary.left[..] else { panic!("{error:?}") };
+
     let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), patient());
     let handles = messenger.run(&Config::idle());
     messenger.writer().unwrap().fail("seen from outside");
@@ -1108,6 +1153,8 @@ fn what_cannot_be_sent_is_reported_with_a_pending_outbox_too() {
     });
     let messenger = Solo::with_options(bus, gathering(&reports));
     let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    assert_eq!(reports.lock().unwrap().len(), 1, "at once, not when its turn in the outbox comes");
     settle(&mut workers);
     assert!(config.numbers(1).into_iter().eq((0..20).chain([21])));
     assert_eq!(reports.lock().unwrap().len(), 1);
@@ -1215,12 +1262,14 @@ fn stepped_workers_live_in_virtual_time() {
     settle(&mut workers);
     assert_eq!(config.numbers(1), [1, 2, 77]);
     assert_eq!(deadline(&mut workers), None);
-    // The stop's deadline is in the same time.
+    // The stop's deadline is in the same time, and a second stop does not put it off.
+    messenger.stop();
+    clock.0.store(1_500_000_000, Ordering::Relaxed);
     messenger.stop();
     assert_eq!(deadline(&mut workers), Some(Time::from_nanos(2_000_000_000)));
     assert_eq!(settle(&mut workers), Step::Finished);
     assert_eq!(workers.conclude().unwrap(), Default::default());
-    assert!(config.log().iter().all(|entry| entry.now <= Time::from_nanos(1_000_000_000)), "no other clock was asked");
+    assert!(config.log().iter().all(|entry| entry.now <= Time::from_nanos(1_500_000_000)), "no other clock was asked");
 }
 
 #[test]

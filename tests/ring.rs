@@ -13,6 +13,7 @@ use rust_messenger::message_bus::{
 use rust_messenger::traits::{BusWriter, MessageBus, Publish, ReadError, Reader, WriteError};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -349,26 +350,37 @@ fn claims_of_both_kinds_on_64_kib() {
 #[test]
 #[cfg_attr(miri, ignore = "Miri sees the race itself, in `evictable_readers_account_for_everything`")]
 fn a_copy_is_not_moved_under_its_reader() {
+    /// Lets the writer end when a reader does, by a panic as well.
+    struct Done<'a>(&'a AtomicU64);
+
+    impl Drop for Done<'_> {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
     within("a_copy_is_not_moved_under_its_reader", || {
-        let count = 3000;
         let bus = ring::<ManyWriters>(512 * 1024, 0);
         let size = bus.max_payload();
+        let running = AtomicU64::new(2);
         thread::scope(|scope| {
             for _ in 0..2 {
                 let mut tap = bus.subscribe_evictable("tap").unwrap();
+                let running = &running;
                 scope.spawn(move || {
-                    let mut accounted = 0;
-                    while accounted < count {
-                        let read = tap.read(|_, bytes| {
+                    let _done = Done(running);
+                    let (mut accounted, mut received, mut lags) = (0, 0, 0);
+                    while received < 1500 || lags < 150 {
+                        let read = tap.try_read(|_, bytes| {
                             let first = bytes[0];
                             assert_eq!(bytes.len(), size);
-                            assert!(bytes.iter().step_by(256).all(|&byte| byte == first), "a torn copy");
+                            assert!(bytes.iter().step_by(1024).all(|&byte| byte == first), "a torn copy");
                             assert_eq!(first, accounted as u8, "neither received nor counted as lost");
                         });
                         match read {
-                            Ok(()) => accounted += 1,
-                            Err(ReadError::Lagged(lost)) => accounted += lost,
-                            Err(ReadError::Empty) => {}
+                            Ok(()) => (accounted, received) = (accounted + 1, received + 1),
+                            Err(ReadError::Lagged(lost)) => (accounted, lags) = (accounted + lost, lags + 1),
+                            Err(ReadError::Empty) => thread::yield_now(),
                             Err(ReadError::Closed) => panic!("nobody closed it"),
                         }
                     }
@@ -376,9 +388,12 @@ fn a_copy_is_not_moved_under_its_reader() {
             }
             let writer = bus.writer().unwrap();
             let mut payload = vec![0; size];
-            for number in 0..count {
+            for number in 0_u64.. {
                 payload.fill(number as u8);
                 writer.write_bytes(1, 1, &payload).unwrap();
+                if running.load(Ordering::Relaxed) == 0 {
+                    break;
+                }
             }
         });
     });
