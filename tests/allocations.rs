@@ -75,6 +75,10 @@ fn one_thread<B: MessageBus>(bus: &B) {
     let mut tap = bus.subscribe_evictable("tap").unwrap();
     let writer = bus.writer().unwrap();
     let mut buffer = [0; LARGEST];
+    // What the tap copies to grows to the largest message, which chance need not put into the first lap.
+    writer.try_write_bytes(1, 1, &buffer).unwrap();
+    assert_eq!(reader.try_read(|_, bytes| bytes.len()), Ok(LARGEST));
+    assert_eq!(tap.try_read(|_, bytes| bytes.len()), Ok(LARGEST));
     let mut number = 0;
     let mut lags = 0;
     let mut full = 0;

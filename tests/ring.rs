@@ -838,7 +838,7 @@ proptest! {
 
     #[test]
     fn a_ring_is_a_queue_for_each_reader(
-        steps in prop::collection::vec(step(), 1..if cfg!(miri) { 60 } else { 200 }),
+        steps in prop::collection::vec(step(), 1..if cfg!(miri) { 25 } else { 200 }),
         start in prop::sample::select(STARTS),
     ) {
         run_model::<ManyWriters>(1024, start, true, &steps);

@@ -14,6 +14,9 @@ const FETCH_ADD_WRITERS: u64 = if cfg!(rust_messenger_loom) { 2 } else { 16 };
 /// The part of a ring that is kept free for fetch-and-add to overshoot into.
 const RESERVE: u64 = 16;
 
+/// How far ahead of its claims a writer has lines fetched: about what it fills while one comes from another core.
+const PREFETCH: u64 = 1024;
+
 /// From where a writer writes: decides how far it may fill the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -85,6 +88,7 @@ impl sealed::Claim for ManyWriters {
     #[allow(private_interfaces)]
     fn claim(&self, ring: &Ring, len: u64, role: Role) -> Option<u64> {
         if len <= self.fetch_add_max && ahead(self.limit.get(), self.seen.get()) >= len as i64 {
+            prefetch(ring, self.seen.get(), self.limit.get());
             return Some(self.fetch_add(ring, len));
         }
         self.claim_near_limit(ring, len, role)
@@ -169,6 +173,7 @@ impl sealed::Claim for OneWriter {
         }
         let position = self.tail.get();
         let end = position.wrapping_add(len);
+        prefetch(ring, position, self.limit.get());
         self.tail.set(end);
         ring.control().tail().store(end, Ordering::Release); // SYNC POINT claim.tail
         Some(position)
@@ -182,6 +187,16 @@ impl sealed::Claim for OneWriter {
             self.limit.set(limit(ring, end, role.span(ring)));
         }
         ahead(self.limit.get(), end) >= 0
+    }
+}
+
+/// Fetches what a writer that stands at `position` will fill soon, but nothing at or past its limit: a reader may still
+/// be reading there.
+#[inline(always)]
+fn prefetch(ring: &Ring, position: u64, limit: u64) {
+    let soon = position.wrapping_add(PREFETCH);
+    if ahead(limit, soon) > 0 {
+        ring.prefetch(soon);
     }
 }
 

@@ -169,6 +169,13 @@ impl Ring {
         }
     }
 
+    /// Has the line at `position` on its way before a claim gets there. A writer's lines were last in a reader's cache,
+    /// and without this each of its stores, or the next locked claim, waits until they are back.
+    #[inline(always)]
+    pub(super) fn prefetch(&self, position: u64) {
+        self.region.prefetch_for_writing(self.offset(position));
+    }
+
     /// What stands at `position`.
     ///
     /// Precondition: the caller's cursor gates `position`, or it holds the gate lock and `position` is not before the
@@ -213,6 +220,12 @@ impl Ring {
     fn with_payload_mut<R>(&self, position: u64, size: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
         assert!(size <= self.max_payload(), "claims are no longer than the largest slot");
         let offset = self.offset(position) + SLOT_HEADER as usize;
+        if cfg!(miri) {
+            // Miri knows an atomic word as a whole, and breaks down when plain bytes take the place of half of one.
+            let pad = (slot_len(size) - SLOT_HEADER) as usize - size;
+            // SAFETY: as below; the pad belongs to the slot.
+            unsafe { self.region.with_bytes_mut(offset + size, pad, |pad| pad.fill(0)) }
+        }
         // SAFETY: in bounds, because a slot begins inside the ring and, checked above, ends within the spare bytes;
         // exclusive, because the caller owns the claim (law 4), a claim never reaches past gate + capacity (`claim.rs`)
         // and everything before the gate is released by every reader and finished by every writer (`gate.rs`, law 1).

@@ -79,6 +79,26 @@ mod mapped {
             unsafe { AtomicU64::from_ptr(self.base.add(offset).cast::<u64>()) }
         }
 
+        /// Asks the processor to fetch the cache line at `offset` for writing, where it can be asked. Changes no byte
+        /// and waits for nothing; an offset outside the region is no error.
+        #[inline(always)]
+        pub(crate) fn prefetch_for_writing(&self, offset: usize) {
+            let line = self.base.wrapping_add(offset);
+            // SAFETY: a prefetch is a hint: it accesses no memory in the sense of the language, faults at no address,
+            // and leaves stack and flags alone. Processors of 64 bits without `prefetchw` take it for a no-op.
+            #[cfg(all(target_arch = "x86_64", not(miri)))]
+            unsafe {
+                std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+            }
+            // SAFETY: as above.
+            #[cfg(all(target_arch = "aarch64", not(miri)))]
+            unsafe {
+                std::arch::asm!("prfm pstl1keep, [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+            }
+            #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
+            let _ = line;
+        }
+
         /// Lends `len` bytes at `offset` for reading.
         ///
         /// # Safety

@@ -63,6 +63,9 @@ impl Region {
         word
     }
 
+    /// Nothing that a model could see.
+    pub(crate) fn prefetch_for_writing(&self, _offset: usize) {}
+
     /// # Safety
     ///
     /// As for mapped memory; here loom reports a broken promise.

@@ -6,7 +6,7 @@
 use super::{Drive, Seed, Step, Worker};
 use crate::lifecycle::{Lifecycle, Options};
 use crate::message_bus::wait::Park;
-use crate::message_bus::{CircularBus, ManyWriters, MIN_CAPACITY, RingOptions};
+use crate::message_bus::{CircularBus, MIN_CAPACITY, ManyWriters, RingOptions};
 use crate::routing::{Roster, Visit};
 use crate::traits::{Handler, Header, MessageBus, Router, Time, Writer};
 use std::cell::Cell;
