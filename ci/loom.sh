@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The models of tests/loom.rs: small scenes with the real bus, in every interleaving and with every outcome that the
+# The models of tests/loom.rs and src/worker/model.rs: small scenes with the real bus, in every interleaving and with every outcome that the
 # memory model allows, up to two preemptions (one scene without a bound). LOOM_MAX_PREEMPTIONS=3 looks deeper.
 # Less than a minute once built. Arguments are passed on: a name runs the models like it.
 set -euo pipefail
@@ -9,4 +9,4 @@ echo "Checking the bus under loom, up to $LOOM_MAX_PREEMPTIONS preemptions; each
 echo "A deadlock ends the whole run: it is a wake-up that can be lost."
 export RUSTFLAGS="--cfg rust_messenger_loom"
 export CARGO_TARGET_DIR=target/loom
-cargo test --release --test loom -- --nocapture "$@"
+cargo test --release --lib --test loom -- --nocapture "$@"

@@ -9,8 +9,8 @@ mod support;
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messenger::{Cause, Left, OnPanic, RunError, StartError, Workers};
 use rust_messenger::traits::{
-    Clock, DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Sender,
-    SubscribeError, Time, WriteError, Writer, WriterError,
+    BusWriter, Clock, DeserializeFrom, ExtendedMessage, Handle, Handler, Header, Interest, Message, MessageBus, New,
+    Payload, Publish, ReadError, Reader, Sender, Stats, SubscribeError, Time, WriteError, Writer, WriterError,
 };
 use rust_messenger::worker::Step;
 use rust_messenger::{Messenger, Options};
@@ -1463,6 +1463,33 @@ fn outboxes_flush_in_the_order_in_which_they_became_pending() {
 }
 
 #[test]
+fn writers_from_outside_wait_while_an_outbox_is_pending() {
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Message(15)) => (0..30).map(Act::Send).collect(),
+        _ => Vec::new(),
+    });
+    let messenger = Chain::with_options(CircularBus::new(1024).unwrap(), patient());
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    let writer = messenger.writer().unwrap();
+    for number in 0..16 {
+        write(&writer, number).unwrap();
+    }
+    let step = |workers: &mut Workers, who: usize| workers.iter_mut().nth(who - 1).unwrap().step();
+    // Half of the ring is input. Beta holds it all, so not all of what Alpha makes of it fits.
+    step(&mut workers, 1);
+    step(&mut workers, 1);
+    assert!(messenger.stats().readers[0].outbox_high_water != 0);
+    // Now half of the ring is free, but Alpha was first.
+    step(&mut workers, 2);
+    assert_eq!(write_now(&writer, 100), Err(WriteError::Full));
+    step(&mut workers, 1);
+    settle(&mut workers);
+    write_now(&writer, 100).unwrap();
+    assert!(config.numbers(2).into_iter().eq(0..30));
+}
+
+#[test]
 fn with_a_pending_outbox_only_the_slowest_takes_input() {
     let config = Config::new(|who, what, _| match (who, what) {
         (1, What::Start) => vec![Act::Deadline(Some(Time::default()))],
@@ -1535,6 +1562,160 @@ fn try_send_goes_through_while_there_is_room() {
     assert!(tried[sent as usize..].iter().all(|result| *result == Err(WriteError::Full)));
     assert!(config.numbers(2).into_iter().eq(1..=sent));
     assert_eq!(messenger.stats().readers[0].outbox_high_water, 0, "`try_send` leaves the outbox alone");
+}
+
+/// A ring that notes in which order its readers and writers are given up; for workers that are stepped.
+#[derive(Clone)]
+struct Watched {
+    bus: CircularBus,
+    given_up: Arc<Mutex<Vec<&'static str>>>,
+}
+
+struct Watching<T> {
+    inner: T,
+    name: &'static str,
+    given_up: Arc<Mutex<Vec<&'static str>>>,
+}
+
+impl Watched {
+    fn watch<T>(&self, inner: T, name: &'static str) -> Watching<T> {
+        Watching { inner, name, given_up: Arc::clone(&self.given_up) }
+    }
+}
+
+impl<T> Drop for Watching<T> {
+    fn drop(&mut self) {
+        self.given_up.lock().unwrap().push(self.name);
+    }
+}
+
+impl MessageBus for Watched {
+    type Reader = Watching<<CircularBus as MessageBus>::Reader>;
+    type Writer = Watching<<CircularBus as MessageBus>::Writer>;
+
+    const MANY_WRITERS: bool = true;
+
+    fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
+        Ok(self.watch(self.bus.subscribe(name)?, "reader"))
+    }
+
+    fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
+        Ok(self.watch(self.bus.subscribe_evictable(name)?, "reader"))
+    }
+
+    fn writer(&self) -> Result<Self::Writer, WriterError> {
+        Ok(self.watch(self.bus.writer()?, "writer"))
+    }
+
+    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::Writer, WriterError> {
+        Ok(self.watch(self.bus.worker_writer(&reader.inner)?, "writer"))
+    }
+
+    fn close(&self) {
+        self.bus.close();
+    }
+
+    fn wake(&self) {
+        self.bus.wake();
+    }
+
+    fn tail(&self) -> u64 {
+        self.bus.tail()
+    }
+
+    fn max_payload(&self) -> usize {
+        self.bus.max_payload()
+    }
+
+    fn stats(&self) -> Stats {
+        self.bus.stats()
+    }
+}
+
+impl<R: Reader> Reader for Watching<R> {
+    fn try_read<T>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> T) -> Result<T, ReadError> {
+        self.inner.try_read(deliver)
+    }
+
+    fn ready(&mut self) -> bool {
+        self.inner.ready()
+    }
+
+    fn wait_until(&mut self, _: Option<Duration>, _: Interest, _: impl FnMut(&mut Self) -> bool) {
+        unreachable!("workers that are stepped do not wait");
+    }
+
+    fn unblock(&mut self) -> Option<Duration> {
+        self.inner.unblock()
+    }
+
+    fn position(&self) -> u64 {
+        self.inner.position()
+    }
+
+    fn release(&mut self) {
+        self.inner.release();
+    }
+}
+
+impl<W: Publish> Publish for Watching<W> {
+    fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+        self.inner.try_put(source, message, payload)
+    }
+
+    fn wait_for_room(&self, size: usize) {
+        self.inner.wait_for_room(size);
+    }
+}
+
+impl<W: BusWriter> BusWriter for Watching<W> {
+    fn take_ticket(&self) {
+        self.inner.take_ticket();
+    }
+
+    fn give_up_ticket(&self) {
+        self.inner.give_up_ticket();
+    }
+
+    fn is_slowest(&self) -> bool {
+        self.inner.is_slowest()
+    }
+
+    fn has_room(&self, size: usize) -> bool {
+        self.inner.has_room(size)
+    }
+
+    fn record_outbox(&self, bytes: usize) {
+        self.inner.record_outbox(bytes);
+    }
+}
+
+#[test]
+fn the_ticket_is_given_up_before_the_reader() {
+    // The ticket stands in the reader's entry, which is anybody's as soon as the reader is gone: whoever subscribes
+    // then would take the ticket over, and outsiders would find the bus full for ever.
+    for ending in ["stop", "panic", "drop"] {
+        let given_up = Arc::default();
+        let bus = Watched { bus: CircularBus::new(1024).unwrap(), given_up: Arc::clone(&given_up) };
+        let config = Config::new(move |_, what, _| match what {
+            What::Message(0) if ending == "panic" => vec![Act::Panic("as planned")],
+            _ => Vec::new(),
+        });
+        let messenger = Solo::with_options(bus.clone(), Options { on_panic: OnPanic::Isolate, ..patient() });
+        let mut workers = messenger.workers(&config).unwrap();
+        workers.step();
+        bus.bus.writer().unwrap().write_bytes(OUTSIDE, NUM, &[0; 8]).unwrap();
+        match ending {
+            "stop" => messenger.stop(),
+            "panic" => {}
+            _ => {}
+        }
+        if ending != "drop" {
+            assert_eq!(settle(&mut workers), Step::Finished);
+        }
+        let _ = workers.conclude();
+        assert_eq!(given_up.lock().unwrap()[..2], ["writer", "reader"], "{ending}");
+    }
 }
 
 // ---------------------------------------------------------------------------------------------------------- one writer
