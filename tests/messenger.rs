@@ -1066,22 +1066,27 @@ fn a_handler_that_cannot_go_on_says_so() {
         });
     }
 
-    // In the middle of a batch, too.
-    let config = Config::new(move |_, what, _| match what {
-        What::Message(1) => vec![Act::Fail("no such device")],
-        _ => Vec::new(),
-    });
-    let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), patient());
-    let mut workers = messenger.workers(&config).unwrap();
-    let writer = messenger.writer().unwrap();
-    for number in 0..4 {
-        write(&writer, number).unwrap();
+    // In the middle of a batch, too, and of a drain.
+    for draining in [false, true] {
+        let config = Config::new(move |_, what, _| match what {
+            What::Message(1) => vec![Act::Fail("no such device")],
+            _ => Vec::new(),
+        });
+        let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), patient());
+        let mut workers = messenger.workers(&config).unwrap();
+        let writer = messenger.writer().unwrap();
+        for number in 0..4 {
+            write(&writer, number).unwrap();
+        }
+        if draining {
+            messenger.stop();
+        }
+        assert_eq!(settle(&mut workers), Step::Finished);
+        let error = workers.conclude().unwrap_err();
+        assert_eq!(config.numbers(1), [0, 1]);
+        assert_eq!(config.calls(1).last_chunk(), Some(&[What::Stop, What::Dropped]));
+        let [Left { worker: "Alpha", unread: 2, unsent: 0, .. }] = error.summary.left[..] else { panic!("{error:?}") };
     }
-    assert_eq!(settle(&mut workers), Step::Finished);
-    let error = workers.conclude().unwrap_err();
-    assert_eq!(config.numbers(1), [0, 1]);
-    assert_eq!(config.calls(1).last_chunk(), Some(&[What::Stop, What::Dropped]));
-    let [Left { worker: "Alpha", unread: 2, unsent: 0, .. }] = error.summary.left[..] else { panic!("{error:?}") };
 
     let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), patient());
     let handles = messenger.run(&Config::idle());
