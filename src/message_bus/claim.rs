@@ -14,9 +14,6 @@ const FETCH_ADD_WRITERS: u64 = if cfg!(rust_messenger_loom) { 2 } else { 16 };
 /// The part of a ring that is kept free for fetch-and-add to overshoot into.
 const RESERVE: u64 = 16;
 
-/// How far ahead of its claims a writer has lines fetched: about what it fills while one comes from another core.
-const PREFETCH: u64 = 1024;
-
 /// From where a writer writes: decides how far it may fill the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Role {
@@ -88,7 +85,7 @@ impl sealed::Claim for ManyWriters {
     #[allow(private_interfaces)]
     fn claim(&self, ring: &Ring, len: u64, role: Role) -> Option<u64> {
         if len <= self.fetch_add_max && ahead(self.limit.get(), self.seen.get()) >= len as i64 {
-            prefetch(ring, self.seen.get(), self.limit.get());
+            prefetch(ring, self.seen.get().wrapping_add(Self::PREFETCH), self.limit.get());
             return Some(self.fetch_add(ring, len));
         }
         self.claim_near_limit(ring, len, role)
@@ -102,6 +99,9 @@ impl sealed::Claim for ManyWriters {
 }
 
 impl ManyWriters {
+    /// How far ahead lines are fetched: about what all writers fill while one line comes from another core.
+    const PREFETCH: u64 = 512;
+
     #[inline(always)]
     fn fetch_add(&self, ring: &Ring, len: u64) -> u64 {
         // AcqRel: whoever moved the tail beyond this writer's own limit had seen a newer gate, and hands on the
@@ -156,6 +156,11 @@ pub struct OneWriter {
     limit: Cell<u64>,
 }
 
+impl OneWriter {
+    /// How far ahead lines are fetched: about what is filled while one comes from another core.
+    const PREFETCH: u64 = 1024;
+}
+
 impl sealed::Claim for OneWriter {
     const MANY: bool = false;
 
@@ -173,7 +178,7 @@ impl sealed::Claim for OneWriter {
         }
         let position = self.tail.get();
         let end = position.wrapping_add(len);
-        prefetch(ring, position, self.limit.get());
+        prefetch(ring, position.wrapping_add(Self::PREFETCH), self.limit.get());
         self.tail.set(end);
         ring.control().tail().store(end, Ordering::Release); // SYNC POINT claim.tail
         Some(position)
@@ -190,11 +195,9 @@ impl sealed::Claim for OneWriter {
     }
 }
 
-/// Fetches what a writer that stands at `position` will fill soon, but nothing at or past its limit: a reader may still
-/// be reading there.
+/// Fetches what a writer will fill soon, but nothing at or past its limit: a reader may still be reading there.
 #[inline(always)]
-fn prefetch(ring: &Ring, position: u64, limit: u64) {
-    let soon = position.wrapping_add(PREFETCH);
+fn prefetch(ring: &Ring, soon: u64, limit: u64) {
     if ahead(limit, soon) > 0 {
         ring.prefetch(soon);
     }

@@ -20,9 +20,6 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive> {
     role: Role,
     /// Its entry in the writer table; the last one is shared by all that found no other.
     index: usize,
-    /// What the entry says; not used with the shared one.
-    messages: Cell<u64>,
-    bytes: Cell<u64>,
     /// The ticket of the worker's outbox, or 0.
     ticket: Cell<u64>,
     strategy: PhantomData<fn() -> W>,
@@ -46,18 +43,7 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
             control.workers().fetch_add(1, Ordering::Relaxed);
         }
         let claim = C::new(&shared.ring, index);
-        let entry = control.writer(index);
-        let [messages, bytes] = [entry.messages(), entry.bytes()].map(|word| Cell::new(word.load(Ordering::Relaxed)));
-        Ok(RingWriter {
-            shared: Arc::clone(shared),
-            claim,
-            role,
-            index,
-            messages,
-            bytes,
-            ticket: Cell::new(0),
-            strategy: PhantomData,
-        })
+        Ok(RingWriter { shared: Arc::clone(shared), claim, role, index, ticket: Cell::new(0), strategy: PhantomData })
     }
 
     /// Whether this writer may claim at all now.
@@ -120,12 +106,11 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
             entry.bytes().fetch_add(size as u64, Ordering::Relaxed);
             return;
         }
-        // Nobody else writes to this entry, so the counts need no locked instruction, nor to be read back.
-        let (messages, bytes) = (self.messages.get() + 1, self.bytes.get() + size as u64);
-        self.messages.set(messages);
-        self.bytes.set(bytes);
-        entry.messages().store(messages, Ordering::Relaxed);
-        entry.bytes().store(bytes, Ordering::Relaxed);
+        // Nobody else writes to this entry, so the counts need no locked instruction. Nor private copies: a writer that
+        // waits for its lines has only so many stores to run ahead with.
+        for (word, add) in [(entry.messages(), 1), (entry.bytes(), size as u64)] {
+            word.store(word.load(Ordering::Relaxed).wrapping_add(add), Ordering::Relaxed);
+        }
     }
 
     fn has_room_now(&self, size: usize) -> bool {

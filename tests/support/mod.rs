@@ -9,7 +9,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before it counts as hanging: far more than it needs on the slowest machine.
-pub const PATIENCE: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
+pub const PATIENCE: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 300 });
 
 /// Waits until `condition` holds.
 ///
