@@ -124,8 +124,9 @@ macro_rules! __encoded_message {
 ///
 /// The compiler checks that every receiver is a handler of its worker and handles its message, that no worker routes
 /// one `(source, message)` twice, that no two messages, no two handlers and sources share an id, that no two workers
-/// and no two handlers of a worker share a name, and that every handler is in some route (or marked `#[allow(unrouted)]`).
-/// A message or handler type is spelled the same way in every route. There is no comma between workers.
+/// and no two handlers of a worker share a name, and that every handler is in some route (or marked
+/// `#[allow(unrouted)]`). A message or handler type is spelled the same way in every route. There is no comma between
+/// workers.
 ///
 /// The table's type has `new(bus)`, `with_options(bus, options)` and `graph()`, and all the methods of
 /// [`messenger::Messenger`](crate::messenger::Messenger).

@@ -132,6 +132,7 @@ const PARTS: &[(&str, u8, &[&str])] = &[
     ("src/routing.rs", 2, &[]),
     ("src/lifecycle.rs", 3, &[]),
     ("src/worker.rs", 3, &["src/lifecycle.rs"]),
+    ("src/worker/", 3, &["src/worker.rs", "src/lifecycle.rs"]),
     ("src/messenger.rs", 3, &["src/lifecycle.rs", "src/worker.rs"]),
     ("src/macro.rs", 3, &["src/messenger.rs"]),
     ("src/messi/", 3, &["src/messi/"]),

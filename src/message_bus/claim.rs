@@ -76,7 +76,7 @@ impl sealed::Claim for ManyWriters {
     fn new(ring: &Ring, writer: usize) -> Self {
         let allowed = (writer as u64) < FETCH_ADD_WRITERS;
         let fetch_add_max = if allowed { reserve(ring) / FETCH_ADD_WRITERS } else { 0 };
-        // A limit at the tail is no room at all: the first claim asks the gate. (0 would be ahead of half of all tails.)
+        // A limit at the tail is no room at all: the first claim asks the gate. 0 would be ahead of half of all tails.
         let tail = ring.control().tail().load(Ordering::Acquire); // SYNC POINT claim.tail
         ManyWriters { seen: Cell::new(tail), limit: Cell::new(tail), fetch_add_max }
     }

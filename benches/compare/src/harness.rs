@@ -251,7 +251,8 @@ pub struct Outcome {
 /// How far the two cores are apart, as the ping-pong sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum State {
-    Alone,
+    /// One thread, or threads that sleep: the distance makes no difference.
+    Any,
     Near,
     Far,
     /// It changed on the way, or two threads shared a core: compares with nothing.
@@ -269,7 +270,7 @@ impl Outcome {
 
 fn state_of(nanos: f64) -> State {
     match nanos {
-        0.0 => State::Alone,
+        0.0 => State::Any,
         60.0..200.0 => State::Near,
         200.0..800.0 => State::Far,
         _ => State::Unclear,

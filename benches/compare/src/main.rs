@@ -137,6 +137,9 @@ fn attempt(entry: &workloads::Entry, pinned: bool) -> Outcome {
     let mut outcome = Outcome::default();
     for _ in 0..3 {
         outcome = (entry.run)(entry.messages, pinned);
+        if !entry.bracketed {
+            (outcome.before, outcome.after) = (0.0, 0.0);
+        }
         if outcome.state() != State::Unclear {
             break;
         }

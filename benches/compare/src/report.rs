@@ -125,7 +125,7 @@ fn state(workload: &Workload) -> State {
         let outcomes = workload.entries.iter().flat_map(|entry| &entry.outcomes);
         outcomes.filter(|outcome| outcome.state() == state).count()
     };
-    let states = [State::Near, State::Far, State::Alone];
+    let states = [State::Near, State::Far, State::Any];
     states.into_iter().max_by_key(|&state| count(state)).unwrap_or(State::Unclear)
 }
 
