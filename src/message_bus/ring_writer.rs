@@ -11,8 +11,8 @@ use crate::traits::{BusWriter, Interest, Payload, Publish, WriteError, WriterErr
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-/// A writer of a [`CircularBus`](super::CircularBus). Each thread has its own: it is `Send` and not `Sync`. On a bus for
-/// many writers it is `Clone`.
+/// A writer of a [`CircularBus`](super::CircularBus). Each thread has its own: it is `Send` and not `Sync`. On a bus
+/// for many writers it is `Clone`.
 #[derive(Debug)]
 pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive> {
     shared: Arc<Shared>,
