@@ -3,8 +3,8 @@
 //!
 //! Every handler here sends its messages in numbered streams and checks, for each stream it hears, that the numbers
 //! come one after the other: what arrives is then counted only. A chain reaction is kept finite by a common budget;
-//! what has none must end in an error that names its worker. The seeded tests at the end step the workers in random order on
-//! one thread, so that a fault found there can be repeated by its seed.
+//! what has none must end in an error that names its worker. The seeded tests at the end step the workers in random
+//! order on one thread, so that a fault found there can be repeated by its seed.
 
 mod support;
 
