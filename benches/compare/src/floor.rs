@@ -1,7 +1,7 @@
 //! The floor: a ring of fixed slots for one writer and one reader, with nothing that a bus needs besides. What remains
 //! of a bus's figure above this one is the price of being a bus.
 
-use crate::harness::{Check, Contestant, Maker, Message, Rx, Shape, Tx, Waiting, made};
+use crate::harness::{Check, Contestant, Ends, Message, Rx, Shape, Tx, Waiting, made};
 use crossbeam_utils::CachePadded;
 use std::cell::UnsafeCell;
 use std::sync::Arc;
@@ -41,7 +41,7 @@ impl<const N: usize> Contestant<N> for Floor {
     type Tx = FloorTx<N>;
     type Rx = FloorRx<N>;
 
-    fn open(shape: Shape) -> (Vec<Maker<'static, Self::Tx>>, Vec<Maker<'static, Self::Rx>>) {
+    fn open(shape: Shape) -> Ends<Self::Tx, Self::Rx> {
         assert!(shape.writers == 1 && shape.readers == 1 && shape.slots.is_power_of_two());
         let slots = (0..shape.slots).map(|_| UnsafeCell::new(Block([0; N]))).collect();
         let shared = Arc::new(Slots { head: CachePadded::default(), tail: CachePadded::default(), slots });

@@ -129,7 +129,7 @@ impl Waiting for Spinning {
     #[inline(always)]
     fn idle(&mut self) {
         self.0 += 1;
-        if self.0 % 1024 == 0 { thread::yield_now() } else { spin_loop() }
+        if self.0.is_multiple_of(1024) { thread::yield_now() } else { spin_loop() }
     }
 
     #[inline(always)]
@@ -146,7 +146,7 @@ impl Waiting for Pausing {
     #[inline(always)]
     fn idle(&mut self) {
         self.0 += 1;
-        if self.0 % 32 == 0 {
+        if self.0.is_multiple_of(32) {
             thread::yield_now();
         } else {
             pause();
@@ -211,7 +211,10 @@ pub trait Rx<const N: usize> {
 }
 
 /// Makes one end on the thread that uses it: some peers' ends cannot move.
-pub type Maker<'a, T> = Box<dyn FnOnce() -> T + Send + 'a>;
+pub type Maker<T> = Box<dyn FnOnce() -> T + Send>;
+
+/// The makers of all writing and all reading ends.
+pub type Ends<T, R> = (Vec<Maker<T>>, Vec<Maker<R>>);
 
 /// Where the threads of a run go.
 #[derive(Clone, Copy, Debug)]
@@ -227,10 +230,10 @@ pub struct Shape {
 pub trait Contestant<const N: usize> {
     type Tx: Tx<N>;
     type Rx: Rx<N>;
-    fn open(shape: Shape) -> (Vec<Maker<'static, Self::Tx>>, Vec<Maker<'static, Self::Rx>>);
+    fn open(shape: Shape) -> Ends<Self::Tx, Self::Rx>;
 }
 
-pub fn made<T: Send + 'static>(value: T) -> Maker<'static, T> {
+pub fn made<T: Send + 'static>(value: T) -> Maker<T> {
     Box::new(move || value)
 }
 

@@ -1,6 +1,6 @@
 //! Limits of the machine and the kernel, measured in the same harness: nobody gets below them.
 
-use crate::harness::{Check, Contestant, Maker, Message, Outcome, Rx, Shape, Spinning, Tx, Waiting, made, play};
+use crate::harness::{Check, Contestant, Ends, Message, Outcome, Rx, Shape, Spinning, Tx, Waiting, made, play};
 use crossbeam_utils::CachePadded;
 use std::hint::spin_loop;
 use std::sync::Arc;
@@ -93,7 +93,7 @@ impl<const N: usize> Contestant<N> for FetchAdd {
     type Tx = FetchAddTx;
     type Rx = NoRx;
 
-    fn open(shape: Shape) -> (Vec<Maker<'static, Self::Tx>>, Vec<Maker<'static, Self::Rx>>) {
+    fn open(shape: Shape) -> Ends<Self::Tx, Self::Rx> {
         assert_eq!(shape.readers, 0);
         let word = Arc::new(CachePadded::new(AtomicU64::new(0)));
         ((0..shape.writers).map(|_| made(FetchAddTx(Arc::clone(&word)))).collect(), Vec::new())

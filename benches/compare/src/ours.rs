@@ -1,6 +1,6 @@
 //! `rust_messenger` itself, read the way a worker reads: all there is, then `wait`.
 
-use crate::harness::{Check, Contestant, Maker, Message, Rx, Shape, Tx, Waiting, made};
+use crate::harness::{Check, Contestant, Ends, Message, Rx, Shape, Tx, Waiting, made};
 use rust_messenger::message_bus::wait::{Idle, WaitStrategy};
 use rust_messenger::message_bus::{CircularBus, Claim, CondvarBus, RingOptions};
 use rust_messenger::traits::{MessageBus, Publish, ReadError, Reader};
@@ -40,10 +40,7 @@ fn options(shape: Shape) -> RingOptions {
     RingOptions { capacity: shape.bytes, silent_after: Duration::from_secs(60), ..RingOptions::default() }
 }
 
-fn ends<B: MessageBus, const N: usize>(
-    bus: &B,
-    shape: Shape,
-) -> (Vec<Maker<'static, OurTx<B::Writer>>>, Vec<Maker<'static, OurRx<B::Reader>>>) {
+fn ends<B: MessageBus, const N: usize>(bus: &B, shape: Shape) -> Ends<OurTx<B::Writer>, OurRx<B::Reader>> {
     let writers = (0..shape.writers).map(|_| made(OurTx(bus.writer().expect("a writer"))));
     let readers = (0..shape.readers).map(|_| made(OurRx(bus.subscribe("bench").expect("a reader"))));
     (writers.collect(), readers.collect())
@@ -53,7 +50,7 @@ impl<const N: usize, C: Claim, W: WaitStrategy> Contestant<N> for Ours<C, W> {
     type Tx = OurTx<<CircularBus<C, W> as MessageBus>::Writer>;
     type Rx = OurRx<<CircularBus<C, W> as MessageBus>::Reader>;
 
-    fn open(shape: Shape) -> (Vec<Maker<'static, Self::Tx>>, Vec<Maker<'static, Self::Rx>>) {
+    fn open(shape: Shape) -> Ends<Self::Tx, Self::Rx> {
         let bus = CircularBus::<C, W>::with_options(options(shape)).expect("a ring");
         ends::<_, N>(&bus, shape)
     }
@@ -63,7 +60,7 @@ impl<const N: usize, C: Claim> Contestant<N> for Wrapped<C> {
     type Tx = OurTx<<CondvarBus<CircularBus<C>> as MessageBus>::Writer>;
     type Rx = OurRx<<CondvarBus<CircularBus<C>> as MessageBus>::Reader>;
 
-    fn open(shape: Shape) -> (Vec<Maker<'static, Self::Tx>>, Vec<Maker<'static, Self::Rx>>) {
+    fn open(shape: Shape) -> Ends<Self::Tx, Self::Rx> {
         let bus = CondvarBus::new(CircularBus::<C>::with_options(options(shape)).expect("a ring"));
         ends::<_, N>(&bus, shape)
     }

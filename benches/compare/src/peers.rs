@@ -3,7 +3,7 @@
 //! Payloads of up to 1 KiB travel by value. Larger ones are boxed by the queues that would move them, and written in
 //! place where the peer can do that (disruptor, thingbuf, iceoryx2).
 
-use crate::harness::{Check, Contestant, Maker, Message, Rx, Shape, Spinning, Tx, Waiting, made};
+use crate::harness::{Check, Contestant, Ends, Maker, Message, Rx, Shape, Spinning, Tx, Waiting, made};
 use disruptor::{BusySpin, Producer};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -83,7 +83,7 @@ macro_rules! disruptor {
             type Tx = DisruptorTx<disruptor::$producer<Block<N>, disruptor::$consumers>>;
             type Rx = DisruptorRx<Block<N>, disruptor::$barrier>;
 
-            fn open(shape: Shape) -> (Vec<Maker<'static, Self::Tx>>, Vec<Maker<'static, Self::Rx>>) {
+            fn open(shape: Shape) -> Ends<Self::Tx, Self::Rx> {
                 assert!(matches!(shape.readers, $readers));
                 let $builder = disruptor::$build(shape.slots, || Block([0; N]), BusySpin);
                 let $writers = shape.writers;
@@ -172,7 +172,7 @@ macro_rules! queue {
             type Tx = $tx<V>;
             type Rx = $rx<V>;
 
-            fn open($shape: Shape) -> (Vec<Maker<'static, Self::Tx>>, Vec<Maker<'static, Self::Rx>>) {
+            fn open($shape: Shape) -> Ends<Self::Tx, Self::Rx> {
                 let (writers, readers): (Vec<$tx_type>, Vec<$rx_type>) = $open;
                 let writers = writers.into_iter().map(|writer| made($tx(writer)));
                 (writers.collect(), readers.into_iter().map(|reader| made($rx(reader))).collect())
@@ -320,7 +320,7 @@ impl<const N: usize> Contestant<N> for Thingbuf {
     type Tx = ThingbufTx<Block<N>>;
     type Rx = ThingbufRx<Block<N>>;
 
-    fn open(shape: Shape) -> (Vec<Maker<'static, Self::Tx>>, Vec<Maker<'static, Self::Rx>>) {
+    fn open(shape: Shape) -> Ends<Self::Tx, Self::Rx> {
         let (tx, rx) = thingbuf::mpsc::blocking::with_recycle(shape.slots, Keep);
         let writers = (0..shape.writers).map(|_| made(ThingbufTx(tx.clone())));
         (writers.collect(), vec![made(ThingbufRx(rx))])
@@ -367,7 +367,7 @@ impl<const N: usize, V: Value> Contestant<N> for TokioBroadcast<V> {
     type Tx = TokioTx<V>;
     type Rx = TokioRx<V>;
 
-    fn open(shape: Shape) -> (Vec<Maker<'static, Self::Tx>>, Vec<Maker<'static, Self::Rx>>) {
+    fn open(shape: Shape) -> Ends<Self::Tx, Self::Rx> {
         let (tx, _) = tokio::sync::broadcast::channel(shape.slots);
         let readers = (0..shape.readers).map(|_| made(TokioRx(tx.subscribe()))).collect();
         (vec![made(TokioTx(tx))], readers)
@@ -441,7 +441,7 @@ impl<const N: usize> Contestant<N> for Iceoryx {
     type Tx = IceoryxTx<N>;
     type Rx = IceoryxRx<N>;
 
-    fn open(shape: Shape) -> (Vec<Maker<'static, Self::Tx>>, Vec<Maker<'static, Self::Rx>>) {
+    fn open(shape: Shape) -> Ends<Self::Tx, Self::Rx> {
         use iceoryx2::prelude::BackpressureStrategy;
         use std::sync::atomic::{AtomicU64, Ordering};
         static RUN: AtomicU64 = AtomicU64::new(0);
@@ -462,7 +462,7 @@ impl<const N: usize> Contestant<N> for Iceoryx {
                     subscriber: service.subscriber_builder().create().expect("a subscriber"),
                     _service: service,
                 }
-            }) as Maker<'static, Self::Rx>
+            }) as Maker<Self::Rx>
         });
         (vec![writer], readers.collect())
     }
