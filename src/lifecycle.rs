@@ -159,6 +159,19 @@ pub enum Cause {
     Stuck,
 }
 
+/// Two handlers of one worker wait in different [`Poller`](crate::traits::Poller)s, and a thread sleeps in one place at
+/// a time. Give them a worker each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TwoPollers;
+
+impl fmt::Display for TwoPollers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another handler of this worker waits in another poller; give them a worker each")
+    }
+}
+
+impl Error for TwoPollers {}
+
 /// Why a messenger did not start.
 #[derive(Debug)]
 #[non_exhaustive]

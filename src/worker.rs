@@ -13,11 +13,11 @@
 //! what its handlers emit for one ring of input. A loop that emits more than it takes fits in no memory; it ends at the
 //! outbox's limit, in an error that names the worker.
 
-use crate::lifecycle::{Cause, Lifecycle, Phase, is_past};
+use crate::lifecycle::{Cause, Lifecycle, Phase, TwoPollers, is_past};
 use crate::routing::{Roster, Visit};
 use crate::traits::{
-    BusWriter, Handler, Interest, MessageBus, Payload, Publish, ReadError, Reader, Report, Space, Time, WriteError,
-    Writer, panic_text,
+    BusWriter, Handler, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Report, Space, Time,
+    WriteError, Writer, panic_text,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -63,6 +63,8 @@ pub(crate) struct Worker<B: MessageBus, R, C> {
     /// Made in the first step.
     handlers: Option<R>,
     config: C,
+    /// Where to sleep, if a handler waits for more than messages.
+    poller: Option<Arc<dyn Poller>>,
     /// The earliest deadline of the handlers.
     deadline: Option<Time>,
     /// Where the reader stood when there was last nothing to handle: everything before it was let go of.
@@ -95,6 +97,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             writer: WorkerWriter { name, writer, outbox, failed: Cell::new(false), at, lifecycle },
             handlers: None,
             config,
+            poller: None,
             deadline: None,
             acknowledged: false,
             handling: false,
@@ -107,6 +110,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             let mut handlers = R::new(&self.config, &self.writer, &self.writer.at);
             if !self.writer.failed.get() {
                 handlers.visit(&mut OnStart(&self.writer), &self.writer.at);
+                handlers.visit(&mut FindPoller { found: &mut self.poller, writer: &self.writer }, &self.writer.at);
             }
             self.handlers = Some(handlers);
             return Step::Worked;
@@ -169,7 +173,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         // What a handler does in `on_loop` comes after the end, or after what is in the outbox.
         let may_loop = !self.writer.outbox.is_pending() && end.is_none();
         worked |= handled != 0;
-        if may_loop && (due || !worked) {
+        if may_loop && (due || !worked || self.poller.is_some()) {
             handlers.visit(&mut OnLoop(&self.writer), &self.writer.at);
             self.deadline = handlers.next_deadline(&self.writer.at);
             worked |= self.writer.outbox.is_pending();
@@ -249,11 +253,15 @@ impl<B: MessageBus, R: Roster<C>, C> Drive for Worker<B, R, C> {
             return;
         }
         let draining = matches!(self.writer.lifecycle.phase(), Phase::Draining { .. });
-        match self.writer.outbox.next_size().filter(|_| !draining) {
-            Some(size) => reader.wait_until(timeout, Interest::Room, |reader| {
-                self.writer.has_room(size) || (self.writer.is_slowest() && reader.ready())
-            }),
-            None => reader.wait(timeout),
+        let pending = self.writer.outbox.next_size().filter(|_| !draining);
+        let writer = &self.writer;
+        let room =
+            |size| move |reader: &mut B::Reader| writer.has_room(size) || (writer.is_slowest() && reader.ready());
+        match (pending, &self.poller) {
+            (Some(size), None) => reader.wait_until(timeout, Interest::Room, room(size)),
+            (Some(size), Some(poller)) => reader.wait_in(poller, timeout, Interest::Room, room(size)),
+            (None, None) => reader.wait(timeout),
+            (None, Some(poller)) => reader.wait_in(poller, timeout, Interest::Messages, Reader::ready),
         }
     }
 }
@@ -269,6 +277,11 @@ struct OnStart<'a, W>(&'a W);
 struct OnLoop<'a, W>(&'a W);
 struct OnStop;
 
+struct FindPoller<'a, W> {
+    found: &'a mut Option<Arc<dyn Poller>>,
+    writer: &'a W,
+}
+
 impl<W: Writer> Visit for OnStart<'_, W> {
     fn handler<H: Handler>(&mut self, handler: &mut H) {
         handler.on_start(self.0);
@@ -279,6 +292,16 @@ impl<W: Writer> Visit for OnLoop<'_, W> {
     #[inline]
     fn handler<H: Handler>(&mut self, handler: &mut H) {
         handler.on_loop(self.0);
+    }
+}
+
+impl<W: Writer> Visit for FindPoller<'_, W> {
+    fn handler<H: Handler>(&mut self, handler: &mut H) {
+        let Some(poller) = handler.poller() else { return };
+        match &self.found {
+            Some(other) if !Arc::ptr_eq(other, &poller) => self.writer.fail(TwoPollers),
+            _ => *self.found = Some(poller),
+        }
     }
 }
 
@@ -417,6 +440,10 @@ impl<B: MessageBus> Writer for WorkerWriter<B> {
 
     fn report(&self, report: Report) {
         self.lifecycle.report(&report);
+    }
+
+    fn max_payload(&self) -> usize {
+        self.lifecycle.bus.max_payload()
     }
 }
 

@@ -3,8 +3,8 @@
 use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
-    BusWriter, Header, Interest, MessageBus, Payload, Publish, ReadError, Reader, Stats, SubscribeError, WriteError,
-    WriterError,
+    BusWriter, Header, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Stats, SubscribeError,
+    WriteError, WriterError,
 };
 use std::time::Duration;
 
@@ -159,6 +159,18 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
         self.wakes = self.link.0.wakes.load(Ordering::Acquire);
     }
 
+    fn wait_in(
+        &mut self,
+        poller: &std::sync::Arc<dyn Poller>,
+        timeout: Option<Duration>,
+        interest: Interest,
+        done: impl FnMut(&mut Self) -> bool,
+    ) {
+        self.release();
+        wait::wait_in(self, poller, interest, timeout, done);
+        self.wakes = self.link.0.wakes.load(Ordering::Acquire);
+    }
+
     fn unblock(&mut self) -> Option<Duration> {
         self.reader.unblock()
     }
@@ -180,10 +192,20 @@ impl<B: MessageBus> Sleeper for CondvarReader<B> {
         self.link.0.wakes.load(Ordering::Acquire) != self.wakes
     }
 
-    fn park(&mut self, interest: Interest, limit: Option<Duration>, mut ready: impl FnMut(&mut Self) -> bool) {
+    fn park(
+        &mut self,
+        poller: Option<&std::sync::Arc<dyn Poller>>,
+        interest: Interest,
+        limit: Option<Duration>,
+        mut ready: impl FnMut(&mut Self) -> bool,
+    ) {
         let shared = Arc::clone(&self.link.0);
         let limit = [limit, unannounced_room(&self.bus, interest)].into_iter().flatten().min();
-        shared.waiters.park(&shared.sleepers(interest), limit, || ready(self));
+        let sleepers = shared.sleepers(interest);
+        match poller {
+            None => _ = shared.waiters.park(&sleepers, limit, || ready(self)),
+            Some(poller) => shared.waiters.park_in(poller, &sleepers, limit, || ready(self)),
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::gate::{CLOSED, Kind, Pin};
 use super::slot::{Seen, slot_len};
 use super::wait::{self, Adaptive, Sleeper, WaitStrategy};
 use crate::sync::{Arc, Ordering};
-use crate::traits::{Header, Interest, ReadError, Reader, SubscribeError};
+use crate::traits::{Header, Interest, Poller, ReadError, Reader, SubscribeError};
 use std::time::{Duration, Instant};
 
 /// A reader of a [`CircularBus`](super::CircularBus). Dropping it ends the subscription.
@@ -69,6 +69,19 @@ impl<W: WaitStrategy> Reader for RingReader<W> {
         self.wakes = self.shared.wakes.load(Ordering::Acquire);
     }
 
+    fn wait_in(
+        &mut self,
+        poller: &std::sync::Arc<dyn Poller>,
+        timeout: Option<Duration>,
+        interest: Interest,
+        done: impl FnMut(&mut Self) -> bool,
+    ) {
+        self.release();
+        wait::wait_in(self, poller, interest, timeout, done);
+        self.handled = 0;
+        self.wakes = self.shared.wakes.load(Ordering::Acquire);
+    }
+
     fn unblock(&mut self) -> Option<Duration> {
         if self.copied.is_some() || self.is_at_tail() {
             return None;
@@ -119,10 +132,20 @@ impl<W: WaitStrategy> Sleeper for RingReader<W> {
         self.shared.wakes.load(Ordering::Acquire) != self.wakes
     }
 
-    fn park(&mut self, interest: Interest, limit: Option<Duration>, mut ready: impl FnMut(&mut Self) -> bool) {
+    fn park(
+        &mut self,
+        poller: Option<&std::sync::Arc<dyn Poller>>,
+        interest: Interest,
+        limit: Option<Duration>,
+        mut ready: impl FnMut(&mut Self) -> bool,
+    ) {
         let shared = Arc::clone(&self.shared);
         let limit = [limit, shared.unannounced_room(interest)].into_iter().flatten().min();
-        shared.waiters.park(&shared.sleepers(interest), limit, || ready(self));
+        let sleepers = shared.sleepers(interest);
+        match poller {
+            None => _ = shared.waiters.park(&sleepers, limit, || ready(self)),
+            Some(poller) => shared.waiters.park_in(poller, &sleepers, limit, || ready(self)),
+        }
     }
 }
 
