@@ -460,7 +460,7 @@ impl<B: MessageBus> Lifecycle<B> {
         match report {
             Report::Undecodable { .. } => self.undecodable.fetch_add(1, Ordering::Relaxed),
             Report::Unsent { .. } => self.unsent.fetch_add(1, Ordering::Relaxed),
-            Report::NotPinned { .. } => 0,
+            Report::NotPinned { .. } | Report::Network { .. } => 0,
         };
         if let Some(on_report) = &self.options.on_report {
             on_report(report);

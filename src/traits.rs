@@ -478,6 +478,13 @@ pub enum Report {
         /// What the system said.
         error: String,
     },
+    /// A bridge to the network could not do something, or ended a peer's connection for what the peer did.
+    Network {
+        /// The bridge.
+        source: u16,
+        /// What it was: a `messi::NetworkError`.
+        error: Box<dyn Error + Send + Sync>,
+    },
 }
 
 impl fmt::Display for Report {
@@ -494,6 +501,7 @@ impl fmt::Display for Report {
             Report::NotPinned { worker, core, error } => {
                 write!(f, "worker {worker} runs unpinned, core {core} was refused: {error}")
             }
+            Report::Network { source, error } => write!(f, "bridge {source}: {error}"),
         }
     }
 }

@@ -94,7 +94,15 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         Worker {
             let_go: reader.position(),
             reader: Some(reader),
-            writer: WorkerWriter { name, writer, outbox, failed: Cell::new(false), at, lifecycle },
+            writer: WorkerWriter {
+                name,
+                writer,
+                outbox,
+                failed: Cell::new(false),
+                refused: Cell::new(None),
+                at,
+                lifecycle,
+            },
             handlers: None,
             config,
             poller: None,
@@ -116,6 +124,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             return Step::Worked;
         };
         let Some(reader) = &mut self.reader else { return Step::Finished };
+        self.writer.refused.set(None);
         let lifecycle = &self.writer.lifecycle;
         let phase = lifecycle.phase();
         let end = match phase {
@@ -253,7 +262,8 @@ impl<B: MessageBus, R: Roster<C>, C> Drive for Worker<B, R, C> {
             return;
         }
         let draining = matches!(self.writer.lifecycle.phase(), Phase::Draining { .. });
-        let pending = self.writer.outbox.next_size().filter(|_| !draining);
+        // A handler that was refused room waits for it, too.
+        let pending = self.writer.outbox.next_size().or(self.writer.refused.get()).filter(|_| !draining);
         let writer = &self.writer;
         let room =
             |size| move |reader: &mut B::Reader| writer.has_room(size) || (writer.is_slowest() && reader.ready());
@@ -320,6 +330,8 @@ pub(crate) struct WorkerWriter<B: MessageBus> {
     outbox: Outbox,
     /// A handler said that it cannot go on, or the outbox is at its limit.
     failed: Cell<bool>,
+    /// The size of the message that a handler tried to write last and that found no room, in this step.
+    refused: Cell<Option<usize>>,
     /// The handler that is at work.
     at: Cell<&'static str>,
     lifecycle: Arc<Lifecycle<B>>,
@@ -404,7 +416,13 @@ impl<B: MessageBus> Publish for WorkerWriter<B> {
         match &self.writer {
             None => Err(WriteError::NotAWriter),
             Some(_) if self.outbox.is_pending() => Err(WriteError::Full),
-            Some(writer) => writer.try_put(source, message, payload),
+            Some(writer) => {
+                let put = writer.try_put(source, message, payload);
+                if put == Err(WriteError::Full) {
+                    self.refused.set(Some(payload.size()));
+                }
+                put
+            }
         }
     }
 
