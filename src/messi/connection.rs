@@ -182,9 +182,12 @@ pub enum Verdict {
 
 /// Why a frame was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub enum Refusal {
     /// Larger than the wire or the settings allow.
-    TooBig { max: usize },
+    TooBig {
+        /// The largest frame that may be, in bytes.
+        max: usize,
+    },
     /// More would be pending than may be.
     Full,
 }
@@ -474,8 +477,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues a whole payload that is there already.
-    pub(super) fn send_bytes(&mut self, kind: Kind, payload: &[u8], now: Time) -> Result<(), Refusal> {
+    /// Queues one frame with this payload.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]; nothing has changed then.
+    pub fn send_bytes(&mut self, kind: Kind, payload: &[u8], now: Time) -> Result<(), Refusal> {
         self.send(kind, payload.len(), now, |out| out.extend_from_slice(payload))
     }
 
@@ -512,6 +519,13 @@ impl Connection {
     /// The bytes to send next.
     pub fn output(&self) -> &[u8] {
         &self.output[self.sent..]
+    }
+
+    /// How many bytes of memory are held for what has arrived and for what waits to be sent.
+    pub fn memory(&self) -> usize {
+        let decoder = self.decoder.as_ref().map_or(0, |(_, decoder)| decoder.memory());
+        let early: usize = self.early.iter().map(|(_, payload)| payload.capacity()).sum();
+        decoder + self.held.capacity() + self.output.capacity() + early
     }
 
     /// How many bytes wait to be sent.

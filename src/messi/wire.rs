@@ -248,6 +248,11 @@ impl Decoder {
         }
     }
 
+    /// How many bytes of memory are held for what has arrived.
+    pub fn memory(&self) -> usize {
+        self.partial.capacity()
+    }
+
     /// Whether the beginning of a frame has come, but not its end.
     pub fn is_mid_frame(&self) -> bool {
         !self.done && !self.partial.is_empty()
