@@ -324,7 +324,6 @@ impl Connection {
     ) -> Result<(), Reason> {
         let held = std::mem::take(&mut self.held);
         let mut input = &held[self.held_from..];
-        self.blocked = false;
         let result = self.decode(&mut input, now, budget, &mut deliver);
         self.held_from = held.len() - input.len();
         self.held = held;
@@ -344,6 +343,8 @@ impl Connection {
         budget: &mut usize,
         deliver: &mut impl FnMut(&[u8]) -> Verdict,
     ) -> Result<(), Reason> {
+        self.blocked = false;
+        self.shift_clocks(now);
         if self.decoder.is_none()
             && let (Some(first), Wires::Auto { v1 }) = (input.first(), self.settings.wires)
         {
@@ -380,6 +381,7 @@ impl Connection {
                 (Kind::Ping, Side::Server) => {
                     alive = true;
                     let empty = frame.payload.is_empty();
+                    make_room(&mut self.output, &mut self.sent, self.settings.max_pending, wire.header_len());
                     wire.put_header(Kind::Pong, 0, &mut self.output);
                     empty || !self.settings.strict
                 }
@@ -387,7 +389,7 @@ impl Connection {
                     alive = true;
                     frame.payload.is_empty() || !self.settings.strict
                 }
-                _ => self.side == Side::Client && !self.settings.strict,
+                (kind, side) => is_for(side, kind, self.settings.strict),
             };
             if !mine {
                 break Err(Reason::Protocol);
@@ -398,7 +400,12 @@ impl Connection {
         if alive {
             self.alive(now);
         }
-        result
+        // A stranger is not listened to until the end of what it takes for a frame.
+        let announced = self.decoder.as_ref().and_then(|(_, decoder)| decoder.announced());
+        result.and(match announced {
+            Some(kind) if !is_for(self.side, kind, self.settings.strict) => Err(Reason::Protocol),
+            _ => Ok(()),
+        })
     }
 
     fn alive(&mut self, now: Time) {
@@ -421,7 +428,8 @@ impl Connection {
 
     /// Whether something was received that is not decoded yet.
     pub fn has_more(&self) -> bool {
-        self.held_from < self.held.len() || self.blocked
+        let holds_frame = self.decoder.as_ref().is_some_and(|(_, decoder)| decoder.holds_frame());
+        self.held_from < self.held.len() || holds_frame
     }
 
     /// Whether the last message that was offered had no room: offer it again with [`resume`](Self::resume) when there
@@ -466,7 +474,7 @@ impl Connection {
         if pending != 0 && pending + len > self.settings.max_pending {
             return Err(Refusal::Full);
         }
-        self.make_room(len);
+        make_room(&mut self.output, &mut self.sent, self.settings.max_pending, len);
         wire.put_header(kind, size, &mut self.output);
         let from = self.output.len();
         encode(&mut self.output);
@@ -502,18 +510,6 @@ impl Connection {
         self.early_bytes += size + longest;
         self.early.push((kind, payload));
         Ok(())
-    }
-
-    /// Room behind what is queued, without moving what is queued for every frame.
-    #[inline]
-    fn make_room(&mut self, len: usize) {
-        if self.output.capacity() - self.output.len() < len {
-            self.output.drain(..self.sent);
-            self.sent = 0;
-            // Doubling, but never far beyond what may be pending.
-            let more = self.output.len().min(self.settings.max_pending.saturating_sub(self.output.len()));
-            self.output.reserve_exact(len.max(more).max(256));
-        }
     }
 
     /// The bytes to send next.
@@ -563,19 +559,26 @@ impl Connection {
                 self.clocks.paused = Some(now);
                 self.clocks.pong = (self.side == Side::Server).then(|| now + UNASKED_PONG);
             }
-            Some(since) if !paused => {
-                let pause = now.since(since);
-                let mut late = [&mut self.clocks.handshake, &mut self.clocks.frame, &mut self.clocks.alive];
-                // A client goes on pinging; only its patience for the answer stops.
-                let stopped = if self.side == Side::Client { 2 } else { 3 };
-                for deadline in late[..stopped].iter_mut().filter_map(|clock| clock.as_mut()) {
-                    *deadline = *deadline + pause;
-                }
+            Some(_) if !paused => {
+                self.shift_clocks(now);
                 self.clocks.unanswered = false;
                 self.clocks.paused = None;
                 self.clocks.pong = None;
             }
             _ => {}
+        }
+    }
+
+    /// Moves the clocks that have stood still by how long they have. What is set later is not moved for that.
+    fn shift_clocks(&mut self, now: Time) {
+        let Some(since) = &mut self.clocks.paused else { return };
+        let pause = now.since(*since);
+        *since = now;
+        let mut late = [&mut self.clocks.handshake, &mut self.clocks.frame, &mut self.clocks.alive];
+        // A client goes on pinging; only its patience for the answer stops.
+        let stopped = if self.side == Side::Client { 2 } else { 3 };
+        for deadline in late[..stopped].iter_mut().filter_map(|clock| clock.as_mut()) {
+            *deadline = *deadline + pause;
         }
     }
 
@@ -604,9 +607,9 @@ impl Connection {
                 if self.clocks.unanswered && !paused {
                     return Err(Reason::KeepAliveTimeout);
                 }
-                self.clocks.unanswered = true;
                 self.clocks.alive = self.settings.keep_alive.map(|time| now + time);
-                let _ = self.send_bytes(Kind::Ping, &[], now);
+                // What found no room needs no answer.
+                self.clocks.unanswered = self.send_bytes(Kind::Ping, &[], now).is_ok();
                 Ok(())
             }
             _ => Ok(()),
@@ -620,6 +623,26 @@ impl Connection {
         let running = running.into_iter().filter(|_| paused.is_none());
         let always = [write, pong, alive.filter(|_| self.side == Side::Client)];
         running.chain(always).flatten().min()
+    }
+}
+
+/// Whether a receiver on `side` goes on after a frame of this kind, taken or ignored.
+fn is_for(side: Side, kind: Kind, strict: bool) -> bool {
+    match side {
+        Side::Server => matches!(kind, Kind::ClientToServer | Kind::Ping),
+        Side::Client => !strict || matches!(kind, Kind::ServerToClient | Kind::Pong),
+    }
+}
+
+/// Room behind what is queued, without moving what is queued for every frame.
+#[inline]
+fn make_room(output: &mut Vec<u8>, sent: &mut usize, max_pending: usize, len: usize) {
+    if output.capacity() - output.len() < len {
+        output.drain(..*sent);
+        *sent = 0;
+        // Doubling, but never far beyond what may be pending.
+        let more = output.len().min(max_pending.saturating_sub(output.len()));
+        output.reserve_exact(len.max(more).max(256));
     }
 }
 
