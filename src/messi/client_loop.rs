@@ -138,6 +138,11 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
         self.core.flush();
     }
 
+    /// When to call [`next`](Self::next) again, if nothing comes before: for those who wait in a place of their own.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.core.next_deadline()
+    }
+
     /// What waits where [`next`](Self::next) waits; a [`notify`](Poller::notify) ends its wait, without an event.
     pub fn poller(&self) -> Arc<dyn Poller> {
         Arc::clone(self.core.event_loop.poller())

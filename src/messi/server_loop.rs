@@ -168,6 +168,11 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
         self.core.flush();
     }
 
+    /// When to call [`next`](Self::next) again, if nothing comes before: for those who wait in a place of their own.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.core.next_deadline()
+    }
+
     /// What waits where [`next`](Self::next) waits; a [`notify`](Poller::notify) ends its wait, without an event.
     pub fn poller(&self) -> Arc<dyn Poller> {
         Arc::clone(self.core.event_loop.poller())
@@ -270,7 +275,7 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
     }
 
     pub(super) fn stop(&mut self) {
-        self.listener = None;
+        (self.listener, self.pause) = (None, None);
         self.event_loop.disconnect_all(self.now);
         self.flush();
     }
@@ -300,12 +305,12 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
     pub(super) fn turn(&mut self, sink: &mut impl ServerSink) {
         let now = self.now;
         let mut accept = self.event_loop.turn(now, &mut Clients(sink));
-        if let (Some(listener), Some((until, delay))) = (&mut self.listener, self.pause)
-            && until <= now
-        {
-            match listener.watch(ACCEPTOR, true) {
-                Ok(()) => accept = true,
-                Err(_) => self.pause = Some((now + delay, delay)),
+        if let (Some(listener), Some((until, delay))) = (&mut self.listener, self.pause) {
+            // An event from before the pause does not end it: nothing would be watched after it.
+            accept = until <= now;
+            if accept && listener.watch(ACCEPTOR, true).is_err() {
+                self.pause = Some((now + delay, delay));
+                accept = false;
             }
         }
         if accept {
@@ -336,7 +341,11 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
                         Err(error) => sink.trouble(NetworkError::Handshake { peer: address, error }),
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Whoever could not be taken before has gone away.
+                    self.pause = None;
+                    break;
+                }
                 // The one that wanted to come in has gone away again.
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
