@@ -535,7 +535,11 @@ impl<N: Net> EventLoop<N> {
         let Some(peer) = slot.and_then(|slot| slot.peer.as_mut()) else { return };
         let id = peer.id;
         match &mut peer.phase {
-            Phase::Connecting { .. } => self.go_on_connecting(id, now),
+            Phase::Connecting { .. } => {
+                self.go_on_connecting(id, now);
+                // At once: a second event of this turn may bring its first message.
+                self.tell(sink);
+            }
             Phase::Open(open) => {
                 open.full &= !event.write;
                 if event.read {
