@@ -9,6 +9,7 @@ use super::connection::{Connection, Reason, Refusal, Settings, Verdict};
 use super::net::{Net, Ready, Socket};
 use super::options::SendError;
 use super::wire::{Kind, Side};
+use crate::message_bus::wait::Patience;
 use crate::sync::yield_now;
 use crate::traits::{Poller, Time};
 use std::cmp::Reverse;
@@ -133,31 +134,6 @@ pub(super) struct EventLoop<N: Net> {
     answered: bool,
     patience: Patience,
     scratch: Box<[u8]>,
-}
-
-/// Whether to look for an answer a few times before sleeping, which takes longer than a prompt answer. When that did not
-/// pay, it is tried again after twice as many waits.
-#[derive(Default)]
-struct Patience {
-    /// Waits until the next try.
-    untried: u32,
-    /// What `untried` begins with after the next failure.
-    backoff: u32,
-}
-
-impl Patience {
-    const LOOKS: u32 = 40;
-    const BACKOFF_MAX: u32 = 1024;
-
-    fn tries(&mut self) -> bool {
-        self.untried = self.untried.saturating_sub(1);
-        self.untried == 0
-    }
-
-    fn learn(&mut self, paid: bool) {
-        self.backoff = if paid { 0 } else { (self.backoff * 2).clamp(2, Self::BACKOFF_MAX) };
-        self.untried = self.backoff;
-    }
 }
 
 /// What the next turn says first.
