@@ -17,6 +17,12 @@ const SIDES: [Side; 2] = [Side::Client, Side::Server];
 /// A frame that outlives its bytes.
 type Owned = (Kind, Vec<u8>);
 
+fn header(wire: Wire, kind: Kind, size: usize) -> Vec<u8> {
+    let mut header = vec![0; wire.header_len()];
+    wire.write_header(kind, size, &mut header);
+    header
+}
+
 /// What a decoder says of `pieces`, one after the other.
 fn decode<'a>(decoder: &mut Decoder, pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Owned>, Option<TooBig>) {
     let mut frames = Vec::new();
@@ -92,11 +98,7 @@ fn golden_v2() {
 
 #[test]
 fn golden_sizes() {
-    let size = |wire: Wire, size| {
-        let mut header = Vec::new();
-        wire.put_header(Kind::ClientToServer, size, &mut header);
-        header
-    };
+    let size = |wire, size| header(wire, Kind::ClientToServer, size);
     assert_eq!(size(Wire::V2, 0x0001_02FF), b"\x01\x01\x02\xFF");
     assert_eq!(size(Wire::V2, Wire::V2.max_payload()), b"\x01\xFF\xFF\xFF");
     assert_eq!(size(Wire::V1b, 0x0102_03FF), b"\0\0\0\x01\x01\x02\x03\xFF");
@@ -279,8 +281,7 @@ fn the_twin_sees_the_same_in_whatever_bytes_and_pieces() {
 fn too_big_is_said_at_the_last_byte_of_the_header_and_again() {
     for wire in WIRES {
         let header_len = wire.header_len();
-        let mut header = Vec::new();
-        wire.put_header(Kind::ClientToServer, 101 - header_len, &mut header);
+        let header = header(wire, Kind::ClientToServer, 101 - header_len);
         for cut in 0..header_len {
             let mut decoder = Decoder::new(wire, Side::Client, 100);
             assert_eq!(decode(&mut decoder, [&header[..cut]]), (vec![], None));
@@ -310,8 +311,7 @@ fn a_frame_of_exactly_the_limit_is_taken() {
 fn memory_grows_with_what_arrives_not_with_what_is_announced() {
     for wire in WIRES {
         let size = Wire::V2.max_payload();
-        let mut header = Vec::new();
-        wire.put_header(Kind::ClientToServer, size, &mut header);
+        let header = header(wire, Kind::ClientToServer, size);
         let mut decoder = Decoder::new(wire, Side::Client, size + 8);
         decode(&mut decoder, [&header[..]]);
         assert!(decoder.memory() <= 64, "{} bytes for a header", decoder.memory());

@@ -210,10 +210,11 @@ pub struct Connection {
     held_from: usize,
     /// The last message offered had no room.
     blocked: bool,
-    /// Bytes to send.
+    /// Bytes to send, and room for more behind them: encoding into bytes that are there is twice as fast as appending.
     output: Vec<u8>,
-    /// How much of `output` is sent.
+    /// Where what is not sent begins and ends.
     sent: usize,
+    end: usize,
     /// Frames that wait for the wire to be known.
     early: Vec<(Kind, Vec<u8>)>,
     early_bytes: usize,
@@ -260,6 +261,7 @@ impl Connection {
             blocked: false,
             output: Vec::new(),
             sent: 0,
+            end: 0,
             early: Vec::new(),
             early_bytes: 0,
             clocks,
@@ -278,8 +280,7 @@ impl Connection {
         self.decoder = Some((wire, Decoder::new(wire, peer, self.settings.max_frame)));
         self.early_bytes = 0;
         for (kind, payload) in std::mem::take(&mut self.early) {
-            wire.put_header(kind, payload.len(), &mut self.output);
-            self.output.extend_from_slice(&payload);
+            self.put(wire, kind, payload.len(), |out| out.copy_from_slice(&payload));
         }
     }
 
@@ -354,13 +355,17 @@ impl Connection {
         let result = loop {
             let Some((wire, decoder)) = &mut self.decoder else { break Ok(()) };
             // A peer that does not read its answers gets no further.
-            if *budget == 0 || self.output.len() - self.sent > self.settings.max_pending / 2 {
+            if *budget == 0 || self.end - self.sent > self.settings.max_pending / 2 {
                 break Ok(());
             }
             let before = *input;
             let frame = match decoder.next(input) {
                 Ok(Some(frame)) => frame,
-                Ok(None) => break Ok(()),
+                Ok(None) => match decoder.announced() {
+                    // Its payload is not waited for.
+                    Some(kind) if !self.takes(kind) => break Err(Reason::Protocol),
+                    _ => break Ok(()),
+                },
                 Err(_) => break Err(Reason::MessageTooBig),
             };
             *budget -= 1;
@@ -381,15 +386,15 @@ impl Connection {
                 (Kind::Ping, Side::Server) => {
                     alive = true;
                     let empty = frame.payload.is_empty();
-                    make_room(&mut self.output, &mut self.sent, self.settings.max_pending, wire.header_len());
-                    wire.put_header(Kind::Pong, 0, &mut self.output);
+                    let wire = *wire;
+                    self.put(wire, Kind::Pong, 0, |_| {});
                     empty || !self.settings.strict
                 }
                 (Kind::Pong, Side::Client) => {
                     alive = true;
                     frame.payload.is_empty() || !self.settings.strict
                 }
-                (kind, side) => is_for(side, kind, self.settings.strict),
+                (kind, _) => self.takes(kind),
             };
             if !mine {
                 break Err(Reason::Protocol);
@@ -400,12 +405,15 @@ impl Connection {
         if alive {
             self.alive(now);
         }
-        // A stranger is not listened to until the end of what it takes for a frame.
-        let announced = self.decoder.as_ref().and_then(|(_, decoder)| decoder.announced());
-        result.and(match announced {
-            Some(kind) if !is_for(self.side, kind, self.settings.strict) => Err(Reason::Protocol),
-            _ => Ok(()),
-        })
+        result
+    }
+
+    /// Whether such a frame is taken, or at least ignored.
+    fn takes(&self, kind: Kind) -> bool {
+        match self.side {
+            Side::Server => matches!(kind, Kind::ClientToServer | Kind::Ping),
+            Side::Client => !self.settings.strict || matches!(kind, Kind::ServerToClient | Kind::Pong),
+        }
     }
 
     fn alive(&mut self, now: Time) {
@@ -455,14 +463,14 @@ impl Connection {
 
     // --------------------------------------------------------------------------------------------------------- sending
 
-    /// Queues one frame; `encode` appends exactly `size` bytes of payload.
+    /// Queues one frame; `encode` fills the `size` bytes of its payload.
     #[inline]
     pub(super) fn send(
         &mut self,
         kind: Kind,
         size: usize,
         now: Time,
-        encode: impl FnOnce(&mut Vec<u8>),
+        encode: impl FnOnce(&mut [u8]),
     ) -> Result<(), Refusal> {
         let Some((wire, _)) = self.decoder else { return self.send_early(kind, size, encode) };
         let len = size.saturating_add(wire.header_len());
@@ -474,11 +482,7 @@ impl Connection {
         if pending != 0 && pending + len > self.settings.max_pending {
             return Err(Refusal::Full);
         }
-        make_room(&mut self.output, &mut self.sent, self.settings.max_pending, len);
-        wire.put_header(kind, size, &mut self.output);
-        let from = self.output.len();
-        encode(&mut self.output);
-        debug_assert_eq!(self.output.len() - from, size);
+        self.put(wire, kind, size, encode);
         if self.clocks.write.is_none() {
             self.clocks.write = Some(now + self.settings.write_time);
         }
@@ -491,11 +495,11 @@ impl Connection {
     ///
     /// [`Refusal`]; nothing has changed then.
     pub fn send_bytes(&mut self, kind: Kind, payload: &[u8], now: Time) -> Result<(), Refusal> {
-        self.send(kind, payload.len(), now, |out| out.extend_from_slice(payload))
+        self.send(kind, payload.len(), now, |out| out.copy_from_slice(payload))
     }
 
     #[cold]
-    fn send_early(&mut self, kind: Kind, size: usize, encode: impl FnOnce(&mut Vec<u8>)) -> Result<(), Refusal> {
+    fn send_early(&mut self, kind: Kind, size: usize, encode: impl FnOnce(&mut [u8])) -> Result<(), Refusal> {
         // The longest header and the shortest limit of the wires that it may become.
         let longest = Wire::V1a.header_len();
         let max = self.settings.max_frame.min(Wire::V2.max_payload());
@@ -505,16 +509,44 @@ impl Connection {
         if self.early_bytes != 0 && self.early_bytes + size + longest > self.settings.max_pending {
             return Err(Refusal::Full);
         }
-        let mut payload = Vec::with_capacity(size);
+        let mut payload = vec![0; size];
         encode(&mut payload);
         self.early_bytes += size + longest;
         self.early.push((kind, payload));
         Ok(())
     }
 
+    #[inline]
+    fn put(&mut self, wire: Wire, kind: Kind, size: usize, encode: impl FnOnce(&mut [u8])) {
+        let len = wire.header_len() + size;
+        if self.output.len() - self.end < len {
+            self.make_room(len);
+        }
+        let (header, payload) = self.output[self.end..self.end + len].split_at_mut(wire.header_len());
+        wire.write_header(kind, size, header);
+        encode(payload);
+        self.end += len;
+    }
+
+    /// Room behind what is queued, without moving what is queued for every frame.
+    #[cold]
+    fn make_room(&mut self, len: usize) {
+        self.output.copy_within(self.sent..self.end, 0);
+        (self.sent, self.end) = (0, self.end - self.sent);
+        let missing = (self.end + len).saturating_sub(self.output.len());
+        if missing != 0 {
+            // Doubling, but never far beyond what may be pending.
+            let more = self.output.len().min(self.settings.max_pending.saturating_sub(self.output.len()));
+            let more = missing.max(more).max(256);
+            self.output.reserve_exact(more);
+            self.output.resize(self.output.len() + more, 0);
+        }
+    }
+
     /// The bytes to send next.
+    #[inline]
     pub fn output(&self) -> &[u8] {
-        &self.output[self.sent..]
+        &self.output[self.sent..self.end]
     }
 
     /// How many bytes of memory are held for what has arrived and for what waits to be sent.
@@ -525,8 +557,9 @@ impl Connection {
     }
 
     /// How many bytes wait to be sent.
+    #[inline]
     pub fn pending(&self) -> usize {
-        self.output.len() - self.sent + self.early_bytes
+        self.end - self.sent + self.early_bytes
     }
 
     /// Nothing can be sent any more: throws away what is queued.
@@ -537,10 +570,11 @@ impl Connection {
     /// The first `count` bytes of [`output`](Self::output) are sent.
     pub fn wrote(&mut self, count: usize, now: Time) {
         self.sent += count;
-        if self.sent == self.output.len() {
-            self.output.clear();
-            self.output.shrink_to(KEPT);
-            self.sent = 0;
+        if self.sent == self.end {
+            if self.output.len() > KEPT {
+                self.output = Vec::new();
+            }
+            (self.sent, self.end) = (0, 0);
         }
         if count != 0 {
             self.clocks.write = None;
@@ -623,26 +657,6 @@ impl Connection {
         let running = running.into_iter().filter(|_| paused.is_none());
         let always = [write, pong, alive.filter(|_| self.side == Side::Client)];
         running.chain(always).flatten().min()
-    }
-}
-
-/// Whether a receiver on `side` goes on after a frame of this kind, taken or ignored.
-fn is_for(side: Side, kind: Kind, strict: bool) -> bool {
-    match side {
-        Side::Server => matches!(kind, Kind::ClientToServer | Kind::Ping),
-        Side::Client => !strict || matches!(kind, Kind::ServerToClient | Kind::Pong),
-    }
-}
-
-/// Room behind what is queued, without moving what is queued for every frame.
-#[inline]
-fn make_room(output: &mut Vec<u8>, sent: &mut usize, max_pending: usize, len: usize) {
-    if output.capacity() - output.len() < len {
-        output.drain(..*sent);
-        *sent = 0;
-        // Doubling, but never far beyond what may be pending.
-        let more = output.len().min(max_pending.saturating_sub(output.len()));
-        output.reserve_exact(len.max(more).max(256));
     }
 }
 

@@ -17,7 +17,7 @@ use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub const SECOND: u64 = 1_000_000_000;
@@ -266,7 +266,8 @@ impl World {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap()
+        // A test that fails tears down what is left.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A machine on the network.
