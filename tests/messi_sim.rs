@@ -1059,51 +1059,41 @@ fn a_pause_in_accepting_ends_though_nobody_waits_any_more() {
         let peer = counter.world.node().connect(address()).unwrap();
         counter.settle();
         counter.world.refuse_accepts(None);
-        // Somebody else takes it, as it were.
-        let waits = counter.world.waits(counter.node);
+        // Somebody else has taken it, as it were.
+        counter.world.forget_who_comes_in();
         drop(peer);
         if stops {
             counter.server.stop();
         }
-        assert!(counter.server.next(Some(Duration::from_secs(10))).is_none() || !stops);
-        counter.run(30_000);
-        let waits = counter.world.waits(counter.node) - waits;
-        assert!(waits < 10, "{waits} waits: a hot loop");
-        assert_eq!(counter.server.next_deadline(), None);
+        counter.run(1000);
+        assert_eq!(counter.server.next_deadline(), None, "it wakes for nothing, for ever");
+        counter.server.start().unwrap();
+        let _next = counter.connect();
+        assert_eq!(counter.clients().len(), 1);
     }
 }
 
 #[test]
 fn a_storm_of_connections_leaves_nothing_behind() {
-    let mut counter = Counter::new(|_| {});
+    let mut counter = Counter::patient(|_| {});
     let mut honest = counter.connect();
-    let mut world_node = counter.world.node();
-    for round in 0..50 {
-        let mut peers: Vec<SimSocket> = (0..100).map(|_| world_node.connect(address()).unwrap()).collect();
+    let mut net = counter.world.node();
+    for round in 0..100_u64 {
+        // Some are gone before they are taken, some say something, some are reset.
+        let mut peers: Vec<SimSocket> = (0..100).map(|_| net.connect(address()).unwrap()).collect();
+        peers.iter_mut().step_by(3).for_each(|peer| _ = peer.write_some(&[round as u8; 9]));
         if round % 2 == 0 {
+            peers.truncate(50);
             counter.settle();
-        }
-        peers.iter_mut().step_by(3).for_each(|peer| _ = peer.write_some(&[round; 9]));
-        peers.truncate(50);
-        for _ in 0..20 {
-            counter.world.reset_one();
         }
         drop(peers);
         counter.settle();
-        if counter.clients().len() > 1 || counter.server.pending(counter.clients()[0]).is_none() {
-            panic!("{} are left", counter.clients().len());
-        }
-        if counter.reasons().len() == counter.events.len() {
-            break;
-        }
-        if honest.write_some(PING) == 0 {
-            honest = counter.connect();
-        }
+        honest.write_some(&to_server(&nop()));
+        counter.settle();
+        assert_eq!((counter.clients().len(), counter.world.sockets(counter.node)), (1, 1));
     }
-    drop(honest);
-    counter.run(millis(&counter.world) + 20_000);
-    assert_eq!((counter.world.sockets(counter.node), counter.clients().len()), (0, 0));
-    assert_eq!(counter.server.next_deadline(), None);
+    let honest_ones = counter.messages().iter().filter(|(_, message)| *message == nop()).count();
+    assert_eq!(honest_ones, 100);
 }
 
 // ------------------------------------------------------------------------------------------------------------ fairness
@@ -1115,14 +1105,17 @@ fn a_flood_does_not_keep_the_others_waiting() {
     let mut honest = counter.connect();
     let honest_id = counter.clients()[0];
     let mut floods: Vec<SimSocket> = (0..20).map(|_| counter.connect()).collect();
+    let mut written = [0; 20];
     for _ in 0..50 {
-        for flood in &mut floods {
-            flood.write_some(&tiny.repeat(3000));
+        for (flood, written) in floods.iter_mut().zip(&mut written) {
+            *written += flood.write_some(&tiny.repeat(3000)[*written % tiny.len()..]);
             flood.read_all();
         }
         honest.write_some(&to_server(&nop()));
         let mut before = 0;
         loop {
+            // The poller is not asked at every turn, but often.
+            counter.world.move_to(counter.world.now() + 1000);
             match counter.server.next(Some(Duration::ZERO)) {
                 Some(ServerEvent::Message { client, .. }) if client == honest_id => break,
                 Some(ServerEvent::Message { .. }) => before += 1,
@@ -1142,12 +1135,14 @@ fn a_turn_is_shared() {
         flood.write_some(&to_server(&nop()).repeat(10_000));
     }
     // What one turn brings is what is there without another look at the network.
-    let mut messages = 0;
-    let looks = counter.world.looks(counter.node);
-    while counter.world.looks(counter.node) <= looks + 1 {
-        messages += usize::from(counter.server.next(Some(Duration::ZERO)).is_some());
+    for _ in 0..20 {
+        let (mut messages, looks) = (0, counter.world.looks(counter.node));
+        while counter.world.looks(counter.node) <= looks + 1 {
+            counter.world.move_to(counter.world.now() + MILLI);
+            messages += usize::from(counter.server.next(Some(Duration::ZERO)).is_some());
+        }
+        assert!((500..10_000).contains(&messages), "{messages} in one turn");
     }
-    assert!(messages <= 4096 + 30 * 64 + 1, "{messages} in one turn");
 }
 
 // -------------------------------------------------------------------------------------------------------- slow readers
@@ -1180,6 +1175,7 @@ fn a_peer_that_never_reads_is_ended_without_being_sent_more() {
     let mut counter = Counter::patient(|_| {});
     let _deaf = counter.connect();
     let deaf = counter.clients()[0];
+    counter.world.set_capacity(1000);
     for _ in 0..2000 {
         counter.server.try_send(deaf, &shout(7, 7)).unwrap();
     }
@@ -1414,8 +1410,13 @@ fn any_order_of_calls_upon_any_event_is_safe() {
         counter.server.stop();
         drop(peers);
         counter.run(millis(&counter.world) + 2000);
-        for (_, client, _) in counter.ends() {
-            assert_eq!(open.insert(client, false), Some(true), "disconnected twice, seed {seed}");
+        for (_, event) in &counter.events {
+            match event {
+                ServerEvent::Connected { client, .. } => assert_eq!(open.insert(*client, true), None),
+                ServerEvent::Message { client, .. } => assert!(open[client]),
+                ServerEvent::Disconnected { client, .. } => assert_eq!(open.insert(*client, false), Some(true)),
+                _ => {}
+            }
         }
         assert!(open.values().all(|is_open| !is_open), "connected for ever, seed {seed}");
         assert_eq!(counter.world.sockets(counter.node), 0);
@@ -1523,14 +1524,16 @@ fn a_name_that_is_not_found_is_tried_again() {
     }
     assert!(!customer.failures().is_empty());
     customer.world.set_faults(Faults::default());
+    let before = customer.events.len();
     let next = millis(&customer.world) + 32_000;
     customer.run(next);
-    assert!(customer.client.is_connected());
+    assert!(customer.events[before..].iter().any(|(_, event)| matches!(event, ClientEvent::Connected)));
 }
 
 #[test]
 fn a_server_that_restarts_at_any_byte_leaves_no_part_of_a_message() {
-    let mut customer = Customer::new(1, |options| options.reconnect = Reconnect::Constant(Duration::ZERO));
+    let pause = Duration::from_millis(1);
+    let mut customer = Customer::new(1, |options| options.reconnect = Reconnect::Constant(pause));
     let frames: Vec<Vec<u8>> = (0..5).map(|number| to_client(&shout(9, number))).collect();
     let stream = frames.concat();
     let mut expected = Vec::new();

@@ -1,6 +1,6 @@
 //! [`Client`]: the handler that bridges the bus to a Messi server.
 
-use super::client_loop::{ClientCore, ClientSink};
+use super::client_loop::{ClientCore, ClientSink, Nobody};
 use super::connection::{Reason, Verdict};
 use super::net::System;
 use super::options::{ClientOptions, SendError, StartError};
@@ -71,8 +71,9 @@ impl<P: Protocol> Handler for Client<P> {
 
     fn on_stop(&mut self) {
         if let Some(core) = &mut self.core {
+            core.tell_time();
             core.stop();
-            core.finish();
+            core.finish(&mut Nobody);
         }
     }
 
@@ -125,8 +126,10 @@ impl<P: Protocol> Handle<Start> for Client<P> {
 }
 
 impl<P: Protocol> Handle<Stop> for Client<P> {
-    fn handle<W: Writer>(&mut self, _: &Stop, _: &W) {
+    fn handle<W: Writer>(&mut self, _: &Stop, writer: &W) {
         if let Some(core) = &mut self.core {
+            // The last turn may be long ago.
+            core.now = writer.now();
             core.stop();
         }
     }

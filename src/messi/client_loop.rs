@@ -5,6 +5,7 @@ use super::event_loop::{EventLoop, PeerId, Sink};
 use super::net::{Lookup, Net, System};
 use super::options::{ClientOptions, HostPort, Reconnect, SendError, StartError};
 use super::protocol::{IsSet, NetworkError, Protocol, Root};
+use super::server_loop::Bell;
 use super::wire::{Kind, Side};
 use crate::traits::{Poller, Time};
 use prost::Message;
@@ -37,6 +38,7 @@ pub enum ClientEvent<P: Protocol> {
 pub struct ClientLoop<P: Protocol, N: Net = System> {
     core: ClientCore<P, N>,
     events: VecDeque<ClientEvent<P>>,
+    bell: Arc<Bell>,
 }
 
 impl<P: Protocol, N: Net> fmt::Debug for ClientLoop<P, N> {
@@ -68,7 +70,8 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
     /// As [`new`](ClientLoop::new).
     pub fn on(net: N, options: ClientOptions<P>) -> Result<Self, StartError> {
         let max_frame = options.max_frame.unwrap_or(options.connection.max_frame);
-        Ok(ClientLoop { core: ClientCore::new(net, options, max_frame)?, events: VecDeque::new() })
+        let bell = Arc::new(Bell::new(net.poller()));
+        Ok(ClientLoop { core: ClientCore::new(net, options, max_frame)?, events: VecDeque::new(), bell })
     }
 
     /// Begins to connect, unless it did already.
@@ -79,6 +82,7 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
     /// Ends the connection, after what is queued, and connects no more; [`Disconnected`](ClientEvent::Disconnected)
     /// follows if it was connected. May be started again at once.
     pub fn stop(&mut self) {
+        self.core.tell_time();
         self.core.stop();
     }
 
@@ -100,11 +104,12 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
     fn wait_for_next(&mut self, timeout: Option<Duration>) -> Option<ClientEvent<P>> {
         let deadline = timeout.map(|timeout| self.core.tell_time() + timeout);
         loop {
+            let is_rung = self.bell.was_rung();
             let mut queue = Queue(&mut self.events);
-            self.core.wait(deadline, &mut queue);
+            self.core.wait(if is_rung { Some(Time::default()) } else { deadline }, &mut queue);
             self.core.turn(&mut queue);
             let event = self.events.pop_front();
-            if event.is_some() || deadline.is_some_and(|deadline| deadline <= self.core.now) {
+            if event.is_some() || is_rung || deadline.is_some_and(|deadline| deadline <= self.core.now) {
                 return event;
             }
         }
@@ -141,6 +146,7 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
 
     /// Sends what is queued, as far as it can be sent now.
     pub fn flush(&mut self) {
+        self.core.tell_time();
         self.core.flush();
     }
 
@@ -151,13 +157,13 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
 
     /// What waits where [`next`](Self::next) waits; a [`notify`](Poller::notify) ends its wait, without an event.
     pub fn poller(&self) -> Arc<dyn Poller> {
-        Arc::clone(self.core.event_loop.poller())
+        Arc::clone(&self.bell) as Arc<dyn Poller>
     }
 
     /// Stops, and waits until the server has read what was sent to it, for as long as a connection may linger.
     pub fn finish(&mut self) {
-        self.core.stop();
-        self.core.finish();
+        self.stop();
+        self.core.finish(&mut Queue(&mut self.events));
     }
 }
 
@@ -198,6 +204,21 @@ pub(super) trait ClientSink {
     fn message(&mut self, payload: &[u8]) -> Verdict;
     fn disconnected(&mut self, address: SocketAddr, reason: Reason);
     fn trouble(&mut self, trouble: NetworkError);
+}
+
+/// Takes no notice.
+pub(super) struct Nobody;
+
+impl ClientSink for Nobody {
+    fn connected(&mut self) {}
+
+    fn message(&mut self, _: &[u8]) -> Verdict {
+        Verdict::Taken
+    }
+
+    fn disconnected(&mut self, _: SocketAddr, _: Reason) {}
+
+    fn trouble(&mut self, _: NetworkError) {}
 }
 
 /// A client that hands its events to a sink.
@@ -241,7 +262,7 @@ impl<P: Protocol, N: Net> ClientCore<P, N> {
         settings.max_frame = max_frame;
         Ok(ClientCore {
             now: net.now(),
-            event_loop: EventLoop::new(net, Side::Client, settings, options.linger),
+            event_loop: EventLoop::new(net, Side::Client, settings, options.linger, 1),
             options,
             target,
             state: State::Stopped,
@@ -282,6 +303,7 @@ impl<P: Protocol, N: Net> ClientCore<P, N> {
     pub(super) fn wait(&mut self, deadline: Option<Time>, sink: &mut impl ClientSink) {
         let deadline = [deadline, self.own_deadline()].into_iter().flatten().min();
         let mut server = Server { sink, current: None, news: None };
+        self.now = self.event_loop.net.now();
         self.event_loop.wait(self.now, deadline, &mut server);
         self.tell_time();
     }
@@ -408,25 +430,11 @@ impl<P: Protocol, N: Net> ClientCore<P, N> {
     }
 
     /// Waits until what was sent before the stop is read.
-    pub(super) fn finish(&mut self) {
-        struct Nobody;
-
-        impl ClientSink for Nobody {
-            fn connected(&mut self) {}
-
-            fn message(&mut self, _: &[u8]) -> Verdict {
-                Verdict::Taken
-            }
-
-            fn disconnected(&mut self, _: SocketAddr, _: Reason) {}
-
-            fn trouble(&mut self, _: NetworkError) {}
-        }
-
+    pub(super) fn finish(&mut self, sink: &mut impl ClientSink) {
         let deadline = self.tell_time() + self.options.linger;
         while !self.event_loop.is_silent() && self.now < deadline {
-            self.wait(Some(deadline), &mut Nobody);
-            self.turn(&mut Nobody);
+            self.wait(Some(deadline), sink);
+            self.turn(sink);
         }
     }
 }

@@ -322,6 +322,11 @@ impl World {
         self.state().accept_error = error;
     }
 
+    /// Those who wait to be taken are gone, without a trace.
+    pub fn forget_who_comes_in(&self) {
+        self.state().listeners.iter_mut().for_each(|listener| listener.backlog.clear());
+    }
+
     /// How many sockets a node holds.
     pub fn sockets(&self, node: usize) -> usize {
         let state = self.state();
