@@ -486,6 +486,10 @@ impl Connection {
         if self.clocks.write.is_none() {
             self.clocks.write = Some(now + self.settings.write_time);
         }
+        if self.is_choked() {
+            // From now on nothing is read, so nobody is late.
+            self.look_at_pause(now);
+        }
         Ok(())
     }
 
@@ -642,8 +646,9 @@ impl Connection {
                     return Err(Reason::KeepAliveTimeout);
                 }
                 self.clocks.alive = self.settings.keep_alive.map(|time| now + time);
-                // What found no room needs no answer.
-                self.clocks.unanswered = self.send_bytes(Kind::Ping, &[], now).is_ok();
+                self.clocks.unanswered = true;
+                // One that finds no room is not missed: the peer is not read from, and nobody waits for its answer.
+                let _ = self.send_bytes(Kind::Ping, &[], now);
                 Ok(())
             }
             _ => Ok(()),
