@@ -551,6 +551,22 @@ fn a_peer_is_not_read_from_while_it_owes_reading_more_than_half() {
 }
 
 #[test]
+fn a_large_frame_by_itself_keeps_nobody_from_being_read() {
+    for (side, max_pending) in [(Server, 0), (Server, 1000), (Client, 0), (Client, 1000)] {
+        let mut life = Life::patient(side, |settings| settings.max_pending = max_pending);
+        life.send(&[0; 900]).unwrap();
+        assert!(life.connection.wants_input(), "if the peer does the same, both wait for ever");
+        life.receive(&user(side, b"taken")).unwrap();
+        assert_eq!(life.taken.len(), 1);
+        // Its own answers are another matter.
+        life.connection.wrote(1, at(0));
+        life.send(b"1").ok();
+        life.send(b"2").ok();
+        assert_eq!(life.connection.wants_input(), max_pending == 0);
+    }
+}
+
+#[test]
 fn answers_take_no_memory_once_they_are_read() {
     let mut life = Life::patient(Server, |settings| settings.max_pending = 10_000);
     for _ in 0..if cfg!(miri) { 100 } else { 20_000 } {
@@ -646,7 +662,8 @@ fn a_message_that_came_in_pieces_is_not_forgotten_while_the_peer_does_not_read()
         let mut life = Life::new(Server);
         life.room = 0;
         user(Server, b"one").chunks(piece).for_each(|piece| life.receive(piece).unwrap());
-        life.send(&vec![0; 600_000]).unwrap();
+        life.send(&vec![0; 300_000]).unwrap();
+        life.send(&vec![0; 300_000]).unwrap();
         life.room = 1;
         life.resume().unwrap();
         assert_eq!(life.taken.len(), 0);

@@ -1,7 +1,7 @@
 //! [`Client`]: the handler that bridges the bus to a Messi server.
 
 use super::client_loop::{ClientCore, ClientSink, Nobody};
-use super::connection::{Reason, Verdict};
+use super::connection::{Reason, Share, Verdict};
 use super::net::System;
 use super::options::{ClientOptions, SendError, StartError};
 use super::protocol::{
@@ -107,7 +107,7 @@ impl<P: Protocol, M: Member<ToServerSide, Protocol = P>> Handle<ToServer<M>> for
     fn handle<W: Writer>(&mut self, message: &ToServer<M>, writer: &W) {
         let Some(core) = &mut self.core else { return };
         let payload = Wrapped::new(&message.message);
-        let sent = core.try_send(payload.size(), |out| payload.encode(out));
+        let sent = core.try_send(Share::All, payload.size(), |out| payload.encode(out));
         if sent == Err(SendError::Full) {
             core.give_up_slow();
         }

@@ -1,6 +1,6 @@
 //! [`ClientLoop`]: a client without a bus, for plain programs; and what it shares with the handler.
 
-use super::connection::{Reason, Verdict};
+use super::connection::{Reason, Share, Verdict};
 use super::event_loop::{EventLoop, PeerId, Sink};
 use super::net::{Lookup, Net, System};
 use super::options::{ClientOptions, HostPort, Reconnect, SendError, StartError};
@@ -122,21 +122,22 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
     /// [`SendError::NotConnected`]: it is not kept for later; [`SendError::TooBig`]; and [`SendError::Full`], which ends
     /// the connection: the server does not read.
     pub fn send(&mut self, message: &P::ClientToServer) -> Result<(), SendError> {
-        let sent = self.try_send(message);
+        let sent = self.core.try_send(Share::All, message.encoded_len(), |mut out| message.encode_raw(&mut out));
         if sent == Err(SendError::Full) {
             self.core.give_up_slow();
         }
         sent
     }
 
-    /// As [`send`](Self::send), but [`SendError::Full`] changes nothing: send again later.
+    /// As [`send`](Self::send), but [`SendError::Full`] changes nothing: send again later. Takes half of what may be
+    /// pending, so that the server is still read from.
     ///
     /// # Errors
     ///
     /// [`SendError`].
     #[inline]
     pub fn try_send(&mut self, message: &P::ClientToServer) -> Result<(), SendError> {
-        self.core.try_send(message.encoded_len(), |mut out| message.encode_raw(&mut out))
+        self.core.try_send(Share::Half, message.encoded_len(), |mut out| message.encode_raw(&mut out))
     }
 
     /// How many bytes wait for the server to read them; `None` without a connection.
@@ -321,9 +322,9 @@ impl<P: Protocol, N: Net> ClientCore<P, N> {
     }
 
     #[inline]
-    pub(super) fn try_send(&mut self, size: usize, encode: impl Fn(&mut [u8])) -> Result<(), SendError> {
+    pub(super) fn try_send(&mut self, share: Share, size: usize, encode: impl Fn(&mut [u8])) -> Result<(), SendError> {
         let State::Open { peer, .. } = self.state else { return Err(SendError::NotConnected) };
-        let sent = self.event_loop.send(peer, Kind::ClientToServer, size, self.now, encode);
+        let sent = self.event_loop.send(peer, (Kind::ClientToServer, share), size, self.now, encode);
         // It has ended, and that is not said yet.
         if sent == Err(SendError::Gone) { Err(SendError::NotConnected) } else { sent }
     }

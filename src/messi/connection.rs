@@ -192,6 +192,16 @@ pub enum Refusal {
     Full,
 }
 
+/// How much of what may be pending a frame may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// All: for what cannot wait.
+    All,
+    /// The half up to which the peer is read from. Two that send all that they can would otherwise both stop reading,
+    /// and neither would ever get rid of anything.
+    Half,
+}
+
 /// How often a server that does not read tells its clients that it is there all the same.
 const UNASKED_PONG: Duration = Duration::from_secs(1);
 /// Memory that an empty queue keeps, in bytes.
@@ -215,6 +225,8 @@ pub struct Connection {
     /// Where what is not sent begins and ends.
     sent: usize,
     end: usize,
+    /// The length of the frame that was queued when nothing else was.
+    first: usize,
     /// Frames that wait for the wire to be known.
     early: Vec<(Kind, Vec<u8>)>,
     early_bytes: usize,
@@ -262,6 +274,7 @@ impl Connection {
             output: Vec::new(),
             sent: 0,
             end: 0,
+            first: 0,
             early: Vec::new(),
             early_bytes: 0,
             clocks,
@@ -355,7 +368,7 @@ impl Connection {
         let result = loop {
             let Some((wire, decoder)) = &mut self.decoder else { break Ok(()) };
             // A peer that does not read its answers gets no further.
-            if *budget == 0 || self.end - self.sent > self.settings.max_pending / 2 {
+            if *budget == 0 || self.end - self.sent > self.first.max(self.settings.max_pending / 2) {
                 break Ok(());
             }
             let before = *input;
@@ -456,9 +469,15 @@ impl Connection {
         !self.has_more() && !self.is_choked()
     }
 
-    /// Whether more than half of what may be is pending.
-    fn is_choked(&self) -> bool {
+    /// Whether more than half of what may be is pending, so that an answer takes its time.
+    fn owes_reading(&self) -> bool {
         self.output().len() > self.settings.max_pending / 2
+    }
+
+    /// Whether the peer is not read from for that. One frame by itself is no reason, however large: if two of them met,
+    /// neither would ever arrive.
+    fn is_choked(&self) -> bool {
+        self.owes_reading() && self.output().len() > self.first
     }
 
     // --------------------------------------------------------------------------------------------------------- sending
@@ -469,25 +488,30 @@ impl Connection {
         &mut self,
         kind: Kind,
         size: usize,
+        share: Share,
         now: Time,
         encode: impl FnOnce(&mut [u8]),
     ) -> Result<(), Refusal> {
-        let Some((wire, _)) = self.decoder else { return self.send_early(kind, size, encode) };
+        let may_be_pending = match share {
+            Share::All => self.settings.max_pending,
+            Share::Half => self.settings.max_pending / 2,
+        };
+        let Some((wire, _)) = self.decoder else { return self.send_early(kind, size, may_be_pending, encode) };
         let len = size.saturating_add(wire.header_len());
         let max = self.settings.max_frame.min(wire.max_payload() + wire.header_len());
         if len > max {
             return Err(Refusal::TooBig { max });
         }
         let pending = self.pending();
-        if pending != 0 && pending + len > self.settings.max_pending {
+        if pending != 0 && pending + len > may_be_pending {
             return Err(Refusal::Full);
         }
         self.put(wire, kind, size, encode);
         if self.clocks.write.is_none() {
             self.clocks.write = Some(now + self.settings.write_time);
         }
-        if self.is_choked() {
-            // From now on nothing is read, so nobody is late.
+        if self.owes_reading() {
+            // From now on nobody is late.
             self.look_at_pause(now);
         }
         Ok(())
@@ -499,18 +523,24 @@ impl Connection {
     ///
     /// [`Refusal`]; nothing has changed then.
     pub fn send_bytes(&mut self, kind: Kind, payload: &[u8], now: Time) -> Result<(), Refusal> {
-        self.send(kind, payload.len(), now, |out| out.copy_from_slice(payload))
+        self.send(kind, payload.len(), Share::All, now, |out| out.copy_from_slice(payload))
     }
 
     #[cold]
-    fn send_early(&mut self, kind: Kind, size: usize, encode: impl FnOnce(&mut [u8])) -> Result<(), Refusal> {
+    fn send_early(
+        &mut self,
+        kind: Kind,
+        size: usize,
+        may_be_pending: usize,
+        encode: impl FnOnce(&mut [u8]),
+    ) -> Result<(), Refusal> {
         // The longest header and the shortest limit of the wires that it may become.
         let longest = Wire::V1a.header_len();
         let max = self.settings.max_frame.min(Wire::V2.max_payload());
         if size.saturating_add(longest) > max {
             return Err(Refusal::TooBig { max });
         }
-        if self.early_bytes != 0 && self.early_bytes + size + longest > self.settings.max_pending {
+        if self.early_bytes != 0 && self.early_bytes + size + longest > may_be_pending {
             return Err(Refusal::Full);
         }
         let mut payload = vec![0; size];
@@ -525,6 +555,9 @@ impl Connection {
         let len = wire.header_len() + size;
         if self.output.len() - self.end < len {
             self.make_room(len);
+        }
+        if self.sent == self.end {
+            self.first = len;
         }
         let (header, payload) = self.output[self.end..self.end + len].split_at_mut(wire.header_len());
         wire.write_header(kind, size, header);
@@ -591,7 +624,7 @@ impl Connection {
 
     /// Stops the clocks that run against the peer while nothing is taken in from it, and lets them go on afterwards.
     fn look_at_pause(&mut self, now: Time) {
-        let paused = self.blocked || self.is_choked();
+        let paused = self.blocked || self.owes_reading();
         match self.clocks.paused {
             None if paused => {
                 self.clocks.paused = Some(now);

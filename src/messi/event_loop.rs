@@ -5,7 +5,7 @@
 //! closed from this side lingers: what is queued is still sent, and what still comes in is thrown away until the peer
 //! has seen the end, since closing on unread bytes would take from it what it has not read yet.
 
-use super::connection::{Connection, Reason, Refusal, Settings, Verdict};
+use super::connection::{Connection, Reason, Refusal, Settings, Share, Verdict};
 use super::net::{Net, Ready, Socket};
 use super::options::SendError;
 use super::wire::{Kind, Side};
@@ -422,7 +422,7 @@ impl<N: Net> EventLoop<N> {
     pub(super) fn send(
         &mut self,
         id: PeerId,
-        kind: Kind,
+        (kind, share): (Kind, Share),
         size: usize,
         now: Time,
         encode: impl Fn(&mut [u8]),
@@ -430,7 +430,7 @@ impl<N: Net> EventLoop<N> {
         let Some(Peer { phase: Phase::Open(open), unsettled, .. }) = self.peer_mut(id) else {
             return Err(SendError::Gone);
         };
-        let sent = open.connection.send(kind, size, now, &encode);
+        let sent = open.connection.send(kind, size, share, now, &encode);
         let flush = !open.full && open.connection.output().len() >= BATCH;
         if sent.is_ok() && !flush {
             if !std::mem::replace(unsettled, true) {
@@ -438,7 +438,7 @@ impl<N: Net> EventLoop<N> {
             }
             return Ok(());
         }
-        self.send_slowly(id, kind, size, now, sent, encode)
+        self.send_slowly(id, (kind, share), size, now, sent, encode)
     }
 
     #[cold]
@@ -446,7 +446,7 @@ impl<N: Net> EventLoop<N> {
     fn send_slowly(
         &mut self,
         id: PeerId,
-        kind: Kind,
+        (kind, share): (Kind, Share),
         size: usize,
         now: Time,
         sent: Result<(), Refusal>,
@@ -462,7 +462,7 @@ impl<N: Net> EventLoop<N> {
             Err(Refusal::Full) => self.write(id, now),
         }
         let Some(Peer { phase: Phase::Open(open), .. }) = self.peer_mut(id) else { return Err(SendError::Gone) };
-        match open.connection.send(kind, size, now, encode) {
+        match open.connection.send(kind, size, share, now, encode) {
             Ok(()) => Ok(()),
             Err(Refusal::TooBig { max }) => Err(SendError::TooBig { size, max }),
             Err(Refusal::Full) => Err(SendError::Full),

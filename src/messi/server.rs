@@ -1,6 +1,6 @@
 //! [`Server`]: the handler that bridges the bus to Messi clients.
 
-use super::connection::{Reason, Verdict};
+use super::connection::{Reason, Share, Verdict};
 use super::net::System;
 use super::options::{SendError, ServerOptions, StartError};
 use super::protocol::{
@@ -133,7 +133,7 @@ impl<P: Protocol, M: Member<ToClientSide, Protocol = P>> Handle<ToClient<M>> for
         match message.to {
             To::All => _ = core.broadcast(payload.size(), |out| payload.encode(out)),
             To::One(client) => {
-                let sent = core.try_send(client, payload.size(), |out| payload.encode(out));
+                let sent = core.try_send(client, Share::All, payload.size(), |out| payload.encode(out));
                 if sent == Err(SendError::Full) {
                     core.event_loop.give_up_slow(client.into());
                 }

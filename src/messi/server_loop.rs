@@ -1,6 +1,6 @@
 //! [`ServerLoop`]: a server without a bus, for plain programs; and what it shares with the handler.
 
-use super::connection::{Reason, Verdict};
+use super::connection::{Reason, Share, Verdict};
 use super::event_loop::{ACCEPTOR, EventLoop, PeerId, Sink};
 use super::net::{Acceptor, Net, System};
 use super::options::{SendError, ServerOptions, StartError};
@@ -138,21 +138,23 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
     /// [`SendError::Gone`], [`SendError::TooBig`]; and [`SendError::Full`], which ends the connection: the client does
     /// not read.
     pub fn send(&mut self, client: ClientId, message: &P::ServerToClient) -> Result<(), SendError> {
-        let sent = self.try_send(client, message);
+        let sent =
+            self.core.try_send(client, Share::All, message.encoded_len(), |mut out| message.encode_raw(&mut out));
         if sent == Err(SendError::Full) {
             self.core.event_loop.give_up_slow(client.into());
         }
         sent
     }
 
-    /// As [`send`](Self::send), but [`SendError::Full`] changes nothing: send again later.
+    /// As [`send`](Self::send), but [`SendError::Full`] changes nothing: send again later. Takes half of what may be
+    /// pending, so that the client is still read from.
     ///
     /// # Errors
     ///
     /// [`SendError`].
     #[inline]
     pub fn try_send(&mut self, client: ClientId, message: &P::ServerToClient) -> Result<(), SendError> {
-        self.core.try_send(client, message.encoded_len(), |mut out| message.encode_raw(&mut out))
+        self.core.try_send(client, Share::Half, message.encoded_len(), |mut out| message.encode_raw(&mut out))
     }
 
     /// Sends to all that are connected; those that do not read are disconnected. Returns how many get it.
@@ -434,10 +436,11 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
     pub(super) fn try_send(
         &mut self,
         client: ClientId,
+        share: Share,
         size: usize,
         encode: impl Fn(&mut [u8]),
     ) -> Result<(), SendError> {
-        self.event_loop.send(client.into(), Kind::ServerToClient, size, self.now, encode)
+        self.event_loop.send(client.into(), (Kind::ServerToClient, share), size, self.now, encode)
     }
 
     pub(super) fn broadcast(&mut self, size: usize, encode: impl Fn(&mut [u8])) -> usize {
@@ -447,7 +450,7 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
         let clients: Vec<PeerId> = self.event_loop.ids().collect();
         let mut reached = 0;
         for client in clients {
-            match self.try_send(client.into(), size, |out| out.copy_from_slice(&encoded)) {
+            match self.try_send(client.into(), Share::All, size, |out| out.copy_from_slice(&encoded)) {
                 Ok(()) => reached += 1,
                 Err(SendError::Full) => self.event_loop.give_up_slow(client),
                 Err(_) => {}
