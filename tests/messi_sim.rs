@@ -11,6 +11,7 @@
 //! A failure prints its seed. `SIM_SEED=<seed>` runs that one alone, `SIM_SEEDS=<count>` as many.
 
 #![cfg(feature = "messi")]
+#![cfg(not(miri))] // It would take hours there; the tests of wire and connection take minutes.
 
 #[path = "../examples/bank/protocol.rs"]
 mod protocol;
