@@ -590,6 +590,18 @@ fn messages_take_no_memory_once_they_are_read() {
 }
 
 #[test]
+fn a_connection_at_rest_keeps_little_memory() {
+    let mut life = Life::patient(Server, |settings| settings.max_frame = 1 << 20);
+    life.send(&vec![0; 1_000_000]).unwrap();
+    life.read();
+    let stream = user(Server, &[0; 1000]).repeat(1000);
+    life.receive_some(&stream, &mut 1).unwrap();
+    life.resume().unwrap();
+    assert_eq!(life.taken.len(), 1000);
+    assert!(life.connection.memory() < 600_000, "{} bytes", life.connection.memory());
+}
+
+#[test]
 fn what_is_sent_comes_out_in_order_however_it_is_taken() {
     for seed in 0..if cfg!(miri) { 5 } else { 300 } {
         let (mut random, mut life) = (seed, Life::patient(Client, |settings| settings.max_pending = 3000));

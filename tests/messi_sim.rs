@@ -594,7 +594,7 @@ impl Sim {
 }
 
 /// How many seeds of the long simulation run by default. All 10 000: `ci/sim.sh`.
-const SEEDS: u64 = if cfg!(debug_assertions) { 400 } else { 2000 };
+const SEEDS: u64 = if cfg!(debug_assertions) { 500 } else { 10_000 };
 
 fn number_in(variable: &str) -> Option<u64> {
     Some(std::env::var(variable).ok()?.parse().expect("a number"))
