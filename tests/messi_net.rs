@@ -62,8 +62,11 @@ fn answering(options: ServerOptions<Bank>) -> Answering {
     let answer = ServerToClient { messages: Some(Down::NopRsp(NopRsp {})) };
     let thread = thread::spawn(move || {
         let mut seen = Seen::default();
-        while !stop.load(Ordering::Acquire) {
+        loop {
+            let is_over = stop.load(Ordering::Acquire);
             match server.next(Some(Duration::from_millis(20))) {
+                // What has happened by now is still told.
+                None if is_over => return seen,
                 Some(ServerEvent::Connected { .. }) => seen.connected += 1,
                 Some(ServerEvent::Message { client, .. }) => {
                     seen.nops += 1;
@@ -75,7 +78,6 @@ fn answering(options: ServerOptions<Bank>) -> Answering {
                 None => {}
             }
         }
-        seen
     });
     Answering { address, over, thread: Some(thread) }
 }
@@ -635,5 +637,6 @@ fn out_of_descriptors() {
         ask(socket);
     }
     let seen = server.seen();
-    assert_eq!(seen.troubles, 1, "want of descriptors is said once: {seen:?}");
+    // Again if some could be taken meanwhile: those that had waited and gone take the descriptors of those that stay.
+    assert!((1..=2).contains(&seen.troubles), "want of descriptors is said once: {seen:?}");
 }
