@@ -36,6 +36,9 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
+/// What came out, at which millisecond.
+type Output = Vec<(u64, Vec<u8>)>;
+
 /// A connection and what it did.
 struct Life {
     side: Side,
@@ -106,11 +109,11 @@ impl Life {
     }
 
     /// Lets time pass until `millis`, and says what came out at which millisecond.
-    fn run(&mut self, millis: u64) -> Result<Vec<(u64, Vec<u8>)>, (u64, Reason)> {
+    fn run(&mut self, millis: u64) -> Result<Output, (u64, Reason)> {
         self.run_reading(millis, true)
     }
 
-    fn run_reading(&mut self, millis: u64, reads: bool) -> Result<Vec<(u64, Vec<u8>)>, (u64, Reason)> {
+    fn run_reading(&mut self, millis: u64, reads: bool) -> Result<Output, (u64, Reason)> {
         let (mut output, mut ticks) = (Vec::new(), 0);
         while let Some(deadline) = self.connection.next_deadline().filter(|deadline| *deadline <= at(millis)) {
             // What stays due would be a loop that never waits.

@@ -935,6 +935,19 @@ fn what_arrived_before_the_end_is_delivered_before_it() {
     assert!(matches!(counter.events.last(), Some((_, ServerEvent::Disconnected { .. }))));
 }
 
+#[test]
+fn what_arrived_before_a_write_failed_is_delivered() {
+    let mut counter = Counter::new(|_| {});
+    let mut peer = counter.connect();
+    peer.write_some(&to_server(&nop()).repeat(3));
+    assert!(counter.world.reset_one());
+    let client = counter.clients()[0];
+    counter.server.send(client, &shout(1, 1)).unwrap();
+    counter.server.flush();
+    counter.settle();
+    assert_eq!((counter.messages().len(), counter.reasons()), (3, vec![(0, Reason::ConnectionClosed)]));
+}
+
 // ------------------------------------------------------------------------------------------------------ who is there
 
 #[test]
@@ -1392,7 +1405,7 @@ fn any_order_of_calls_upon_any_event_is_safe() {
                     client
                 }
                 ServerEvent::Message { client, .. } => {
-                    assert_eq!(open[&client], true, "a message outside of its connection");
+                    assert!(open[&client], "a message outside of its connection");
                     client
                 }
                 ServerEvent::Disconnected { client, .. } => {
@@ -1640,7 +1653,7 @@ fn whatever_the_network_does_to_calls_the_bytes_are_the_same() {
             }
             let next = millis(&customer.world) + 1;
             // Only bytes are looked at here: those of pings would be among them.
-            if next % 1000 == 0 {
+            if next.is_multiple_of(1000) {
                 peer.write_some(b"\x04\0\0\0");
             }
             customer.run(next);

@@ -55,10 +55,13 @@ struct State {
     active: Vec<usize>,
     listeners: Vec<ListenerState>,
     nodes: Vec<NodeState>,
-    lookups: Vec<(u64, Sender<io::Result<Vec<SocketAddr>>>, SocketAddr)>,
+    /// When they are answered, who waits, and what for.
+    lookups: Vec<(u64, Answer, SocketAddr)>,
     accept_error: Option<ErrorKind>,
     next_port: u16,
 }
+
+type Answer = Sender<io::Result<Vec<SocketAddr>>>;
 
 #[derive(Default)]
 struct NodeState {
@@ -66,7 +69,6 @@ struct NodeState {
     waits: u64,
     looks: u64,
     accepts: u64,
-    random_numbers: u64,
 }
 
 struct ListenerState {
@@ -304,7 +306,7 @@ impl World {
         !ready.is_empty()
     }
 
-    /// How often a node has waited, has looked for events, has accepted, and has drawn a random number.
+    /// How often a node has waited; below, has looked for events, and has tried to take a connection.
     pub fn waits(&self, node: usize) -> u64 {
         self.state().nodes[node].waits
     }
@@ -520,7 +522,6 @@ impl Net for SimNet {
 
     fn random(&mut self) -> u64 {
         let mut state = self.world.state();
-        state.nodes[self.node].random_numbers += 1;
         state.below(u64::MAX)
     }
 
