@@ -673,7 +673,8 @@ impl Counter {
 
     /// Does all there is to do at this moment.
     fn settle(&mut self) {
-        loop {
+        for round in 0.. {
+            assert!(round < 100_000, "it is never done: a hot loop");
             while let Some(event) = self.server.next(Some(Duration::ZERO)) {
                 self.events.push((millis(&self.world), event));
             }
@@ -746,7 +747,8 @@ impl Customer {
     }
 
     fn settle(&mut self) {
-        loop {
+        for round in 0.. {
+            assert!(round < 100_000, "it is never done: a hot loop");
             while let Some(event) = self.client.next(Some(Duration::ZERO)) {
                 self.events.push((millis(&self.world), event));
             }
