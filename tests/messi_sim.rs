@@ -1090,6 +1090,29 @@ fn a_pause_in_accepting_ends_though_nobody_waits_any_more() {
 }
 
 #[test]
+fn an_event_from_before_a_pause_does_not_end_it() {
+    for comes_back in [false, true] {
+        let mut counter = Counter::patient(|_| {});
+        counter.world.refuse_accepts(Some(ErrorKind::OutOfMemory));
+        let _peer = counter.world.node().connect(address()).unwrap();
+        counter.settle();
+        counter.world.refuse_accepts(None);
+        if !comes_back {
+            counter.world.forget_who_comes_in();
+        }
+        // No time passes, so that the pause goes on; events are told that are none any more.
+        counter.world.set_faults(Faults { events: 100, ..Faults::default() });
+        for _ in 0..200 {
+            counter.server.next(Some(Duration::ZERO));
+        }
+        counter.world.set_faults(Faults::default());
+        counter.run(2000);
+        let _next = counter.connect();
+        assert_eq!(counter.clients().len(), 1 + usize::from(comes_back), "nobody is let in any more");
+    }
+}
+
+#[test]
 fn a_storm_of_connections_leaves_nothing_behind() {
     let mut counter = Counter::patient(|_| {});
     let mut honest = counter.connect();
