@@ -63,7 +63,8 @@ fn answering(options: ServerOptions<Bank>) -> Answering {
     let thread = thread::spawn(move || {
         let mut seen = Seen::default();
         // Those that have gone are still heard of.
-        while !stop.load(Ordering::Acquire) || server.clients().next().is_some() {
+        loop {
+            let over = stop.load(Ordering::Acquire) && server.clients().next().is_none();
             match server.next(Some(Duration::from_millis(20))) {
                 Some(ServerEvent::Connected { .. }) => seen.connected += 1,
                 Some(ServerEvent::Message { client, .. }) => {
@@ -73,10 +74,10 @@ fn answering(options: ServerOptions<Bank>) -> Answering {
                 }
                 Some(ServerEvent::Disconnected { reason, .. }) => *seen.ended.entry(reason.name()).or_default() += 1,
                 Some(_) => seen.troubles += 1,
+                None if over => return seen,
                 None => {}
             }
         }
-        seen
     });
     Answering { address, over, thread: Some(thread) }
 }
