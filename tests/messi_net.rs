@@ -636,6 +636,7 @@ fn out_of_descriptors() {
     for socket in sockets.iter_mut().chain(&mut late) {
         ask(socket);
     }
+    drop((sockets, late));
     let seen = server.seen();
     // Once for each time that there were none left, not for each attempt, of which there were seven.
     assert!((1..5).contains(&seen.troubles), "{seen:?}");
