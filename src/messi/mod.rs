@@ -42,7 +42,7 @@ pub mod wire;
 
 pub use client::Client;
 pub use client_loop::{ClientEvent, ClientLoop};
-pub use connection::{Connection, Reason, Settings, Verdict, Wires};
+pub use connection::{Connection, Reason, Refusal, Settings, Verdict, Wires};
 pub use event_loop::{Layer, Session, Stream};
 pub use options::{Accept, ClientOptions, HostPort, Reconnect, SendError, ServerOptions, StartError, UriError};
 pub use protocol::{

@@ -394,8 +394,8 @@ pub enum SendError {
         /// The largest that may be.
         max: usize,
     },
-    /// `max_pending` bytes wait for the peer to read them. From `try_send`: send again later. From `send`: the peer is
-    /// disconnected, as a slow consumer.
+    /// `max_pending` bytes wait for the peer to read them. From `try_send`: half of that, and it can be sent again
+    /// later. From `send`: the peer is disconnected, as a slow consumer.
     Full,
 }
 
