@@ -47,7 +47,7 @@ struct Seen {
     troubles: usize,
 }
 
-/// A server on a thread of its own that answers, until it is dropped or asked what it has seen.
+/// A server on a thread of its own that answers, until it is asked what it has seen. By then all clients must have gone.
 struct Answering {
     address: SocketAddr,
     over: Arc<AtomicBool>,
@@ -62,11 +62,10 @@ fn answering(options: ServerOptions<Bank>) -> Answering {
     let answer = ServerToClient { messages: Some(Down::NopRsp(NopRsp {})) };
     let thread = thread::spawn(move || {
         let mut seen = Seen::default();
+        // Those that have gone are still heard of.
         loop {
-            let is_over = stop.load(Ordering::Acquire);
+            let over = stop.load(Ordering::Acquire) && server.clients().next().is_none();
             match server.next(Some(Duration::from_millis(20))) {
-                // What has happened by now is still told.
-                None if is_over => return seen,
                 Some(ServerEvent::Connected { .. }) => seen.connected += 1,
                 Some(ServerEvent::Message { client, .. }) => {
                     seen.nops += 1;
@@ -75,6 +74,7 @@ fn answering(options: ServerOptions<Bank>) -> Answering {
                 }
                 Some(ServerEvent::Disconnected { reason, .. }) => *seen.ended.entry(reason.name()).or_default() += 1,
                 Some(_) => seen.troubles += 1,
+                None if over => return seen,
                 None => {}
             }
         }
@@ -636,7 +636,8 @@ fn out_of_descriptors() {
     for socket in sockets.iter_mut().chain(&mut late) {
         ask(socket);
     }
+    drop((sockets, late));
     let seen = server.seen();
-    // Again if some could be taken meanwhile: those that had waited and gone take the descriptors of those that stay.
-    assert!((1..=2).contains(&seen.troubles), "want of descriptors is said once: {seen:?}");
+    // Once for each time that there were none left, not for each attempt, of which there were seven.
+    assert!((1..5).contains(&seen.troubles), "{seen:?}");
 }
