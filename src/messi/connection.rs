@@ -129,7 +129,8 @@ impl Default for Wires {
 pub struct Settings {
     /// The wire.
     pub wires: Wires,
-    /// The largest frame that is taken and sent, in bytes, header included.
+    /// The largest frame that is taken, in bytes, header included. What is sent only the wire limits: how much a peer
+    /// takes is for the peer to say.
     pub max_frame: usize,
     /// How many bytes may wait for a peer to read them; one frame may always.
     pub max_pending: usize,
@@ -183,7 +184,7 @@ pub enum Verdict {
 /// Why a frame was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// Larger than the wire or the settings allow.
+    /// Larger than the wire allows.
     TooBig { max: usize },
     /// More would be pending than may be.
     Full,
@@ -455,7 +456,7 @@ impl Connection {
     ) -> Result<(), Refusal> {
         let Some((wire, _)) = self.decoder else { return self.send_early(kind, size, encode) };
         let len = size.saturating_add(wire.header_len());
-        let max = self.settings.max_frame.min(wire.max_payload() + wire.header_len());
+        let max = wire.max_payload().saturating_add(wire.header_len());
         if len > max {
             return Err(Refusal::TooBig { max });
         }
@@ -483,7 +484,7 @@ impl Connection {
     fn send_early(&mut self, kind: Kind, size: usize, encode: impl FnOnce(&mut Vec<u8>)) -> Result<(), Refusal> {
         // The longest header and the shortest limit of the wires that it may become.
         let longest = Wire::V1a.header_len();
-        let max = self.settings.max_frame.min(Wire::V2.max_payload());
+        let max = Wire::V2.max_payload() + longest;
         if size.saturating_add(longest) > max {
             return Err(Refusal::TooBig { max });
         }
