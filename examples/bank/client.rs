@@ -1,4 +1,4 @@
-//! The clients: for each customer a messenger of its own, with the bridge to the server and the customer on a worker each.
+//! The clients: for each customer a messenger of its own, with the bridge and the customer on a worker each.
 
 use crate::customer::{Customer, Word};
 use crate::protocol::*;

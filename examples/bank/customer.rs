@@ -6,7 +6,7 @@ use crate::protocol::server_to_client::Messages;
 use crate::protocol::*;
 use crate::scene::{Deed, Heard, Scene};
 use rust_messenger::messi::protocol::{Member, Root, ToClientSide, ToServerSide, Visitor};
-use rust_messenger::messi::{Connected, Disconnected, FromServer, Reason, Start, ToServer};
+use rust_messenger::messi::{Connected, Disconnected, FromServer, Start, ToServer};
 use rust_messenger::traits::{Handle, Handler, New, Sender, Time, Writer};
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! Both sides of a bank over the network, as handlers: the interoperability scenario of `tests/interop/README.md`, which
-//! Messi's C and Python programs play, too.
+//! Both sides of a bank over the network, as handlers: the interoperability scenario of `tests/interop/README.md`,
+//! which Messi's C and Python programs play, too.
 //!
-//! The server is a Messi server and a teller, the client is two customers with a Messi client each. Their messages cross
-//! three buses and the network; each answer is checked.
+//! The server is a Messi server and a teller, the client is two customers with a Messi client each. Their messages
+//! cross three buses and the network; each answer is checked.
 //!
 //! ```sh
 //! cargo run --example bank --features messi                          # both sides, against each other
