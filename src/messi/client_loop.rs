@@ -5,7 +5,6 @@ use super::event_loop::{EventLoop, PeerId, Sink};
 use super::net::{Lookup, Net, System};
 use super::options::{ClientOptions, HostPort, Reconnect, SendError, StartError};
 use super::protocol::{IsSet, NetworkError, Protocol, Root};
-use super::server_loop::wait;
 use super::wire::{Kind, Side};
 use crate::traits::{Poller, Time};
 use prost::Message;
@@ -89,14 +88,21 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
     }
 
     /// The next event, or `None` when there is none within `timeout`. `None`: waits for ever.
+    #[inline]
     pub fn next(&mut self, timeout: Option<Duration>) -> Option<ClientEvent<P>> {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
+        self.wait_for_next(timeout)
+    }
+
+    #[cold]
+    fn wait_for_next(&mut self, timeout: Option<Duration>) -> Option<ClientEvent<P>> {
         let deadline = timeout.map(|timeout| self.core.tell_time() + timeout);
         loop {
-            self.core.wait(deadline);
-            self.core.turn(&mut Queue(&mut self.events));
+            let mut queue = Queue(&mut self.events);
+            self.core.wait(deadline, &mut queue);
+            self.core.turn(&mut queue);
             let event = self.events.pop_front();
             if event.is_some() || deadline.is_some_and(|deadline| deadline <= self.core.now) {
                 return event;
@@ -125,7 +131,7 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
     /// [`SendError`].
     #[inline]
     pub fn try_send(&mut self, message: &P::ClientToServer) -> Result<(), SendError> {
-        self.core.try_send(message.encoded_len(), |out| message.encode_raw(out))
+        self.core.try_send(message.encoded_len(), |mut out| message.encode_raw(&mut out))
     }
 
     /// How many bytes wait for the server to read them; `None` without a connection.
@@ -160,13 +166,14 @@ impl<P: Protocol> ClientSink for Queue<'_, P> {
 
     #[inline]
     fn message(&mut self, payload: &[u8]) -> Verdict {
-        let Ok(message) = P::ServerToClient::decode(payload) else {
-            return Verdict::Refused(Reason::MessageDecodeError);
-        };
-        if message.visit(IsSet).is_some() {
-            self.0.push_back(ClientEvent::Message(message));
+        // Decoded where it will be taken from: moving a message costs as much as decoding it.
+        self.0.push_back(ClientEvent::Message(P::ServerToClient::default()));
+        let Some(ClientEvent::Message(message)) = self.0.back_mut() else { return Verdict::Taken };
+        let merged = message.merge(payload);
+        if merged.is_err() || message.visit(IsSet).is_none() {
+            self.0.pop_back();
         }
-        Verdict::Taken
+        if merged.is_err() { Verdict::Refused(Reason::MessageDecodeError) } else { Verdict::Taken }
     }
 
     fn disconnected(&mut self, _: SocketAddr, reason: Reason) {
@@ -267,23 +274,27 @@ impl<P: Protocol, N: Net> ClientCore<P, N> {
     }
 
     /// Writes what is queued, then waits until a turn is worth it, or until `deadline`.
-    pub(super) fn wait(&mut self, deadline: Option<Time>) {
-        self.flush();
-        wait(&self.event_loop, self.now, [deadline, self.next_deadline()].into_iter().flatten().min());
+    pub(super) fn wait(&mut self, deadline: Option<Time>, sink: &mut impl ClientSink) {
+        let deadline = [deadline, self.own_deadline()].into_iter().flatten().min();
+        let mut server = Server { sink, current: None, news: None };
+        self.event_loop.wait(self.now, deadline, &mut server);
         self.tell_time();
     }
 
-    pub(super) fn next_deadline(&self) -> Option<Time> {
-        let own = match self.state {
+    fn own_deadline(&self) -> Option<Time> {
+        match self.state {
             State::Waiting { until } => Some(until),
             State::Resolving { looked: false, .. } => Some(Time::default()),
             _ => None,
-        };
-        [self.event_loop.next_deadline(), own].into_iter().flatten().min()
+        }
+    }
+
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        [self.event_loop.next_deadline(), self.own_deadline()].into_iter().flatten().min()
     }
 
     #[inline]
-    pub(super) fn try_send(&mut self, size: usize, encode: impl Fn(&mut Vec<u8>)) -> Result<(), SendError> {
+    pub(super) fn try_send(&mut self, size: usize, encode: impl Fn(&mut [u8])) -> Result<(), SendError> {
         let State::Open { peer, .. } = self.state else { return Err(SendError::NotConnected) };
         let sent = self.event_loop.send(peer, Kind::ClientToServer, size, self.now, encode);
         // It has ended, and that is not said yet.
@@ -409,7 +420,7 @@ impl<P: Protocol, N: Net> ClientCore<P, N> {
 
         let deadline = self.tell_time() + self.options.linger;
         while !self.event_loop.is_silent() && self.now < deadline {
-            self.wait(Some(deadline));
+            self.wait(Some(deadline), &mut Nobody);
             self.turn(&mut Nobody);
         }
     }

@@ -9,6 +9,7 @@ use super::connection::{Connection, Reason, Refusal, Settings, Verdict};
 use super::net::{Net, Ready, Socket};
 use super::options::SendError;
 use super::wire::{Kind, Side};
+use crate::sync::yield_now;
 use crate::traits::{Poller, Time};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -91,12 +92,16 @@ pub(super) const ACCEPTOR: u32 = 0;
 /// More peers than that have no keys.
 pub(super) const MAX_PEERS: usize = 1_000_000;
 
-/// Frames that one turn takes in, shared by those that have some.
-const FRAMES_A_TURN: usize = 4096;
+/// Frames that one turn takes in, shared by those that have some. Their events should fit a processor's first cache.
+const FRAMES_A_TURN: usize = 512;
 /// Frames of one peer and turn, if many have some.
 const FRAMES_A_PEER: usize = 64;
 /// Bytes read at once.
 const READ: usize = 128 << 10;
+/// How often the poller is asked while there is something to do anyway: it takes several system calls.
+const POLL_EVERY: Duration = Duration::from_micros(100);
+/// More bytes than that at once are a stream, not an answer: of those, waiting makes larger batches.
+const ANSWER: usize = 4 << 10;
 /// Queued bytes that are worth a system call before the end of the turn.
 const BATCH: usize = 64 << 10;
 
@@ -121,7 +126,38 @@ pub(super) struct EventLoop<N: Net> {
     unsettled: Vec<PeerId>,
     news: VecDeque<News>,
     ready: Vec<Ready>,
+    polled: Time,
+    /// Who sent last, and how often that peer was worth waiting for.
+    prompt: Option<PeerId>,
+    /// The answer came before the poller was asked.
+    answered: bool,
+    patience: Patience,
     scratch: Box<[u8]>,
+}
+
+/// Whether to look for an answer a few times before sleeping, which takes longer than a prompt answer. When that did not
+/// pay, it is tried again after twice as many waits.
+#[derive(Default)]
+struct Patience {
+    /// Waits until the next try.
+    untried: u32,
+    /// What `untried` begins with after the next failure.
+    backoff: u32,
+}
+
+impl Patience {
+    const LOOKS: u32 = 40;
+    const BACKOFF_MAX: u32 = 1024;
+
+    fn tries(&mut self) -> bool {
+        self.untried = self.untried.saturating_sub(1);
+        self.untried == 0
+    }
+
+    fn learn(&mut self, paid: bool) {
+        self.backoff = if paid { 0 } else { (self.backoff * 2).clamp(2, Self::BACKOFF_MAX) };
+        self.untried = self.backoff;
+    }
 }
 
 /// What the next turn says first.
@@ -238,6 +274,10 @@ impl<N: Net> EventLoop<N> {
             unsettled: Vec::new(),
             news: VecDeque::new(),
             ready: Vec::new(),
+            polled: Time::default(),
+            prompt: None,
+            answered: false,
+            patience: Patience::default(),
             scratch: vec![0; READ].into_boxed_slice(),
         }
     }
@@ -390,7 +430,7 @@ impl<N: Net> EventLoop<N> {
 
     // ----------------------------------------------------------------------------------------------------------- sending
 
-    /// Queues a frame; `encode` appends exactly `size` bytes.
+    /// Queues a frame; `encode` fills its `size` bytes.
     #[inline]
     pub(super) fn send(
         &mut self,
@@ -398,7 +438,7 @@ impl<N: Net> EventLoop<N> {
         kind: Kind,
         size: usize,
         now: Time,
-        encode: impl Fn(&mut Vec<u8>),
+        encode: impl Fn(&mut [u8]),
     ) -> Result<(), SendError> {
         let Some(Peer { phase: Phase::Open(open), unsettled, .. }) = self.peer_mut(id) else {
             return Err(SendError::Gone);
@@ -423,7 +463,7 @@ impl<N: Net> EventLoop<N> {
         size: usize,
         now: Time,
         sent: Result<(), Refusal>,
-        encode: impl Fn(&mut Vec<u8>),
+        encode: impl Fn(&mut [u8]),
     ) -> Result<(), SendError> {
         self.settle_later(id);
         match sent {
@@ -492,12 +532,41 @@ impl<N: Net> EventLoop<N> {
         self.timers.peek().map(|Reverse((deadline, _))| *deadline)
     }
 
+    /// Waits for an event until `deadline`, or, as long as that pays, for a prompt answer.
+    pub(super) fn wait(&mut self, now: Time, deadline: Option<Time>, sink: &mut impl Sink) {
+        self.flush(now);
+        let deadline = [deadline, self.next_deadline()].into_iter().flatten().min();
+        let left = deadline.map(|deadline| deadline.since(now));
+        if left == Some(Duration::ZERO) {
+            return;
+        }
+        if let Some(prompt) = self.prompt.take()
+            && self.patience.tries()
+        {
+            let answered = (0..Patience::LOOKS).any(|_| {
+                yield_now();
+                self.take_in(prompt, FRAMES_A_TURN, now, sink)
+            });
+            self.patience.learn(answered);
+            self.settle_later(prompt);
+            self.answered = answered;
+            if answered {
+                return;
+            }
+        }
+        self.poller.wait(left);
+    }
+
     /// Does what can be done now. Says whether somebody wants to come in.
     pub(super) fn turn(&mut self, now: Time, sink: &mut impl Sink) -> bool {
         self.tell(sink);
         let mut ready = std::mem::take(&mut self.ready);
-        // A poller that fails tells nothing; timers still run, and its waits do not become a hot loop.
-        let _ = self.net.ready(&mut ready);
+        let busy = std::mem::take(&mut self.answered) || !self.runnable.is_empty();
+        if !busy || now.since(self.polled) >= POLL_EVERY {
+            self.polled = now;
+            // A poller that fails tells nothing; timers still run, and its waits do not become a hot loop.
+            let _ = self.net.ready(&mut ready);
+        }
         let share = FRAMES_A_TURN / (ready.len() + self.runnable.len() + self.blocked.len()).max(1);
         let share = share.max(FRAMES_A_PEER);
         let mut accept = false;
@@ -539,7 +608,7 @@ impl<N: Net> EventLoop<N> {
             Phase::Open(open) => {
                 open.full &= !event.write;
                 if event.read {
-                    self.take_in(id, share, now, sink);
+                    let _ = self.take_in(id, share, now, sink);
                 }
             }
             Phase::Lingering { .. } => {}
@@ -547,29 +616,35 @@ impl<N: Net> EventLoop<N> {
         self.settle_later(id);
     }
 
-    /// Reads once.
-    fn take_in(&mut self, id: PeerId, share: usize, now: Time, sink: &mut impl Sink) {
+    /// Reads once. Whether that changed anything.
+    fn take_in(&mut self, id: PeerId, share: usize, now: Time, sink: &mut impl Sink) -> bool {
         let mut scratch = std::mem::take(&mut self.scratch);
-        let mut result = Ok(());
+        let (mut result, mut changed, mut prompt) = (Ok(()), false, false);
         if let Some(Peer { phase: Phase::Open(open), transport, .. }) = self.peer_mut(id)
             && open.wants_input()
         {
             match transport.read(&mut scratch) {
-                Ok(0) => open.ended = true,
+                Ok(0) => (open.ended, changed) = (true, true),
                 Ok(count) => {
+                    changed = true;
+                    prompt = count <= ANSWER;
                     open.ahead = transport.session.is_some() && count == scratch.len();
                     let mut budget = share;
                     let input = &scratch[..count];
                     result = open.connection.receive(input, now, &mut budget, |payload| sink.message(id, payload));
                 }
                 Err(error) if is_transient(&error) => {}
-                Err(_) => open.ended = true,
+                Err(_) => (open.ended, changed) = (true, true),
             }
         }
         self.scratch = scratch;
+        if prompt {
+            self.prompt = Some(id);
+        }
         if let Err(reason) = result {
             self.end(id, reason);
         }
+        changed
     }
 
     /// Goes on with what a peer sent before.
@@ -582,7 +657,7 @@ impl<N: Net> EventLoop<N> {
         let ahead = std::mem::take(&mut open.ahead);
         match result {
             Err(reason) => self.end(id, reason),
-            Ok(()) if ahead => self.take_in(id, budget, now, sink),
+            Ok(()) if ahead => _ = self.take_in(id, budget, now, sink),
             Ok(()) => {}
         }
         self.settle_later(id);

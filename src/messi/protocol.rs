@@ -313,8 +313,8 @@ impl<'a, D, M: Member<D>> Wrapped<'a, M, D> {
         self.size
     }
 
-    pub(super) fn encode(&self, out: &mut Vec<u8>) {
-        prost::encoding::message::encode(M::field(), self.message, out);
+    pub(super) fn encode(&self, mut out: &mut [u8]) {
+        prost::encoding::message::encode(M::field(), self.message, &mut out);
     }
 }
 

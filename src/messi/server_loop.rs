@@ -104,14 +104,21 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
     }
 
     /// The next event, or `None` when there is none within `timeout`. `None`: waits for ever.
+    #[inline]
     pub fn next(&mut self, timeout: Option<Duration>) -> Option<ServerEvent<P>> {
         if let Some(event) = self.events.pop_front() {
             return Some(event);
         }
+        self.wait_for_next(timeout)
+    }
+
+    #[cold]
+    fn wait_for_next(&mut self, timeout: Option<Duration>) -> Option<ServerEvent<P>> {
         let deadline = timeout.map(|timeout| self.core.tell_time() + timeout);
         loop {
-            self.core.wait(deadline);
-            self.core.turn(&mut Queue(&mut self.events));
+            let mut queue = Queue(&mut self.events);
+            self.core.wait(deadline, &mut queue);
+            self.core.turn(&mut queue);
             let event = self.events.pop_front();
             if event.is_some() || deadline.is_some_and(|deadline| deadline <= self.core.now) {
                 return event;
@@ -140,12 +147,12 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
     /// [`SendError`].
     #[inline]
     pub fn try_send(&mut self, client: ClientId, message: &P::ServerToClient) -> Result<(), SendError> {
-        self.core.try_send(client, message.encoded_len(), |out| message.encode_raw(out))
+        self.core.try_send(client, message.encoded_len(), |mut out| message.encode_raw(&mut out))
     }
 
     /// Sends to all that are connected; those that do not read are disconnected. Returns how many get it.
     pub fn broadcast(&mut self, message: &P::ServerToClient) -> usize {
-        self.core.broadcast(message.encoded_len(), |out| message.encode_raw(out))
+        self.core.broadcast(message.encoded_len(), |mut out| message.encode_raw(&mut out))
     }
 
     /// Ends one client's connection, after what is queued for it. False if it had ended before.
@@ -190,13 +197,14 @@ impl<P: Protocol> ServerSink for Queue<'_, P> {
 
     #[inline]
     fn message(&mut self, client: ClientId, payload: &[u8]) -> Verdict {
-        let Ok(message) = P::ClientToServer::decode(payload) else {
-            return Verdict::Refused(Reason::MessageDecodeError);
-        };
-        if message.visit(IsSet).is_some() {
-            self.0.push_back(ServerEvent::Message { client, message });
+        // Decoded where it will be taken from: moving a message costs as much as decoding it.
+        self.0.push_back(ServerEvent::Message { client, message: P::ClientToServer::default() });
+        let Some(ServerEvent::Message { message, .. }) = self.0.back_mut() else { return Verdict::Taken };
+        let merged = message.merge(payload);
+        if merged.is_err() || message.visit(IsSet).is_none() {
+            self.0.pop_back();
         }
-        Verdict::Taken
+        if merged.is_err() { Verdict::Refused(Reason::MessageDecodeError) } else { Verdict::Taken }
     }
 
     fn disconnected(&mut self, client: ClientId, _: SocketAddr, reason: Reason) {
@@ -286,9 +294,9 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
     }
 
     /// Writes what is queued, then waits until a turn is worth it, or until `deadline`.
-    pub(super) fn wait(&mut self, deadline: Option<Time>) {
-        self.flush();
-        wait(&self.event_loop, self.now, [deadline, self.next_deadline()].into_iter().flatten().min());
+    pub(super) fn wait(&mut self, deadline: Option<Time>, sink: &mut impl ServerSink) {
+        let deadline = [deadline, self.pause.map(|(until, _)| until)].into_iter().flatten().min();
+        self.event_loop.wait(self.now, deadline, &mut Clients(sink));
         self.tell_time();
     }
 
@@ -362,25 +370,25 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
         &mut self,
         client: ClientId,
         size: usize,
-        encode: impl Fn(&mut Vec<u8>),
+        encode: impl Fn(&mut [u8]),
     ) -> Result<(), SendError> {
         self.event_loop.send(client.into(), Kind::ServerToClient, size, self.now, encode)
     }
 
-    pub(super) fn broadcast(&mut self, size: usize, encode: impl Fn(&mut Vec<u8>)) -> usize {
+    pub(super) fn broadcast(&mut self, size: usize, encode: impl Fn(&mut [u8])) -> usize {
         let mut encoded = std::mem::take(&mut self.encoded);
-        encoded.clear();
-        encoded.reserve(size);
+        encoded.resize(size, 0);
         encode(&mut encoded);
         let clients: Vec<PeerId> = self.event_loop.ids().collect();
         let mut reached = 0;
         for client in clients {
-            match self.try_send(client.into(), size, |out| out.extend_from_slice(&encoded)) {
+            match self.try_send(client.into(), size, |out| out.copy_from_slice(&encoded)) {
                 Ok(()) => reached += 1,
                 Err(SendError::Full) => self.event_loop.give_up_slow(client),
                 Err(_) => {}
             }
         }
+        encoded.truncate(KEPT);
         encoded.shrink_to(KEPT);
         self.encoded = encoded;
         reached
@@ -404,7 +412,7 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
 
         let deadline = self.tell_time() + self.options.linger;
         while !self.event_loop.is_silent() && self.now < deadline {
-            self.wait(Some(deadline));
+            self.wait(Some(deadline), &mut Nobody);
             self.turn(&mut Nobody);
         }
     }
@@ -419,14 +427,6 @@ fn is_about_one_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::Interrupted | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
     )
-}
-
-/// Waits in the poller of `event_loop` until `deadline`, unless that has come.
-pub(super) fn wait<N: Net>(event_loop: &EventLoop<N>, now: Time, deadline: Option<Time>) {
-    let left = deadline.map(|deadline| deadline.since(now));
-    if left != Some(Duration::ZERO) {
-        event_loop.poller().wait(left);
-    }
 }
 
 struct Clients<'a, S>(&'a mut S);

@@ -74,9 +74,6 @@ impl fmt::Display for TooBig {
 
 impl Error for TooBig {}
 
-/// The longest header of any wire.
-const MAX_HEADER: usize = 8;
-
 impl Wire {
     /// The length of a header in bytes.
     pub const fn header_len(self) -> usize {
@@ -127,17 +124,21 @@ impl Wire {
         }
     }
 
-    /// Appends the header of a frame whose payload has `size` bytes, at most [`max_payload`](Self::max_payload).
+    /// Writes the header of a frame whose payload has `size` bytes, at most [`max_payload`](Self::max_payload).
+    ///
+    /// # Panics
+    ///
+    /// When `header` is not [`header_len`](Self::header_len) bytes long.
     #[inline]
-    pub fn put_header(self, kind: Kind, size: usize, out: &mut Vec<u8>) {
+    pub fn write_header(self, kind: Kind, size: usize, header: &mut [u8]) {
         debug_assert!(size <= self.max_payload());
         let (number, size) = (self.number(kind), size as u32);
         match self {
             Wire::V1a | Wire::V1b => {
-                out.extend_from_slice(&number.to_be_bytes());
-                out.extend_from_slice(&size.to_be_bytes());
+                header[..4].copy_from_slice(&number.to_be_bytes());
+                header[4..].copy_from_slice(&size.to_be_bytes());
             }
-            Wire::V2 => out.extend_from_slice(&(number << 24 | size).to_be_bytes()),
+            Wire::V2 => header.copy_from_slice(&(number << 24 | size).to_be_bytes()),
         }
     }
 
@@ -256,8 +257,8 @@ impl Decoder {
 
 /// A whole frame as bytes.
 pub fn frame(wire: Wire, kind: Kind, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(MAX_HEADER + payload.len());
-    wire.put_header(kind, payload.len(), &mut bytes);
+    let mut bytes = vec![0; wire.header_len()];
+    wire.write_header(kind, payload.len(), &mut bytes);
     bytes.extend_from_slice(payload);
     bytes
 }
