@@ -4,22 +4,14 @@ use crate::account::reversed;
 use crate::client::Config;
 use crate::protocol::server_to_client::Messages;
 use crate::protocol::*;
-use crate::scene::{Deed, Heard, Scene};
+use crate::scene::{Deed, Heard, Scene, Word};
 use rust_messenger::messi::protocol::{Member, Root, ToClientSide, ToServerSide, Visitor};
 use rust_messenger::messi::{Connected, Disconnected, FromServer, Start, ToServer};
 use rust_messenger::traits::{Handle, Handler, New, Sender, Time, Writer};
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// A word of one customer to the other, whose bus it is on.
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct Word {
-    #[prost(string, tag = "1")]
-    text: String,
-}
-
-rust_messenger::prost_message!(Word, 1);
-
+const GIVE_UP: &str = "I give up";
 /// How long a play may take.
 const LIMIT: Duration = Duration::from_secs(26);
 
@@ -101,7 +93,7 @@ impl Customer {
         let left = self.script.as_ref().map_or(0, VecDeque::len);
         let what: String = what.chars().take(300).collect();
         writer.fail(format!("{}, {left} scenes before the end: {what}", self.config.role.name()));
-        self.tell("I give up");
+        self.tell(GIVE_UP);
     }
 }
 
@@ -144,6 +136,10 @@ where
 
 impl Handle<Word> for Customer {
     fn handle<W: Writer>(&mut self, word: &Word, writer: &W) {
-        self.hear(Heard::Word(word.text.clone()), writer);
+        match word.text.as_str() {
+            // Whoever said it fails, and says why.
+            GIVE_UP => writer.stop(),
+            text => self.hear(Heard::Word(text.to_owned()), writer),
+        }
     }
 }

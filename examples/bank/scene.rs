@@ -31,3 +31,12 @@ pub struct Scene {
     pub hears: Vec<Heard>,
     pub does: Vec<Deed>,
 }
+
+/// A word of one customer to the other, whose bus it is on.
+#[derive(Clone, PartialEq, prost::Message)]
+pub struct Word {
+    #[prost(string, tag = "1")]
+    pub text: String,
+}
+
+rust_messenger::prost_message!(Word, 1);
