@@ -223,6 +223,11 @@ pub trait Poller: Send + Sync + fmt::Debug {
     /// `timeout` has passed. May return early.
     fn wait(&self, timeout: Option<Duration>);
 
+    /// Whether a wait would end at once, as far as that can be told in a moment. Takes nothing away from the next wait.
+    fn poll(&self) -> bool {
+        false
+    }
+
     /// Ends the wait that is going on, or else the next one.
     fn notify(&self);
 }

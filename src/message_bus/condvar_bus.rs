@@ -54,7 +54,7 @@ impl<B: MessageBus> CondvarBus<B> {
 
     fn wrap_reader(&self, reader: B::Reader) -> CondvarReader<B> {
         let wakes = self.shared.wakes.load(Ordering::Acquire);
-        CondvarReader { reader, link: self.link(), bus: self.bus.clone(), wakes }
+        CondvarReader { reader, link: self.link(), bus: self.bus.clone(), wakes, patience: wait::Patience::default() }
     }
 }
 
@@ -138,6 +138,7 @@ pub struct CondvarReader<B: MessageBus> {
     bus: B,
     /// The wakes that were noticed.
     wakes: u64,
+    patience: wait::Patience,
 }
 
 impl<B: MessageBus> Reader for CondvarReader<B> {
@@ -167,7 +168,9 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
         done: impl FnMut(&mut Self) -> bool,
     ) {
         self.release();
-        wait::wait_in(self, poller, interest, timeout, done);
+        let mut patience = std::mem::take(&mut self.patience);
+        wait::wait_in(self, &mut patience, poller, interest, timeout, done);
+        self.patience = patience;
         self.wakes = self.link.0.wakes.load(Ordering::Acquire);
     }
 

@@ -33,6 +33,7 @@ pub struct RingReader<W: WaitStrategy = Adaptive> {
     /// Whose copy it is, until that is delivered.
     copied: Option<Header>,
     strategy: W,
+    patience: wait::Patience,
 }
 
 impl<W: WaitStrategy> Reader for RingReader<W> {
@@ -77,7 +78,9 @@ impl<W: WaitStrategy> Reader for RingReader<W> {
         done: impl FnMut(&mut Self) -> bool,
     ) {
         self.release();
-        wait::wait_in(self, poller, interest, timeout, done);
+        let mut patience = std::mem::take(&mut self.patience);
+        wait::wait_in(self, &mut patience, poller, interest, timeout, done);
+        self.patience = patience;
         self.handled = 0;
         self.wakes = self.shared.wakes.load(Ordering::Acquire);
     }
@@ -165,6 +168,7 @@ impl<W: WaitStrategy> RingReader<W> {
             copy: Vec::new(),
             copied: None,
             strategy: W::default(),
+            patience: wait::Patience::default(),
         })
     }
 

@@ -249,14 +249,50 @@ pub(super) trait Sleeper: Reader {
     );
 }
 
+/// Whether to look a few times before sleeping, which takes longer than a prompt answer. When that did not pay, it is
+/// tried again after twice as many waits.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    /// Waits until the next try.
+    untried: u32,
+    /// What `untried` begins with after the next failure.
+    backoff: u32,
+}
+
+impl Patience {
+    pub(crate) const LOOKS: u32 = if cfg!(any(miri, rust_messenger_loom)) { 1 } else { 40 };
+    const BACKOFF_MAX: u32 = 1024;
+
+    pub(crate) fn tries(&mut self) -> bool {
+        self.untried = self.untried.saturating_sub(1);
+        self.untried == 0
+    }
+
+    pub(crate) fn learn(&mut self, paid: bool) {
+        self.backoff = if paid { 0 } else { (self.backoff * 2).clamp(2, Self::BACKOFF_MAX) };
+        self.untried = self.backoff;
+    }
+}
+
 /// The waiting of a reader whose thread sleeps in `poller`: one sleep.
 pub(super) fn wait_in<R: Sleeper>(
     reader: &mut R,
+    patience: &mut Patience,
     poller: &Arc<dyn Poller>,
     interest: Interest,
     timeout: Option<Duration>,
     mut done: impl FnMut(&mut R) -> bool,
 ) {
+    if patience.tries() {
+        let prompt = (0..Patience::LOOKS).any(|_| {
+            yield_now();
+            reader.woken() || done(reader) || poller.poll()
+        });
+        patience.learn(prompt);
+        if prompt {
+            return;
+        }
+    }
     let silent = reader.unblock();
     let limit = [timeout, silent].into_iter().flatten().min();
     reader.park(Some(poller), interest, limit, |reader| {

@@ -358,7 +358,11 @@ impl Connection {
             let before = *input;
             let frame = match decoder.next(input) {
                 Ok(Some(frame)) => frame,
-                Ok(None) => break Ok(()),
+                Ok(None) => match decoder.announced() {
+                    // Its payload is not waited for.
+                    Some(kind) if !self.takes(kind) => break Err(Reason::Protocol),
+                    _ => break Ok(()),
+                },
                 Err(_) => break Err(Reason::MessageTooBig),
             };
             *budget -= 1;
@@ -387,7 +391,7 @@ impl Connection {
                     alive = true;
                     frame.payload.is_empty() || !self.settings.strict
                 }
-                _ => self.side == Side::Client && !self.settings.strict,
+                (kind, _) => self.takes(kind),
             };
             if !mine {
                 break Err(Reason::Protocol);
@@ -399,6 +403,14 @@ impl Connection {
             self.alive(now);
         }
         result
+    }
+
+    /// Whether such a frame is taken, or at least ignored.
+    fn takes(&self, kind: Kind) -> bool {
+        match self.side {
+            Side::Server => matches!(kind, Kind::ClientToServer | Kind::Ping),
+            Side::Client => !self.settings.strict || matches!(kind, Kind::ServerToClient | Kind::Pong),
+        }
     }
 
     fn alive(&mut self, now: Time) {

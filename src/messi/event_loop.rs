@@ -9,6 +9,7 @@ use super::connection::{Connection, Reason, Refusal, Settings, Verdict};
 use super::net::{Net, Ready, Socket};
 use super::options::SendError;
 use super::wire::{Kind, Side};
+use crate::message_bus::wait::Patience;
 use crate::sync::yield_now;
 use crate::traits::{Poller, Time};
 use std::cmp::Reverse;
@@ -135,31 +136,6 @@ pub(super) struct EventLoop<N: Net> {
     scratch: Box<[u8]>,
 }
 
-/// Whether to look for an answer a few times before sleeping, which takes longer than a prompt answer. When that did not
-/// pay, it is tried again after twice as many waits.
-#[derive(Default)]
-struct Patience {
-    /// Waits until the next try.
-    untried: u32,
-    /// What `untried` begins with after the next failure.
-    backoff: u32,
-}
-
-impl Patience {
-    const LOOKS: u32 = 40;
-    const BACKOFF_MAX: u32 = 1024;
-
-    fn tries(&mut self) -> bool {
-        self.untried = self.untried.saturating_sub(1);
-        self.untried == 0
-    }
-
-    fn learn(&mut self, paid: bool) {
-        self.backoff = if paid { 0 } else { (self.backoff * 2).clamp(2, Self::BACKOFF_MAX) };
-        self.untried = self.backoff;
-    }
-}
-
 /// What the next turn says first.
 enum News {
     Opened(PeerId, SocketAddr),
@@ -185,6 +161,8 @@ struct Peer<S> {
     blocked: bool,
 }
 
+// Nearly all peers are open nearly all the time.
+#[allow(clippy::large_enum_variant)]
 enum Phase {
     /// Until it can be written, then until its session is ready.
     Connecting {

@@ -249,6 +249,12 @@ impl Decoder {
         }
     }
 
+    /// What the frame is whose header has come, but not its end.
+    pub fn announced(&self) -> Option<Kind> {
+        let header = self.is_mid_frame().then(|| self.wire.read_header(&self.partial, self.sender));
+        header.flatten().map(|(kind, _)| kind)
+    }
+
     /// Whether the beginning of a frame has come, but not its end.
     pub fn is_mid_frame(&self) -> bool {
         !self.done && !self.partial.is_empty()
