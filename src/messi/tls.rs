@@ -120,8 +120,7 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
 }
 
 fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(pem)
-        .map_err(|error| TlsError::Pem { what: "private key", error: error.to_string() })
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| TlsError::Pem { what: "private key", error: error.to_string() })
 }
 
 fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
