@@ -562,6 +562,18 @@ fn frames_that_mean_nothing_are_ignored() {
 }
 
 #[test]
+fn nothing_is_done_for_one_who_was_shown_out() {
+    let (server, port, (mut client, _pings)) = any_server();
+    let mut kicked = Socket::connect(port);
+    let [kick, shout]: [ClientToServer; 2] = [KickReq {}.into(), ShoutReq { text: String::new() }.into()];
+    kicked.write(&[kick, shout].map(|message| frame(USER_TO_SERVER, &message.encode_to_vec())).concat());
+    assert_eq!(kicked.receive(), Some(Messages::KickRsp(KickRsp {})));
+    kicked.expect_the_end();
+    client.ask(CloseReq {}, CloseRsp { kicks: 1, ..CloseRsp::default() });
+    assert!(passes(server));
+}
+
+#[test]
 fn the_largest_frame_and_the_smallest_pieces_are_taken() {
     let (server, port, (client, _pings)) = any_server();
     let mut odd = Socket::connect(port);

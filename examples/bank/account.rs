@@ -18,6 +18,7 @@ pub struct Account {
     /// The newest.
     entries: VecDeque<Entry>,
     pub audit: Audit,
+    pub is_leaving: bool,
 }
 
 /// Questions from the bank to a client, one at a time.

@@ -75,7 +75,8 @@ impl Ledger {
     }
 
     pub fn answer(&mut self, client: ClientId, request: Messages, counter: &mut impl Counter) {
-        let Some(account) = self.accounts.get_mut(&client) else { return };
+        // Nothing more from one who was shown out, though more may have come before the door was shut.
+        let Some(account) = self.accounts.get_mut(&client).filter(|account| !account.is_leaving) else { return };
         let counts = &mut self.counts;
         match request {
             Messages::OpenReq(request) => {
@@ -118,6 +119,7 @@ impl Ledger {
             }
             Messages::KickReq(KickReq {}) => {
                 counts.kicks += 1;
+                account.is_leaving = true;
                 counter.reply(client, KickRsp {});
                 counter.show_out(client);
             }
