@@ -185,7 +185,7 @@ pub enum Verdict {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// Larger than the wire allows.
-    TooBig { max: usize },
+    TooBig { size: usize, max: usize },
     /// More would be pending than may be.
     Full,
 }
@@ -472,7 +472,7 @@ impl Connection {
         let len = size.saturating_add(wire.header_len());
         let max = wire.max_payload().saturating_add(wire.header_len());
         if len > max {
-            return Err(Refusal::TooBig { max });
+            return Err(Refusal::TooBig { size: len, max });
         }
         let pending = self.pending();
         if pending != 0 && pending + len > self.settings.max_pending {
@@ -496,7 +496,7 @@ impl Connection {
         let longest = Wire::V1a.header_len();
         let max = Wire::V2.max_payload() + longest;
         if size.saturating_add(longest) > max {
-            return Err(Refusal::TooBig { max });
+            return Err(Refusal::TooBig { size: size.saturating_add(longest), max });
         }
         if self.early_bytes != 0 && self.early_bytes + size + longest > self.settings.max_pending {
             return Err(Refusal::Full);

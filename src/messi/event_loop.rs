@@ -449,13 +449,13 @@ impl<N: Net> EventLoop<N> {
                 self.write(id, now);
                 return Ok(());
             }
-            Err(Refusal::TooBig { max }) => return Err(SendError::TooBig { size, max }),
+            Err(Refusal::TooBig { size, max }) => return Err(SendError::TooBig { size, max }),
             Err(Refusal::Full) => self.write(id, now),
         }
         let Some(Peer { phase: Phase::Open(open), .. }) = self.peer_mut(id) else { return Err(SendError::Gone) };
         match open.connection.send(kind, size, now, encode) {
             Ok(()) => Ok(()),
-            Err(Refusal::TooBig { max }) => Err(SendError::TooBig { size, max }),
+            Err(Refusal::TooBig { size, max }) => Err(SendError::TooBig { size, max }),
             Err(Refusal::Full) => Err(SendError::Full),
         }
     }
