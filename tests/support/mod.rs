@@ -62,17 +62,10 @@ pub fn within(what: &str, test: impl FnOnce() + Send + 'static) {
 }
 
 /// The time that all threads of this process spent on a processor, in user and kernel mode.
-///
-/// # Panics
-///
-/// Where there is no `/proc`.
+#[cfg(unix)]
 pub fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // The name of the program stands in parentheses and may contain anything; utime and stime are the 12th and 13th
-    // field after it, in hundredths of a second (see proc_pid_stat(5)).
-    let fields: Vec<_> = stat[stat.rfind(')').unwrap() + 1..].split_whitespace().collect();
-    let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(10 * ticks)
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
 }
 
 /// The memory of this process in bytes; 0 where there is no `/proc`.
