@@ -144,8 +144,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 // ---------------------------------------------------------------------------------------------------------------- load
 
-/// C11. A thousand clients with a hundred round trips each, while ten thousand garbage connections come and go: no error
-/// for the honest, no descriptor or memory left behind.
+/// C11. A thousand clients with a hundred round trips each, while ten thousand garbage connections come and go: no
+/// error for the honest, no descriptor or memory left behind.
 #[test]
 fn a_thousand_honest_clients_among_garbage() {
     const HONEST: usize = 1000;
@@ -432,7 +432,7 @@ fn whoever_is_not_accepted_is_closed() {
     });
 }
 
-// ---------------------------------------------------------------------------------------------------------- broken links
+// -------------------------------------------------------------------------------------------------------- broken links
 
 /// What goes through it can be made to vanish.
 struct Proxy {
@@ -470,8 +470,8 @@ fn proxy(to: SocketAddr) -> Proxy {
     Proxy { address, black_hole }
 }
 
-/// C3. A link that swallows everything is found dead by both ends: by the client after its second ping at the latest, by
-/// the server three seconds after the last ping that it saw.
+/// C3. A link that swallows everything is found dead by both ends: by the client after its second ping at the latest,
+/// by the server three seconds after the last ping that it saw.
 #[test]
 fn a_dead_link_is_noticed_by_both_ends() {
     let _alone = alone();

@@ -1,4 +1,4 @@
-//! Many connections on one thread: reads, writes and timers by the events of one poller. Knows no protocol above frames.
+//! Many connections on one thread: reads, writes and timers by the events of one poller. Knows nothing above frames.
 //!
 //! Every connection gets a share of each [`turn`](EventLoop::turn), so that none keeps the others waiting; what is sent
 //! is collected and goes out in few system calls at the end of the turn, or when a batch is full. A connection that is
@@ -297,7 +297,7 @@ impl<N: Net> EventLoop<N> {
         }
     }
 
-    // ----------------------------------------------------------------------------------------------------- coming, going
+    // --------------------------------------------------------------------------------------------------- coming, going
 
     /// Adds a connection that came in, or one that is still under way, and gives it until `deadline` to be ready.
     pub(super) fn add(
@@ -406,7 +406,7 @@ impl<N: Net> EventLoop<N> {
         true
     }
 
-    // ----------------------------------------------------------------------------------------------------------- sending
+    // --------------------------------------------------------------------------------------------------------- sending
 
     /// Queues a frame; `encode` fills its `size` bytes.
     #[inline]
@@ -495,7 +495,7 @@ impl<N: Net> EventLoop<N> {
         }
     }
 
-    // ------------------------------------------------------------------------------------------------------------ turns
+    // ----------------------------------------------------------------------------------------------------------- turns
 
     /// Whether a turn would find something to do without waiting.
     pub(super) fn is_busy(&self) -> bool {

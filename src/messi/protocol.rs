@@ -429,7 +429,7 @@ event! {
 }
 
 event! {
-    /// Stops a [`Server`](super::Server) or [`Client`](super::Client): ends its connections, after what was sent before.
+    /// Stops a [`Server`](super::Server) or [`Client`](super::Client): ends its connections, after what was sent.
     Stop = 7 {}
 }
 
