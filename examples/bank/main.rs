@@ -74,27 +74,22 @@ fn arguments() -> Option<Arguments> {
 
 type Outcome = Result<(), Box<dyn Error>>;
 
-fn serve(port: u16, wire: Wire, any: bool) -> Outcome {
+/// Serves, and once the server listens does something else in the meantime.
+fn serve(port: u16, wire: Wire, any: bool, meanwhile: impl FnOnce(u16) -> Outcome) -> Outcome {
     let (ready, listens) = mpsc::channel();
     thread::scope(|scope| {
         let server = scope.spawn(move || server::serve(port, wire, any, ready).map_err(|error| error.to_string()));
-        if let Ok(port) = listens.recv() {
-            println!("READY {port}");
-        }
-        Ok(server.join().map_err(|_| "the server panicked")??)
+        // If it never does, it says why.
+        let done = listens.recv().map_or(Ok(()), meanwhile);
+        let served = server.join().map_err(|_| "the server panicked")?;
+        done?;
+        Ok(served?)
     })
 }
 
-/// The server on a free port, and the client there.
-fn meet(wire: Wire) -> Outcome {
-    let (ready, listens) = mpsc::channel();
-    thread::scope(|scope| {
-        let server = scope.spawn(move || server::serve(0, wire, false, ready).map_err(|error| error.to_string()));
-        if let Ok(port) = listens.recv() {
-            client::play(port, wire)?;
-        }
-        Ok(server.join().map_err(|_| "the server panicked")??)
-    })
+fn say_ready(port: u16) -> Outcome {
+    println!("READY {port}");
+    Ok(())
 }
 
 /// What goes wrong on the way without ending anything, such as a server that is not there yet.
@@ -109,10 +104,10 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let (name, outcome) = match side {
-        Side::Server(port) => ("bank server", serve(port, wire, any)),
+        Side::Server(port) => ("bank server", serve(port, wire, any, say_ready)),
         Side::Client(port) if any => ("bank client", client::stay(port, wire)),
         Side::Client(port) => ("bank client", client::play(port, wire)),
-        Side::Both => ("bank", meet(wire)),
+        Side::Both => ("bank", serve(0, wire, false, |port| client::play(port, wire))),
     };
     match outcome {
         Ok(()) => {
