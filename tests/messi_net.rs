@@ -47,7 +47,7 @@ struct Seen {
     troubles: usize,
 }
 
-/// A server on a thread of its own that answers, until it is asked what it has seen. By then all clients must have gone.
+/// A server on a thread of its own that answers, until it is asked what it has seen. By then all clients must be gone.
 struct Answering {
     address: SocketAddr,
     over: Arc<AtomicBool>,
