@@ -38,7 +38,7 @@ const URI: &str = "tcp://127.0.0.1:4000";
 type BankServer = ServerLoop<Bank, SimNet>;
 type BankClient = ClientLoop<Bank, SimNet>;
 
-// ------------------------------------------------------------------------------------------------------------ messages
+// ----------------------------------------------------------------------------------------------------------- messages
 
 /// Who sent a message: the one who counts is named by `tag`.
 fn memo(tag: u64, number: u32, size: usize) -> String {
@@ -115,7 +115,7 @@ impl Order {
     }
 }
 
-// ------------------------------------------------------------------------------------------------------------- machines
+// ------------------------------------------------------------------------------------------------------------ machines
 
 /// A client of the server's.
 #[derive(Default)]
@@ -276,7 +276,7 @@ impl ClientSide {
     }
 }
 
-// ----------------------------------------------------------------------------------------------------------- simulation
+// ---------------------------------------------------------------------------------------------------------- simulation
 
 struct Sim {
     world: World,
@@ -624,7 +624,7 @@ fn thousands_of_lives_odd() {
     lives(1, 2);
 }
 
-// ------------------------------------------------------------------------------------------------------ single scenes
+// ----------------------------------------------------------------------------------------------------- single scenes
 
 fn address() -> SocketAddr {
     "127.0.0.1:4000".parse().unwrap()
@@ -950,7 +950,7 @@ fn what_arrived_before_a_write_failed_is_delivered() {
     assert_eq!((counter.messages().len(), counter.reasons()), (3, vec![(0, Reason::ConnectionClosed)]));
 }
 
-// ------------------------------------------------------------------------------------------------------ who is there
+// ----------------------------------------------------------------------------------------------------- who is there
 
 #[test]
 fn a_link_that_goes_silent_is_found_by_the_server_in_three_seconds() {
@@ -1016,7 +1016,7 @@ fn a_frame_that_dribbles_ends_at_its_time() {
     assert_eq!(counter.reasons(), [(11_000, Reason::Limit); 10]);
 }
 
-// ----------------------------------------------------------------------------------------------------- who is let in
+// ---------------------------------------------------------------------------------------------------- who is let in
 
 #[test]
 fn one_client_too_many_is_closed_at_once_and_the_others_stay() {
@@ -1135,7 +1135,7 @@ fn a_storm_of_connections_leaves_nothing_behind() {
     assert_eq!(honest_ones, 100);
 }
 
-// ------------------------------------------------------------------------------------------------------------ fairness
+// ----------------------------------------------------------------------------------------------------------- fairness
 
 #[test]
 fn a_flood_does_not_keep_the_others_waiting() {
@@ -1184,7 +1184,7 @@ fn a_turn_is_shared() {
     }
 }
 
-// -------------------------------------------------------------------------------------------------------- slow readers
+// ------------------------------------------------------------------------------------------------------- slow readers
 
 #[test]
 fn a_peer_that_never_reads_costs_what_may_be_pending_and_the_others_dont_notice() {
@@ -1264,7 +1264,7 @@ fn a_slow_reader_is_read_slowly_and_kept() {
     assert!(pongs > 400 * 500 && pings - pongs < 20_000, "{pings} bytes of pings, {pongs} of answers");
 }
 
-// ------------------------------------------------------------------------------------------------------- going away
+// ------------------------------------------------------------------------------------------------------ going away
 
 #[test]
 fn what_is_queued_is_sent_before_a_disconnect_and_nothing_comes_in_after_it() {
@@ -1374,7 +1374,7 @@ fn a_server_starts_again_at_once_and_as_often_as_one_likes() {
     assert_eq!((counter.reasons().len(), counter.world.sockets(counter.node)), (20, 0));
 }
 
-// ---------------------------------------------------------------------------------------------------------- stale ids
+// --------------------------------------------------------------------------------------------------------- stale ids
 
 #[test]
 fn the_id_of_one_that_is_gone_is_nobody_elses() {
@@ -1467,7 +1467,7 @@ fn any_order_of_calls_upon_any_event_is_safe() {
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------- connecting
+// --------------------------------------------------------------------------------------------------------- connecting
 
 #[test]
 fn an_attempt_to_connect_ends_after_five_seconds() {
@@ -1653,7 +1653,7 @@ fn calls_upon_any_event_of_a_client_are_safe() {
     }
 }
 
-// --------------------------------------------------------------------------------------------------------- the network
+// -------------------------------------------------------------------------------------------------------- the network
 
 #[test]
 fn whatever_the_network_does_to_calls_the_bytes_are_the_same() {
@@ -1700,7 +1700,7 @@ fn without_pings(bytes: &[u8]) -> Vec<u8> {
     rest
 }
 
-// ---------------------------------------------------------------------------------------------------------------- time
+// --------------------------------------------------------------------------------------------------------------- time
 
 #[test]
 fn whoever_comes_back_late_still_wakes_in_time() {
@@ -1815,7 +1815,7 @@ fn a_notification_ends_a_wait_without_an_event() {
     assert!(customer.client.next(None).is_none());
 }
 
-// ------------------------------------------------------------------------------------------------------- both at once
+// ------------------------------------------------------------------------------------------------------ both at once
 
 /// A server and its one client, run in turns.
 fn pair(max_pending: usize) -> (World, BankServer, BankClient) {

@@ -40,7 +40,7 @@ fn decode<'a>(decoder: &mut Decoder, pieces: impl IntoIterator<Item = &'a [u8]>)
     (frames, None)
 }
 
-// -------------------------------------------------------------------------------------------------------------- golden
+// ------------------------------------------------------------------------------------------------------------- golden
 
 /// Who sends what, and its bytes.
 type Golden = (Side, Kind, &'static [u8], &'static [u8]);
@@ -117,7 +117,7 @@ fn the_first_byte_tells_the_wire() {
     }
 }
 
-// ---------------------------------------------------------------------------------------------------------------- cuts
+// --------------------------------------------------------------------------------------------------------------- cuts
 
 /// A short stream with every kind, payloads of none, one and several bytes, and half a frame at its end.
 fn short_stream(wire: Wire, sender: Side) -> (Vec<u8>, Vec<Owned>) {
@@ -173,7 +173,7 @@ fn mid_frame_is_between_the_first_byte_and_the_last() {
     }
 }
 
-// --------------------------------------------------------------------------------------------------------- differential
+// -------------------------------------------------------------------------------------------------------- differential
 
 /// The protocol's description as the plainest code: it keeps all bytes and looks at all of them again.
 struct Twin {
@@ -275,7 +275,7 @@ fn the_twin_sees_the_same_in_whatever_bytes_and_pieces() {
     assert!(refused > 50 || cfg!(miri), "hardly any stream was refused: {refused}");
 }
 
-// -------------------------------------------------------------------------------------------------------------- limits
+// ------------------------------------------------------------------------------------------------------------- limits
 
 #[test]
 fn too_big_is_said_at_the_last_byte_of_the_header_and_again() {

@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 /// A client of the protocol `P` on the bus: made from any configuration that is `AsRef<ClientOptions<P>>`.
 ///
-/// It sends [`FromServer`](super::FromServer), [`Connected`] and [`Disconnected`], and takes [`ToServer`], [`Start`] and
-/// [`Stop`] from whoever is routed to it. It connects by itself, again and again. What is sent while there is no
+/// It sends [`FromServer`](super::FromServer), [`Connected`] and [`Disconnected`], and takes [`ToServer`], [`Start`]
+/// and [`Stop`] from whoever is routed to it. It connects by itself, again and again. What is sent while there is no
 /// connection is not kept: it is reported as [`Report::Network`], as is whatever else it cannot do.
 pub struct Client<P: Protocol> {
     /// None if it could not even be made, which was said.

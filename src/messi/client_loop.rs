@@ -33,8 +33,8 @@ pub enum ClientEvent<P: Protocol> {
 
 /// A client of the protocol `P` for programs without a bus.
 ///
-/// It does nothing by itself: [`next`](Self::next) connects, waits, reads, writes and pings, so call it again and again.
-/// What is sent goes out in the next call, or when 64 KiB are queued, or with [`flush`](Self::flush).
+/// It does nothing by itself: [`next`](Self::next) connects, waits, reads, writes and pings, so call it again and
+/// again. What is sent goes out in the next call, or when 64 KiB are queued, or with [`flush`](Self::flush).
 pub struct ClientLoop<P: Protocol, N: Net = System> {
     core: ClientCore<P, N>,
     events: VecDeque<ClientEvent<P>>,
@@ -119,8 +119,8 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
     ///
     /// # Errors
     ///
-    /// [`SendError::NotConnected`]: it is not kept for later; [`SendError::TooBig`]; and [`SendError::Full`], which ends
-    /// the connection: the server does not read.
+    /// [`SendError::NotConnected`]: it is not kept for later; [`SendError::TooBig`]; and [`SendError::Full`], which
+    /// ends the connection: the server does not read.
     pub fn send(&mut self, message: &P::ClientToServer) -> Result<(), SendError> {
         let sent = self.core.try_send(Share::All, message.encoded_len(), |mut out| message.encode_raw(&mut out));
         if sent == Err(SendError::Full) {

@@ -129,7 +129,8 @@ impl Default for Wires {
 pub struct Settings {
     /// The wire.
     pub wires: Wires,
-    /// The largest frame that is taken and sent, in bytes, header included.
+    /// The largest frame that is taken, in bytes, header included. What is sent only the wire limits: how much a peer
+    /// takes is for the peer to say.
     pub max_frame: usize,
     /// How many bytes may wait for a peer to read them; one frame may always.
     pub max_pending: usize,
@@ -183,8 +184,10 @@ pub enum Verdict {
 /// Why a frame was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Larger than the wire or the settings allow.
+    /// Larger than the wire allows.
     TooBig {
+        /// The size of the frame in bytes.
+        size: usize,
         /// The largest frame that may be, in bytes.
         max: usize,
     },
@@ -498,9 +501,9 @@ impl Connection {
         };
         let Some((wire, _)) = self.decoder else { return self.send_early(kind, size, may_be_pending, encode) };
         let len = size.saturating_add(wire.header_len());
-        let max = self.settings.max_frame.min(wire.max_payload() + wire.header_len());
+        let max = wire.max_payload().saturating_add(wire.header_len());
         if len > max {
-            return Err(Refusal::TooBig { max });
+            return Err(Refusal::TooBig { size: len, max });
         }
         let pending = self.pending();
         if pending != 0 && pending + len > may_be_pending {
@@ -536,9 +539,9 @@ impl Connection {
     ) -> Result<(), Refusal> {
         // The longest header and the shortest limit of the wires that it may become.
         let longest = Wire::V1a.header_len();
-        let max = self.settings.max_frame.min(Wire::V2.max_payload());
+        let max = Wire::V2.max_payload() + longest;
         if size.saturating_add(longest) > max {
-            return Err(Refusal::TooBig { max });
+            return Err(Refusal::TooBig { size: size.saturating_add(longest), max });
         }
         if self.early_bytes != 0 && self.early_bytes + size + longest > may_be_pending {
             return Err(Refusal::Full);

@@ -1,4 +1,4 @@
-//! Many connections on one thread: reads, writes and timers by the events of one poller. Knows no protocol above frames.
+//! Many connections on one thread: reads, writes and timers by the events of one poller. Knows nothing above frames.
 //!
 //! Every connection gets a share of each [`turn`](EventLoop::turn), so that none keeps the others waiting; what is sent
 //! is collected and goes out in few system calls at the end of the turn, or when a batch is full. A connection that is
@@ -307,7 +307,7 @@ impl<N: Net> EventLoop<N> {
         }
     }
 
-    // ----------------------------------------------------------------------------------------------------- coming, going
+    // --------------------------------------------------------------------------------------------------- coming, going
 
     /// Adds a connection that came in, or one that is still under way, and gives it until `deadline` to be ready.
     pub(super) fn add(
@@ -415,7 +415,7 @@ impl<N: Net> EventLoop<N> {
         true
     }
 
-    // ----------------------------------------------------------------------------------------------------------- sending
+    // --------------------------------------------------------------------------------------------------------- sending
 
     /// Queues a frame; `encode` fills its `size` bytes.
     #[inline]
@@ -458,13 +458,13 @@ impl<N: Net> EventLoop<N> {
                 self.write(id, now);
                 return Ok(());
             }
-            Err(Refusal::TooBig { max }) => return Err(SendError::TooBig { size, max }),
+            Err(Refusal::TooBig { size, max }) => return Err(SendError::TooBig { size, max }),
             Err(Refusal::Full) => self.write(id, now),
         }
         let Some(Peer { phase: Phase::Open(open), .. }) = self.peer_mut(id) else { return Err(SendError::Gone) };
         match open.connection.send(kind, size, share, now, encode) {
             Ok(()) => Ok(()),
-            Err(Refusal::TooBig { max }) => Err(SendError::TooBig { size, max }),
+            Err(Refusal::TooBig { size, max }) => Err(SendError::TooBig { size, max }),
             Err(Refusal::Full) => Err(SendError::Full),
         }
     }
@@ -504,7 +504,7 @@ impl<N: Net> EventLoop<N> {
         }
     }
 
-    // ------------------------------------------------------------------------------------------------------------ turns
+    // ----------------------------------------------------------------------------------------------------------- turns
 
     /// Whether a turn would find something to do without waiting.
     pub(super) fn is_busy(&self) -> bool {

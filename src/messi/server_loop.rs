@@ -415,7 +415,7 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
                 // The one that wanted to come in has gone away again.
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
-                    // Descriptors or memory are short, and the listener stays ready: without a pause this is a hot loop.
+                    // Descriptors or memory are short, and the listener stays ready: without a pause a hot loop.
                     let [first, last] = ACCEPT_PAUSE;
                     refusal = Some(self.pause.map_or(first, |(_, delay)| (delay * 2).min(last)));
                     if self.pause.is_none() {
