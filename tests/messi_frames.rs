@@ -81,3 +81,13 @@ fn what_the_wire_cannot_announce_is_not_sent() {
     assert_eq!(server.send(id, &down), Err(SendError::TooBig { size, max: WIRE }));
     assert!(client.is_connected() && server.pending(id).is_some());
 }
+
+/// Nobody can get it, and whoever sends it hears of that.
+#[test]
+fn a_broadcast_beyond_the_wire_is_refused() {
+    let (mut server, _client, id) = pair();
+    let too_big = ServerToClient::from(DownloadRsp { data: vec![7; 1 << 24] });
+    assert_eq!(server.broadcast(&too_big), Err(SendError::TooBig { size: too_big.encoded_len() + 4, max: WIRE }));
+    assert_eq!(server.pending(id), Some(0));
+    assert_eq!(server.broadcast(&DownloadRsp { data: vec![7; 10] }.into()), Ok(1));
+}

@@ -131,7 +131,11 @@ impl<P: Protocol, M: Member<ToClientSide, Protocol = P>> Handle<ToClient<M>> for
         let Some(core) = &mut self.core else { return };
         let payload = Wrapped::new(&message.message);
         match message.to {
-            To::All => _ = core.broadcast(payload.size(), |out| payload.encode(out)),
+            To::All => {
+                if let Err(error) = core.broadcast(payload.size(), |out| payload.encode(out)) {
+                    report::<P, W>(NetworkError::Unsent(error), writer);
+                }
+            }
             To::One(client) => {
                 let sent = core.try_send(client, Share::All, payload.size(), |out| payload.encode(out));
                 if sent == Err(SendError::Full) {

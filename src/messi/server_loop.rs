@@ -158,7 +158,11 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
     }
 
     /// Sends to all that are connected; those that do not read are disconnected. Returns how many get it.
-    pub fn broadcast(&mut self, message: &P::ServerToClient) -> usize {
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::TooBig`] for a client's wire; the others get it.
+    pub fn broadcast(&mut self, message: &P::ServerToClient) -> Result<usize, SendError> {
         self.core.broadcast(message.encoded_len(), |mut out| message.encode_raw(&mut out))
     }
 
@@ -443,16 +447,17 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
         self.event_loop.send(client.into(), (Kind::ServerToClient, share), size, self.now, encode)
     }
 
-    pub(super) fn broadcast(&mut self, size: usize, encode: impl Fn(&mut [u8])) -> usize {
+    pub(super) fn broadcast(&mut self, size: usize, encode: impl Fn(&mut [u8])) -> Result<usize, SendError> {
         let mut encoded = std::mem::take(&mut self.encoded);
         encoded.resize(size, 0);
         encode(&mut encoded);
         let clients: Vec<PeerId> = self.event_loop.ids().collect();
-        let mut reached = 0;
+        let mut reached = Ok(0);
         for client in clients {
             match self.try_send(client.into(), Share::All, size, |out| out.copy_from_slice(&encoded)) {
-                Ok(()) => reached += 1,
+                Ok(()) => reached = reached.map(|count| count + 1),
                 Err(SendError::Full) => self.event_loop.give_up_slow(client),
+                Err(error @ SendError::TooBig { .. }) => reached = Err(error),
                 Err(_) => {}
             }
         }
