@@ -400,7 +400,13 @@ impl<B: MessageBus> Publish for WorkerWriter<B> {
         match &self.writer {
             None => Err(WriteError::NotAWriter),
             Some(_) if self.outbox.is_pending() => Err(WriteError::Full),
-            Some(writer) => writer.try_put(source, message, payload),
+            Some(writer) => {
+                let done = writer.try_put(source, message, payload);
+                if let Err(error @ WriteError::Diverged(_)) = &done {
+                    self.diverged(error.clone());
+                }
+                done
+            }
         }
     }
 

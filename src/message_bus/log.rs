@@ -169,10 +169,6 @@ impl Log {
         self.strip.region()
     }
 
-    pub(super) fn strip(&self) -> &Strip {
-        &self.strip
-    }
-
     pub(super) fn sync_level(&self) -> Sync {
         self.sync
     }
@@ -293,9 +289,9 @@ impl Log {
                 || (consumed && slowest.is_some_and(|(_, slowest)| position < *slowest))
         };
         let before = self.control().gate().load(Ordering::Acquire);
-        let from = self.gate().retain(|position| {
-            slowest.is_some_and(|(_, slowest)| position >= *slowest) || !may_go(position)
-        });
+        let from = self
+            .gate()
+            .retain(|position| slowest.is_some_and(|(_, slowest)| position >= *slowest) || !may_go(position));
         let mut pinned_by = None;
         if from < tail && may_go(from) {
             pinned_by = match slowest {

@@ -71,10 +71,8 @@ impl Rebuild {
             Ok(bytes) => bytes,
             Err(error) => return Some(Err(WriteError::Encode(error))),
         };
-        let sent = |header: &Header| Sent {
-            message: header.message,
-            bytes: strip.with_payload(header, <[u8]>::to_vec),
-        };
+        let sent =
+            |header: &Header| Sent { message: header.message, bytes: strip.with_payload(header, <[u8]>::to_vec) };
         let is_due = its_cause == cause;
         let is_same = is_due
             && (header.source, header.message) == (source, message)

@@ -36,9 +36,9 @@
 
 use super::control::{self, Control};
 use crate::mmap::Region;
-use crate::sync::{AtomicU64, Ordering};
 #[cfg(unix)]
 use crate::sync::fence;
+use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{EncodeError, Header, Payload, Space};
 
 /// Stamp and header word.
@@ -506,7 +506,9 @@ unsafe impl Slots for Strip {
         // SAFETY: in bounds, as the slot is; the claim's owner alone writes here (law 4), and it is this thread.
         let crc = unsafe { self.region.with_bytes(from, len, crc32c::crc32c) };
         // SAFETY: as above, and nobody looks at these bytes before the commit.
-        unsafe { self.region.with_bytes_mut(from + len, CRC as usize, |bytes| bytes.copy_from_slice(&crc.to_ne_bytes())) }
+        unsafe {
+            self.region.with_bytes_mut(from + len, CRC as usize, |bytes| bytes.copy_from_slice(&crc.to_ne_bytes()))
+        }
     }
 
     /// As for a ring, but not even the memory is believed: it may be read from a disk at any moment.

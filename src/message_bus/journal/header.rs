@@ -102,16 +102,8 @@ impl Identity {
         let mut bytes = [0; IDENTITY];
         bytes[..8].copy_from_slice(&MAGIC);
         let flags = if self.crc { FLAG_CRC } else { 0 };
-        let words = [
-            BYTE_ORDER,
-            VERSION,
-            flags,
-            self.key,
-            self.header_len(),
-            self.table_len,
-            self.max_payload,
-            self.created,
-        ];
+        let words =
+            [BYTE_ORDER, VERSION, flags, self.key, self.header_len(), self.table_len, self.max_payload, self.created];
         for (place, word) in words.into_iter().enumerate() {
             bytes[8 + 8 * place..][..8].copy_from_slice(&word.to_ne_bytes());
         }
@@ -242,9 +234,8 @@ pub(in super::super) fn decode_area(bytes: &[u8]) -> Area {
     }
     let (generation, len) = (word(bytes, 0), word(bytes, 8));
     let text = usize::try_from(len).ok().and_then(|len| bytes[TABLE_TEXT..].get(..len));
-    let text = text.filter(|text| {
-        half(bytes, 16) == crc32c::crc32c_append(crc32c::crc32c(&bytes[..16]), text) && generation != 0
-    });
+    let text = text
+        .filter(|text| half(bytes, 16) == crc32c::crc32c_append(crc32c::crc32c(&bytes[..16]), text) && generation != 0);
     match text.and_then(|text| std::str::from_utf8(text).ok()) {
         Some(text) => Area::Text { generation, text: text.to_owned() },
         None => Area::Damaged,

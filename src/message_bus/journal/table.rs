@@ -305,7 +305,8 @@ mod tests {
             routes: vec![RouteRecord { source: 2, message: 7, receivers: vec!["a".to_owned(), "b".to_owned()] }],
         });
         assert_eq!(JournalTable::parse(&odd.to_text()), Some(odd));
-        for bad in ["message\t1\tTick\n", "message\tx\tTick\t\t0\t0\n", "route\t1\t2\ta\n", "member\ta\t1\n", "\n", "x"] {
+        for bad in ["message\t1\tTick\n", "message\tx\tTick\t\t0\t0\n", "route\t1\t2\ta\n", "member\ta\t1\n", "\n", "x"]
+        {
             assert_eq!(JournalTable::parse(bad), None, "{bad:?}");
         }
     }

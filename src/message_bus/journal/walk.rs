@@ -209,10 +209,13 @@ impl<S: Source> Walk<S> {
             state @ (slot::HOLE | slot::DAMAGED) => {
                 let len = header::unchecked(position + 8, head).filter(|&len| len >= 16);
                 match len.filter(|len| position.checked_add(*len).is_some()) {
-                    Some(len) if position + len <= self.source.len()? => stride(len, match state {
-                        slot::HOLE => Kind::Hole { marked: true },
-                        _ => Kind::Damaged { marked: true },
-                    }),
+                    Some(len) if position + len <= self.source.len()? => stride(
+                        len,
+                        match state {
+                            slot::HOLE => Kind::Hole { marked: true },
+                            _ => Kind::Damaged { marked: true },
+                        },
+                    ),
                     _ => self.damage(),
                 }
             }
@@ -268,8 +271,7 @@ impl<S: Source> Walk<S> {
                     return Ok(None);
                 }
                 let state = word(words, 0) ^ self.key ^ position;
-                let states =
-                    [slot::COMMITTED, slot::SEALED, slot::PENDING, slot::FENCED, slot::HOLE, slot::DAMAGED];
+                let states = [slot::COMMITTED, slot::SEALED, slot::PENDING, slot::FENCED, slot::HOLE, slot::DAMAGED];
                 if state < 16 && states.contains(&state) {
                     return Ok(Some(position));
                 }

@@ -6,7 +6,6 @@ use super::super::journal::{JournalError, Recovered, open_file, read_identity};
 use super::super::keeper::Keeper;
 use super::super::wait::WaitStrategy;
 use super::{Opening, PersistentBus, PersistentOptions, new_identity};
-use crate::mmap::Backing;
 use crate::mmap::file::{self, FileBacking};
 use rustix::fs::{FlockOperation, OFlags, flock};
 use rustix::io::Errno;
@@ -63,7 +62,8 @@ fn make(path: &Path, options: &PersistentOptions) -> Result<bool, JournalError> 
     let identity = new_identity(options)?;
     let draft = Draft(draft_name(path));
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft.0).map_err(io)?;
-    let len = (identity.header_len() + options.step.next_multiple_of(PAGE)).min(options.capacity.next_multiple_of(PAGE));
+    let len =
+        (identity.header_len() + options.step.next_multiple_of(PAGE)).min(options.capacity.next_multiple_of(PAGE));
     let written = file::allocate(&file, 0, len)
         .and_then(|()| file.write_all_at(&identity.encode() as &[u8; IDENTITY], 0))
         .and_then(|()| file.sync_all());
