@@ -26,6 +26,8 @@ use std::time::Duration;
 
 #[cfg(not(rust_messenger_loom))]
 mod open;
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod tests;
 
 /// A bus in a file that outlives it: append-only, every message with its time and its cause, read again as often as one
 /// likes.

@@ -301,10 +301,11 @@ impl<S: Source> Walk<S> {
             return Ok(true);
         }
         // Asked first, so that a length from a damaged head claims no memory.
-        if end > self.source.len()? {
+        let source_len = self.source.len()?;
+        if end > source_len {
             return Ok(false);
         }
-        self.block.resize((len as usize).max(BLOCK), 0);
+        self.block.resize((len as usize).max(BLOCK.min((source_len - position) as usize)), 0);
         self.block_at = position;
         let filled = self.source.read_at(position, &mut self.block)?;
         self.block.truncate(filled);
