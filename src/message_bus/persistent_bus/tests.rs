@@ -381,7 +381,7 @@ fn a_full_disk_is_an_error_and_leaves_no_hole() {
             assert_eq!(refused, expected);
             steps += 1;
             let tail = bus.tail();
-            assert_eq!(writer.write(2, 7, 200, |_| panic!("filled without space")), Err(expected.clone()));
+            assert_eq!(writer.write(2, 7, 250, |_| panic!("filled without space")), Err(expected.clone()));
             assert_eq!(bus.tail(), tail, "something was claimed");
             let (_, recovered) = open(&image_of(&bus), small()).unwrap();
             assert_eq!((recovered.messages, recovered.tail), (u64::from(number), tail));
@@ -392,7 +392,7 @@ fn a_full_disk_is_an_error_and_leaves_no_hole() {
         assert!(steps > 8, "only {steps} steps failed");
         let seen = read_all(&bus);
         assert!(seen.iter().map(|payload| payload[0]).eq(0..number) && seen.iter().all(|p| *p == [p[0]; 250]));
-        assert_eq!(writer.write_bytes(2, 7, &[0; 200]), Err(WriteError::Exhausted { capacity: 64 * 1024 }));
+        assert_eq!(writer.write_bytes(2, 7, &[0; 250]), Err(WriteError::Exhausted { capacity: 64 * 1024 }));
     }
 }
 
