@@ -9,6 +9,8 @@ mod sync;
 pub mod encoding;
 pub mod message_bus;
 pub mod messenger;
+#[cfg(feature = "messi")]
+pub mod messi;
 pub mod routing;
 pub mod traits;
 pub mod worker;
@@ -30,6 +32,7 @@ pub mod __private {
     pub use std::clone::Clone;
     pub use std::cmp::{Eq, PartialEq};
     pub use std::convert::From;
+    pub use std::default::Default;
     pub use std::fmt::Debug;
     pub use std::hash::Hash;
     pub use std::marker::Copy;
@@ -37,5 +40,6 @@ pub mod __private {
     pub use std::option::Option;
     pub use std::primitive::str;
     pub use std::result::Result;
+    pub use std::sync::OnceLock;
     pub use std::{concat, stringify};
 }

@@ -159,6 +159,19 @@ pub enum Cause {
     Stuck,
 }
 
+/// Two handlers of one worker wait in different [`Poller`](crate::traits::Poller)s, and a thread sleeps in one place at
+/// a time. Give them a worker each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TwoPollers;
+
+impl fmt::Display for TwoPollers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("another handler of this worker waits in another poller; give them a worker each")
+    }
+}
+
+impl Error for TwoPollers {}
+
 /// Why a messenger did not start.
 #[derive(Debug)]
 #[non_exhaustive]
@@ -447,7 +460,7 @@ impl<B: MessageBus> Lifecycle<B> {
         match report {
             Report::Undecodable { .. } => self.undecodable.fetch_add(1, Ordering::Relaxed),
             Report::Unsent { .. } => self.unsent.fetch_add(1, Ordering::Relaxed),
-            Report::NotPinned { .. } => 0,
+            Report::NotPinned { .. } | Report::Network { .. } => 0,
         };
         if let Some(on_report) = &self.options.on_report {
             on_report(report);

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::thread;
 
 pub use crate::lifecycle::{
-    Cause, Failure, Left, OnPanic, OnReport, Options, RunError, StartError, Summary, SystemClock,
+    Cause, Failure, Left, OnPanic, OnReport, Options, RunError, StartError, Summary, SystemClock, TwoPollers,
 };
 
 /// The handlers of the routing table `T` on the bus `B`.
@@ -396,5 +396,9 @@ impl<B: MessageBus> Writer for OutsideWriter<B> {
 
     fn report(&self, report: Report) {
         self.lifecycle.report(&report);
+    }
+
+    fn max_payload(&self) -> usize {
+        self.lifecycle.bus.max_payload()
     }
 }

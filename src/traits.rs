@@ -7,6 +7,7 @@
 use std::error::Error;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::time::Duration;
 
 // ---------------------------------------------------------------------------------------------------------- messages
@@ -236,6 +237,28 @@ pub trait Handler {
     fn next_deadline(&self) -> Option<Time> {
         None
     }
+
+    /// What this handler waits for besides messages. Asked once, after [`on_start`](Self::on_start). Its worker then
+    /// sleeps there, and runs [`on_loop`](Self::on_loop) after every batch of messages, too. All handlers of a worker
+    /// must name the same one; give those that cannot a worker each.
+    fn poller(&self) -> Option<Arc<dyn Poller>> {
+        None
+    }
+}
+
+/// Where a worker sleeps that waits for more than its bus: for sockets, say.
+pub trait Poller: Send + Sync + fmt::Debug {
+    /// Sleeps until something comes that is watched here, [`notify`](Self::notify) was called since the last wait, or
+    /// `timeout` has passed. May return early.
+    fn wait(&self, timeout: Option<Duration>);
+
+    /// Whether a wait would end at once, as far as that can be told in a moment. Takes nothing away from the next wait.
+    fn poll(&self) -> bool {
+        false
+    }
+
+    /// Ends the wait that is going on, or else the next one.
+    fn notify(&self);
 }
 
 /// How a handler is made from the configuration of its routing table.
@@ -455,6 +478,9 @@ pub trait Writer: Publish {
 
     /// Hands a report to the messenger's callback and counts it.
     fn report(&self, report: Report);
+
+    /// The largest payload of the bus in bytes.
+    fn max_payload(&self) -> usize;
 }
 
 /// What goes wrong on the way without ending anything; given to the callback in the messenger's options.
@@ -486,6 +512,13 @@ pub enum Report {
         /// What the system said.
         error: String,
     },
+    /// A bridge to the network could not do something, or ended a peer's connection for what the peer did.
+    Network {
+        /// The bridge.
+        source: u16,
+        /// What it was: a `messi::NetworkError`.
+        error: Box<dyn Error + Send + Sync>,
+    },
 }
 
 impl fmt::Display for Report {
@@ -502,6 +535,7 @@ impl fmt::Display for Report {
             Report::NotPinned { worker, core, error } => {
                 write!(f, "worker {worker} runs unpinned, core {core} was refused: {error}")
             }
+            Report::Network { source, error } => write!(f, "bridge {source}: {error}"),
         }
     }
 }
@@ -608,6 +642,15 @@ pub trait Reader {
     /// Waits until `done`, [`MessageBus::wake`] was called since the last wait, or `timeout` has passed. Releases what
     /// was read. `done` is asked again after each change of the kind named by `interest`; it must not wait.
     fn wait_until(&mut self, timeout: Option<Duration>, interest: Interest, done: impl FnMut(&mut Self) -> bool);
+
+    /// As [`wait_until`](Self::wait_until), but sleeps in `poller`, at once, and returns whenever that does.
+    fn wait_in(
+        &mut self,
+        poller: &Arc<dyn Poller>,
+        timeout: Option<Duration>,
+        interest: Interest,
+        done: impl FnMut(&mut Self) -> bool,
+    );
 
     /// Waits for a message: until the reader is [`ready`](Self::ready), and as [`wait_until`](Self::wait_until).
     fn wait(&mut self, timeout: Option<Duration>) {

@@ -13,11 +13,11 @@
 //! what its handlers emit for one ring of input. A loop that emits more than it takes fits in no memory; it ends at the
 //! outbox's limit, in an error that names the worker.
 
-use crate::lifecycle::{Cause, Lifecycle, Phase, is_past};
+use crate::lifecycle::{Cause, Lifecycle, Phase, TwoPollers, is_past};
 use crate::routing::{Roster, Visit};
 use crate::traits::{
-    BusWriter, Handler, Interest, MessageBus, Payload, Publish, ReadError, Reader, Report, Space, Time, WriteError,
-    Writer, panic_text,
+    BusWriter, Handler, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Report, Space, Time,
+    WriteError, Writer, panic_text,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -63,6 +63,8 @@ pub(crate) struct Worker<B: MessageBus, R, C> {
     /// Made in the first step.
     handlers: Option<R>,
     config: C,
+    /// Where to sleep, if a handler waits for more than messages.
+    poller: Option<Arc<dyn Poller>>,
     /// The earliest deadline of the handlers.
     deadline: Option<Time>,
     /// Where the reader stood when there was last nothing to handle: everything before it was let go of.
@@ -92,9 +94,18 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         Worker {
             let_go: reader.position(),
             reader: Some(reader),
-            writer: WorkerWriter { name, writer, outbox, failed: Cell::new(false), at, lifecycle },
+            writer: WorkerWriter {
+                name,
+                writer,
+                outbox,
+                failed: Cell::new(false),
+                refused: Cell::new(None),
+                at,
+                lifecycle,
+            },
             handlers: None,
             config,
+            poller: None,
             deadline: None,
             acknowledged: false,
             handling: false,
@@ -107,11 +118,13 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             let mut handlers = R::new(&self.config, &self.writer, &self.writer.at);
             if !self.writer.failed.get() {
                 handlers.visit(&mut OnStart(&self.writer), &self.writer.at);
+                handlers.visit(&mut FindPoller { found: &mut self.poller, writer: &self.writer }, &self.writer.at);
             }
             self.handlers = Some(handlers);
             return Step::Worked;
         };
         let Some(reader) = &mut self.reader else { return Step::Finished };
+        self.writer.refused.set(None);
         let lifecycle = &self.writer.lifecycle;
         let phase = lifecycle.phase();
         let end = match phase {
@@ -172,7 +185,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         // What a handler does in `on_loop` comes after the end, or after what is in the outbox.
         let may_loop = !self.writer.outbox.is_pending() && end.is_none() && !reader.is_replaying();
         worked |= handled != 0;
-        if may_loop && (due || !worked) {
+        if may_loop && (due || !worked || self.poller.is_some()) {
             handlers.visit(&mut OnLoop(&self.writer), &self.writer.at);
             self.deadline = handlers.next_deadline(&self.writer.at);
             worked |= self.writer.outbox.is_pending();
@@ -252,11 +265,16 @@ impl<B: MessageBus, R: Roster<C>, C> Drive for Worker<B, R, C> {
             return;
         }
         let draining = matches!(self.writer.lifecycle.phase(), Phase::Draining { .. });
-        match self.writer.outbox.next_size().filter(|_| !draining) {
-            Some(size) => reader.wait_until(timeout, Interest::Room, |reader| {
-                self.writer.has_room(size) || (self.writer.is_slowest() && reader.ready())
-            }),
-            None => reader.wait(timeout),
+        // A handler that was refused room waits for it, too.
+        let pending = self.writer.outbox.next_size().or(self.writer.refused.get()).filter(|_| !draining);
+        let writer = &self.writer;
+        let room =
+            |size| move |reader: &mut B::Reader| writer.has_room(size) || (writer.is_slowest() && reader.ready());
+        match (pending, &self.poller) {
+            (Some(size), None) => reader.wait_until(timeout, Interest::Room, room(size)),
+            (Some(size), Some(poller)) => reader.wait_in(poller, timeout, Interest::Room, room(size)),
+            (None, None) => reader.wait(timeout),
+            (None, Some(poller)) => reader.wait_in(poller, timeout, Interest::Messages, Reader::ready),
         }
     }
 }
@@ -272,6 +290,11 @@ struct OnStart<'a, W>(&'a W);
 struct OnLoop<'a, W>(&'a W);
 struct OnStop;
 
+struct FindPoller<'a, W> {
+    found: &'a mut Option<Arc<dyn Poller>>,
+    writer: &'a W,
+}
+
 impl<W: Writer> Visit for OnStart<'_, W> {
     fn handler<H: Handler>(&mut self, handler: &mut H) {
         handler.on_start(self.0);
@@ -282,6 +305,16 @@ impl<W: Writer> Visit for OnLoop<'_, W> {
     #[inline]
     fn handler<H: Handler>(&mut self, handler: &mut H) {
         handler.on_loop(self.0);
+    }
+}
+
+impl<W: Writer> Visit for FindPoller<'_, W> {
+    fn handler<H: Handler>(&mut self, handler: &mut H) {
+        let Some(poller) = handler.poller() else { return };
+        match &self.found {
+            Some(other) if !Arc::ptr_eq(other, &poller) => self.writer.fail(TwoPollers),
+            _ => *self.found = Some(poller),
+        }
     }
 }
 
@@ -300,6 +333,8 @@ pub(crate) struct WorkerWriter<B: MessageBus> {
     outbox: Outbox,
     /// A handler said that it cannot go on, or the outbox is at its limit.
     failed: Cell<bool>,
+    /// The size of the message that a handler tried to write last and that found no room, in this step.
+    refused: Cell<Option<usize>>,
     /// The handler that is at work.
     at: Cell<&'static str>,
     lifecycle: Arc<Lifecycle<B>>,
@@ -401,11 +436,13 @@ impl<B: MessageBus> Publish for WorkerWriter<B> {
             None => Err(WriteError::NotAWriter),
             Some(_) if self.outbox.is_pending() => Err(WriteError::Full),
             Some(writer) => {
-                let done = writer.try_put(source, message, payload);
-                if let Err(error @ WriteError::Diverged(_)) = &done {
-                    self.diverged(error.clone());
+                let put = writer.try_put(source, message, payload);
+                match &put {
+                    Err(WriteError::Full) => self.refused.set(Some(payload.size())),
+                    Err(error @ WriteError::Diverged(_)) => self.diverged(error.clone()),
+                    _ => {}
                 }
-                done
+                put
             }
         }
     }
@@ -446,6 +483,10 @@ impl<B: MessageBus> Writer for WorkerWriter<B> {
 
     fn report(&self, report: Report) {
         self.lifecycle.report(&report);
+    }
+
+    fn max_payload(&self) -> usize {
+        self.lifecycle.bus.max_payload()
     }
 }
 

@@ -18,15 +18,16 @@ use rust_messenger::message_bus::{CircularBus, CondvarBus, wait};
 #[cfg(unix)]
 use rust_messenger::message_bus::{OneWriter, PersistentBus, PersistentOptions};
 use rust_messenger::traits::{
-    BusWriter, EncodeError, ExtendedMessage, Handler, Header, Message, MessageBus, Publish, ReadError, Reader, Sender,
-    Space, SubscribeError, WriteError, WriterError,
+    BusWriter, EncodeError, ExtendedMessage, Handler, Header, Interest, Message, MessageBus, Poller, Publish,
+    ReadError, Reader, Sender, Space, SubscribeError, WriteError, WriterError,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender as ChannelSender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{PATIENCE, compose, composed, drain, mix, next, number_of, size_of, wait_until, within};
+use support::{Bell, PATIENCE, compose, composed, drain, mix, next, number_of, size_of, wait_until, within};
 
 /// The bytes of every bus under test. Small under Miri, which takes long over a lap.
 const CAPACITY: usize = if cfg!(miri) { 2 * 1024 } else { 16 * 1024 };
@@ -905,6 +906,45 @@ fn no_wake_up_is_lost<B: MessageBus>(make: impl Fn() -> B) {
     });
 }
 
+/// Law 10: a message, and room, wake whoever sleeps in a poller of its own. As [`no_wake_up_is_lost`]; every message
+/// takes all the room there is, so that writer and reader wait for each other.
+fn sleepers_in_pollers_are_woken<B: MessageBus>(make: impl Fn() -> B) {
+    let rounds: u64 = if cfg!(miri) { 30 } else { 3000 };
+    let bus = make();
+    let mut reader = bus.subscribe("reader").unwrap();
+    // Its cursor is always at the end: what keeps the bus full is `reader` alone.
+    let mut waiter = bus.subscribe("waiter").unwrap();
+    let writer = bus.worker_writer(&waiter).unwrap();
+    let size = bus.max_payload();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            let bell: Arc<dyn Poller> = Arc::new(Bell::default());
+            for round in 0..rounds {
+                while !reader.ready() {
+                    reader.wait_in(&bell, None, Interest::Messages, Reader::ready);
+                }
+                assert_eq!(reader.try_read(trace).unwrap().number, round);
+                reader.release();
+            }
+        });
+        let bell: Arc<dyn Poller> = Arc::new(Bell::default());
+        for round in 0..rounds {
+            while !writer.has_room(size) {
+                waiter.wait_in(&bell, None, Interest::Room, |_| writer.has_room(size));
+            }
+            writer.try_write_bytes(1, 1, &composed(1, round, size)).unwrap();
+            while waiter.skip().is_ok() {}
+            waiter.release();
+        }
+    });
+    let bell: Arc<dyn Poller> = Arc::new(Bell::default());
+    let start = Instant::now();
+    waiter.wait_in(&bell, Some(Duration::from_millis(20)), Interest::Messages, Reader::ready);
+    assert!(start.elapsed() >= Duration::from_millis(20), "woken early");
+    bus.wake();
+    waiter.wait_in(&bell, None, Interest::Messages, Reader::ready);
+}
+
 /// Law 4, no lost wake-up on the other side: room must wake its writer however the two meet. As
 /// [`no_wake_up_is_lost`], with messages so large that the writer waits for the reader every few of them, and a reader
 /// that releases each one before it looks for the next.
@@ -1497,6 +1537,7 @@ macro_rules! contract {
                 a_waiting_reader_wakes
                 timeouts_and_early_wakes_end_one_wait
                 no_wake_up_is_lost
+                sleepers_in_pollers_are_woken
                 no_waiting_writer_is_forgotten
                 a_closed_bus_is_read_to_its_end
                 a_fill_in_flight_is_before_the_end

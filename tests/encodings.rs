@@ -667,6 +667,10 @@ mod zero_copy {
         fn report(&self, report: Report) {
             self.reports.borrow_mut().push(report);
         }
+
+        fn max_payload(&self) -> usize {
+            usize::MAX
+        }
     }
 
     #[test]

@@ -19,7 +19,8 @@ use rust_messenger::message_bus::{
     CircularBus, Claim, CondvarBus, ManyWriters, OneWriter, RingOptions, RingReader, RingWriter,
 };
 use rust_messenger::traits::{
-    BusWriter, EncodeError, Interest, MessageBus, Payload, Publish, ReadError, Reader, Space, WriteError, WriterError,
+    BusWriter, EncodeError, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Space, WriteError,
+    WriterError,
 };
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -611,6 +612,7 @@ sleeping! {
     room_wakes_writer
     leaving_reader_wakes_writer
     finished_claim_wakes_writer
+    message_wakes_a_poller
     wake_ends_wait
     close_ends_readers_wait
     close_ends_writers_wait
@@ -629,6 +631,48 @@ fn message_wakes_reader<B: MessageBus>(bus: B) {
     });
     assert_eq!(get(&mut reader), 1);
     assert_eq!(get(&mut reader), 2);
+    writer.join().unwrap();
+}
+
+/// A poller that watches nothing.
+#[derive(Default)]
+struct Bell {
+    rung: loom::sync::Mutex<bool>,
+    changed: loom::sync::Condvar,
+}
+
+impl Debug for Bell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bell")
+    }
+}
+
+impl Poller for Bell {
+    fn wait(&self, _: Option<Duration>) {
+        let mut rung = self.rung.lock().unwrap();
+        while !std::mem::replace(&mut *rung, false) {
+            rung = self.changed.wait(rung).unwrap();
+        }
+    }
+
+    fn notify(&self) {
+        *self.rung.lock().unwrap() = true;
+        self.changed.notify_all();
+    }
+}
+
+/// A reader that sleeps in a poller of its own is woken by a message.
+fn message_wakes_a_poller<B: MessageBus>(bus: B) {
+    let (mut reader, writer) = (bus.subscribe("").unwrap(), bus.writer().unwrap());
+    let writer = thread::spawn(move || {
+        try_put(&writer, 1).unwrap();
+        writer
+    });
+    let bell: Arc<dyn Poller> = Arc::new(Bell::default());
+    while !reader.ready() {
+        reader.wait_in(&bell, None, Interest::Messages, Reader::ready);
+    }
+    assert_eq!(try_get(&mut reader), Ok(1));
     writer.join().unwrap();
 }
 

@@ -10,7 +10,7 @@ use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messenger::{Cause, Left, OnPanic, RunError, StartError, Workers};
 use rust_messenger::traits::{
     BusWriter, Clock, DeserializeFrom, ExtendedMessage, Handle, Handler, Header, Interest, Message, MessageBus, New,
-    Payload, Publish, ReadError, Reader, Sender, Stats, SubscribeError, Time, WriteError, Writer, WriterError,
+    Payload, Poller, Publish, ReadError, Reader, Sender, Stats, SubscribeError, Time, WriteError, Writer, WriterError,
 };
 use rust_messenger::worker::Step;
 use rust_messenger::{Messenger, Options};
@@ -1647,6 +1647,10 @@ impl<R: Reader> Reader for Watching<R> {
     }
 
     fn wait_until(&mut self, _: Option<Duration>, _: Interest, _: impl FnMut(&mut Self) -> bool) {
+        unreachable!("workers that are stepped do not wait");
+    }
+
+    fn wait_in(&mut self, _: &Arc<dyn Poller>, _: Option<Duration>, _: Interest, _: impl FnMut(&mut Self) -> bool) {
         unreachable!("workers that are stepped do not wait");
     }
 

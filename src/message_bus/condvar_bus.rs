@@ -3,8 +3,8 @@
 use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
-    BusWriter, Header, Interest, MessageBus, Payload, Publish, ReadError, Reader, Stats, SubscribeError, WriteError,
-    WriterError,
+    BusWriter, Header, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Stats, SubscribeError,
+    WriteError, WriterError,
 };
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ impl<B: MessageBus> CondvarBus<B> {
 
     fn wrap_reader(&self, reader: B::Reader) -> CondvarReader<B> {
         let wakes = self.shared.wakes.load(Ordering::Acquire);
-        CondvarReader { reader, link: self.link(), bus: self.bus.clone(), wakes }
+        CondvarReader { reader, link: self.link(), bus: self.bus.clone(), wakes, patience: wait::Patience::default() }
     }
 }
 
@@ -138,6 +138,7 @@ pub struct CondvarReader<B: MessageBus> {
     bus: B,
     /// The wakes that were noticed.
     wakes: u64,
+    patience: wait::Patience,
 }
 
 impl<B: MessageBus> Reader for CondvarReader<B> {
@@ -159,8 +160,27 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
         self.wakes = self.link.0.wakes.load(Ordering::Acquire);
     }
 
+    fn wait_in(
+        &mut self,
+        poller: &std::sync::Arc<dyn Poller>,
+        timeout: Option<Duration>,
+        interest: Interest,
+        done: impl FnMut(&mut Self) -> bool,
+    ) {
+        self.release();
+        let mut patience = std::mem::take(&mut self.patience);
+        wait::wait_in(self, &mut patience, poller, interest, timeout, done);
+        self.patience = patience;
+        self.wakes = self.link.0.wakes.load(Ordering::Acquire);
+    }
+
     fn unblock(&mut self) -> Option<Duration> {
         self.reader.unblock()
+    }
+
+    #[inline]
+    fn is_replaying(&self) -> bool {
+        self.reader.is_replaying()
     }
 
     #[inline]
@@ -180,10 +200,20 @@ impl<B: MessageBus> Sleeper for CondvarReader<B> {
         self.link.0.wakes.load(Ordering::Acquire) != self.wakes
     }
 
-    fn park(&mut self, interest: Interest, limit: Option<Duration>, mut ready: impl FnMut(&mut Self) -> bool) {
+    fn park(
+        &mut self,
+        poller: Option<&std::sync::Arc<dyn Poller>>,
+        interest: Interest,
+        limit: Option<Duration>,
+        mut ready: impl FnMut(&mut Self) -> bool,
+    ) {
         let shared = Arc::clone(&self.link.0);
         let limit = [limit, unannounced_room(&self.bus, interest)].into_iter().flatten().min();
-        shared.waiters.park(&shared.sleepers(interest), limit, || ready(self));
+        let sleepers = shared.sleepers(interest);
+        match poller {
+            None => _ = shared.waiters.park(&sleepers, limit, || ready(self)),
+            Some(poller) => shared.waiters.park_in(poller, &sleepers, limit, || ready(self)),
+        }
     }
 }
 
@@ -239,6 +269,16 @@ impl<B: MessageBus> BusWriter for CondvarWriter<B> {
 
     fn record_outbox(&self, bytes: usize) {
         self.writer.record_outbox(bytes);
+    }
+
+    #[inline]
+    fn time(&self) -> Option<Time> {
+        self.writer.time()
+    }
+
+    #[inline]
+    fn settle(&self) -> Result<(), WriteError> {
+        self.writer.settle()
     }
 }
 

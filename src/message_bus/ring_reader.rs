@@ -7,7 +7,7 @@ use super::slot::{Ring, Seen, Slots};
 use super::store::Store;
 use super::wait::{self, Adaptive, Sleeper, WaitStrategy};
 use crate::sync::{Arc, Ordering};
-use crate::traits::{Header, Interest, ReadError, Reader, SubscribeError};
+use crate::traits::{Header, Interest, Poller, ReadError, Reader, SubscribeError};
 use std::time::{Duration, Instant};
 
 /// A reader of a [`CircularBus`](super::CircularBus). Dropping it ends the subscription.
@@ -34,6 +34,7 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Store = Ring> {
     /// Whose copy it is, until that is delivered.
     copied: Option<Header>,
     strategy: W,
+    patience: wait::Patience,
 }
 
 impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
@@ -76,6 +77,21 @@ impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
     #[inline]
     fn is_replaying(&self) -> bool {
         self.shared.store.is_replaying(self.index, self.position)
+    }
+
+    fn wait_in(
+        &mut self,
+        poller: &std::sync::Arc<dyn Poller>,
+        timeout: Option<Duration>,
+        interest: Interest,
+        done: impl FnMut(&mut Self) -> bool,
+    ) {
+        self.release();
+        let mut patience = std::mem::take(&mut self.patience);
+        wait::wait_in(self, &mut patience, poller, interest, timeout, done);
+        self.patience = patience;
+        self.handled = 0;
+        self.wakes = self.shared.wakes.load(Ordering::Acquire);
     }
 
     fn unblock(&mut self) -> Option<Duration> {
@@ -129,10 +145,20 @@ impl<W: WaitStrategy, S: Store> Sleeper for RingReader<W, S> {
         self.shared.wakes.load(Ordering::Acquire) != self.wakes
     }
 
-    fn park(&mut self, interest: Interest, limit: Option<Duration>, mut ready: impl FnMut(&mut Self) -> bool) {
+    fn park(
+        &mut self,
+        poller: Option<&std::sync::Arc<dyn Poller>>,
+        interest: Interest,
+        limit: Option<Duration>,
+        mut ready: impl FnMut(&mut Self) -> bool,
+    ) {
         let shared = Arc::clone(&self.shared);
         let limit = [limit, shared.unannounced_room(interest)].into_iter().flatten().min();
-        shared.waiters.park(&shared.sleepers(interest), limit, || ready(self));
+        let sleepers = shared.sleepers(interest);
+        match poller {
+            None => _ = shared.waiters.park(&sleepers, limit, || ready(self)),
+            Some(poller) => shared.waiters.park_in(poller, &sleepers, limit, || ready(self)),
+        }
     }
 }
 
@@ -158,6 +184,7 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
             copy: Vec::new(),
             copied: None,
             strategy: W::default(),
+            patience: wait::Patience::default(),
         })
     }
 

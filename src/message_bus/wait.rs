@@ -5,7 +5,8 @@
 //! looks for sleepers. At least one of them sees the other, and while nobody sleeps a waker pays one load.
 
 use crate::sync::{AtomicU64, Barrier, Condvar, Mutex, MutexGuard, Ordering, lock, spin_loop, yield_now};
-use crate::traits::{Interest, Reader};
+use crate::traits::{Interest, Poller, Reader};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// What to do after a look that found nothing.
@@ -146,14 +147,15 @@ fn pause() {
 /// The words that say whether anybody sleeps belong to the caller, so that they can stand where the waker looks anyway.
 #[derive(Debug)]
 pub(super) struct Waiters {
-    asleep: Mutex<()>,
+    /// Those that sleep in pollers of their own; the others sleep on `changed`.
+    asleep: Mutex<Vec<Arc<dyn Poller>>>,
     changed: Condvar,
     barrier: Barrier,
 }
 
 impl Waiters {
     pub(super) fn new() -> Waiters {
-        Waiters { asleep: Mutex::new(()), changed: Condvar::new(), barrier: Barrier::detect() }
+        Waiters { asleep: Mutex::new(Vec::new()), changed: Condvar::new(), barrier: Barrier::detect() }
     }
 
     /// Wakes everybody who sleeps on `sleepers`. To be called after the change that they wait for.
@@ -169,8 +171,11 @@ impl Waiters {
     fn wake(&self, sleepers: &AtomicU64) {
         // Under the lock a sleeper has either not looked yet or is asleep for good, so none is missed. Zero, so that
         // a busy writer does not come here again before the sleeper is back.
-        let asleep = lock(&self.asleep);
+        let mut asleep = lock(&self.asleep);
         sleepers.store(0, Ordering::Relaxed);
+        for poller in asleep.drain(..) {
+            poller.notify();
+        }
         drop(asleep);
         self.changed.notify_all();
     }
@@ -203,7 +208,27 @@ impl Waiters {
         }
     }
 
-    fn wait_timeout<'a>(&self, asleep: MutexGuard<'a, ()>, left: Duration) -> MutexGuard<'a, ()> {
+    /// Sleeps in `poller` until it returns, announced on each of `sleepers`, unless `ready`.
+    pub(super) fn park_in(
+        &self,
+        poller: &Arc<dyn Poller>,
+        sleepers: &[&AtomicU64],
+        timeout: Option<Duration>,
+        ready: impl FnOnce() -> bool,
+    ) {
+        // Before the announcement: whoever reads that finds the poller here. A notification before the wait ends it.
+        lock(&self.asleep).push(Arc::clone(poller));
+        for word in sleepers {
+            word.store(1, Ordering::Relaxed);
+        }
+        self.barrier.heavy(); // SYNC POINT wait.announce
+        if !ready() {
+            poller.wait(timeout);
+        }
+        lock(&self.asleep).retain(|other| !Arc::ptr_eq(other, poller));
+    }
+
+    fn wait_timeout<'a, T>(&self, asleep: MutexGuard<'a, T>, left: Duration) -> MutexGuard<'a, T> {
         self.changed.wait_timeout(asleep, left).unwrap_or_else(std::sync::PoisonError::into_inner).0
     }
 }
@@ -213,8 +238,66 @@ pub(super) trait Sleeper: Reader {
     /// Whether [`wake`](crate::traits::MessageBus::wake) was called since the last wait.
     fn woken(&self) -> bool;
 
-    /// Sleeps until a change of the kind named by `interest` makes `ready` true, or for `limit`.
-    fn park(&mut self, interest: Interest, limit: Option<Duration>, ready: impl FnMut(&mut Self) -> bool);
+    /// Sleeps until a change of the kind named by `interest` makes `ready` true, or for `limit`. In a poller, until that
+    /// returns.
+    fn park(
+        &mut self,
+        poller: Option<&Arc<dyn Poller>>,
+        interest: Interest,
+        limit: Option<Duration>,
+        ready: impl FnMut(&mut Self) -> bool,
+    );
+}
+
+/// Whether to look a few times before sleeping, which takes longer than a prompt answer. When that did not pay, it is
+/// tried again after twice as many waits.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    /// Waits until the next try.
+    untried: u32,
+    /// What `untried` begins with after the next failure.
+    backoff: u32,
+}
+
+impl Patience {
+    pub(crate) const LOOKS: u32 = if cfg!(any(miri, rust_messenger_loom)) { 1 } else { 40 };
+    const BACKOFF_MAX: u32 = 1024;
+
+    pub(crate) fn tries(&mut self) -> bool {
+        self.untried = self.untried.saturating_sub(1);
+        self.untried == 0
+    }
+
+    pub(crate) fn learn(&mut self, paid: bool) {
+        self.backoff = if paid { 0 } else { (self.backoff * 2).clamp(2, Self::BACKOFF_MAX) };
+        self.untried = self.backoff;
+    }
+}
+
+/// The waiting of a reader whose thread sleeps in `poller`: one sleep.
+pub(super) fn wait_in<R: Sleeper>(
+    reader: &mut R,
+    patience: &mut Patience,
+    poller: &Arc<dyn Poller>,
+    interest: Interest,
+    timeout: Option<Duration>,
+    mut done: impl FnMut(&mut R) -> bool,
+) {
+    if patience.tries() {
+        let prompt = (0..Patience::LOOKS).any(|_| {
+            yield_now();
+            reader.woken() || done(reader) || poller.poll()
+        });
+        patience.learn(prompt);
+        if prompt {
+            return;
+        }
+    }
+    let silent = reader.unblock();
+    let limit = [timeout, silent].into_iter().flatten().min();
+    reader.park(Some(poller), interest, limit, |reader| {
+        reader.woken() || done(reader) || (silent.is_none() && reader.unblock().is_some())
+    });
 }
 
 /// The waiting of every reader: stays awake as `strategy` says and sleeps after that, until `done`, a wake or
@@ -244,7 +327,9 @@ pub(super) fn wait_until<R: Sleeper>(
         if parks {
             let limit = [left, silent].into_iter().flatten().min();
             // A claim that was made meanwhile may stay silent, and nobody wakes this thread for that.
-            reader.park(interest, limit, |reader| ended(reader) || (silent.is_none() && reader.unblock().is_some()));
+            reader.park(None, interest, limit, |reader| {
+                ended(reader) || (silent.is_none() && reader.unblock().is_some())
+            });
             if ended(reader) {
                 return;
             }

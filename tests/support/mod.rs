@@ -3,9 +3,10 @@
 // Each test crate compiles this file for itself and uses its own part of it.
 #![allow(dead_code)]
 
-use rust_messenger::traits::{Header, ReadError, Reader};
+use rust_messenger::traits::{Header, Poller, ReadError, Reader};
 use std::panic::resume_unwind;
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Condvar, Mutex};
 use std::time::{Duration, Instant};
 
 /// How long anything may take before it counts as hanging: far more than it needs on the slowest machine.
@@ -57,6 +58,33 @@ pub fn within(what: &str, test: impl FnOnce() + Send + 'static) {
             }
         }
         Err(RecvTimeoutError::Timeout) => panic!("{what} hangs"),
+    }
+}
+
+/// A poller that watches nothing.
+#[derive(Debug, Default)]
+pub struct Bell {
+    rung: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Poller for Bell {
+    fn wait(&self, timeout: Option<Duration>) {
+        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let mut rung = self.rung.lock().unwrap();
+        while !*rung {
+            let left = deadline.map_or(PATIENCE, |deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_zero() {
+                return;
+            }
+            rung = self.changed.wait_timeout(rung, left).unwrap().0;
+        }
+        *rung = false;
+    }
+
+    fn notify(&self) {
+        *self.rung.lock().unwrap() = true;
+        self.changed.notify_all();
     }
 }
 

@@ -1,0 +1,191 @@
+//! [`Client`]: the handler that bridges the bus to a Messi server.
+
+use super::client_loop::{ClientCore, ClientSink};
+use super::connection::{Reason, Verdict};
+use super::net::System;
+use super::options::{ClientOptions, SendError, StartError};
+use super::protocol::{
+    Connected, Disconnected, Member, NetworkError, Protocol, PublishFrom, Root, Start, Stop, ToServer, ToServerSide,
+    Wrapped,
+};
+use super::server::{largest_frame, verdict};
+use crate::traits::{Handle, Handler, New, Poller, Report, Sender, Time, WriteError, Writer};
+use prost::Message;
+use std::collections::VecDeque;
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+/// A client of the protocol `P` on the bus: made from any configuration that is `AsRef<ClientOptions<P>>`.
+///
+/// It sends [`FromServer`](super::FromServer), [`Connected`] and [`Disconnected`], and takes [`ToServer`], [`Start`] and
+/// [`Stop`] from whoever is routed to it. It connects by itself, again and again. What is sent while there is no
+/// connection is not kept: it is reported as [`Report::Network`], as is whatever else it cannot do.
+pub struct Client<P: Protocol> {
+    /// None if it could not even be made, which was said.
+    core: Option<ClientCore<P, System>>,
+    /// Events for which the bus had no room. Messages wait behind them.
+    waiting: VecDeque<Event>,
+}
+
+/// What a bridge says on its own account.
+#[derive(Clone, Copy, Debug)]
+enum Event {
+    Connected,
+    Disconnected(Reason),
+}
+
+impl<P: Protocol> fmt::Debug for Client<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let connected = self.core.as_ref().is_some_and(|core| core.peer().is_some());
+        f.debug_struct("Client").field("protocol", &P::NAME).field("connected", &connected).finish_non_exhaustive()
+    }
+}
+
+impl<P: Protocol> Handler for Client<P> {
+    type Id = u16;
+    const ID: u16 = P::CLIENT;
+
+    fn on_start<W: Writer>(&mut self, _: &W) {
+        if let Some(core) = &mut self.core
+            && core.options.autostart
+        {
+            core.start();
+        }
+    }
+
+    fn on_loop<W: Writer>(&mut self, writer: &W) {
+        let Some(core) = &mut self.core else { return };
+        core.now = writer.now();
+        let allow = core.options.allow.take();
+        core.turn(&mut Bridge::<P, W> {
+            waiting: &mut self.waiting,
+            allow: allow.as_deref(),
+            writer,
+            protocol: PhantomData,
+        });
+        core.options.allow = allow;
+        post_all::<P, W>(&mut self.waiting, writer);
+    }
+
+    fn on_stop(&mut self) {
+        if let Some(core) = &mut self.core {
+            core.stop();
+            core.finish();
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        self.core.as_ref()?.next_deadline()
+    }
+
+    fn poller(&self) -> Option<Arc<dyn Poller>> {
+        Some(Arc::clone(self.core.as_ref()?.event_loop.poller()))
+    }
+}
+
+impl<P: Protocol, C: AsRef<ClientOptions<P>>> New<C> for Client<P> {
+    fn new<W: Writer>(config: &C, writer: &W) -> Self {
+        let options = config.as_ref().clone();
+        let made = largest_frame(options.max_frame, options.connection.max_frame, writer.max_payload())
+            .and_then(|max_frame| Ok((max_frame, System::of_this_thread().map_err(StartError::Poller)?)))
+            .and_then(|(max_frame, net)| ClientCore::new(net, options, max_frame));
+        let core = match made {
+            Ok(core) => Some(core),
+            Err(error) => {
+                writer.fail(error);
+                None
+            }
+        };
+        Client { core, waiting: VecDeque::new() }
+    }
+}
+
+impl<P: Protocol, M: Member<ToServerSide, Protocol = P>> Handle<ToServer<M>> for Client<P> {
+    fn handle<W: Writer>(&mut self, message: &ToServer<M>, writer: &W) {
+        let Some(core) = &mut self.core else { return };
+        let payload = Wrapped::new(&message.message);
+        let sent = core.try_send(payload.size(), |out| payload.encode(out));
+        if sent == Err(SendError::Full) {
+            core.give_up_slow();
+        }
+        if let Err(error) = sent {
+            report::<P, W>(NetworkError::Unsent(error), writer);
+        }
+    }
+}
+
+impl<P: Protocol> Handle<Start> for Client<P> {
+    fn handle<W: Writer>(&mut self, _: &Start, _: &W) {
+        if let Some(core) = &mut self.core {
+            core.start();
+        }
+    }
+}
+
+impl<P: Protocol> Handle<Stop> for Client<P> {
+    fn handle<W: Writer>(&mut self, _: &Stop, _: &W) {
+        if let Some(core) = &mut self.core {
+            core.stop();
+        }
+    }
+}
+
+fn report<P: Protocol, W: Writer>(error: NetworkError, writer: &W) {
+    writer.report(Report::Network { source: P::CLIENT, error: Box::new(error) });
+}
+
+fn post_now<P: Protocol, W: Writer>(event: Event, writer: &W) -> Result<(), WriteError> {
+    match event {
+        Event::Connected => Client::<P>::try_send(&Connected {}, writer),
+        Event::Disconnected(reason) => Client::<P>::try_send(&Disconnected { reason }, writer),
+    }
+}
+
+/// Puts what waits on the bus, in order; false if some of it still waits.
+fn post_all<P: Protocol, W: Writer>(waiting: &mut VecDeque<Event>, writer: &W) -> bool {
+    while let Some(event) = waiting.front() {
+        if post_now::<P, W>(*event, writer) == Err(WriteError::Full) {
+            return false;
+        }
+        waiting.pop_front();
+    }
+    true
+}
+
+/// From the server to the bus.
+struct Bridge<'a, P, W> {
+    waiting: &'a mut VecDeque<Event>,
+    allow: Option<&'a [u16]>,
+    writer: &'a W,
+    protocol: PhantomData<fn() -> P>,
+}
+
+impl<P: Protocol, W: Writer> ClientSink for Bridge<'_, P, W> {
+    fn connected(&mut self) {
+        self.waiting.push_back(Event::Connected);
+    }
+
+    fn message(&mut self, payload: &[u8]) -> Verdict {
+        if !post_all::<P, W>(self.waiting, self.writer) {
+            return Verdict::Full;
+        }
+        let Ok(message) = P::ServerToClient::decode(payload) else {
+            return Verdict::Refused(Reason::MessageDecodeError);
+        };
+        let (source, allow, writer) = (P::CLIENT, self.allow, self.writer);
+        verdict(message.visit(PublishFrom { source, client: None, allow, writer }))
+    }
+
+    fn disconnected(&mut self, peer: SocketAddr, reason: Reason) {
+        if !matches!(reason, Reason::ConnectionClosed | Reason::Requested) {
+            report::<P, W>(NetworkError::Dropped { peer, reason }, self.writer);
+        }
+        self.waiting.push_back(Event::Disconnected(reason));
+    }
+
+    fn trouble(&mut self, trouble: NetworkError) {
+        report::<P, W>(trouble, self.writer);
+    }
+}

@@ -1,0 +1,648 @@
+//! One peer's protocol as a state machine: bytes and time in; frames, deadlines and bytes out. Knows no socket and no
+//! clock, so that whole lives of it can be run in a test.
+//!
+//! Either side of a connection is a [`Connection`] of its own; a new connection is a new value, so nothing of an
+//! earlier one survives.
+//!
+//! What a receiver does with a frame (the behaviour of Messi's C code, <https://github.com/eerimoq/messi>):
+//!
+//! | frame | at the server | at the client |
+//! | --- | --- | --- |
+//! | unknown type | [`Reason::Protocol`] | ignored |
+//! | user message of the wrong direction | [`Reason::Protocol`] | ignored |
+//! | pong at the server, ping at the client | [`Reason::Protocol`] | ignored |
+//! | header that announces too much | [`Reason::MessageTooBig`], the payload is not read | the same |
+//! | ping or pong with a payload | as without | as without |
+//!
+//! [`Settings::strict`] disconnects on all of them, on either side.
+
+use super::wire::{Decoder, Kind, Side, Wire};
+use crate::traits::Time;
+use std::fmt;
+use std::time::Duration;
+
+/// Why a connection ended. The first six are Messi's own, under their names and with their numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reason {
+    /// A message of ours could not be encoded. Never used here: such a message is an error of `send`.
+    MessageEncodeError,
+    /// What the peer sent is no message of the protocol.
+    MessageDecodeError,
+    /// The peer closed the connection, or the network did.
+    ConnectionClosed,
+    /// The peer gave no sign of life.
+    KeepAliveTimeout,
+    /// The system refused something.
+    GeneralError,
+    /// The peer announced a larger message than is taken.
+    MessageTooBig,
+    /// The peer does not read what is sent to it.
+    SlowConsumer,
+    /// The peer took longer for a frame, or for its first one, than is allowed.
+    Limit,
+    /// The peer sent a message that it may not send.
+    NotAllowed,
+    /// The peer does not keep to the protocol.
+    Protocol,
+    /// We ended it: `disconnect` or `stop`.
+    Requested,
+}
+
+impl Reason {
+    const ALL: [Reason; 11] = [
+        Reason::MessageEncodeError,
+        Reason::MessageDecodeError,
+        Reason::ConnectionClosed,
+        Reason::KeepAliveTimeout,
+        Reason::GeneralError,
+        Reason::MessageTooBig,
+        Reason::SlowConsumer,
+        Reason::Limit,
+        Reason::NotAllowed,
+        Reason::Protocol,
+        Reason::Requested,
+    ];
+
+    /// The reason with this number: its place in the list above.
+    pub fn from_number(number: u8) -> Option<Reason> {
+        Reason::ALL.get(usize::from(number)).copied()
+    }
+
+    /// Its name in logs and in other languages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Reason::MessageEncodeError => "message_encode_error",
+            Reason::MessageDecodeError => "message_decode_error",
+            Reason::ConnectionClosed => "connection_closed",
+            Reason::KeepAliveTimeout => "keep_alive_timeout",
+            Reason::GeneralError => "general_error",
+            Reason::MessageTooBig => "message_too_big",
+            Reason::SlowConsumer => "slow_consumer",
+            Reason::Limit => "limit",
+            Reason::NotAllowed => "not_allowed",
+            Reason::Protocol => "protocol",
+            Reason::Requested => "requested",
+        }
+    }
+}
+
+/// As Messi's C code says it.
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::MessageEncodeError => "Message encode error.",
+            Reason::MessageDecodeError => "Message decode error.",
+            Reason::ConnectionClosed => "Connection closed.",
+            Reason::KeepAliveTimeout => "Keep alive timeout.",
+            Reason::GeneralError => "General error.",
+            Reason::MessageTooBig => "Message too big.",
+            Reason::SlowConsumer => "Slow consumer.",
+            Reason::Limit => "Time limit exceeded.",
+            Reason::NotAllowed => "Message not allowed.",
+            Reason::Protocol => "Protocol error.",
+            Reason::Requested => "Disconnected on request.",
+        })
+    }
+}
+
+/// Which generations of the wire are spoken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wires {
+    /// This one.
+    Only(Wire),
+    /// The peer's, told by its first byte; nothing is sent before that. For servers only.
+    Auto {
+        /// Which of the first generation, [`Wire::V1a`] or [`Wire::V1b`]: the byte does not tell.
+        v1: Wire,
+    },
+}
+
+impl Default for Wires {
+    fn default() -> Self {
+        Wires::Only(Wire::default())
+    }
+}
+
+/// What can be chosen about a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// The wire.
+    pub wires: Wires,
+    /// The largest frame that is taken and sent, in bytes, header included.
+    pub max_frame: usize,
+    /// How many bytes may wait for a peer to read them; one frame may always.
+    pub max_pending: usize,
+    /// At a client: how often to ping, and how long to wait for the answer. At a server: how long a client may be
+    /// silent. `None`: for ever.
+    pub keep_alive: Option<Duration>,
+    /// Whether any frame is a sign of life, rather than pings and pongs alone. Messi's own peers ping always.
+    pub any_traffic: bool,
+    /// At a server: how long a client may take for its first frame.
+    pub handshake_time: Duration,
+    /// How long a peer may take from the first byte of a frame to its last.
+    pub frame_time: Duration,
+    /// How long a peer may read nothing of what waits for it.
+    pub write_time: Duration,
+    /// Whether to disconnect where Messi ignores.
+    pub strict: bool,
+}
+
+impl Settings {
+    /// What Messi does on `side`, and limits where it has none: frames of at most 1 MiB, 1 MiB pending, 10 s for the
+    /// first frame, for a frame, and without reading.
+    pub fn new(side: Side) -> Settings {
+        Settings {
+            wires: Wires::default(),
+            max_frame: 1 << 20,
+            max_pending: 1 << 20,
+            keep_alive: Some(Duration::from_secs(match side {
+                Side::Client => 2,
+                Side::Server => 3,
+            })),
+            any_traffic: false,
+            handshake_time: Duration::from_secs(10),
+            frame_time: Duration::from_secs(10),
+            write_time: Duration::from_secs(10),
+            strict: false,
+        }
+    }
+}
+
+/// What became of a message that was handed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was taken.
+    Taken,
+    /// There is no room for it now: it is kept, and nothing more is taken in until it was offered again.
+    Full,
+    /// It ends the connection.
+    Refused(Reason),
+}
+
+/// Why a frame was not queued.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// Larger than the wire or the settings allow.
+    TooBig { max: usize },
+    /// More would be pending than may be.
+    Full,
+}
+
+/// How often a server that does not read tells its clients that it is there all the same.
+const UNASKED_PONG: Duration = Duration::from_secs(1);
+/// Memory that an empty queue keeps, in bytes.
+const KEPT: usize = 256 << 10;
+
+/// One side of one connection.
+#[derive(Debug)]
+pub struct Connection {
+    side: Side,
+    settings: Settings,
+    /// Known from the start, or from the peer's first byte on.
+    decoder: Option<(Wire, Decoder)>,
+    /// What was received and is not decoded yet: a message in front had no room, or its turn was over.
+    held: Vec<u8>,
+    /// How much of `held` is decoded.
+    held_from: usize,
+    /// The last message offered had no room.
+    blocked: bool,
+    /// Bytes to send, and room for more behind them: encoding into bytes that are there is twice as fast as appending.
+    output: Vec<u8>,
+    /// Where what is not sent begins and ends.
+    sent: usize,
+    end: usize,
+    /// Frames that wait for the wire to be known.
+    early: Vec<(Kind, Vec<u8>)>,
+    early_bytes: usize,
+    clocks: Clocks,
+}
+
+/// When something is late.
+#[derive(Debug)]
+struct Clocks {
+    /// At a client the next ping; at a server the end of its patience.
+    alive: Option<Time>,
+    /// At a client: a ping was sent, and no sign of life came since.
+    unanswered: bool,
+    /// The end of the peer's time for its first frame.
+    handshake: Option<Time>,
+    /// The end of the peer's time for the frame that has begun.
+    frame: Option<Time>,
+    /// The end of the peer's time for reading something of what waits for it.
+    write: Option<Time>,
+    /// Since when nothing is taken in.
+    paused: Option<Time>,
+    /// At a server that takes nothing in: the next unasked pong.
+    pong: Option<Time>,
+}
+
+impl Connection {
+    /// The connection as it is on `side` when it has just been made.
+    pub fn new(side: Side, settings: Settings, now: Time) -> Connection {
+        let clocks = Clocks {
+            alive: settings.keep_alive.map(|time| now + time),
+            unanswered: false,
+            handshake: (side == Side::Server).then(|| now + settings.handshake_time),
+            frame: None,
+            write: None,
+            paused: None,
+            pong: None,
+        };
+        let mut connection = Connection {
+            side,
+            settings,
+            decoder: None,
+            held: Vec::new(),
+            held_from: 0,
+            blocked: false,
+            output: Vec::new(),
+            sent: 0,
+            end: 0,
+            early: Vec::new(),
+            early_bytes: 0,
+            clocks,
+        };
+        if let Wires::Only(wire) = connection.settings.wires {
+            connection.speak(wire);
+        }
+        connection
+    }
+
+    fn speak(&mut self, wire: Wire) {
+        let peer = match self.side {
+            Side::Client => Side::Server,
+            Side::Server => Side::Client,
+        };
+        self.decoder = Some((wire, Decoder::new(wire, peer, self.settings.max_frame)));
+        self.early_bytes = 0;
+        for (kind, payload) in std::mem::take(&mut self.early) {
+            self.put(wire, kind, payload.len(), |out| out.copy_from_slice(&payload));
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------------- receiving
+
+    /// Takes in what was received and offers each message to `deliver`, `budget` frames at most. What is not decoded
+    /// then is kept: see [`has_more`](Self::has_more).
+    ///
+    /// # Errors
+    ///
+    /// Why the connection has to end.
+    pub fn receive(
+        &mut self,
+        bytes: &[u8],
+        now: Time,
+        budget: &mut usize,
+        mut deliver: impl FnMut(&[u8]) -> Verdict,
+    ) -> Result<(), Reason> {
+        if self.held_from < self.held.len() {
+            self.held.extend_from_slice(bytes);
+            return self.resume(now, budget, deliver);
+        }
+        let mut input = bytes;
+        let result = self.decode(&mut input, now, budget, &mut deliver);
+        self.held.clear();
+        self.held_from = 0;
+        self.held.extend_from_slice(input);
+        self.after_input(now);
+        result
+    }
+
+    /// Goes on with what was received before.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection has to end.
+    pub fn resume(
+        &mut self,
+        now: Time,
+        budget: &mut usize,
+        mut deliver: impl FnMut(&[u8]) -> Verdict,
+    ) -> Result<(), Reason> {
+        let held = std::mem::take(&mut self.held);
+        let mut input = &held[self.held_from..];
+        self.blocked = false;
+        let result = self.decode(&mut input, now, budget, &mut deliver);
+        self.held_from = held.len() - input.len();
+        self.held = held;
+        if self.held_from == self.held.len() {
+            self.held.clear();
+            self.held.shrink_to(KEPT);
+            self.held_from = 0;
+        }
+        self.after_input(now);
+        result
+    }
+
+    fn decode(
+        &mut self,
+        input: &mut &[u8],
+        now: Time,
+        budget: &mut usize,
+        deliver: &mut impl FnMut(&[u8]) -> Verdict,
+    ) -> Result<(), Reason> {
+        if self.decoder.is_none()
+            && let (Some(first), Wires::Auto { v1 }) = (input.first(), self.settings.wires)
+        {
+            self.speak(Wire::detect(*first, v1));
+        }
+        let mut alive = false;
+        let result = loop {
+            let Some((wire, decoder)) = &mut self.decoder else { break Ok(()) };
+            // A peer that does not read its answers gets no further.
+            if *budget == 0 || self.end - self.sent > self.settings.max_pending / 2 {
+                break Ok(());
+            }
+            let before = *input;
+            let frame = match decoder.next(input) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => match decoder.announced() {
+                    // Its payload is not waited for.
+                    Some(kind) if !self.takes(kind) => break Err(Reason::Protocol),
+                    _ => break Ok(()),
+                },
+                Err(_) => break Err(Reason::MessageTooBig),
+            };
+            *budget -= 1;
+            alive |= self.settings.any_traffic;
+            let mine = match (frame.kind, self.side) {
+                (Kind::ClientToServer, Side::Server) | (Kind::ServerToClient, Side::Client) => {
+                    match deliver(frame.payload) {
+                        Verdict::Taken => {}
+                        Verdict::Full => {
+                            decoder.take_back(input, before);
+                            self.blocked = true;
+                            break Ok(());
+                        }
+                        Verdict::Refused(reason) => break Err(reason),
+                    }
+                    true
+                }
+                (Kind::Ping, Side::Server) => {
+                    alive = true;
+                    let empty = frame.payload.is_empty();
+                    let wire = *wire;
+                    self.put(wire, Kind::Pong, 0, |_| {});
+                    empty || !self.settings.strict
+                }
+                (Kind::Pong, Side::Client) => {
+                    alive = true;
+                    frame.payload.is_empty() || !self.settings.strict
+                }
+                (kind, _) => self.takes(kind),
+            };
+            if !mine {
+                break Err(Reason::Protocol);
+            }
+            self.clocks.handshake = None;
+            self.clocks.frame = None;
+        };
+        if alive {
+            self.alive(now);
+        }
+        result
+    }
+
+    /// Whether such a frame is taken, or at least ignored.
+    fn takes(&self, kind: Kind) -> bool {
+        match self.side {
+            Side::Server => matches!(kind, Kind::ClientToServer | Kind::Ping),
+            Side::Client => !self.settings.strict || matches!(kind, Kind::ServerToClient | Kind::Pong),
+        }
+    }
+
+    fn alive(&mut self, now: Time) {
+        match self.side {
+            Side::Client => self.clocks.unanswered = false,
+            Side::Server => self.clocks.alive = self.settings.keep_alive.map(|time| now + time),
+        }
+    }
+
+    fn after_input(&mut self, now: Time) {
+        let mid_frame = self.decoder.as_ref().is_some_and(|(_, decoder)| decoder.is_mid_frame());
+        if !mid_frame {
+            self.clocks.frame = None;
+        } else if self.clocks.frame.is_none() {
+            self.clocks.frame = Some(now + self.settings.frame_time);
+        }
+        self.clocks.output_changed(self.pending(), now, self.settings.write_time);
+        self.look_at_pause(now);
+    }
+
+    /// Whether something was received that is not decoded yet.
+    pub fn has_more(&self) -> bool {
+        self.held_from < self.held.len() || self.blocked
+    }
+
+    /// Whether the last message that was offered had no room: offer it again with [`resume`](Self::resume) when there
+    /// may be some.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Whether [`resume`](Self::resume) would find something to do now.
+    pub fn wants_turn(&self) -> bool {
+        self.has_more() && !self.blocked && !self.is_choked()
+    }
+
+    /// Whether to read from the peer: there is nothing left of what it sent before, and it reads what is sent to it.
+    pub fn wants_input(&self) -> bool {
+        !self.has_more() && !self.is_choked()
+    }
+
+    /// Whether more than half of what may be is pending.
+    fn is_choked(&self) -> bool {
+        self.output().len() > self.settings.max_pending / 2
+    }
+
+    // --------------------------------------------------------------------------------------------------------- sending
+
+    /// Queues one frame; `encode` fills the `size` bytes of its payload.
+    #[inline]
+    pub(super) fn send(
+        &mut self,
+        kind: Kind,
+        size: usize,
+        now: Time,
+        encode: impl FnOnce(&mut [u8]),
+    ) -> Result<(), Refusal> {
+        let Some((wire, _)) = self.decoder else { return self.send_early(kind, size, encode) };
+        let len = size.saturating_add(wire.header_len());
+        let max = self.settings.max_frame.min(wire.max_payload() + wire.header_len());
+        if len > max {
+            return Err(Refusal::TooBig { max });
+        }
+        let pending = self.pending();
+        if pending != 0 && pending + len > self.settings.max_pending {
+            return Err(Refusal::Full);
+        }
+        self.put(wire, kind, size, encode);
+        if self.clocks.write.is_none() {
+            self.clocks.write = Some(now + self.settings.write_time);
+        }
+        Ok(())
+    }
+
+    /// Queues a whole payload that is there already.
+    pub(super) fn send_bytes(&mut self, kind: Kind, payload: &[u8], now: Time) -> Result<(), Refusal> {
+        self.send(kind, payload.len(), now, |out| out.copy_from_slice(payload))
+    }
+
+    #[cold]
+    fn send_early(&mut self, kind: Kind, size: usize, encode: impl FnOnce(&mut [u8])) -> Result<(), Refusal> {
+        // The longest header and the shortest limit of the wires that it may become.
+        let longest = Wire::V1a.header_len();
+        let max = self.settings.max_frame.min(Wire::V2.max_payload());
+        if size.saturating_add(longest) > max {
+            return Err(Refusal::TooBig { max });
+        }
+        if self.early_bytes != 0 && self.early_bytes + size + longest > self.settings.max_pending {
+            return Err(Refusal::Full);
+        }
+        let mut payload = vec![0; size];
+        encode(&mut payload);
+        self.early_bytes += size + longest;
+        self.early.push((kind, payload));
+        Ok(())
+    }
+
+    #[inline]
+    fn put(&mut self, wire: Wire, kind: Kind, size: usize, encode: impl FnOnce(&mut [u8])) {
+        let len = wire.header_len() + size;
+        if self.output.len() - self.end < len {
+            self.make_room(len);
+        }
+        let (header, payload) = self.output[self.end..self.end + len].split_at_mut(wire.header_len());
+        wire.write_header(kind, size, header);
+        encode(payload);
+        self.end += len;
+    }
+
+    /// Room behind what is queued, without moving what is queued for every frame.
+    #[cold]
+    fn make_room(&mut self, len: usize) {
+        self.output.copy_within(self.sent..self.end, 0);
+        (self.sent, self.end) = (0, self.end - self.sent);
+        let missing = (self.end + len).saturating_sub(self.output.len());
+        if missing != 0 {
+            // Doubling, but never far beyond what may be pending.
+            let more = self.output.len().min(self.settings.max_pending.saturating_sub(self.output.len()));
+            let more = missing.max(more).max(256);
+            self.output.reserve_exact(more);
+            self.output.resize(self.output.len() + more, 0);
+        }
+    }
+
+    /// The bytes to send next.
+    #[inline]
+    pub fn output(&self) -> &[u8] {
+        &self.output[self.sent..self.end]
+    }
+
+    /// How many bytes wait to be sent.
+    #[inline]
+    pub fn pending(&self) -> usize {
+        self.end - self.sent + self.early_bytes
+    }
+
+    /// Nothing can be sent any more: throws away what is queued.
+    pub(super) fn discard_output(&mut self, now: Time) {
+        self.wrote(self.output().len(), now);
+    }
+
+    /// The first `count` bytes of [`output`](Self::output) are sent.
+    pub fn wrote(&mut self, count: usize, now: Time) {
+        self.sent += count;
+        if self.sent == self.end {
+            if self.output.len() > KEPT {
+                self.output = Vec::new();
+            }
+            (self.sent, self.end) = (0, 0);
+        }
+        if count != 0 {
+            self.clocks.write = None;
+        }
+        self.clocks.output_changed(self.pending(), now, self.settings.write_time);
+        self.look_at_pause(now);
+    }
+
+    // ------------------------------------------------------------------------------------------------------------ time
+
+    /// Stops the clocks that run against the peer while nothing is taken in from it, and lets them go on afterwards.
+    fn look_at_pause(&mut self, now: Time) {
+        let paused = self.blocked || self.is_choked();
+        match self.clocks.paused {
+            None if paused => {
+                self.clocks.paused = Some(now);
+                self.clocks.pong = (self.side == Side::Server).then(|| now + UNASKED_PONG);
+            }
+            Some(since) if !paused => {
+                let pause = now.since(since);
+                let mut late = [&mut self.clocks.handshake, &mut self.clocks.frame, &mut self.clocks.alive];
+                // A client goes on pinging; only its patience for the answer stops.
+                let stopped = if self.side == Side::Client { 2 } else { 3 };
+                for deadline in late[..stopped].iter_mut().filter_map(|clock| clock.as_mut()) {
+                    *deadline = *deadline + pause;
+                }
+                self.clocks.unanswered = false;
+                self.clocks.paused = None;
+                self.clocks.pong = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Does what is due: a client's ping, an unasked pong.
+    ///
+    /// # Errors
+    ///
+    /// Why the connection has to end: somebody was late.
+    pub fn tick(&mut self, now: Time) -> Result<(), Reason> {
+        let is_due = |clock: Option<Time>| clock.is_some_and(|deadline| deadline <= now);
+        if is_due(self.clocks.write) {
+            return Err(Reason::SlowConsumer);
+        }
+        let paused = self.clocks.paused.is_some();
+        if !paused && (is_due(self.clocks.handshake) || is_due(self.clocks.frame)) {
+            return Err(Reason::Limit);
+        }
+        if is_due(self.clocks.pong) {
+            self.clocks.pong = Some(now + UNASKED_PONG);
+            // One that finds no room is not needed: the peer has something else to read.
+            let _ = self.send_bytes(Kind::Pong, &[], now);
+        }
+        match self.side {
+            Side::Server if !paused && is_due(self.clocks.alive) => Err(Reason::KeepAliveTimeout),
+            Side::Client if is_due(self.clocks.alive) => {
+                if self.clocks.unanswered && !paused {
+                    return Err(Reason::KeepAliveTimeout);
+                }
+                self.clocks.unanswered = true;
+                self.clocks.alive = self.settings.keep_alive.map(|time| now + time);
+                let _ = self.send_bytes(Kind::Ping, &[], now);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// When to call [`tick`](Self::tick) next.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let Clocks { alive, handshake, frame, write, pong, paused, .. } = self.clocks;
+        let running = [handshake, frame, alive.filter(|_| self.side == Side::Server)];
+        let running = running.into_iter().filter(|_| paused.is_none());
+        let always = [write, pong, alive.filter(|_| self.side == Side::Client)];
+        running.chain(always).flatten().min()
+    }
+}
+
+impl Clocks {
+    fn output_changed(&mut self, pending: usize, now: Time, time: Duration) {
+        if pending == 0 {
+            self.write = None;
+        } else if self.write.is_none() {
+            self.write = Some(now + time);
+        }
+    }
+}

@@ -1,0 +1,792 @@
+//! Many connections on one thread: reads, writes and timers by the events of one poller. Knows no protocol above frames.
+//!
+//! Every connection gets a share of each [`turn`](EventLoop::turn), so that none keeps the others waiting; what is sent
+//! is collected and goes out in few system calls at the end of the turn, or when a batch is full. A connection that is
+//! closed from this side lingers: what is queued is still sent, and what still comes in is thrown away until the peer
+//! has seen the end, since closing on unread bytes would take from it what it has not read yet.
+
+use super::connection::{Connection, Reason, Refusal, Settings, Verdict};
+use super::net::{Net, Ready, Socket};
+use super::options::SendError;
+use super::wire::{Kind, Side};
+use crate::message_bus::wait::Patience;
+use crate::sync::yield_now;
+use crate::traits::{Poller, Time};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The bytes between a socket and the frames: TLS, for one. Made anew for every connection.
+pub trait Layer: Send + Sync + fmt::Debug {
+    /// The session of a new connection; at a client to the host of this name.
+    ///
+    /// # Errors
+    ///
+    /// Why there can be none.
+    fn session(&self, host: Option<&str>) -> io::Result<Box<dyn Session>>;
+}
+
+/// One connection's [`Layer`]. What it cannot do now is [`io::ErrorKind::WouldBlock`].
+pub trait Session: Send + fmt::Debug {
+    /// Does what can be done before the first byte of a frame; whether that is all.
+    ///
+    /// # Errors
+    ///
+    /// The socket's, and its own.
+    fn handshake(&mut self, socket: &mut dyn Stream) -> io::Result<bool>;
+
+    /// As [`Read::read`].
+    ///
+    /// # Errors
+    ///
+    /// The socket's, and its own.
+    fn read(&mut self, socket: &mut dyn Stream, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// As [`Write::write`]. Bytes that were taken may wait for a later call, of no bytes even.
+    ///
+    /// # Errors
+    ///
+    /// The socket's, and its own.
+    fn write(&mut self, socket: &mut dyn Stream, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Whether bytes wait for the socket to take them.
+    fn wants_write(&self) -> bool;
+
+    /// Says that nothing more will be written.
+    fn close(&mut self);
+}
+
+/// What a [`Session`] reads from and writes to.
+pub trait Stream: Read + Write {}
+
+impl<S: Read + Write> Stream for S {}
+
+/// Who is who in one event loop. Never used again for another connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct PeerId {
+    /// Not 0.
+    pub(super) key: u32,
+    pub(super) generation: u32,
+}
+
+/// Where events go.
+pub(super) trait Sink {
+    /// A connection is made.
+    fn opened(&mut self, peer: PeerId, address: SocketAddr);
+
+    /// A connection was not made after all.
+    fn failed(&mut self, peer: PeerId, address: SocketAddr, error: io::Error);
+
+    /// A message has come.
+    fn message(&mut self, peer: PeerId, payload: &[u8]) -> Verdict;
+
+    /// A connection has ended. Nothing more of it will come.
+    fn closed(&mut self, peer: PeerId, address: SocketAddr, reason: Reason);
+}
+
+/// The key of what listens; peers have others.
+pub(super) const ACCEPTOR: u32 = 0;
+/// More peers than that have no keys.
+pub(super) const MAX_PEERS: usize = 1_000_000;
+
+/// Frames that one turn takes in, shared by those that have some. Their events should fit a processor's first cache.
+const FRAMES_A_TURN: usize = 512;
+/// Frames of one peer and turn, if many have some.
+const FRAMES_A_PEER: usize = 64;
+/// Bytes read at once.
+const READ: usize = 128 << 10;
+/// How often the poller is asked while there is something to do anyway: it takes several system calls.
+const POLL_EVERY: Duration = Duration::from_micros(100);
+/// More bytes than that at once are a stream, not an answer: of those, waiting makes larger batches.
+const ANSWER: usize = 4 << 10;
+/// Queued bytes that are worth a system call before the end of the turn.
+const BATCH: usize = 64 << 10;
+
+/// Connections, by the events of one poller.
+pub(super) struct EventLoop<N: Net> {
+    pub(super) net: N,
+    side: Side,
+    settings: Settings,
+    linger: Duration,
+    poller: Arc<dyn Poller>,
+    /// By key, less one.
+    slots: Vec<Slot<N::Socket>>,
+    free: Vec<u32>,
+    open: usize,
+    lingering: usize,
+    timers: BinaryHeap<Reverse<(Time, PeerId)>>,
+    /// With something to do that no event will tell.
+    runnable: Vec<PeerId>,
+    /// Whose message had no room.
+    blocked: Vec<PeerId>,
+    /// Who may have something to send, or another interest than before.
+    unsettled: Vec<PeerId>,
+    news: VecDeque<News>,
+    ready: Vec<Ready>,
+    polled: Time,
+    /// Who sent last, and how often that peer was worth waiting for.
+    prompt: Option<PeerId>,
+    /// The answer came before the poller was asked.
+    answered: bool,
+    patience: Patience,
+    scratch: Box<[u8]>,
+}
+
+/// What the next turn says first.
+enum News {
+    Opened(PeerId, SocketAddr),
+    Failed(PeerId, SocketAddr, io::Error),
+    Closed(PeerId, SocketAddr, Reason),
+}
+
+struct Slot<S> {
+    generation: u32,
+    peer: Option<Peer<S>>,
+}
+
+struct Peer<S> {
+    id: PeerId,
+    transport: Transport<S>,
+    address: SocketAddr,
+    phase: Phase,
+    /// The earliest entry among the timers.
+    scheduled: Option<Time>,
+    /// Is in `unsettled`, `runnable`, `blocked`.
+    unsettled: bool,
+    runnable: bool,
+    blocked: bool,
+}
+
+// Nearly all peers are open nearly all the time.
+#[allow(clippy::large_enum_variant)]
+enum Phase {
+    /// Until it can be written, then until its session is ready.
+    Connecting {
+        deadline: Time,
+        connected: bool,
+    },
+    Open(Open),
+    /// Closed from this side; `output` is what it was still owed.
+    Lingering {
+        deadline: Time,
+        output: Vec<u8>,
+        sent: usize,
+        told: bool,
+    },
+}
+
+struct Open {
+    connection: Connection,
+    /// The socket took no more.
+    full: bool,
+    /// The peer has sent all that it will.
+    ended: bool,
+    /// The peer takes nothing any more; reading says when it is gone.
+    broken: bool,
+    /// The session may hold bytes that no event tells of.
+    ahead: bool,
+}
+
+struct Transport<S> {
+    socket: S,
+    session: Option<Box<dyn Session>>,
+}
+
+impl<S: Socket> Transport<S> {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match &mut self.session {
+            None => self.socket.read(buffer),
+            Some(session) => session.read(&mut self.socket, buffer),
+        }
+    }
+
+    #[inline]
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.session {
+            None => self.socket.write(bytes),
+            Some(session) => session.write(&mut self.socket, bytes),
+        }
+    }
+
+    fn wants_write(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.wants_write())
+    }
+
+    /// Writes from `bytes` what can be written now: how much that was, and whether the socket is full.
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
+        let mut written = 0;
+        while written < bytes.len() || self.wants_write() {
+            match self.write(&bytes[written..]) {
+                Ok(0) if self.wants_write() => return Ok((written, true)),
+                Ok(0) if written < bytes.len() => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => written += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((written, true)),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok((written, false))
+    }
+}
+
+impl<N: Net> EventLoop<N> {
+    pub(super) fn new(net: N, side: Side, settings: Settings, linger: Duration) -> Self {
+        EventLoop {
+            poller: net.poller(),
+            net,
+            side,
+            settings,
+            linger,
+            slots: Vec::new(),
+            free: Vec::new(),
+            open: 0,
+            lingering: 0,
+            timers: BinaryHeap::new(),
+            runnable: Vec::new(),
+            blocked: Vec::new(),
+            unsettled: Vec::new(),
+            news: VecDeque::new(),
+            ready: Vec::new(),
+            polled: Time::default(),
+            prompt: None,
+            answered: false,
+            patience: Patience::default(),
+            scratch: vec![0; READ].into_boxed_slice(),
+        }
+    }
+
+    pub(super) fn poller(&self) -> &Arc<dyn Poller> {
+        &self.poller
+    }
+
+    /// How many connections there are, those that linger aside.
+    pub(super) fn len(&self) -> usize {
+        self.open
+    }
+
+    /// Whether there is no connection at all, not even one that lingers.
+    pub(super) fn is_silent(&self) -> bool {
+        self.open == 0 && self.lingering == 0
+    }
+
+    pub(super) fn ids(&self) -> impl Iterator<Item = PeerId> + '_ {
+        let open = |peer: &&Peer<N::Socket>| matches!(peer.phase, Phase::Open(_));
+        self.slots.iter().filter_map(|slot| slot.peer.as_ref()).filter(open).map(|peer| peer.id)
+    }
+
+    /// Ends all connections from this side, as [`disconnect`](Self::disconnect).
+    pub(super) fn disconnect_all(&mut self, now: Time) {
+        let lingers = |peer: &&Peer<N::Socket>| matches!(peer.phase, Phase::Lingering { .. });
+        let peers = self.slots.iter().filter_map(|slot| slot.peer.as_ref());
+        let ids: Vec<PeerId> = peers.filter(|peer| !lingers(peer)).map(|peer| peer.id).collect();
+        for id in ids {
+            self.disconnect(id, now);
+        }
+    }
+
+    /// How many bytes wait for this peer to read them.
+    pub(super) fn pending(&self, id: PeerId) -> Option<usize> {
+        match &self.peer(id)?.phase {
+            Phase::Open(open) => Some(open.connection.pending()),
+            _ => None,
+        }
+    }
+
+    // ----------------------------------------------------------------------------------------------------- coming, going
+
+    /// Adds a connection that came in, or one that is still under way, and gives it until `deadline` to be ready.
+    pub(super) fn add(
+        &mut self,
+        socket: N::Socket,
+        address: SocketAddr,
+        session: Option<Box<dyn Session>>,
+        under_way: bool,
+        now: Time,
+        deadline: Time,
+    ) -> PeerId {
+        let key = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Slot { generation: 0, peer: None });
+            self.slots.len() as u32
+        });
+        let slot = &mut self.slots[key as usize - 1];
+        let id = PeerId { key, generation: slot.generation };
+        slot.peer = Some(Peer {
+            id,
+            transport: Transport { socket, session },
+            address,
+            phase: Phase::Connecting { deadline, connected: !under_way },
+            scheduled: None,
+            unsettled: false,
+            runnable: false,
+            blocked: false,
+        });
+        self.open += 1;
+        self.settle_later(id);
+        if !under_way {
+            self.go_on_connecting(id, now);
+        }
+        id
+    }
+
+    fn peer(&self, id: PeerId) -> Option<&Peer<N::Socket>> {
+        self.slots.get((id.key as usize).checked_sub(1)?)?.peer.as_ref().filter(|peer| peer.id == id)
+    }
+
+    fn peer_mut(&mut self, id: PeerId) -> Option<&mut Peer<N::Socket>> {
+        self.slots.get_mut((id.key as usize).checked_sub(1)?)?.peer.as_mut().filter(|peer| peer.id == id)
+    }
+
+    /// Takes a peer out. Its id is stale from now on.
+    fn remove(&mut self, id: PeerId) -> Option<Peer<N::Socket>> {
+        let slot = self.slots.get_mut((id.key as usize).checked_sub(1)?)?;
+        let peer = slot.peer.take_if(|peer| peer.id == id)?;
+        // A slot whose generations are used up is left empty for good.
+        if let Some(next) = slot.generation.checked_add(1) {
+            slot.generation = next;
+            self.free.push(id.key);
+        }
+        match peer.phase {
+            Phase::Lingering { .. } => self.lingering -= 1,
+            _ => self.open -= 1,
+        }
+        Some(peer)
+    }
+
+    /// Ends a connection at once.
+    fn end(&mut self, id: PeerId, reason: Reason) {
+        if let Some(peer) = self.remove(id) {
+            match peer.phase {
+                Phase::Open(_) => self.news.push_back(News::Closed(id, peer.address, reason)),
+                Phase::Connecting { .. } => {
+                    self.news.push_back(News::Failed(id, peer.address, io::ErrorKind::ConnectionAborted.into()));
+                }
+                Phase::Lingering { .. } => {}
+            }
+        }
+    }
+
+    fn fail(&mut self, id: PeerId, error: io::Error) {
+        if let Some(peer) = self.remove(id) {
+            self.news.push_back(News::Failed(id, peer.address, error));
+        }
+    }
+
+    /// Ends a connection from this side, after what is queued for it. Its id is stale from now on. False if it was.
+    pub(super) fn disconnect(&mut self, id: PeerId, now: Time) -> bool {
+        // Those that linger must not become many more than those that may be connected.
+        let may_linger = self.lingering <= self.open.max(16);
+        let linger = self.linger;
+        let index = (id.key as usize).checked_sub(1);
+        let Some(slot) = index.and_then(|index| self.slots.get_mut(index)) else { return false };
+        let Some(peer) = slot.peer.as_mut().filter(|peer| peer.id == id) else { return false };
+        let Phase::Open(open) = &peer.phase else {
+            // Nobody was told of it yet, so nobody is told now. One that lingers does so under an id of its own.
+            self.remove(id);
+            return true;
+        };
+        let next = slot.generation.checked_add(1).filter(|_| may_linger && !open.broken);
+        let Some(generation) = next else {
+            self.end(id, Reason::Requested);
+            return true;
+        };
+        let output = open.connection.output().to_vec();
+        peer.phase = Phase::Lingering { deadline: now + linger, output, sent: 0, told: false };
+        (slot.generation, peer.id.generation) = (generation, generation);
+        (peer.scheduled, peer.unsettled, peer.runnable, peer.blocked) = (None, false, false, false);
+        self.news.push_back(News::Closed(id, peer.address, Reason::Requested));
+        let lingers = peer.id;
+        self.open -= 1;
+        self.lingering += 1;
+        self.settle_later(lingers);
+        true
+    }
+
+    // ----------------------------------------------------------------------------------------------------------- sending
+
+    /// Queues a frame; `encode` fills its `size` bytes.
+    #[inline]
+    pub(super) fn send(
+        &mut self,
+        id: PeerId,
+        kind: Kind,
+        size: usize,
+        now: Time,
+        encode: impl Fn(&mut [u8]),
+    ) -> Result<(), SendError> {
+        let Some(Peer { phase: Phase::Open(open), unsettled, .. }) = self.peer_mut(id) else {
+            return Err(SendError::Gone);
+        };
+        let sent = open.connection.send(kind, size, now, &encode);
+        let flush = !open.full && open.connection.output().len() >= BATCH;
+        if sent.is_ok() && !flush {
+            if !std::mem::replace(unsettled, true) {
+                self.unsettled.push(id);
+            }
+            return Ok(());
+        }
+        self.send_slowly(id, kind, size, now, sent, encode)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn send_slowly(
+        &mut self,
+        id: PeerId,
+        kind: Kind,
+        size: usize,
+        now: Time,
+        sent: Result<(), Refusal>,
+        encode: impl Fn(&mut [u8]),
+    ) -> Result<(), SendError> {
+        self.settle_later(id);
+        match sent {
+            Ok(()) => {
+                self.write(id, now);
+                return Ok(());
+            }
+            Err(Refusal::TooBig { max }) => return Err(SendError::TooBig { size, max }),
+            Err(Refusal::Full) => self.write(id, now),
+        }
+        let Some(Peer { phase: Phase::Open(open), .. }) = self.peer_mut(id) else { return Err(SendError::Gone) };
+        match open.connection.send(kind, size, now, encode) {
+            Ok(()) => Ok(()),
+            Err(Refusal::TooBig { max }) => Err(SendError::TooBig { size, max }),
+            Err(Refusal::Full) => Err(SendError::Full),
+        }
+    }
+
+    /// Ends the connection to a peer that does not read.
+    pub(super) fn give_up_slow(&mut self, id: PeerId) {
+        self.end(id, Reason::SlowConsumer);
+    }
+
+    /// Writes to one peer what it takes.
+    fn write(&mut self, id: PeerId, now: Time) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        let Phase::Open(open) = &mut peer.phase else { return };
+        if open.connection.output().is_empty() && !peer.transport.wants_write() {
+            return;
+        }
+        if open.broken {
+            return open.connection.discard_output(now);
+        }
+        match peer.transport.write_all(open.connection.output()) {
+            Ok((written, full)) => {
+                open.connection.wrote(written, now);
+                open.full = full;
+            }
+            Err(_) => {
+                // What it sent before may still be there to be read.
+                open.broken = true;
+                open.connection.discard_output(now);
+            }
+        }
+    }
+
+    /// Writes what is queued.
+    pub(super) fn flush(&mut self, now: Time) {
+        while let Some(id) = self.unsettled.pop() {
+            self.settle(id, now);
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------------------ turns
+
+    /// Whether a turn would find something to do without waiting.
+    pub(super) fn is_busy(&self) -> bool {
+        !self.runnable.is_empty() || !self.news.is_empty()
+    }
+
+    /// When to make the next turn, if no event comes before.
+    pub(super) fn next_deadline(&self) -> Option<Time> {
+        if self.is_busy() {
+            return Some(Time::default());
+        }
+        self.timers.peek().map(|Reverse((deadline, _))| *deadline)
+    }
+
+    /// Waits for an event until `deadline`, or, as long as that pays, for a prompt answer.
+    pub(super) fn wait(&mut self, now: Time, deadline: Option<Time>, sink: &mut impl Sink) {
+        self.flush(now);
+        let deadline = [deadline, self.next_deadline()].into_iter().flatten().min();
+        let left = deadline.map(|deadline| deadline.since(now));
+        if left == Some(Duration::ZERO) {
+            return;
+        }
+        if let Some(prompt) = self.prompt.take()
+            && self.patience.tries()
+        {
+            let answered = (0..Patience::LOOKS).any(|_| {
+                yield_now();
+                self.take_in(prompt, FRAMES_A_TURN, now, sink)
+            });
+            self.patience.learn(answered);
+            self.settle_later(prompt);
+            self.answered = answered;
+            if answered {
+                return;
+            }
+        }
+        self.poller.wait(left);
+    }
+
+    /// Does what can be done now. Says whether somebody wants to come in.
+    pub(super) fn turn(&mut self, now: Time, sink: &mut impl Sink) -> bool {
+        self.tell(sink);
+        let mut ready = std::mem::take(&mut self.ready);
+        let busy = std::mem::take(&mut self.answered) || !self.runnable.is_empty();
+        if !busy || now.since(self.polled) >= POLL_EVERY {
+            self.polled = now;
+            // A poller that fails tells nothing; timers still run, and its waits do not become a hot loop.
+            let _ = self.net.ready(&mut ready);
+        }
+        let share = FRAMES_A_TURN / (ready.len() + self.runnable.len() + self.blocked.len()).max(1);
+        let share = share.max(FRAMES_A_PEER);
+        let mut accept = false;
+        let (mut runnable, mut blocked) = (std::mem::take(&mut self.runnable), std::mem::take(&mut self.blocked));
+        for id in runnable.drain(..).chain(blocked.drain(..)) {
+            self.resume(id, share, now, sink);
+        }
+        for event in ready.drain(..) {
+            if event.key == ACCEPTOR {
+                accept = true;
+            } else {
+                self.on_event(event, share, now, sink);
+            }
+        }
+        // Their memory is used again: in a turn, new entries come when it is settled.
+        (self.ready, self.runnable, self.blocked) = (ready, runnable, blocked);
+        self.run_timers(now);
+        self.flush(now);
+        self.tell(sink);
+        accept
+    }
+
+    fn tell(&mut self, sink: &mut impl Sink) {
+        while let Some(news) = self.news.pop_front() {
+            match news {
+                News::Opened(id, address) => sink.opened(id, address),
+                News::Failed(id, address, error) => sink.failed(id, address, error),
+                News::Closed(id, address, reason) => sink.closed(id, address, reason),
+            }
+        }
+    }
+
+    fn on_event(&mut self, event: Ready, share: usize, now: Time, sink: &mut impl Sink) {
+        let slot = (event.key as usize).checked_sub(1).and_then(|index| self.slots.get_mut(index));
+        let Some(peer) = slot.and_then(|slot| slot.peer.as_mut()) else { return };
+        let id = peer.id;
+        match &mut peer.phase {
+            Phase::Connecting { .. } => self.go_on_connecting(id, now),
+            Phase::Open(open) => {
+                open.full &= !event.write;
+                if event.read {
+                    let _ = self.take_in(id, share, now, sink);
+                }
+            }
+            Phase::Lingering { .. } => {}
+        }
+        self.settle_later(id);
+    }
+
+    /// Reads once. Whether that changed anything.
+    fn take_in(&mut self, id: PeerId, share: usize, now: Time, sink: &mut impl Sink) -> bool {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let (mut result, mut changed, mut prompt) = (Ok(()), false, false);
+        if let Some(Peer { phase: Phase::Open(open), transport, .. }) = self.peer_mut(id)
+            && open.wants_input()
+        {
+            match transport.read(&mut scratch) {
+                Ok(0) => (open.ended, changed) = (true, true),
+                Ok(count) => {
+                    changed = true;
+                    prompt = count <= ANSWER;
+                    open.ahead = transport.session.is_some() && count == scratch.len();
+                    let mut budget = share;
+                    let input = &scratch[..count];
+                    result = open.connection.receive(input, now, &mut budget, |payload| sink.message(id, payload));
+                }
+                Err(error) if is_transient(&error) => {}
+                Err(_) => (open.ended, changed) = (true, true),
+            }
+        }
+        self.scratch = scratch;
+        if prompt {
+            self.prompt = Some(id);
+        }
+        if let Err(reason) = result {
+            self.end(id, reason);
+        }
+        changed
+    }
+
+    /// Goes on with what a peer sent before.
+    fn resume(&mut self, id: PeerId, share: usize, now: Time, sink: &mut impl Sink) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        (peer.runnable, peer.blocked) = (false, false);
+        let Phase::Open(open) = &mut peer.phase else { return };
+        let mut budget = share;
+        let result = open.connection.resume(now, &mut budget, |payload| sink.message(id, payload));
+        let ahead = std::mem::take(&mut open.ahead);
+        match result {
+            Err(reason) => self.end(id, reason),
+            Ok(()) if ahead => _ = self.take_in(id, budget, now, sink),
+            Ok(()) => {}
+        }
+        self.settle_later(id);
+    }
+
+    fn go_on_connecting(&mut self, id: PeerId, now: Time) {
+        let (side, settings) = (self.side, self.settings.clone());
+        let Some(peer) = self.peer_mut(id) else { return };
+        let Phase::Connecting { connected, .. } = &mut peer.phase else { return };
+        let Transport { socket, session } = &mut peer.transport;
+        if !*connected {
+            match socket.connected() {
+                Ok(()) => *connected = true,
+                Err(error) if is_transient(&error) || error.kind() == io::ErrorKind::NotConnected => return,
+                Err(error) => return self.fail(id, error),
+            }
+        }
+        match session.as_mut().map_or(Ok(true), |session| session.handshake(socket)) {
+            Ok(true) => {
+                // The session may have read ahead.
+                let ahead = session.is_some();
+                let connection = Connection::new(side, settings, now);
+                peer.phase = Phase::Open(Open { connection, full: false, ended: false, broken: false, ahead });
+                let opened = News::Opened(id, peer.address);
+                self.news.push_back(opened);
+            }
+            Ok(false) => {}
+            Err(error) if is_transient(&error) => {}
+            Err(error) => self.fail(id, error),
+        }
+    }
+
+    fn settle_later(&mut self, id: PeerId) {
+        if let Some(peer) = self.peer_mut(id)
+            && !std::mem::replace(&mut peer.unsettled, true)
+        {
+            self.unsettled.push(id);
+        }
+    }
+
+    /// Brings what a peer waits for, and what waits for it, in line with what has become of it.
+    fn settle(&mut self, id: PeerId, now: Time) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        peer.unsettled = false;
+        match &mut peer.phase {
+            Phase::Open(open) if !open.full => self.write(id, now),
+            Phase::Lingering { .. } => self.go_on_lingering(id),
+            _ => {}
+        }
+        let Some(peer) = self.peer_mut(id) else { return };
+        let (mut runs, mut blocks) = (false, false);
+        let (read, write) = match &mut peer.phase {
+            Phase::Connecting { connected, .. } => (*connected, !*connected || peer.transport.wants_write()),
+            Phase::Open(open) => {
+                runs = open.connection.wants_turn() || (open.ahead && open.wants_input());
+                blocks = open.connection.is_blocked();
+                if open.ended && !open.connection.has_more() {
+                    return self.end(id, Reason::ConnectionClosed);
+                }
+                (open.wants_input(), open.full)
+            }
+            Phase::Lingering { output, sent, .. } => (true, *sent < output.len() || peer.transport.wants_write()),
+        };
+        if peer.transport.socket.watch(id.key, read, write).is_err() {
+            return self.end(id, Reason::GeneralError);
+        }
+        if runs && !std::mem::replace(&mut peer.runnable, true) {
+            self.runnable.push(id);
+        } else if blocks && !std::mem::replace(&mut peer.blocked, true) {
+            self.blocked.push(id);
+        }
+        self.schedule(id);
+    }
+
+    /// Sends what is left, says that this is the end, and waits for the peer to see it.
+    fn go_on_lingering(&mut self, id: PeerId) {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut over = false;
+        if let Some(Peer { phase: Phase::Lingering { output, sent, told, .. }, transport, .. }) = self.peer_mut(id) {
+            match transport.write_all(&output[*sent..]) {
+                Ok((written, _)) => *sent += written,
+                Err(_) => over = true,
+            }
+            if *sent == output.len() && !transport.wants_write() && !std::mem::replace(told, true) {
+                if let Some(session) = &mut transport.session {
+                    session.close();
+                    let _ = session.write(&mut transport.socket, &[]);
+                }
+                over |= transport.socket.shutdown().is_err();
+            }
+            match transport.socket.read(&mut scratch) {
+                Ok(0) => over = true,
+                Err(error) if !is_transient(&error) => over = true,
+                _ => {}
+            }
+        }
+        self.scratch = scratch;
+        if over {
+            self.remove(id);
+        }
+    }
+
+    fn schedule(&mut self, id: PeerId) {
+        let Some(peer) = self.peer_mut(id) else { return };
+        let deadline = match &peer.phase {
+            Phase::Connecting { deadline, .. } | Phase::Lingering { deadline, .. } => Some(*deadline),
+            // At its end nobody is late any more.
+            Phase::Open(open) if open.ended => None,
+            Phase::Open(open) => open.connection.next_deadline(),
+        };
+        if let Some(deadline) = deadline
+            && peer.scheduled.is_none_or(|scheduled| deadline < scheduled)
+        {
+            peer.scheduled = Some(deadline);
+            self.timers.push(Reverse((deadline, id)));
+        }
+    }
+
+    fn run_timers(&mut self, now: Time) {
+        while let Some(Reverse((deadline, id))) = self.timers.peek().copied() {
+            if deadline > now {
+                return;
+            }
+            self.timers.pop();
+            let Some(peer) = self.peer_mut(id).filter(|peer| peer.scheduled == Some(deadline)) else { continue };
+            peer.scheduled = None;
+            match &mut peer.phase {
+                Phase::Open(open) if open.ended => {}
+                Phase::Open(open) => {
+                    if let Err(reason) = open.connection.tick(now) {
+                        self.end(id, reason);
+                    }
+                }
+                Phase::Lingering { deadline, .. } if *deadline <= now => _ = self.remove(id),
+                Phase::Lingering { .. } => {}
+                Phase::Connecting { deadline, .. } if *deadline <= now => {
+                    self.fail(id, io::ErrorKind::TimedOut.into());
+                }
+                Phase::Connecting { .. } => {}
+            }
+            self.settle_later(id);
+        }
+    }
+}
+
+impl Open {
+    fn wants_input(&self) -> bool {
+        !self.ended && self.connection.wants_input()
+    }
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}

@@ -1,0 +1,467 @@
+//! Sockets, names and the clock, behind small traits, so that everything above can be run without them: [`Net`]. The
+//! real ones are [`System`]: non-blocking TCP, and one `polling::Poller` for all that one thread hosts.
+
+use super::options::HostPort;
+use crate::lifecycle::SystemClock;
+use crate::sync::{Mutex, lock};
+use crate::traits::{Clock, Poller, Time};
+use socket2::{Domain, Protocol, Socket as Socket2, Type};
+use std::cell::RefCell;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Weak};
+use std::thread;
+use std::time::Duration;
+
+/// A stream of bytes that never blocks: what it cannot do now is [`io::ErrorKind::WouldBlock`].
+pub trait Socket: Read + Write {
+    /// From now on tells when it can be read, or written, under `key`, until it is told otherwise. Neither: tells
+    /// nothing.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    fn watch(&mut self, key: u32, read: bool, write: bool) -> io::Result<()>;
+
+    /// How the attempt to connect went. To be asked when it can be written for the first time.
+    ///
+    /// # Errors
+    ///
+    /// Why it did not go well.
+    fn connected(&mut self) -> io::Result<()>;
+
+    /// Says that nothing more will be written.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    fn shutdown(&mut self) -> io::Result<()>;
+}
+
+/// Where connections come in.
+pub trait Acceptor {
+    /// What comes in.
+    type Socket: Socket;
+
+    /// The next connection.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] when there is none, and the system's.
+    fn accept(&mut self) -> io::Result<(Self::Socket, SocketAddr)>;
+
+    /// As [`Socket::watch`], for connections that come in.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    fn watch(&mut self, key: u32, accept: bool) -> io::Result<()>;
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    fn address(&self) -> io::Result<SocketAddr>;
+}
+
+/// Something that was watched is ready, or has failed, which is found out by using it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// What it is watched under.
+    pub key: u32,
+    /// It can be read.
+    pub read: bool,
+    /// It can be written.
+    pub write: bool,
+}
+
+/// The addresses of a name, once they are known.
+pub type Lookup = Receiver<io::Result<Vec<SocketAddr>>>;
+
+/// The network as the event loop sees it; replaced in simulations.
+pub trait Net {
+    /// A connection.
+    type Socket: Socket;
+    /// A listener.
+    type Acceptor: Acceptor<Socket = Self::Socket>;
+
+    /// The time.
+    fn now(&self) -> Time;
+
+    /// Listens.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    fn listen(&mut self, address: SocketAddr) -> io::Result<Self::Acceptor>;
+
+    /// Begins to connect. Watch it for writing, then ask [`Socket::connected`].
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Socket>;
+
+    /// Begins to look up a name; the end of a wait may be the answer.
+    fn resolve(&mut self, host: &HostPort) -> Lookup;
+
+    /// Appends what is ready now, without waiting.
+    ///
+    /// # Errors
+    ///
+    /// The system's.
+    fn ready(&mut self, into: &mut Vec<Ready>) -> io::Result<()>;
+
+    /// A number that nobody can foretell.
+    fn random(&mut self) -> u64;
+
+    /// Where to wait until something is ready.
+    fn poller(&self) -> Arc<dyn Poller>;
+}
+
+// ------------------------------------------------------------------------------------------------------------- system
+
+/// The network of the system.
+pub struct System {
+    hub: Arc<Hub>,
+    mailbox: Arc<Mailbox>,
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("System").field("number", &self.mailbox.number).finish_non_exhaustive()
+    }
+}
+
+/// The events of one event loop: several of one thread share a poller, and whoever waits gets the events of all.
+#[derive(Debug)]
+struct Mailbox {
+    number: u32,
+    events: Mutex<Vec<Ready>>,
+}
+
+/// The one poller of a thread.
+struct Hub {
+    poller: polling::Poller,
+    state: Mutex<HubState>,
+    /// What was read last.
+    prompt: Mutex<Weak<TcpStream>>,
+}
+
+struct HubState {
+    events: polling::Events,
+    mailboxes: Vec<Weak<Mailbox>>,
+}
+
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("poller", &self.poller).finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    static HUB: RefCell<Weak<Hub>> = const { RefCell::new(Weak::new()) };
+}
+
+impl System {
+    /// With a poller of its own.
+    ///
+    /// # Errors
+    ///
+    /// The system has no more descriptors, or cannot tell again and again that something is ready.
+    pub fn new() -> io::Result<System> {
+        Ok(System::on(Hub::new()?))
+    }
+
+    /// With the poller of the calling thread: whoever waits in it waits for all that have it. To be used on this
+    /// thread.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn of_this_thread() -> io::Result<System> {
+        if let Some(hub) = HUB.with_borrow(Weak::upgrade) {
+            return Ok(System::on(hub));
+        }
+        let hub = Hub::new()?;
+        HUB.set(Arc::downgrade(&hub));
+        Ok(System::on(hub))
+    }
+
+    fn on(hub: Arc<Hub>) -> System {
+        let mut state = lock(&hub.state);
+        let free = state.mailboxes.iter().position(|mailbox| mailbox.strong_count() == 0);
+        let number = free.unwrap_or(state.mailboxes.len());
+        let mailbox = Arc::new(Mailbox { number: number as u32, events: Mutex::new(Vec::new()) });
+        match free {
+            Some(free) => state.mailboxes[free] = Arc::downgrade(&mailbox),
+            None => state.mailboxes.push(Arc::downgrade(&mailbox)),
+        }
+        drop(state);
+        System { hub, mailbox }
+    }
+
+    fn registration(&self) -> Registration {
+        Registration { hub: Arc::clone(&self.hub), number: self.mailbox.number, entry: None }
+    }
+}
+
+/// How many bits of a poller's key are the key in one event loop; the rest is the loop's number.
+const KEY_BITS: u32 = 20;
+
+impl Hub {
+    fn new() -> io::Result<Arc<Hub>> {
+        let poller = polling::Poller::new()?;
+        if !poller.supports_level() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "no level-triggered events on this system"));
+        }
+        let state = HubState { events: polling::Events::new(), mailboxes: Vec::new() };
+        Ok(Arc::new(Hub { poller, state: Mutex::new(state), prompt: Mutex::new(Weak::new()) }))
+    }
+
+    /// Waits, and hands the events out.
+    fn poll(&self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut state = lock(&self.state);
+        let HubState { events, mailboxes } = &mut *state;
+        events.clear();
+        match self.poller.wait(events, timeout) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            _ => {}
+        }
+        for event in events.iter() {
+            let (number, key) = (event.key >> KEY_BITS, (event.key & ((1 << KEY_BITS) - 1)) as u32);
+            if let Some(mailbox) = mailboxes.get(number).and_then(Weak::upgrade) {
+                lock(&mailbox.events).push(Ready { key, read: event.readable, write: event.writable });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Poller for Hub {
+    fn wait(&self, timeout: Option<Duration>) {
+        // What it is that failed shows when the sockets are used; a poller that always fails must not make a hot loop.
+        if self.poll(timeout).is_err() {
+            thread::sleep(timeout.unwrap_or(Duration::from_millis(1)).min(Duration::from_millis(1)));
+        }
+    }
+
+    fn poll(&self) -> bool {
+        // One system call, where asking the poller takes five.
+        let prompt = lock(&self.prompt).upgrade();
+        prompt.is_some_and(|socket| match socket.peek(&mut [0]) {
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+            Ok(_) => true,
+        })
+    }
+
+    fn notify(&self) {
+        // Fails only when the system is at its end; the wait then ends by its timeout.
+        let _ = self.poller.notify();
+    }
+}
+
+impl Net for System {
+    type Socket = Stream;
+    type Acceptor = Listener;
+
+    fn now(&self) -> Time {
+        SystemClock.now()
+    }
+
+    fn listen(&mut self, address: SocketAddr) -> io::Result<Self::Acceptor> {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(Listener { socket: listener, registration: self.registration() })
+    }
+
+    fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Socket> {
+        let socket = Socket2::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_tcp_nodelay(true)?;
+        match socket.connect(&address.into()) {
+            Ok(()) => {}
+            Err(error) if is_under_way(&error) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(Stream { socket: Arc::new(TcpStream::from(socket)), registration: self.registration() })
+    }
+
+    fn resolve(&mut self, host: &HostPort) -> Lookup {
+        let (answer, lookup) = channel();
+        if let Ok(address) = host.host().parse::<IpAddr>() {
+            let _ = answer.send(Ok(vec![SocketAddr::new(address, host.port())]));
+            return lookup;
+        }
+        let (hub, target) = (Arc::clone(&self.hub), host.clone());
+        let late = answer.clone();
+        let spawned = thread::Builder::new().name("resolver".to_owned()).spawn(move || {
+            let found = (target.host(), target.port()).to_socket_addrs().map(Iterator::collect);
+            // Nobody waits any longer: then nobody misses it.
+            let _ = answer.send(found);
+            hub.notify();
+        });
+        if let Err(error) = spawned {
+            let _ = late.send(Err(error));
+        }
+        lookup
+    }
+
+    fn ready(&mut self, into: &mut Vec<Ready>) -> io::Result<()> {
+        let mut events = lock(&self.mailbox.events);
+        if events.is_empty() {
+            drop(events);
+            self.hub.poll(Some(Duration::ZERO))?;
+            events = lock(&self.mailbox.events);
+        }
+        into.append(&mut events);
+        Ok(())
+    }
+
+    fn random(&mut self) -> u64 {
+        // The standard library's hasher is keyed from the system's random source.
+        RandomState::new().build_hasher().finish()
+    }
+
+    fn poller(&self) -> Arc<dyn Poller> {
+        Arc::clone(&self.hub) as Arc<dyn Poller>
+    }
+}
+
+fn is_under_way(error: &io::Error) -> bool {
+    // EINPROGRESS has no kind of its own; Windows says WouldBlock.
+    #[cfg(unix)]
+    let in_progress = error.raw_os_error() == Some(rustix::io::Errno::INPROGRESS.raw_os_error());
+    #[cfg(not(unix))]
+    let in_progress = false;
+    in_progress || error.kind() == io::ErrorKind::WouldBlock
+}
+
+/// The registration of a socket at the poller.
+#[derive(Debug)]
+struct Registration {
+    hub: Arc<Hub>,
+    number: u32,
+    /// Under which key, and whether for reading and for writing.
+    entry: Option<(u32, bool, bool)>,
+}
+
+impl Registration {
+    /// Whoever owns `source` ends the registration before it ends the source.
+    #[allow(unsafe_code)]
+    fn set<S>(&mut self, source: &S, entry: Option<(u32, bool, bool)>) -> io::Result<()>
+    where
+        S: polling::AsSource,
+        for<'a> &'a S: polling::AsRawSource,
+    {
+        if entry == self.entry {
+            return Ok(());
+        }
+        let (key, read, write) = entry.unwrap_or_default();
+        debug_assert!(key < 1 << KEY_BITS);
+        let event = polling::Event::new((self.number << KEY_BITS | key) as usize, read, write);
+        let poller = &self.hub.poller;
+        match (self.entry, entry) {
+            // SAFETY: the source is deleted from the poller before it is closed: both of its owners, `Stream` and
+            // `Listener`, end the registration in their `drop`.
+            (None, _) => unsafe { poller.add_with_mode(source, event, polling::PollMode::Level)? },
+            (Some(_), None) => poller.delete(source)?,
+            (Some(_), Some(_)) => poller.modify_with_mode(source, event, polling::PollMode::Level)?,
+        }
+        self.entry = entry;
+        Ok(())
+    }
+}
+
+/// A listener of [`System`].
+#[derive(Debug)]
+pub struct Listener {
+    socket: TcpListener,
+    registration: Registration,
+}
+
+/// A connection of [`System`]. The standard library never lets a write end in SIGPIPE.
+#[derive(Debug)]
+pub struct Stream {
+    socket: Arc<TcpStream>,
+    registration: Registration,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        // What the poller does not know any more is as good as deleted.
+        let _ = self.registration.set(&self.socket, None);
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        let _ = self.registration.set(&*self.socket, None);
+    }
+}
+
+impl Acceptor for Listener {
+    type Socket = Stream;
+
+    fn accept(&mut self) -> io::Result<(Stream, SocketAddr)> {
+        let (socket, address) = self.socket.accept()?;
+        socket.set_nonblocking(true)?;
+        socket.set_nodelay(true)?;
+        let Registration { hub, number, .. } = &self.registration;
+        let registration = Registration { hub: Arc::clone(hub), number: *number, entry: None };
+        Ok((Stream { socket: Arc::new(socket), registration }, address))
+    }
+
+    fn watch(&mut self, key: u32, accept: bool) -> io::Result<()> {
+        self.registration.set(&self.socket, accept.then_some((key, true, false)))
+    }
+
+    fn address(&self) -> io::Result<SocketAddr> {
+        self.socket.local_addr()
+    }
+}
+
+impl Read for Stream {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = (&*self.socket).read(buffer)?;
+        let mut prompt = lock(&self.registration.hub.prompt);
+        if !std::ptr::eq(prompt.as_ptr(), &*self.socket) {
+            *prompt = Arc::downgrade(&self.socket);
+        }
+        Ok(count)
+    }
+}
+
+impl Write for Stream {
+    #[inline]
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        (&*self.socket).write(buffer)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for Stream {
+    fn watch(&mut self, key: u32, read: bool, write: bool) -> io::Result<()> {
+        self.registration.set(&*self.socket, (read || write).then_some((key, read, write)))
+    }
+
+    fn connected(&mut self) -> io::Result<()> {
+        match self.socket.take_error()? {
+            Some(error) => Err(error),
+            // Without an error it may also be that it is still under way.
+            None => self.socket.peer_addr().map(|_| ()),
+        }
+    }
+
+    fn shutdown(&mut self) -> io::Result<()> {
+        self.socket.shutdown(std::net::Shutdown::Write)
+    }
+}

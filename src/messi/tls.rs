@@ -1,0 +1,236 @@
+//! TLS for servers and clients, by [`rustls`]: put [`server`] or [`client`] into the `layer` of the options.
+//!
+//! ```no_run
+//! use rust_messenger::messi::{ClientOptions, ServerOptions, tls};
+//! # use rust_messenger::messi::Protocol;
+//! # fn options<P: Protocol>() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut server = ServerOptions::<P>::new("tcp://[::]:4000");
+//! server.allow_remote = true;
+//! server.layer = Some(tls::server(&std::fs::read("server.pem")?, &std::fs::read("server.key")?, None)?);
+//!
+//! let mut client = ClientOptions::<P>::new("tcp://bank.example:4000");
+//! client.layer = Some(tls::client(&std::fs::read("roots.pem")?, None)?);
+//! # Ok(())
+//! # }
+//! ```
+
+use super::event_loop::{Layer, Session, Stream};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection};
+use std::error::Error;
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+pub use rustls;
+
+/// Why there is no such TLS.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// This is no PEM file of what was asked for.
+    Pem {
+        /// What was asked for.
+        what: &'static str,
+        /// What is wrong.
+        error: String,
+    },
+    /// The certificates and the key do not fit, or are not fit for use.
+    Rustls(rustls::Error),
+    /// The roots that clients are checked by cannot be used.
+    Verifier(String),
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TlsError::Pem { what, error } => write!(f, "no {what} in this PEM text: {error}"),
+            TlsError::Rustls(error) => write!(f, "unusable certificate or key: {error}"),
+            TlsError::Verifier(error) => write!(f, "unusable roots for clients: {error}"),
+        }
+    }
+}
+
+impl Error for TlsError {}
+
+impl From<rustls::Error> for TlsError {
+    fn from(error: rustls::Error) -> TlsError {
+        TlsError::Rustls(error)
+    }
+}
+
+/// A server's TLS: its certificate chain and its key as PEM text. With the PEM text of roots, only clients whose
+/// certificates come from one of them are let in.
+///
+/// # Errors
+///
+/// [`TlsError`].
+pub fn server(chain: &[u8], key: &[u8], client_roots: Option<&[u8]>) -> Result<Arc<dyn Layer>, TlsError> {
+    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = match client_roots {
+        None => builder.with_no_client_auth(),
+        Some(pem) => {
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(pem)?), provider()).build();
+            builder.with_client_cert_verifier(verifier.map_err(|error| TlsError::Verifier(error.to_string()))?)
+        }
+    };
+    Ok(server_by(Arc::new(builder.with_single_cert(certificates(chain)?, private_key(key)?)?)))
+}
+
+/// A client's TLS: the PEM text of the roots that servers are checked by, and its own certificate chain and key, if
+/// servers ask for them. The server is checked by the host in the URI.
+///
+/// # Errors
+///
+/// [`TlsError`].
+pub fn client(server_roots: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Arc<dyn Layer>, TlsError> {
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    let builder = builder.with_root_certificates(roots(server_roots)?);
+    let config = match identity {
+        None => builder.with_no_client_auth(),
+        Some((chain, key)) => builder.with_client_auth_cert(certificates(chain)?, private_key(key)?)?,
+    };
+    Ok(client_by(Arc::new(config)))
+}
+
+/// A server's TLS by any configuration of rustls.
+pub fn server_by(config: Arc<ServerConfig>) -> Arc<dyn Layer> {
+    Arc::new(TlsServer(config))
+}
+
+/// A client's TLS by any configuration of rustls.
+pub fn client_by(config: Arc<ClientConfig>) -> Arc<dyn Layer> {
+    Arc::new(TlsClient(config))
+}
+
+fn provider() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let error = |error: String| TlsError::Pem { what: "certificate", error };
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    match found {
+        Ok(certificates) if certificates.is_empty() => Err(error("it has no section of this kind".to_owned())),
+        Ok(certificates) => Ok(certificates),
+        Err(wrong) => Err(error(wrong.to_string())),
+    }
+}
+
+fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| TlsError::Pem { what: "private key", error: error.to_string() })
+}
+
+fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates(pem)? {
+        roots.add(certificate)?;
+    }
+    Ok(roots)
+}
+
+#[derive(Debug)]
+struct TlsServer(Arc<ServerConfig>);
+
+#[derive(Debug)]
+struct TlsClient(Arc<ClientConfig>);
+
+impl Layer for TlsServer {
+    fn session(&self, _: Option<&str>) -> io::Result<Box<dyn Session>> {
+        let connection = ServerConnection::new(Arc::clone(&self.0)).map_err(io::Error::other)?;
+        Ok(Box::new(Tls(connection.into())))
+    }
+}
+
+impl Layer for TlsClient {
+    fn session(&self, host: Option<&str>) -> io::Result<Box<dyn Session>> {
+        let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
+        let name = ServerName::try_from(host.unwrap_or_default().to_owned()).map_err(invalid)?;
+        let connection = ClientConnection::new(Arc::clone(&self.0), name).map_err(io::Error::other)?;
+        Ok(Box::new(Tls(connection.into())))
+    }
+}
+
+#[derive(Debug)]
+struct Tls(Connection);
+
+impl Tls {
+    /// Writes as much of what is encrypted as the socket takes.
+    fn push(&mut self, socket: &mut dyn Stream) -> io::Result<()> {
+        while self.0.wants_write() {
+            match self.0.write_tls(&mut &mut *socket) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what is encrypted once, and decrypts it. False at the end.
+    fn pull(&mut self, socket: &mut dyn Stream) -> io::Result<bool> {
+        let count = self.0.read_tls(&mut &mut *socket)?;
+        if let Err(error) = self.0.process_new_packets() {
+            // The peer is told why, if it still listens.
+            let _ = self.push(socket);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+        }
+        Ok(count != 0)
+    }
+}
+
+impl Session for Tls {
+    fn handshake(&mut self, socket: &mut dyn Stream) -> io::Result<bool> {
+        loop {
+            self.push(socket)?;
+            if !self.0.is_handshaking() {
+                return Ok(true);
+            }
+            match self.pull(socket) {
+                Ok(true) => {}
+                Ok(false) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn read(&mut self, socket: &mut dyn Stream, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        loop {
+            match self.0.reader().read(&mut buffer[filled..]) {
+                // The peer said that this is the end, or there is no room for more.
+                Ok(0) => return Ok(filled),
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self.pull(socket) {
+                    Ok(_) => {}
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(_) if filled != 0 => return Ok(filled),
+                    Err(error) => return Err(error),
+                },
+                // The end without a word: all that came before it is whole, since frames are.
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(filled),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn write(&mut self, socket: &mut dyn Stream, bytes: &[u8]) -> io::Result<usize> {
+        let taken = self.0.writer().write(bytes)?;
+        self.push(socket)?;
+        Ok(taken)
+    }
+
+    fn wants_write(&self) -> bool {
+        self.0.wants_write()
+    }
+
+    fn close(&mut self) {
+        self.0.send_close_notify();
+    }
+}
