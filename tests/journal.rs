@@ -598,7 +598,7 @@ fn retention_by_size_gives_space_back() {
     // The keeper may have done part of it.
     let retained = bus.retain().unwrap();
     assert_eq!(retained.pinned_by, None);
-    assert!(bus.tail() - retained.from >= 100_000 && bus.tail() - retained.from < 100_200);
+    assert!(bus.tail() - retained.from > 99_800 && bus.tail() - retained.from <= 100_000);
     if cfg!(target_os = "linux") {
         assert!(on_disk(&path) < before / 4, "{} of {before}", on_disk(&path));
     }
@@ -639,7 +639,8 @@ fn retention_never_takes_what_a_cursor_or_a_reader_needs() {
     assert!(bus.remove_cursor("slow"));
     let plain = {
         let mut plain = bus.subscribe("plain").unwrap();
-        assert_eq!(next_number(&mut plain), Some(2001));
+        assert_eq!(next_number(&mut plain), Some(2000), "the oldest that is left");
+        plain.release();
         plain
     };
     let retained = bus.retain().unwrap();

@@ -3,7 +3,7 @@
 use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
-    BusWriter, Header, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Stats, SubscribeError,
+    BusWriter, Header, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Stats, SubscribeError, Time,
     WriteError, WriterError,
 };
 use std::time::Duration;

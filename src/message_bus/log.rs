@@ -50,7 +50,7 @@ pub enum Sync {
 /// others back has still before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Keep at least so many bytes, and forget what is older.
+    /// Keep no more than so many bytes.
     pub size: Option<u64>,
     /// Forget what is older than that.
     pub age: Option<Duration>,

@@ -173,20 +173,24 @@ impl PersistentOptions {
         self
     }
 
-    fn check(&self, header_len: u64, max_payload: u64, crc: bool) -> Result<(), JournalError> {
-        let slot = (max_payload + 64).next_multiple_of(PAGE);
-        // Address space ends somewhere, and so do checked words.
-        let max = if usize::BITS > 34 { 1 << 46 } else { 1 << 30 };
-        let between = |name, asked: u64, min: u64, max: u64| match asked {
-            asked if (min..=max).contains(&asked) => Ok(()),
-            asked => Err(JournalError::Size { name, asked, min, max }),
-        };
-        between("a largest payload", max_payload, 1, header::MAX_PAYLOAD.min(max))?;
-        let min = header_len + (8 * record_len(max_payload as usize, crc)).next_multiple_of(PAGE);
-        between("a capacity", self.capacity, min, max - slot)?;
-        between("a step", self.step, 1, max)?;
+    /// What is fixed when a journal is made.
+    fn check_made(&self) -> Result<(), JournalError> {
+        between("a largest payload", self.max_payload as u64, 1, header::MAX_PAYLOAD)?;
         between("a table capacity", self.table_capacity as u64, 0, 1 << 30)
     }
+
+    /// What may be another one each time a journal is opened.
+    fn check(&self, identity: &Identity) -> Result<(), JournalError> {
+        // Address space ends somewhere, and so do checked words.
+        let max = if usize::BITS > 34 { 1 << 46 } else { 1 << 30 };
+        let slots = (8 * record_len(identity.max_payload as usize, identity.crc)).next_multiple_of(PAGE);
+        between("a capacity", self.capacity, identity.header_len() + slots, max)?;
+        between("a step", self.step, 1, max)
+    }
+}
+
+fn between(name: &'static str, asked: u64, min: u64, max: u64) -> Result<(), JournalError> {
+    if (min..=max).contains(&asked) { Ok(()) } else { Err(JournalError::Size { name, asked, min, max }) }
 }
 
 /// The default clock of a journal, and the messenger's.
@@ -427,6 +431,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
 
 /// The identity of a journal that is made now.
 fn new_identity(options: &PersistentOptions) -> Result<Identity, JournalError> {
+    options.check_made()?;
     let identity = Identity {
         crc: options.crc,
         // The highest bit keeps a stamp from being zero, which means that there is none.
@@ -435,7 +440,7 @@ fn new_identity(options: &PersistentOptions) -> Result<Identity, JournalError> {
         max_payload: options.max_payload as u64,
         created: options.clock.now().as_nanos(),
     };
-    options.check(identity.header_len(), identity.max_payload, identity.crc)?;
+    options.check(&identity)?;
     Ok(identity)
 }
 
@@ -485,7 +490,7 @@ impl Opening<'_> {
         if options.strict && recovered.is_damaged() {
             return Err(JournalError::Damaged { path: self.path.to_owned(), recovered: Box::new(recovered) });
         }
-        options.check(identity.header_len(), identity.max_payload, identity.crc)?;
+        options.check(identity)?;
         Ok(Findings { header, table, recovered, len })
     }
 
