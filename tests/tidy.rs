@@ -128,7 +128,7 @@ const PARTS: &[(&str, u8, &[&str])] = &[
     ("src/mmap/", 1, &["src/mmap/"]),
     ("src/encoding/mod.rs", 2, &[]),
     ("src/encoding/", 2, &["src/encoding/mod.rs"]),
-    ("src/message_bus/", 2, &["src/message_bus/"]),
+    ("src/message_bus/", 2, &["src/message_bus/", "src/routing.rs"]),
     ("src/routing.rs", 2, &[]),
     ("src/lifecycle.rs", 3, &[]),
     ("src/worker.rs", 3, &["src/lifecycle.rs"]),

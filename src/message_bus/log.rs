@@ -107,7 +107,7 @@ struct Depot {
     syncing: Mutex<Option<io::ErrorKind>>,
     retention: Retention,
     retaining: Mutex<()>,
-    clock: Arc<dyn Clock>,
+    clock: std::sync::Arc<dyn Clock>,
     rebuilds: Mutex<BTreeMap<usize, Rebuild>>,
     call: Arc<Call>,
 }
@@ -130,7 +130,7 @@ pub(super) struct Plan {
     pub(super) tail: u64,
     pub(super) sync: Sync,
     pub(super) retention: Retention,
-    pub(super) clock: Arc<dyn Clock>,
+    pub(super) clock: std::sync::Arc<dyn Clock>,
 }
 
 /// As much of a journal as fetch-and-add may overshoot into, if it is large enough for that.

@@ -30,8 +30,10 @@ mod gate;
 #[cfg(unix)]
 mod journal;
 #[cfg(unix)]
+#[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
 mod keeper;
 #[cfg(unix)]
+#[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
 mod log;
 #[cfg(unix)]
 mod persistent_bus;

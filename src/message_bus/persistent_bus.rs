@@ -24,6 +24,8 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::time::Duration;
 
+#[cfg(all(test, rust_messenger_loom))]
+mod model;
 #[cfg(not(rust_messenger_loom))]
 mod open;
 #[cfg(all(test, not(rust_messenger_loom)))]
@@ -127,7 +129,7 @@ pub struct PersistentOptions {
     /// How long readers wait for a fill that does not return before they go on without its message.
     pub silent_after: Duration,
     /// Tells the time of messages. The messenger's [`Options::clock`](crate::messenger::Options::clock) should be the same.
-    pub clock: Arc<dyn Clock>,
+    pub clock: std::sync::Arc<dyn Clock>,
 }
 
 impl Default for PersistentOptions {
@@ -145,7 +147,7 @@ impl Default for PersistentOptions {
             start: Start::Latest,
             starts: Vec::new(),
             silent_after: Duration::from_secs(1),
-            clock: Arc::new(UnixClock),
+            clock: std::sync::Arc::new(UnixClock),
         }
     }
 }
@@ -621,7 +623,7 @@ impl Opening<'_> {
             tail: recovered.tail,
             sync: self.options.sync,
             retention: self.options.retention,
-            clock: Arc::clone(&self.options.clock),
+            clock: std::sync::Arc::clone(&self.options.clock),
         })
         .map_err(&io)?;
         log.store_checked(header::CAPACITY, capacity);

@@ -57,6 +57,15 @@ impl Cells {
         self.bytes.len()
     }
 
+    /// As for mapped memory.
+    #[cfg(unix)]
+    pub(crate) fn snapshot(&self, offset: usize, bytes: &mut [u8]) {
+        for (word, chunk) in bytes.chunks_mut(8).enumerate() {
+            let value = self.words[offset / 8 + word].atomic.load(crate::sync::Ordering::Acquire);
+            chunk.copy_from_slice(&value.to_ne_bytes()[..chunk.len()]);
+        }
+    }
+
     /// A point at which loom lets any other thread go first, without an effect on memory.
     ///
     /// Loom reorders only what it sees to be in conflict, and of each atomic it remembers one latest access: a thread

@@ -6,7 +6,7 @@ use super::super::slot::{CRC, RECORD_HEADER, SLOT_ALIGN};
 use std::fmt;
 
 /// The unit in which a file grows and gives space back.
-pub(in super::super) const PAGE: u64 = 4096;
+pub(in super::super) const PAGE: u64 = if cfg!(rust_messenger_loom) { 1024 } else { 4096 };
 pub(in super::super) const VERSION: u64 = 1;
 const MAGIC: [u8; 8] = *b"rmsgjrnl";
 const BYTE_ORDER: u64 = 0x0102_0304_0506_0708;
@@ -21,7 +21,7 @@ pub(in super::super) const RETAINED: u64 = 136;
 /// So long the file was at least.
 pub(in super::super) const ALLOCATED: u64 = 144;
 const CURSORS: u64 = 512;
-pub(in super::super) const CURSOR_COUNT: usize = 32;
+pub(in super::super) const CURSOR_COUNT: usize = if cfg!(rust_messenger_loom) { 1 } else { 32 };
 pub(in super::super) const CURSOR_NAME: usize = 40;
 const CURSOR_SIZE: u64 = 64;
 const TABLE_TEXT: usize = 24;
