@@ -31,9 +31,13 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// A thread that works in the background.
+#[cfg(unix)]
+pub(crate) type Thread = std::thread::JoinHandle<()>;
+
 /// Starts a thread that works in the background. One of the system's under loom, too, where no model needs one.
 #[cfg(unix)]
-pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<std::thread::JoinHandle<()>> {
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<Thread> {
     std::thread::Builder::new().name(name.to_owned()).spawn(body)
 }
 

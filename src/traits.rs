@@ -30,8 +30,8 @@ pub trait Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Layout {
-    /// The name of its encoding; empty if nothing is known.
-    pub encoding: &'static str,
+    /// How it is encoded, in a word; empty if nothing is known.
+    pub codec: &'static str,
     /// The size in bytes, if it is always the same; or 0.
     pub size: usize,
     /// The alignment in bytes, if it is read in place; or 0.
@@ -40,16 +40,16 @@ pub struct Layout {
 
 impl Layout {
     /// Nothing is known.
-    pub const UNKNOWN: Layout = Layout { encoding: "", size: 0, align: 0 };
+    pub const UNKNOWN: Layout = Layout { codec: "", size: 0, align: 0 };
 
-    /// An encoding whose messages have any size.
-    pub const fn variable(encoding: &'static str) -> Layout {
-        Layout { encoding, size: 0, align: 0 }
+    /// A codec whose messages have any size.
+    pub const fn variable(codec: &'static str) -> Layout {
+        Layout { codec, size: 0, align: 0 }
     }
 
     /// The memory of a `T` as it is.
     pub const fn plain<T>() -> Layout {
-        Layout { encoding: "plain memory", size: size_of::<T>(), align: align_of::<T>() }
+        Layout { codec: "plain memory", size: size_of::<T>(), align: align_of::<T>() }
     }
 }
 

@@ -1,9 +1,9 @@
 //! The laws of a bus, as tests that every bus passes.
 //!
-//! The laws are those of `rust_messenger::message_bus`; each test names its law by number. A bus is one line at the
-//! end of this file: its name, whether it takes `many` writers or `one`, whether its readers `sleep` or stay `awake`,
-//! whether it can be full (`bounded`) or not (`endless`), and how to make it. A law that such a bus cannot have is listed in its test run all the same, as ignored and with
-//! the reason.
+//! The laws are those of `rust_messenger::message_bus`; each test names its law by number. A bus is one line at the end
+//! of this file: its name, whether it takes `many` writers or `one`, whether its readers `sleep` or stay `awake`,
+//! whether it can be full (`bounded`) or not (`endless`), and how to make it. A law that such a bus cannot have is
+//! listed in its test run all the same, as ignored and with the reason.
 //!
 //! What is left to others: the half of law 8 that needs workers (handlers see everything before the stop, `on_stop`
 //! runs last, what comes later is reported), outboxes (law 4) and timers (law 10) are tests of the messenger, in
@@ -1651,7 +1651,9 @@ contract!(circular_one: one, sleep, bounded, || CircularBus::one_writer(CAPACITY
 contract!(circular_spin: many, awake, bounded, || CircularBus::new(CAPACITY).unwrap().waiting::<wait::Spin>());
 contract!(circular_yield: many, awake, bounded, || CircularBus::new(CAPACITY).unwrap().waiting::<wait::Yield>());
 contract!(circular_park: many, sleep, bounded, || CircularBus::new(CAPACITY).unwrap().waiting::<wait::Park>());
-contract!(circular_one_park: one, sleep, bounded, || CircularBus::one_writer(CAPACITY).unwrap().waiting::<wait::Park>());
+contract!(circular_one_park: one, sleep, bounded, || {
+    CircularBus::one_writer(CAPACITY).unwrap().waiting::<wait::Park>()
+});
 contract!(condvar_many: many, sleep, bounded, || CondvarBus::new(CircularBus::new(CAPACITY).unwrap()));
 contract!(condvar_one: one, sleep, bounded, || CondvarBus::new(CircularBus::one_writer(CAPACITY).unwrap()));
 

@@ -98,8 +98,8 @@ fn child_writes_until_it_is_killed() {
 
 /// Method: a child process writes, and says of each message through a pipe that it was acknowledged. After a random
 /// number of those it is killed, wherever it is, and the journal opened again: everything acknowledged must be there,
-/// whole, once and in order; and of what was not, at most the one message of each writer that it was at. A journal lives
-/// through several kills, so that what recovery has left is recovered from again.
+/// whole, once and in order; and of what was not, at most the one message of each writer that it was at. A journal
+/// lives through several kills, so that what recovery has left is recovered from again.
 fn kill(kills: u32, writers: u16, generation: u32) {
     let mut done = 0;
     while done < kills {
@@ -161,7 +161,7 @@ fn three_hundred_kills_of_four_writers_lose_nothing() {
     within("kills of four writers", || kill(300, 4, 10));
 }
 
-// ------------------------------------------------------------------------------------------------------------ full disks
+// ---------------------------------------------------------------------------------------------------------- full disks
 
 /// Fills the disk it is told, frees some of it, and goes on. Any panic or signal is seen by the parent.
 #[test]
@@ -697,4 +697,25 @@ fn an_exhausted_journal_goes_on_with_a_larger_capacity() {
     write(&bus, number..number + 10);
     assert!(numbers(&bus)[&1].iter().copied().eq(0..number + 10));
     assert_eq!(Journal::open(&path).unwrap().info().unwrap().capacity, 256 * 1024);
+}
+
+// ------------------------------------------------------------------------------------------------------------- fuzzing
+
+#[path = "../fuzz/fuzz_targets/journal_bytes.rs"]
+mod journal_bytes;
+
+/// What the fuzzer has found worth keeping, and some inputs by lot.
+#[test]
+fn whatever_a_journal_is_made_of_it_opens_or_is_refused() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/journal_open");
+    let mut replayed = 0;
+    for entry in corpus.read_dir().unwrap() {
+        journal_bytes::check(&journal_bytes::journal_of(&fs::read(entry.unwrap().path()).unwrap()));
+        replayed += 1;
+    }
+    assert!(replayed >= 20, "a corpus of {replayed}");
+    for seed in 0..200 {
+        let input: Vec<u8> = (0..mix(seed) % 400).map(|place| mix(seed << 32 | place) as u8 & 0x7F).collect();
+        journal_bytes::check(&journal_bytes::journal_of(&input));
+    }
 }

@@ -114,7 +114,7 @@ impl Handle<Input> for Summer {
             return;
         }
         Self::send(&Output(self.sum), writer);
-        if input.0 % 2 == 0 {
+        if input.0.is_multiple_of(2) {
             // Filled in place, and with the time: exact all the same.
             let now = writer.now().as_nanos();
             writer

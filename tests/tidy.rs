@@ -420,10 +420,14 @@ fn rule_one_door(file: &File) -> Complaints {
             "threads come from `crate::sync`; only the messenger starts any",
         ));
     }
-    if !is_in(&file.path, &["src/sync.rs", "src/lifecycle.rs", "src/message_bus/"]) {
+    if !is_in(&file.path, &["src/sync.rs", "src/lifecycle.rs", "src/message_bus/", "src/mmap/"]) {
         let words =
             ["Ordering::Relaxed", "Ordering::Acquire", "Ordering::Release", "Ordering::AcqRel", "Ordering::SeqCst"];
-        complaints.extend(ban(file, &words, "memory orderings are chosen in sync.rs, lifecycle.rs and message_bus/"));
+        complaints.extend(ban(
+            file,
+            &words,
+            "memory orderings are chosen in sync.rs, lifecycle.rs, message_bus/ and mmap/",
+        ));
     }
     complaints
 }

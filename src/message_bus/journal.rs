@@ -57,7 +57,7 @@ pub enum JournalError {
         /// The file.
         path: PathBuf,
         /// What has changed.
-        change: TableChange,
+        change: Box<TableChange>,
     },
     /// It is damaged, and `strict` was asked for.
     Damaged {

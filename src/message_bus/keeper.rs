@@ -1,7 +1,7 @@
 //! The keeper of a journal: a thread that grows the file ahead of its writers, syncs it, and forgets what is old.
 
 use super::log::{Log, Sync};
-use crate::sync::{Arc, Condvar, Mutex, lock, spawn};
+use crate::sync::{Arc, Condvar, Mutex, Thread, lock, spawn};
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
@@ -42,7 +42,7 @@ impl Call {
 /// The keeper's thread; dropping it ends it.
 pub struct Keeper {
     call: Arc<Call>,
-    thread: Option<std::thread::JoinHandle<()>>,
+    thread: Option<Thread>,
 }
 
 impl fmt::Debug for Keeper {

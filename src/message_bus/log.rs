@@ -1,10 +1,11 @@
 //! The memory of a journal: slots that are never reused, and a file that grows under them.
 //!
 //! Where a ring waits for readers, a journal waits for the disk: a claim ends before what is **ready**, the part of the
-//! reservation that has space and is present. The keeper grows it ahead; a writer that comes too early grows a little by
-//! itself, and is told when there is no space, before it has claimed anything.
+//! reservation that has space and is present. The keeper grows it ahead; a writer that comes too early grows a little
+//! by itself, and is told when there is no space, before it has claimed anything.
 //!
-//! * **Law 1.** Nobody claims past `ready`, and `ready` is moved (Release) after the bytes before it are usable.
+//! * **Law 1.** Nobody claims past `ready`, less the first words of a slot, at which readers look at the tail; and
+//!   `ready` is moved (Release) after the bytes before it are usable.
 //! * **Law 2.** A slot is acknowledged when its level of [`Sync`] is kept; it may be read before.
 //! * **Law 3.** What retention gives back lies before the gate: no reader of this process still needs it.
 
@@ -132,6 +133,9 @@ pub(super) struct Plan {
     pub(super) retention: Retention,
     pub(super) clock: std::sync::Arc<dyn Clock>,
 }
+
+/// What a reader looks at where the next slot will be: stamp and head.
+pub(super) const LOOK: u64 = 16;
 
 /// As much of a journal as fetch-and-add may overshoot into, if it is large enough for that.
 const RESERVE: u64 = 64 * 1024;
@@ -486,19 +490,19 @@ impl Store for Log {
             depot.call.grow();
         }
         // Back here in time to ask for more.
-        ready.min(end.saturating_add(depot.step / 4))
+        (ready - LOOK).min(end.saturating_add(depot.step / 4))
     }
 
     #[cold]
     fn make_room(&self, len: u64) -> Result<(), WriteError> {
         let _growing = lock(&self.depot.growing);
-        let needed = self.tail().saturating_add(len).saturating_add(self.reserve);
+        let needed = self.tail().saturating_add(len).saturating_add(self.reserve + LOOK);
         // A fraction of what the keeper does at a time: this writer waits for it.
         self.grow(needed, self.depot.step / 16)
     }
 
     fn may_end_at(&self, end: u64) -> bool {
-        end <= self.depot.ready.load(Ordering::Acquire)
+        end + LOOK <= self.depot.ready.load(Ordering::Acquire)
     }
 
     #[inline]

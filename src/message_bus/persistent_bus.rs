@@ -1,13 +1,14 @@
-//! [`PersistentBus`]: the journal as a bus. Opens and recovers a file, and puts slot, gate, claim and wait together on it.
+//! [`PersistentBus`]: the journal as a bus. Opens and recovers a file, and puts slot, gate, claim and wait together on
+//! it.
 
 use super::circular_bus::{Shared, random_key};
 use super::claim::{Claim, ManyWriters, OneWriter, Role};
 use super::gate::Kind;
 use super::journal::header::{self, Area, CursorEntry, Identity, PAGE};
 use super::journal::table::JournalTable;
-use super::journal::walk::{self, Source, Stride, Walk, Walked};
+use super::journal::walk::{self, Source, Stride, Upto, Walk, Walked};
 use super::journal::{self, Cursor, HeaderDamage, JournalError, Mutable, Recovered};
-use super::log::{Log, Plan, Retained, Retention, Sync};
+use super::log::{LOOK, Log, Plan, Retained, Retention, Sync};
 use super::rebuild::Rebuild;
 use super::ring_reader::RingReader;
 use super::ring_writer::RingWriter;
@@ -35,8 +36,8 @@ mod tests;
 /// likes.
 ///
 /// One process writes (it holds a lock on the file), any number may follow with [`Journal`](super::Journal). Readers of
-/// this process look at messages in place, as on a ring, and hold no writer back: a journal is never full. It ends where
-/// its [`capacity`](PersistentOptions::capacity) does.
+/// this process look at messages in place, as on a ring, and hold no writer back: a journal is never full. It ends
+/// where its [`capacity`](PersistentOptions::capacity) does.
 ///
 /// While a message is handled, [`Writer::now`](crate::traits::Writer::now) says when it was written, and what is sent
 /// names it as its cause: that is what makes a [`Start::Rebuild`] exact.
@@ -128,7 +129,8 @@ pub struct PersistentOptions {
     pub starts: Vec<(&'static str, Start)>,
     /// How long readers wait for a fill that does not return before they go on without its message.
     pub silent_after: Duration,
-    /// Tells the time of messages. The messenger's [`Options::clock`](crate::messenger::Options::clock) should be the same.
+    /// Tells the time of messages. The messenger's [`Options::clock`](crate::messenger::Options::clock) should be the
+    /// same.
     pub clock: std::sync::Arc<dyn Clock>,
 }
 
@@ -512,7 +514,7 @@ impl Opening<'_> {
         let (text, (area, generation)) = (merged.to_text(), place);
         let (len, max) = (text.len() as u64, header::text_max(self.identity.table_len));
         if len > max {
-            return Err(refused(journal::TableChange::TooLarge { len, max }));
+            return Err(refused(Box::new(journal::TableChange::TooLarge { len, max })));
         }
         debug_assert!(matches!(header::decode_area(&header::encode_area(generation, &text)), Area::Text { .. }));
         Ok(Some((area, header::encode_area(generation, &text))))
@@ -520,7 +522,8 @@ impl Opening<'_> {
 
     /// The bytes to reserve: the capacity, and room for the largest slot behind it.
     fn region_len(&self, findings: &Findings) -> (u64, usize) {
-        let capacity = self.options.capacity.max(findings.len).max(findings.recovered.tail).next_multiple_of(PAGE);
+        let capacity = self.options.capacity.max(findings.len).max(findings.recovered.tail + LOOK);
+        let capacity = capacity.next_multiple_of(PAGE);
         let spare = record_len(self.identity.max_payload as usize, self.identity.crc).next_multiple_of(PAGE);
         (capacity, (capacity + spare) as usize)
     }
@@ -560,7 +563,7 @@ impl Opening<'_> {
 
         // Space first, also for what a copy of the file may have left out because it was zero: where there is none, the
         // file is as it was.
-        let ready = len.next_multiple_of(PAGE).max(recovered.tail.next_multiple_of(PAGE));
+        let ready = len.max(recovered.tail + LOOK).next_multiple_of(PAGE);
         let whole = len / PAGE * PAGE;
         if ready > whole {
             backing.reserve(whole as usize, ready as usize).map_err(&io)?;
@@ -572,7 +575,8 @@ impl Opening<'_> {
             _ => None,
         };
         let each = |f: &mut dyn FnMut(&Stride, u64) -> io::Result<()>| {
-            let mut walk = Walk::new(source, &self.identity, header.retained);
+            // As long as it was when it was inspected: a slot that was cut off does not get its end back as zeros.
+            let mut walk = Walk::new(Upto(source, len), &self.identity, header.retained);
             while let Walked::Stride(stride) = walk.step()? {
                 if let Some(state) = unmarked(&stride) {
                     f(&stride, state)?;

@@ -1,9 +1,9 @@
 //! A rebuild: history is handled again, and what handlers send is not written but compared with what they had sent.
 //!
-//! Each message that a handler sent names its cause, the message in whose handling it was sent. So as a worker is handed
-//! its history once more, the messages it had sent come by in the same order, and the first one that is different, or
-//! missing, or too many, shows a handler that no longer behaves as it did. Where the record ends, the process died:
-//! from there on what handlers send is written.
+//! Each message that a handler sent names its cause, the message in whose handling it was sent. So as a worker is
+//! handed its history once more, the messages it had sent come by in the same order, and the first one that is
+//! different, or missing, or too many, shows a handler that no longer behaves as it did. Where the record ends, the
+//! process died: from there on what handlers send is written.
 //!
 //! Sends without a cause (timers, loops, starts) are not compared. While history is replayed they are dropped, because
 //! they are in it.

@@ -298,8 +298,8 @@ impl Ring {
 }
 
 #[allow(unsafe_code)]
-// SAFETY: a slot begins inside the ring and is at most `max_slot` long, and the region has `max_slot` spare bytes behind
-// the ring (`region_len`).
+// SAFETY: a slot begins inside the ring and is at most `max_slot` long, and the region has `max_slot` spare bytes
+// behind the ring (`region_len`).
 unsafe impl Slots for Ring {
     const HEADER: u64 = SLOT_HEADER;
     type More = ();

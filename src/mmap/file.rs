@@ -106,8 +106,8 @@ fn retried(mut call: impl FnMut() -> Result<(), Errno>) -> Result<(), Errno> {
     }
 }
 
-/// Gives the bytes of `file` from `from` to `to` space. A file system that cannot promise any is made to by zeros, behind
-/// the end of the file only.
+/// Gives the bytes of `file` from `from` to `to` space. A file system that cannot promise any is made to by zeros,
+/// behind the end of the file only.
 ///
 /// # Errors
 ///
@@ -163,7 +163,7 @@ fn touch(region: &Region, from: usize, to: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use crate::sync::{AtomicU64, Ordering};
 
     fn scratch() -> File {
         tempfile::tempfile().unwrap()
@@ -173,7 +173,7 @@ mod tests {
     #[test]
     #[cfg_attr(miri, ignore = "Miri knows no file mapping")]
     fn growing_without_fallocate_writes_zeros() {
-        static CALLS: AtomicU32 = AtomicU32::new(0);
+        static CALLS: AtomicU64 = AtomicU64::new(0);
         let backing = FileBacking::allocating(scratch(), |_, _, _| match CALLS.fetch_add(1, Ordering::Relaxed) {
             0 => Err(Errno::INTR),
             _ => Err(Errno::OPNOTSUPP),

@@ -154,7 +154,7 @@ impl JournalTable {
                     record.messages.push(MessageRecord {
                         id: route.message_id,
                         name: routing::short(route.message),
-                        encoding: layout.encoding.to_owned(),
+                        encoding: layout.codec.to_owned(),
                         size: layout.size as u64,
                         align: layout.align as u64,
                     });
@@ -178,7 +178,7 @@ impl JournalTable {
     }
 
     /// This table, with what only `older` has added to it; refused if the two disagree.
-    pub(in super::super) fn merge(mut self, older: &JournalTable) -> Result<JournalTable, TableChange> {
+    pub(in super::super) fn merge(mut self, older: &JournalTable) -> Result<JournalTable, Box<TableChange>> {
         for old in &older.messages {
             match self.messages.iter().find(|new| new.id == old.id || new.name == old.name) {
                 None => self.messages.push(old.clone()),
@@ -186,7 +186,8 @@ impl JournalTable {
                 // Once nobody said how it is encoded; what is said now cannot be compared.
                 Some(new) if new.id == old.id && new.name == old.name && old.encoding.is_empty() => {}
                 Some(new) => {
-                    return Err(TableChange::Message { journal: old.clone(), table: new.clone() });
+                    let (journal, table) = (old.clone(), new.clone());
+                    return Err(Box::new(TableChange::Message { journal, table }));
                 }
             }
         }
@@ -194,7 +195,10 @@ impl JournalTable {
             match self.handlers.iter().find(|new| new.id == old.id || new.name == old.name) {
                 None => self.handlers.push(old.clone()),
                 Some(new) if new == old => {}
-                Some(new) => return Err(TableChange::Handler { journal: old.clone(), table: new.clone() }),
+                Some(new) => {
+                    let (journal, table) = (old.clone(), new.clone());
+                    return Err(Box::new(TableChange::Handler { journal, table }));
+                }
             }
         }
         Ok(self)
@@ -320,11 +324,11 @@ mod tests {
         assert_eq!(merged.handlers.iter().map(|h| h.id).collect::<Vec<_>>(), [1, 3, 2]);
         for changed in [message(1, "Tack", 8), message(1, "Tick", 16), message(9, "Tick", 8)] {
             let error = table(vec![changed.clone()], &[]).merge(&old).unwrap_err();
-            assert_eq!(error, TableChange::Message { journal: message(1, "Tick", 8), table: changed });
+            assert_eq!(*error, TableChange::Message { journal: message(1, "Tick", 8), table: changed });
         }
         for changed in [(1, "X"), (9, "A")] {
             let error = table(vec![], &[changed]).merge(&old).unwrap_err();
-            assert!(matches!(error, TableChange::Handler { .. }), "{error}");
+            assert!(matches!(*error, TableChange::Handler { .. }), "{error}");
         }
     }
 }

@@ -61,6 +61,21 @@ impl<S: Source + ?Sized> Source for &S {
     }
 }
 
+/// A source as long as it was at some moment: what is added to it later is not looked at.
+#[derive(Debug)]
+pub(in super::super) struct Upto<S>(pub(in super::super) S, pub(in super::super) u64);
+
+impl<S: Source> Source for Upto<S> {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.len()?.min(self.1))
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        let len = self.1.saturating_sub(offset).min(bytes.len() as u64) as usize;
+        self.0.read_at(offset, &mut bytes[..len])
+    }
+}
+
 /// How much is read at a time.
 const BLOCK: usize = if cfg!(miri) { 8 * 1024 } else { 1 << 20 };
 

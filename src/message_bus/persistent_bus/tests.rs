@@ -183,27 +183,30 @@ fn no_flipped_bit_goes_unnoticed() {
 #[test]
 fn no_missing_end_goes_unnoticed() {
     const COUNT: u8 = 30;
-    let image = sample(COUNT, true);
-    let lengths = (0..image.len()).step_by(if cfg!(miri) { 499 } else { 1 });
-    for len in lengths {
-        let cut = &image[..len];
-        let Ok(opening) = opening(cut, small()) else {
-            assert!(len < 3 * PAGE, "refused at {len}");
-            continue;
-        };
-        let recovered = opening.inspect(cut).unwrap().recovered;
-        assert_eq!(recovered.missing, (image.len() - len) as u64, "cut to {len}");
-        assert!(recovered.is_damaged());
-        if len % 7 == 0 {
-            let (bus, _) = open(cut, small()).unwrap();
-            let seen = read_all(&bus);
-            check_whole(&seen, COUNT);
-            // What is appended to it is found again, and nothing else.
-            bus.writer().unwrap().write_bytes(2, 7, &message(COUNT)).unwrap();
-            let (again, _) = open(&image_of(&bus), small()).unwrap();
-            let after = read_all(&again);
-            assert_eq!(after.len(), seen.len() + 1, "cut to {len}");
-            check_whole(&after, COUNT + 1);
+    for crc in [true, false] {
+        let image = sample(COUNT, crc);
+        let lengths = (0..image.len()).step_by(if cfg!(miri) { 499 } else { 1 });
+        for len in lengths {
+            let cut = &image[..len];
+            let Ok(opening) = opening(cut, small()) else {
+                assert!(len < 3 * PAGE, "refused at {len}");
+                continue;
+            };
+            let recovered = opening.inspect(cut).unwrap().recovered;
+            assert_eq!(recovered.missing, (image.len() - len) as u64, "cut to {len}");
+            assert!(recovered.is_damaged());
+            if len % 7 == 0 {
+                let (bus, _) = open(cut, small()).unwrap();
+                let seen = read_all(&bus);
+                assert_eq!(seen.len() as u64, recovered.messages, "cut to {len}");
+                check_whole(&seen, COUNT);
+                // What is appended to it is found again, and nothing else.
+                bus.writer().unwrap().write_bytes(2, 7, &message(COUNT)).unwrap();
+                let (again, _) = open(&image_of(&bus), small()).unwrap();
+                let after = read_all(&again);
+                assert_eq!(after.len(), seen.len() + 1, "cut to {len}");
+                check_whole(&after, COUNT + 1);
+            }
         }
     }
 }
@@ -317,7 +320,7 @@ fn damaged_words_and_cursors_are_reported_and_done_without() {
     assert!(bus.subscribe("named").is_ok());
 }
 
-// ----------------------------------------------------------------------------------------------------------- full disks
+// ---------------------------------------------------------------------------------------------------------- full disks
 
 /// Memory that has no space when it is told so.
 #[derive(Clone, Debug)]
@@ -354,8 +357,8 @@ fn tight(options: PersistentOptions) -> (Bus, Arc<Mutex<Option<io::ErrorKind>>>)
     (bus, trouble)
 }
 
-/// Each step of growth fails once, in every way of writing: an error with nothing claimed, and all is well when there is
-/// space again.
+/// Each step of growth fails once, in every way of writing: an error with nothing claimed, and all is well when there
+/// is space again.
 #[test]
 fn a_full_disk_is_an_error_and_leaves_no_hole() {
     for kind in [io::ErrorKind::StorageFull, io::ErrorKind::PermissionDenied] {
@@ -410,7 +413,7 @@ fn a_failed_sync_is_not_forgotten() {
     assert_eq!(bus.sync(), Err(kind));
 }
 
-// -------------------------------------------------------------------------------------------------------- power failure
+// ------------------------------------------------------------------------------------------------------- power failure
 
 /// A disk that has what was synced, and may have any of the pages that were not.
 #[derive(Clone, Debug)]
@@ -439,8 +442,8 @@ impl Backing for Disk {
 
 /// Everything that a power failure can leave: what was synced, and any subset of the other pages.
 ///
-/// Method: after every message, and at every sync, pages that differ between memory and disk are lost or kept by lot, in
-/// many ways, all of them if there are few. Each result is opened as a journal. What was promised must be there, and
+/// Method: after every message, and at every sync, pages that differ between memory and disk are lost or kept by lot,
+/// in many ways, all of them if there are few. Each result is opened as a journal. What was promised must be there, and
 /// whatever is read must be whole.
 fn power_failures(level: Sync, rounds: u8, promised: impl Fn(u8, Option<u8>) -> u8) {
     let options = PersistentOptions { sync: level, capacity: 256 * 1024, ..small() };
