@@ -802,6 +802,12 @@ impl std::ops::Add<Duration> for Time {
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Time;
+
+    /// Whether it is asked for the time of day only, so that a journal under load may ask it once in a millisecond
+    /// rather than for every message. Provided: no.
+    fn is_real(&self) -> bool {
+        false
+    }
 }
 
 // ------------------------------------------------------------------------------------------------------------ errors

@@ -1,4 +1,5 @@
-//! The keeper of a journal: a thread that grows the file ahead of its writers, syncs it, and forgets what is old.
+//! The keeper of a journal: a thread that grows the file ahead of its writers, keeps the time while they are busy, syncs
+//! the file, and forgets what is old. Sleeps when there is nothing of that.
 
 use super::log::{Log, Sync};
 use crate::sync::{Arc, Condvar, Mutex, Thread, lock, spawn};
@@ -6,6 +7,8 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
 
+/// How often the time is kept.
+const TICK: Duration = Duration::from_millis(1);
 /// How often retention looks around.
 const RETAIN: Duration = Duration::from_secs(1);
 
@@ -19,6 +22,7 @@ pub(super) struct Call {
 #[derive(Debug, Default)]
 struct Wanted {
     grow: bool,
+    tick: bool,
     stop: bool,
 }
 
@@ -31,6 +35,15 @@ impl Call {
     pub(super) fn grow(&self) {
         lock(&self.wanted).grow = true;
         self.called.notify_all();
+    }
+
+    /// Somebody should keep the time.
+    pub(super) fn tick(&self) {
+        let mut wanted = lock(&self.wanted);
+        if !std::mem::replace(&mut wanted.tick, true) {
+            drop(wanted);
+            self.called.notify_all();
+        }
     }
 
     fn stop(&self) {
@@ -82,11 +95,13 @@ fn keep(log: &Log) {
     let started = Instant::now();
     let mut sync_at = interval.and_then(|interval| started.checked_add(interval));
     let mut retain_at = log.forgets().then(|| started + RETAIN);
+    // When to tick, and where the writers were at the last one.
+    let mut tick: Option<(Instant, u64)> = None;
     loop {
         let mut wanted = lock(&log.call().wanted);
-        while !wanted.grow && !wanted.stop {
+        while !wanted.grow && !wanted.stop && (!wanted.tick || tick.is_some()) {
             let now = Instant::now();
-            match [sync_at, retain_at].into_iter().flatten().min() {
+            match [sync_at, retain_at, tick.map(|(at, _)| at)].into_iter().flatten().min() {
                 None => {
                     wanted = log.call().called.wait(wanted).unwrap_or_else(std::sync::PoisonError::into_inner);
                 }
@@ -101,11 +116,22 @@ fn keep(log: &Log) {
             return;
         }
         let grow = std::mem::take(&mut wanted.grow);
+        if wanted.tick && tick.is_none() {
+            tick = Some((Instant::now(), 0));
+        }
         drop(wanted);
         if grow {
+            // It takes some milliseconds in which nobody keeps the time.
+            log.stop_time();
             log.grow_ahead();
         }
         let now = Instant::now();
+        if let Some((_, tail)) = tick.filter(|(at, _)| *at <= now) {
+            tick = log.keep_time(tail).map(|tail| (now + TICK, tail));
+            if tick.is_none() {
+                lock(&log.call().wanted).tick = false;
+            }
+        }
         if sync_at.is_some_and(|at| at <= now) {
             // A failure stays: writers are told.
             let _ = log.sync();

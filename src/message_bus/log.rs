@@ -109,6 +109,10 @@ struct Depot {
     retention: Retention,
     retaining: Mutex<()>,
     clock: std::sync::Arc<dyn Clock>,
+    /// The time while so much is written that asking the clock for every message would be most of the cost; or 0.
+    coarse: CachePadded<AtomicU64>,
+    /// When a writer last came back for more room.
+    limited: AtomicU64,
     rebuilds: Mutex<BTreeMap<usize, Rebuild>>,
     call: Arc<Call>,
 }
@@ -137,6 +141,13 @@ pub(super) struct Plan {
 /// What a reader looks at where the next slot will be: stamp and head.
 pub(super) const LOOK: u64 = 16;
 
+/// How much a writer claims until it looks around again.
+const STRETCH: u64 = 1 << 20;
+/// A writer that fills a stretch in less than this is busy: some hundred thousand messages per second.
+const BUSY: Duration = Duration::from_millis(20);
+/// Less than that in a tick is not.
+const BUSY_TICK: u64 = 16 * 1024;
+
 /// As much of a journal as fetch-and-add may overshoot into, if it is large enough for that.
 const RESERVE: u64 = 64 * 1024;
 
@@ -163,6 +174,8 @@ impl Log {
             retention,
             retaining: Mutex::new(()),
             clock,
+            coarse: word(0),
+            limited: AtomicU64::new(0),
             rebuilds: Mutex::new(BTreeMap::new()),
             call: Arc::new(Call::new()),
         };
@@ -225,6 +238,29 @@ impl Log {
         self.store_checked(header::ALLOCATED, to);
         depot.ready.store(to, Ordering::Release); // SYNC POINT log.ready
         Ok(())
+    }
+
+    // ------------------------------------------------------------------------------------------------------------ time
+
+    /// Keeps the time for writers that are busy, if they still are: if they have come far since `tail`. Returns where
+    /// they are, or `None` if they ask the clock again.
+    pub(super) fn keep_time(&self, tail: u64) -> Option<u64> {
+        let now = self.tail();
+        let is_busy = now - tail >= BUSY_TICK;
+        let time = if is_busy { self.depot.clock.now().as_nanos() } else { 0 };
+        self.depot.coarse.store(time, Ordering::Relaxed);
+        is_busy.then_some(now)
+    }
+
+    /// Writers ask the clock again.
+    pub(super) fn stop_time(&self) {
+        self.depot.coarse.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether writers ask the clock for every message.
+    #[cfg(test)]
+    pub(super) fn is_exact(&self) -> bool {
+        self.depot.coarse.load(Ordering::Relaxed) == 0
     }
 
     pub(super) fn store_checked(&self, offset: u64, value: u64) {
@@ -489,8 +525,14 @@ impl Store for Log {
         if ready < depot.capacity && ready < end.saturating_add(self.ahead()) {
             depot.call.grow();
         }
-        // Back here in time to ask for more.
-        (ready - LOOK).min(end.saturating_add(depot.step / 4))
+        if depot.clock.is_real() {
+            let now = depot.clock.now().as_nanos();
+            if now.saturating_sub(depot.limited.swap(now, Ordering::Relaxed)) < BUSY.as_nanos() as u64 {
+                depot.call.tick();
+            }
+        }
+        // Back here in time to ask for more, of the file and of the time.
+        (ready - LOOK).min(end.saturating_add(STRETCH.min(depot.step / 4)))
     }
 
     #[cold]
@@ -511,7 +553,11 @@ impl Store for Log {
             Role::Worker(index) => self.control().reader(index).handling().load(Ordering::Relaxed),
             Role::Outside => 0,
         };
-        Record { time: self.depot.clock.now().as_nanos(), cause }
+        let time = match self.depot.coarse.load(Ordering::Relaxed) {
+            0 => self.depot.clock.now().as_nanos(),
+            time => time,
+        };
+        Record { time, cause }
     }
 
     #[inline]

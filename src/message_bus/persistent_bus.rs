@@ -129,7 +129,8 @@ pub struct PersistentOptions {
     pub starts: Vec<(&'static str, Start)>,
     /// How long readers wait for a fill that does not return before they go on without its message.
     pub silent_after: Duration,
-    /// Tells the time of messages. The messenger's [`Options::clock`](crate::messenger::Options::clock) should be the
+    /// Tells the time of messages; the default one to about a millisecond while they come in by the hundred thousand
+    /// per second. The messenger's [`Options::clock`](crate::messenger::Options::clock) should be the
     /// same.
     pub clock: std::sync::Arc<dyn Clock>,
 }
@@ -203,6 +204,10 @@ struct UnixClock;
 impl Clock for UnixClock {
     fn now(&self) -> Time {
         Time::from_nanos(unix_nanos())
+    }
+
+    fn is_real(&self) -> bool {
+        true
     }
 }
 

@@ -539,3 +539,34 @@ fn a_slot_that_goes_bad_while_it_is_open_faults_nobody() {
         }
     }
 }
+
+/// Under load the keeper keeps the time: no message is from before the load or after it, and when it is over the clock
+/// is asked again.
+#[test]
+#[cfg_attr(miri, ignore = "Miri knows no file mapping")]
+fn times_are_right_under_load() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    let (bus, _) = PersistentBus::open(&path, PersistentOptions::default()).unwrap();
+    let writer = bus.writer().unwrap();
+    let start = crate::sync::unix_nanos();
+    let (mut coarse, mut written) = (false, 0_u64);
+    while !coarse || !written.is_multiple_of(1000) {
+        writer.write_bytes(2, 7, &[1; 200]).unwrap();
+        written += 1;
+        coarse |= !bus.shared.store.is_exact();
+        assert!(written < 100_000_000, "the load was never noticed");
+    }
+    let end = crate::sync::unix_nanos();
+    while !bus.shared.store.is_exact() {
+        assert!(crate::sync::unix_nanos() - end < 60_000_000_000, "the end of the load was never noticed");
+        std::thread::yield_now();
+    }
+    let journal = super::super::journal::Journal::open(&path).unwrap();
+    let mut entries = journal.entries();
+    while let Some(super::super::journal::Entry::Message { time, .. }) = entries.next().unwrap() {
+        assert!((start..=end).contains(&time.as_nanos()), "{} is not in {start}..={end}", time.as_nanos());
+        written -= 1;
+    }
+    assert_eq!(written, 0);
+}
