@@ -8,14 +8,24 @@ use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterio
 use memmap2::{MmapMut, MmapOptions};
 use rust_messenger::message_bus::{OneWriter, PersistentBus, PersistentOptions, Start};
 use rust_messenger::traits::{MessageBus, Publish, Reader};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use support::{Check, Message};
 use tempfile::TempDir;
 
-/// The messages of one file, so that they fit into 32 MiB.
+/// What is appended to a file before the clock starts: by then the journal has seen that its writer is busy.
+const WARM: u64 = 16 << 20;
+
+/// The messages of so many bytes of file.
+fn messages_in(bytes: u64, size: usize) -> u64 {
+    let bytes = if is_measured() { bytes } else { 8192 };
+    bytes / (size as u64 + 64)
+}
+
+/// The messages of one file that are measured.
 fn messages_per_file(size: usize) -> u64 {
-    (32 << 20) / (size as u64 + 64)
+    messages_in(96 << 20, size)
 }
 
 fn scratch() -> (TempDir, PathBuf) {
@@ -26,15 +36,15 @@ fn scratch() -> (TempDir, PathBuf) {
 
 /// A journal whose file is as large as it gets, and present.
 fn grown(crc: bool) -> PersistentOptions {
-    let (capacity, start) = (64 << 20, Start::Oldest);
-    PersistentOptions { crc, capacity, step: 64 << 20, max_payload: 64 * 1024, start, ..PersistentOptions::default() }
+    let (capacity, start) = (128 << 20, Start::Oldest);
+    PersistentOptions { crc, capacity, step: 128 << 20, max_payload: 64 * 1024, start, ..PersistentOptions::default() }
 }
 
 /// A file of zeros, mapped, every page touched.
 fn mapping() -> (TempDir, MmapMut) {
     let (directory, path) = scratch();
     let file = std::fs::File::options().read(true).write(true).create_new(true).open(path).expect("a file");
-    file.set_len(64 << 20).expect("space");
+    file.set_len(128 << 20).expect("space");
     // SAFETY: nobody else has the file.
     #[allow(unsafe_code)]
     let mut map = unsafe { MmapOptions::new().map_mut(&file) }.expect("a mapping");
@@ -45,35 +55,59 @@ fn mapping() -> (TempDir, MmapMut) {
 /// The time of so many thousand messages, from what a whole file of them takes: making the file takes longer than filling it, and
 /// a criterion that counts that asks for a handful of messages.
 fn in_files(thousands: u64, size: usize, mut file: impl FnMut(u64) -> Duration) -> Duration {
-    let count = if is_measured() { messages_per_file(size) } else { 100 };
+    let count = messages_per_file(size);
     file(count).mul_f64(1000.0 * thousands as f64 / count as f64)
 }
 
 /// As a mapping would be used: a header of eight bytes, the message.
-fn append_raw(map: &mut MmapMut, message: &mut Message, size: usize, count: u64) {
+fn append_raw(map: &mut MmapMut, size: usize, count: u64) -> Duration {
+    let (mut message, mut at) = (Message::new(size, 0), 0);
+    let mut run = |sequences: Range<u64>| {
+        let begin = Instant::now();
+        for sequence in sequences {
+            let bytes = message.number(sequence);
+            map[at + 8..at + 8 + size].copy_from_slice(bytes);
+            map[at..at + 8].copy_from_slice(&(size as u64).to_le_bytes());
+            at += 8 + size;
+        }
+        begin.elapsed()
+    };
+    let warm = messages_in(WARM, size);
+    run(0..warm);
+    run(warm..warm + count)
+}
+
+fn read_raw(map: &MmapMut, size: usize, count: u64) -> Duration {
+    let mut check = Check::new(size);
+    let begin = Instant::now();
     let mut at = 0;
-    for sequence in 0..count {
-        let bytes = message.number(sequence);
-        map[at + 8..at + 8 + size].copy_from_slice(bytes);
-        map[at..at + 8].copy_from_slice(&(size as u64).to_le_bytes());
-        at += 8 + size;
+    for _ in 0..count {
+        let len = u64::from_le_bytes(std::array::from_fn(|place| map[at + place])) as usize;
+        check.accept(&map[at + 8..at + 8 + len]);
+        at += 8 + len;
     }
+    begin.elapsed()
 }
 
 fn append<B: MessageBus>(bus: &B, size: usize, count: u64) -> Duration {
     let (writer, mut message) = (bus.writer().expect("a writer"), Message::new(size, 0));
-    let begin = Instant::now();
-    for sequence in 0..count {
-        writer.write_bytes(1, 2, message.number(sequence)).expect("written");
-    }
-    begin.elapsed()
+    let mut run = |sequences: Range<u64>| {
+        let begin = Instant::now();
+        for sequence in sequences {
+            writer.write_bytes(1, 2, message.number(sequence)).expect("written");
+        }
+        begin.elapsed()
+    };
+    let warm = messages_in(WARM, size);
+    run(0..warm);
+    run(warm..warm + count)
 }
 
 fn read_back<B: MessageBus>(bus: &B, size: usize, count: u64) -> Duration {
     append(bus, size, count);
     let (mut reader, mut check) = (bus.subscribe("bench").expect("a reader"), Check::new(size));
     let begin = Instant::now();
-    while reader.try_read(|_, payload| check.accept(payload)).is_ok() {}
+    while check.count < count && reader.try_read(|_, payload| check.accept(payload)).is_ok() {}
     let time = begin.elapsed();
     assert_eq!(check.count, count);
     time
@@ -107,10 +141,8 @@ fn persistent(criterion: &mut Criterion) {
     group.sample_size(10).warm_up_time(Duration::from_millis(50)).measurement_time(Duration::from_millis(200));
     for (size, name) in [(32, "32B"), (1024, "1KiB")] {
         bench(&mut group, &format!("append/{name}/raw"), size, |size, count| {
-            let ((_directory, mut map), mut message) = (mapping(), Message::new(size, 0));
-            let begin = Instant::now();
-            append_raw(&mut map, &mut message, size, count);
-            begin.elapsed()
+            let (_directory, mut map) = mapping();
+            append_raw(&mut map, size, count)
         });
         for (crc, suffix) in [(false, ""), (true, "_crc")] {
             bench(&mut group, &format!("append/{name}/one_writer{suffix}"), size, |size, count| {
@@ -121,17 +153,9 @@ fn persistent(criterion: &mut Criterion) {
             });
         }
         bench(&mut group, &format!("read/{name}/raw"), size, |size, count| {
-            let ((_directory, mut map), mut message) = (mapping(), Message::new(size, 0));
-            append_raw(&mut map, &mut message, size, count);
-            let mut check = Check::new(size);
-            let begin = Instant::now();
-            let mut at = 0;
-            for _ in 0..count {
-                let len = u64::from_le_bytes(std::array::from_fn(|place| map[at + place])) as usize;
-                check.accept(&map[at + 8..at + 8 + len]);
-                at += 8 + len;
-            }
-            begin.elapsed()
+            let (_directory, mut map) = mapping();
+            append_raw(&mut map, size, count);
+            read_raw(&map, size, count)
         });
         bench(&mut group, &format!("read/{name}/journal"), size, |size, count| {
             read_back(&one_writer(false).1, size, count)
@@ -149,10 +173,10 @@ fn grows(criterion: &mut Criterion) {
             group.bench_function(format!("p999/{name}/{pace_name}"), |bencher| {
                 bencher.iter_custom(|iterations| {
                     let (_directory, path) = scratch();
-                    let options = PersistentOptions { crc: false, ..PersistentOptions::default() };
+                    let options = PersistentOptions { crc: false, step: 4 << 20, ..PersistentOptions::default() };
                     let (bus, _) = PersistentBus::open_one_writer(path, options).expect("a journal");
                     let (writer, mut message) = (bus.writer().expect("a writer"), Message::new(size, 0));
-                    let count = if is_measured() { 100_000 } else { 1000 };
+                    let count = if is_measured() { 400_000 } else { 1000 };
                     let mut times = Vec::with_capacity(count);
                     let mut next = Instant::now();
                     for sequence in 0..count as u64 {
@@ -171,6 +195,44 @@ fn grows(criterion: &mut Criterion) {
         }
     }
     group.finish();
+}
+
+/// Ours against the mapping, in turns: the median of the ratios of each round, which a machine with other work spoils
+/// least.
+fn ratios(_: &mut Criterion) {
+    let rounds = if is_measured() { 21 } else { 1 };
+    type Run = fn(usize, u64) -> Duration;
+    let raw_append: Run = |size, count| {
+        let (_directory, mut map) = mapping();
+        append_raw(&mut map, size, count)
+    };
+    let raw_read: Run = |size, count| {
+        let (_directory, mut map) = mapping();
+        append_raw(&mut map, size, count);
+        read_raw(&map, size, count)
+    };
+    let contestants: [(&str, Run, Run); 5] = [
+        ("append, one writer", raw_append, |size, count| append(&one_writer(false).1, size, count)),
+        ("append, many writers", raw_append, |size, count| append(&many_writers(false).1, size, count)),
+        ("append, one writer, CRC", raw_append, |size, count| append(&one_writer(true).1, size, count)),
+        ("append, many writers, CRC", raw_append, |size, count| append(&many_writers(true).1, size, count)),
+        ("read back", raw_read, |size, count| read_back(&one_writer(false).1, size, count)),
+    ];
+    println!("| what | payload | ns per message | raw mapping, ns | ratio |\n| --- | --- | --- | --- | --- |");
+    for (size, name) in [(32, "32 B"), (1024, "1 KiB")] {
+        for (what, raw, ours) in contestants {
+            let count = messages_per_file(size);
+            let mut rows: Vec<[f64; 3]> = (0..rounds)
+                .map(|_| {
+                    let [ours, raw] = [ours, raw].map(|run| run(size, count).as_nanos() as f64 / count as f64);
+                    [ours / raw, ours, raw]
+                })
+                .collect();
+            rows.sort_by(|a, b| a[0].total_cmp(&b[0]));
+            let [ratio, ours, raw] = rows[rows.len() / 2];
+            println!("| {what} | {name} | {ours:.1} | {raw:.1} | {ratio:.2} |");
+        }
+    }
 }
 
 /// Opening a journal that was written by a process that has died.
@@ -211,5 +273,5 @@ fn is_measured() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }
 
-criterion_group!(benches, persistent, grows, recover);
+criterion_group!(benches, ratios, persistent, grows, recover);
 criterion_main!(benches);

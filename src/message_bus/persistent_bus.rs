@@ -467,7 +467,18 @@ struct Findings {
     /// The table to be written, and into which area with which generation.
     table: Option<(usize, Vec<u8>)>,
     recovered: Recovered,
+    /// How many places are to be marked.
+    marks: u64,
     len: u64,
+}
+
+/// How a place is to be marked that readers of the mapping could not step over, or could not see is damaged.
+fn mark_of(stride: &Stride) -> Option<u64> {
+    match stride.kind {
+        walk::Kind::Hole { marked: false } | walk::Kind::Sealed { exact: false } => Some(slot::HOLE),
+        walk::Kind::Damaged { marked: false } => Some(slot::DAMAGED),
+        _ => None,
+    }
 }
 
 impl Opening<'_> {
@@ -484,8 +495,10 @@ impl Opening<'_> {
         let table = self.merged_table(&header)?;
         let mut recovered = Recovered { created: self.created, ..Recovered::default() };
         let mut walk = Walk::new(source, identity, header.retained);
+        let mut marks = 0;
         while let Walked::Stride(stride) = walk.step().map_err(&io)? {
             recovered.add(stride);
+            marks += u64::from(mark_of(&stride).is_some());
         }
         recovered.tail = walk.position();
         recovered.torn = walk.last_byte(recovered.tail).map_err(&io)? - recovered.tail;
@@ -500,7 +513,7 @@ impl Opening<'_> {
             return Err(JournalError::Damaged { path: self.path.to_owned(), recovered: Box::new(recovered) });
         }
         options.check(identity)?;
-        Ok(Findings { header, table, recovered, len })
+        Ok(Findings { header, table, recovered, marks, len })
     }
 
     /// The table to be written, if the one of the options says more than the journal's.
@@ -562,7 +575,7 @@ impl Opening<'_> {
     ) -> Result<(PersistentBus<C, W>, Recovered), JournalError> {
         let io = self.io("get space for it");
         let (capacity, _) = self.region_len(&findings);
-        let Findings { header, table, recovered, len } = findings;
+        let Findings { header, table, recovered, marks, len } = findings;
         let Identity { key, crc, max_payload, .. } = self.identity;
         let strip = Strip::new(region.clone(), key, max_payload as usize, crc);
 
@@ -573,18 +586,16 @@ impl Opening<'_> {
         if ready > whole {
             backing.reserve(whole as usize, ready as usize).map_err(&io)?;
         }
-        let unmarked = |stride: &Stride| match stride.kind {
-            walk::Kind::Hole { marked: false } => Some(slot::HOLE),
-            walk::Kind::Sealed { exact: false } => Some(slot::HOLE),
-            walk::Kind::Damaged { marked: false } => Some(slot::DAMAGED),
-            _ => None,
-        };
         let each = |f: &mut dyn FnMut(&Stride, u64) -> io::Result<()>| {
             // As long as it was when it was inspected: a slot that was cut off does not get its end back as zeros.
             let mut walk = Walk::new(Upto(source, len), &self.identity, header.retained);
-            while let Walked::Stride(stride) = walk.step()? {
-                if let Some(state) = unmarked(&stride) {
+            let mut left = marks;
+            while left > 0
+                && let Walked::Stride(stride) = walk.step()?
+            {
+                if let Some(state) = mark_of(&stride) {
                     f(&stride, state)?;
+                    left -= 1;
                 }
             }
             Ok(())
