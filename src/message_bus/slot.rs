@@ -52,7 +52,9 @@ pub(super) const SEALED: u64 = 0b0101;
 pub(super) const PENDING: u64 = 0b0110;
 pub(super) const FENCED: u64 = 0b1001;
 /// Journals only: nothing was written here, or what was is damaged. The head is the length, as a checked word.
+#[cfg(unix)]
 pub(super) const HOLE: u64 = 0b1010;
+#[cfg(unix)]
 pub(super) const DAMAGED: u64 = 0b1100;
 
 /// How far `position` is ahead of `other`. Positions wrap around the end of u64 like everything that counts.

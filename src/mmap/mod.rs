@@ -41,6 +41,7 @@ mod mapped {
         /// The offset of the last whole word: a bound that is checked with one comparison.
         last_word: usize,
         /// Keeps the mapping alive; all access goes through `base`.
+        #[cfg_attr(not(unix), allow(dead_code, reason = "only file memory asks for it"))]
         mapping: Arc<MmapRaw>,
     }
 
