@@ -108,7 +108,7 @@ fn nobody_claims_past_the_end() {
     explore(2, || {
         let bus = journal(0);
         let writer = bus.writer().unwrap();
-        while 4 * PAGE - bus.tail() >= 2 * SLOT {
+        while 4 * PAGE - bus.tail() >= 3 * SLOT {
             writer.write_bytes(0, 0, &[0; 8]).unwrap();
         }
         let second = bus.writer().unwrap();
