@@ -69,10 +69,15 @@ fn make(path: &Path, options: &PersistentOptions) -> Result<bool, JournalError> 
         .and_then(|()| file.sync_all());
     written.map_err(io)?;
     match fs::hard_link(&draft.0, path) {
-        Ok(()) => Ok(true),
+        // What is synced in a file is of no use when its name is not.
+        Ok(()) => File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(io).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(io(error)),
     }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A file under a name of its own, which is gone when this is.
