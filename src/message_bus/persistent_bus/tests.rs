@@ -573,3 +573,42 @@ fn times_are_right_under_load() {
     }
     assert_eq!(written, 0);
 }
+
+/// A disk that has a page left now and then, but never a whole step.
+#[derive(Debug)]
+struct Scarce;
+
+impl Backing for Scarce {
+    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        if to - from > PAGE { Err(io::ErrorKind::StorageFull.into()) } else { Memory.grow(region, from, to) }
+    }
+
+    fn reserve(&self, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn punch(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn what_little_space_there_is_is_used() {
+    let options = PersistentOptions { step: 64 * PAGE as u64, ..small() };
+    let identity = new_identity(&options).unwrap();
+    let mut image = identity.encode().to_vec();
+    image.resize(4 * PAGE, 0);
+    let made = Opening { path: Path::new("(test)"), identity, options, created: true };
+    let (bus, _): (Bus, _) = made.in_memory(image, Box::new(Scarce)).unwrap();
+    let writer = bus.writer().unwrap();
+    let refused = loop {
+        if let Err(error) = writer.try_write_bytes(2, 7, &[1; 200]) {
+            break error;
+        }
+    };
+    assert_eq!(refused, WriteError::Exhausted { capacity: CAPACITY });
+}
