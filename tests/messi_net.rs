@@ -47,7 +47,7 @@ struct Seen {
     troubles: usize,
 }
 
-/// A server on a thread of its own that answers, until it is asked what it has seen. By then all clients must have gone.
+/// A server on a thread of its own that answers, until it is asked what it has seen. By then all clients must be gone.
 struct Answering {
     address: SocketAddr,
     over: Arc<AtomicBool>,
@@ -146,8 +146,8 @@ fn median(mut times: Vec<Duration>) -> Duration {
 
 // ---------------------------------------------------------------------------------------------------------------- load
 
-/// C11. A thousand clients with a hundred round trips each, while ten thousand garbage connections come and go: no error
-/// for the honest, no descriptor or memory left behind.
+/// C11. A thousand clients with a hundred round trips each, while ten thousand garbage connections come and go: no
+/// error for the honest, no descriptor or memory left behind.
 #[test]
 fn a_thousand_honest_clients_among_garbage() {
     const HONEST: usize = 1000;
@@ -434,7 +434,7 @@ fn whoever_is_not_accepted_is_closed() {
     });
 }
 
-// ---------------------------------------------------------------------------------------------------------- broken links
+// -------------------------------------------------------------------------------------------------------- broken links
 
 /// What goes through it can be made to vanish.
 struct Proxy {
@@ -472,8 +472,8 @@ fn proxy(to: SocketAddr) -> Proxy {
     Proxy { address, black_hole }
 }
 
-/// C3. A link that swallows everything is found dead by both ends: by the client after its second ping at the latest, by
-/// the server three seconds after the last ping that it saw.
+/// C3. A link that swallows everything is found dead by both ends: by the client after its second ping at the latest,
+/// by the server three seconds after the last ping that it saw.
 #[test]
 fn a_dead_link_is_noticed_by_both_ends() {
     let _alone = alone();
