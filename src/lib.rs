@@ -18,6 +18,8 @@ pub mod worker;
 #[cfg(feature = "zero_copy")]
 pub use encoding::zero_copy::{SendInPlace, ZeroCopyMessage};
 pub use message_bus::{CircularBus, CondvarBus};
+#[cfg(unix)]
+pub use message_bus::{Journal, PersistentBus, PersistentOptions};
 pub use messenger::{JoinHandles, Options};
 pub use traits::{
     DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Reader, Sender, Writer,

@@ -7,13 +7,13 @@
 //!                               `end` = the tail                 then `on_stop`
 //! ```
 
-use crate::sync::{AtomicU64, CachePadded, Condvar, Mutex, Ordering, lock};
+use crate::sync::{AtomicU64, CachePadded, Condvar, Mutex, Ordering, lock, unix_nanos};
 use crate::traits::{Clock, Header, MessageBus, ReadError, Reader, Report, SubscribeError, Time, WriterError};
 use std::error::Error;
 use std::fmt;
 use std::io;
-use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 /// What can be chosen about a messenger.
 #[derive(Clone)]
@@ -69,14 +69,14 @@ pub enum OnPanic {
     Isolate,
 }
 
-/// The system's monotonic clock.
+/// The system's monotonic clock. Its origin is that of Unix time, so that what it says means the same in a journal, now
+/// and after a restart.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Time {
-        static ORIGIN: OnceLock<Instant> = OnceLock::new();
-        Time::default() + ORIGIN.get_or_init(Instant::now).elapsed()
+        Time::from_nanos(unix_nanos())
     }
 }
 
@@ -406,7 +406,7 @@ impl<B: MessageBus> Lifecycle<B> {
                 }));
                 end
             }
-            Err(SubscribeError::TooManyReaders { .. }) => self.bus.tail(),
+            Err(_) => self.bus.tail(),
         };
         self.end.store(end, Ordering::Relaxed);
         self.phase.store(DRAINING, Ordering::Release);

@@ -54,10 +54,11 @@ macro_rules! messenger_id_enum {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __message_id {
-    ($message:ty, $id:expr) => {
+    ($message:ty, $id:expr, $layout:expr) => {
         impl $crate::traits::Message for $message {
             type Id = u16;
             const ID: u16 = $id as u16;
+            const LAYOUT: $crate::traits::Layout = $layout;
         }
     };
 }
@@ -67,7 +68,7 @@ macro_rules! __message_id {
 #[macro_export]
 macro_rules! __encoded_message {
     ($message:ty, $id:expr, $($encoding:tt)+) => {
-        $crate::__message_id!($message, $id);
+        $crate::__message_id!($message, $id, $crate::traits::Layout::variable($($encoding)+::NAME));
 
         impl $crate::traits::ExtendedMessage for $message {
             #[inline]
@@ -203,6 +204,11 @@ macro_rules! __messenger_table {
                 pub fn graph() -> $crate::routing::Graph {
                     $crate::routing::Graph::of(__TABLE)
                 }
+
+                /// The routing table as data.
+                pub const fn table() -> &'static $crate::routing::Table {
+                    __TABLE
+                }
             }
 
             impl<B> $crate::__private::Deref for $name<B> {
@@ -234,6 +240,7 @@ macro_rules! __messenger_table {
                         source_id: <$source as $crate::traits::Handler>::ID as u16,
                         message: $crate::__private::stringify!($message),
                         message_id: <$message as $crate::traits::Message>::ID as u16,
+                        layout: <$message as $crate::traits::Message>::LAYOUT,
                         receivers: &[ $( $crate::__private::stringify!($receiver), )+ ],
                     }, )* ],
                 }, )+ ],

@@ -2,7 +2,7 @@
 //!
 //! Runs no thread and knows no bus. Items here that are not about [`Table`] and [`Graph`] are for expansions only.
 
-use crate::traits::{Encoded, Handle, Handler, Header, Message, Report, Router, Time, Writer};
+use crate::traits::{Encoded, Handle, Handler, Header, Layout, Message, Report, Router, Time, Writer};
 use std::borrow::Borrow;
 use std::cell::Cell;
 use std::fmt;
@@ -51,6 +51,8 @@ pub struct TableRoute {
     pub message: &'static str,
     /// The message's id.
     pub message_id: u16,
+    /// How the message becomes bytes.
+    pub layout: Layout,
     /// The names of the receiving handlers.
     pub receivers: &'static [&'static str],
 }
@@ -186,7 +188,7 @@ fn plain(name: &str) -> &str {
 }
 
 /// The type without the paths in it: `Bridge<Tick>` for `bridges::Bridge<messages::Tick>`.
-fn short(type_name: &str) -> String {
+pub(crate) fn short(type_name: &str) -> String {
     // A qualified path, `<A as B>::C`, says something only as a whole.
     if type_name.starts_with('<') {
         return type_name.to_owned();

@@ -31,6 +31,29 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// A thread that works in the background.
+#[cfg(unix)]
+pub(crate) type Thread = std::thread::JoinHandle<()>;
+
+/// Starts a thread that works in the background. One of the system's under loom, too, where no model needs one.
+#[cfg(unix)]
+pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<Thread> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(body)
+}
+
+/// Nanoseconds since 1970 by a clock that never goes back: the system's time when it was asked first, and the monotonic
+/// clock from then on.
+pub(crate) fn unix_nanos() -> u64 {
+    use std::sync::OnceLock;
+    use std::time::{Instant, SystemTime, UNIX_EPOCH};
+    static ORIGIN: OnceLock<(Instant, u64)> = OnceLock::new();
+    let (start, nanos) = *ORIGIN.get_or_init(|| {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        (Instant::now(), u64::try_from(since.as_nanos()).unwrap_or(0))
+    });
+    nanos.saturating_add(start.elapsed().as_nanos() as u64)
+}
+
 /// The two halves of a store-then-load handshake in which one side is hot and the other is about to sleep.
 ///
 /// Each side stores its word and then loads the other's; at least one of the two must see the other's store. That

@@ -22,6 +22,35 @@ pub trait Message {
     type Id: Into<u16>;
     /// What tells this message from every other one in a routing table.
     const ID: Self::Id;
+    /// How it becomes bytes, as far as a journal is to notice when that changes. Provided: nothing is known.
+    const LAYOUT: Layout = Layout::UNKNOWN;
+}
+
+/// How a message becomes bytes, as far as it can be told by a few words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Layout {
+    /// How it is encoded, in a word; empty if nothing is known.
+    pub codec: &'static str,
+    /// The size in bytes, if it is always the same; or 0.
+    pub size: usize,
+    /// The alignment in bytes, if it is read in place; or 0.
+    pub align: usize,
+}
+
+impl Layout {
+    /// Nothing is known.
+    pub const UNKNOWN: Layout = Layout { codec: "", size: 0, align: 0 };
+
+    /// A codec whose messages have any size.
+    pub const fn variable(codec: &'static str) -> Layout {
+        Layout { codec, size: 0, align: 0 }
+    }
+
+    /// The memory of a `T` as it is.
+    pub const fn plain<T>() -> Layout {
+        Layout { codec: "plain memory", size: size_of::<T>(), align: align_of::<T>() }
+    }
 }
 
 /// A message that is encoded into the bus: serde, prost, or written by hand.
@@ -639,6 +668,13 @@ pub trait Reader {
     /// before each wait.
     fn release(&mut self);
 
+    /// Whether what is read now was handled before, and is handled again to bring the handlers to where they were. They
+    /// get no `on_loop` until then.
+    #[inline]
+    fn is_replaying(&self) -> bool {
+        false
+    }
+
     /// Steps over the next message without looking at it.
     ///
     /// # Errors
@@ -677,6 +713,23 @@ pub trait BusWriter: Publish {
 
     /// Records the size of the outbox in bytes for the high-water mark.
     fn record_outbox(&self, bytes: usize);
+
+    /// When the message that this worker's reader is delivering was written, on a bus that records it. It is what
+    /// [`Writer::now`] says meanwhile, so that a message handled again is handled at the same time.
+    #[inline]
+    fn time(&self) -> Option<Time> {
+        None
+    }
+
+    /// Called after each message that the worker has handled.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError::Diverged`]: in a rebuild, not all was sent again that had been sent.
+    #[inline]
+    fn settle(&self) -> Result<(), WriteError> {
+        Ok(())
+    }
 }
 
 /// The counters of a bus at one moment. Positions and lags are in bytes of the bus, slot headers and padding included.
@@ -749,6 +802,12 @@ impl std::ops::Add<Duration> for Time {
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Time;
+
+    /// Whether it is asked for the time of day only, so that a journal under load may ask it once in a millisecond
+    /// rather than for every message. Provided: no.
+    fn is_real(&self) -> bool {
+        false
+    }
 }
 
 // ------------------------------------------------------------------------------------------------------------ errors
@@ -780,6 +839,69 @@ pub enum WriteError {
         /// The limit in bytes.
         limit: usize,
     },
+    /// There is no space on the disk. Nothing was written; writing goes on when there is space again.
+    NoSpace,
+    /// The journal has reached the end of its reservation. Open it again with a larger capacity.
+    Exhausted {
+        /// The reservation in bytes.
+        capacity: u64,
+    },
+    /// The disk failed. Whether the message survives a power failure is not known; open the journal again.
+    Storage {
+        /// What kind of failure.
+        kind: std::io::ErrorKind,
+    },
+    /// In a rebuild: the handler no longer sends what it sent.
+    Diverged(Box<Divergence>),
+}
+
+/// The first difference between what a handler sent when it was handed a message and what it sends now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    /// Where the message stands that it was handed.
+    pub position: u64,
+    /// The id of the handler.
+    pub source: u16,
+    /// The handler's type, as spelled in the table.
+    pub handler: String,
+    /// What it had sent; `None` if it sends more now.
+    pub expected: Option<Sent>,
+    /// What it sends now; `None` if that is less.
+    pub actual: Option<Sent>,
+}
+
+/// A message as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The id of the message.
+    pub message: u16,
+    /// Its payload.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// So much of a payload is shown.
+        const SHOWN: usize = 64;
+        write!(f, "message {} [", self.message)?;
+        for byte in self.bytes.iter().take(SHOWN) {
+            write!(f, "{byte:02x}")?;
+        }
+        write!(f, "{}]", if self.bytes.len() > SHOWN { ".." } else { "" })
+    }
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Divergence { position, source, handler, expected, actual } = self;
+        write!(f, "handler {handler} (source {source}) does not repeat what it sent on the message at {position}: ")?;
+        match (expected, actual) {
+            (Some(expected), Some(actual)) => write!(f, "it sent {expected}, now it sends {actual}"),
+            (Some(expected), None) => write!(f, "it sent {expected}, now it sends nothing more"),
+            (None, Some(actual)) => write!(f, "it sent nothing more, now it sends {actual}"),
+            (None, None) => f.write_str("nothing is known of what"),
+        }
+    }
 }
 
 impl fmt::Display for WriteError {
@@ -796,6 +918,12 @@ impl fmt::Display for WriteError {
             WriteError::OutboxFull { limit } => {
                 write!(f, "the worker's outbox is full ({limit} bytes): its handlers send more than they receive")
             }
+            WriteError::NoSpace => f.write_str("no space on the disk"),
+            WriteError::Exhausted { capacity } => {
+                write!(f, "the journal's {capacity} bytes are used up: open it again with a larger capacity")
+            }
+            WriteError::Storage { kind } => write!(f, "the disk failed: {kind}"),
+            WriteError::Diverged(divergence) => divergence.fmt(f),
         }
     }
 }
@@ -887,12 +1015,48 @@ pub enum SubscribeError {
         /// How many readers a bus has room for.
         max: usize,
     },
+    /// What stands at this position is not retained any more. Start at the oldest.
+    NotRetained {
+        /// The position that was asked for.
+        asked: u64,
+        /// The oldest that there is.
+        oldest: u64,
+    },
+    /// No slot begins at this position.
+    NoSuchPosition {
+        /// The position that was asked for.
+        asked: u64,
+    },
+    /// A cursor's name has at most 40 bytes, is not empty, and belongs to one reader at a time.
+    CursorName,
+    /// The journal has no place for another named cursor. Remove one.
+    TooManyCursors {
+        /// How many there are.
+        max: usize,
+    },
+    /// The named cursor is damaged. Remove it, and start at a position that you know.
+    CursorDamaged,
+    /// A rebuild must know who sends: give the journal the routing table, name the reader like a worker, and have each
+    /// of that worker's handlers in no other worker.
+    NoSources,
 }
 
 impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SubscribeError::TooManyReaders { max } => write!(f, "all {max} places for readers are taken"),
+            SubscribeError::NotRetained { asked, oldest } => {
+                write!(f, "position {asked} is not retained any more, the oldest is {oldest}")
+            }
+            SubscribeError::NoSuchPosition { asked } => write!(f, "no slot begins at position {asked}"),
+            SubscribeError::CursorName => {
+                f.write_str("a cursor's name has 1 to 40 bytes and belongs to one reader at a time")
+            }
+            SubscribeError::TooManyCursors { max } => write!(f, "all {max} places for named cursors are taken"),
+            SubscribeError::CursorDamaged => f.write_str("the named cursor is damaged; remove it"),
+            SubscribeError::NoSources => f.write_str(
+                "a rebuild needs the routing table, a worker's name, and handlers that are in no other worker",
+            ),
         }
     }
 }

@@ -164,7 +164,10 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             let read = reader.try_read(|header, payload| handlers.route(header, payload, writer, at));
             self.handling = false;
             match read {
-                Ok(()) => handled += 1,
+                Ok(()) => {
+                    handled += 1;
+                    self.writer.settle();
+                }
                 Err(ReadError::Lagged(_)) => continue,
                 Err(ReadError::Empty | ReadError::Closed) => {
                     worked |= std::mem::replace(&mut self.let_go, reader.position()) != reader.position();
@@ -180,7 +183,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         }
 
         // What a handler does in `on_loop` comes after the end, or after what is in the outbox.
-        let may_loop = !self.writer.outbox.is_pending() && end.is_none();
+        let may_loop = !self.writer.outbox.is_pending() && end.is_none() && !reader.is_replaying();
         worked |= handled != 0;
         if may_loop && (due || !worked || self.poller.is_some()) {
             handlers.visit(&mut OnLoop(&self.writer), &self.writer.at);
@@ -401,6 +404,22 @@ impl<B: MessageBus> WorkerWriter<B> {
         Ok(())
     }
 
+    /// After each message: whether a rebuild has gone as it should.
+    #[inline]
+    fn settle(&self) {
+        if let Some(Err(error)) = self.writer.as_ref().map(BusWriter::settle) {
+            self.diverged(error);
+        }
+    }
+
+    /// A handler no longer does what it did: the worker ends.
+    #[cold]
+    fn diverged(&self, error: WriteError) {
+        if !self.failed.replace(true) {
+            self.lifecycle.failed(self.name, Cause::Failed { handler: self.at.get(), error: error.into() });
+        }
+    }
+
     fn is_slowest(&self) -> bool {
         self.writer.as_ref().is_none_or(BusWriter::is_slowest)
     }
@@ -418,8 +437,10 @@ impl<B: MessageBus> Publish for WorkerWriter<B> {
             Some(_) if self.outbox.is_pending() => Err(WriteError::Full),
             Some(writer) => {
                 let put = writer.try_put(source, message, payload);
-                if put == Err(WriteError::Full) {
-                    self.refused.set(Some(payload.size()));
+                match &put {
+                    Err(WriteError::Full) => self.refused.set(Some(payload.size())),
+                    Err(error @ WriteError::Diverged(_)) => self.diverged(error.clone()),
+                    _ => {}
                 }
                 put
             }
@@ -435,6 +456,10 @@ impl<B: MessageBus> Publish for WorkerWriter<B> {
         if !self.outbox.is_pending() {
             match writer.try_put(source, message, payload) {
                 Err(WriteError::Full) => {}
+                Err(error @ WriteError::Diverged(_)) => {
+                    self.diverged(error.clone());
+                    return Err(error);
+                }
                 done => return done,
             }
         }
@@ -444,7 +469,7 @@ impl<B: MessageBus> Publish for WorkerWriter<B> {
 
 impl<B: MessageBus> Writer for WorkerWriter<B> {
     fn now(&self) -> Time {
-        self.lifecycle.now()
+        self.writer.as_ref().and_then(BusWriter::time).unwrap_or_else(|| self.lifecycle.now())
     }
 
     fn stop(&self) {

@@ -76,6 +76,30 @@ fn backpressure() {
     assert!((4096..=8192).contains(&lag), "{lag}");
 }
 
+#[test]
+#[cfg(all(unix, feature = "serde"))]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn persistent_replay() {
+    let expected = "\
+first process: recovered: 0 messages
+first process: total 1
+first process: total 2
+first process: total 3
+first process: total 4
+first process: total 5
+first process: killed
+recovered: 10 messages
+total 6
+total 7
+total 8
+a counter that counts double:
+recovered: 16 messages
+worker Bank: handler counter failed: handler Counter (source 2) does not repeat what it sent on the message at 69632: \
+it sent message 2 [01], now it sends message 2 [02]
+";
+    assert_eq!(output_of("persistent_replay"), expected);
+}
+
 /// Two guests talk; what each of them prints is in order, apart from who came first.
 #[test]
 #[cfg(feature = "messi")]

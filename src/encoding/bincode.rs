@@ -26,6 +26,9 @@ fn format(limit: usize) -> impl Options {
     ::bincode::DefaultOptions::new().with_fixint_encoding().with_limit(limit as u64)
 }
 
+/// The name of this encoding, as a journal keeps it.
+pub const NAME: &str = "bincode";
+
 /// The encoded size of `message` in bytes; 0 if it cannot be encoded, which [`encode`] then reports.
 pub fn size<M: Serialize>(message: &M) -> usize {
     ::bincode::serialized_size(message).ok().and_then(|size| usize::try_from(size).ok()).unwrap_or(0)

@@ -18,6 +18,9 @@ macro_rules! serde_message {
     };
 }
 
+/// The name of this encoding, as a journal keeps it.
+pub const NAME: &str = "postcard";
+
 /// The encoded size of `message` in bytes; 0 if it cannot be encoded, which [`encode`] then reports.
 pub fn size<M: Serialize>(message: &M) -> usize {
     ::postcard::experimental::serialized_size(message).unwrap_or(0)

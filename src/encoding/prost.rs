@@ -20,6 +20,9 @@ macro_rules! prost_message {
     };
 }
 
+/// The name of this encoding, as a journal keeps it.
+pub const NAME: &str = "prost";
+
 /// The encoded size of `message` in bytes.
 pub fn size<M: Message>(message: &M) -> usize {
     message.encoded_len()

@@ -53,7 +53,7 @@ pub const fn is_aligned_to_eight<T>() -> bool {
 #[macro_export]
 macro_rules! zero_copy_message {
     ($message:ty, $id:expr $(,)?) => {
-        $crate::__message_id!($message, $id);
+        $crate::__message_id!($message, $id, $crate::traits::Layout::plain::<$message>());
         $crate::zero_copy_message!($message);
     };
     ($message:ty) => {

@@ -5,7 +5,8 @@ use super::control::WRITERS;
 use super::gate::{CLOSED, Gate, Kind};
 use super::ring_reader::RingReader;
 use super::ring_writer::RingWriter;
-use super::slot::{Ring, SLOT_ALIGN};
+use super::slot::{Ring, SLOT_ALIGN, Slots};
+use super::store::Store;
 use super::wait::{Adaptive, WaitStrategy, Waiters};
 use crate::mmap::Region;
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
@@ -105,10 +106,18 @@ impl std::error::Error for BusError {
     }
 }
 
-/// What all handles of one ring share in this process.
+/// A number that no author of a payload knows.
+pub(super) fn random_key() -> u64 {
+    // The standard library's hasher is keyed from the system's random source.
+    RandomState::new().build_hasher().finish()
+}
+
+/// What all handles of one bus share in this process.
 #[derive(Debug)]
-pub(super) struct Shared {
-    pub(super) ring: Ring,
+pub struct Shared<S: Store = Ring> {
+    /// Ends first: it works on the store.
+    pub(super) _keeper: S::Keeper,
+    pub(super) store: S,
     pub(super) silent_after: Duration,
     /// How often [`MessageBus::wake`] was called.
     pub(super) wakes: CachePadded<AtomicU64>,
@@ -154,10 +163,10 @@ impl<C: Claim, W: WaitStrategy> CircularBus<C, W> {
         }
         let capacity = capacity as u64;
         let region = Region::anonymous(Ring::region_len(capacity) as usize).map_err(BusError::Map)?;
-        // The standard library's hasher is keyed from the system's random source.
-        let key = RandomState::new().build_hasher().finish();
+        let key = random_key();
         Ok(Self::on(Shared {
-            ring: Ring::new(region, capacity, start, key),
+            _keeper: (),
+            store: Ring::new(region, capacity, start, key),
             silent_after,
             wakes: CachePadded::new(AtomicU64::new(0)),
             waiters: CachePadded::new(Waiters::new()),
@@ -188,7 +197,7 @@ impl<C, W> Clone for CircularBus<C, W> {
 
 impl<C, W> fmt::Debug for CircularBus<C, W> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ring = &self.shared.ring;
+        let ring = &self.shared.store;
         f.debug_struct("CircularBus").field("capacity", &ring.capacity()).finish_non_exhaustive()
     }
 }
@@ -200,11 +209,11 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
     const MANY_WRITERS: bool = <C as super::claim::sealed::Claim>::MANY;
 
     fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
-        RingReader::new(&self.shared, Kind::Gating, name)
+        RingReader::new(&self.shared, Kind::Gating, name, |_, tail| Ok(tail))
     }
 
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
-        RingReader::new(&self.shared, Kind::Evictable, name)
+        RingReader::new(&self.shared, Kind::Evictable, name, |_, tail| Ok(tail))
     }
 
     fn writer(&self) -> Result<Self::Writer, WriterError> {
@@ -216,14 +225,11 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
     }
 
     fn close(&self) {
-        self.shared.control().flags().fetch_or(CLOSED, Ordering::AcqRel);
-        self.wake();
+        self.shared.close();
     }
 
     fn wake(&self) {
-        self.shared.wakes.fetch_add(1, Ordering::AcqRel);
-        self.shared.notify_message();
-        self.shared.notify_room();
+        self.shared.wake();
     }
 
     fn tail(&self) -> u64 {
@@ -231,27 +237,44 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
     }
 
     fn max_payload(&self) -> usize {
-        self.shared.ring.max_payload()
+        self.shared.store.max_payload()
     }
 
     fn stats(&self) -> Stats {
-        let control = self.shared.control();
-        self.shared.gate().stats((0..WRITERS).map(|index| {
-            let entry = control.writer(index);
-            [entry.messages(), entry.bytes(), entry.full(), entry.sealed()].map(|word| word.load(Ordering::Relaxed))
-        }))
+        self.shared.stats()
     }
 }
 
-impl Shared {
+impl<S: Store> Shared<S> {
     #[inline(always)]
     pub(super) fn control(&self) -> super::control::Control<'_> {
-        self.ring.control()
+        self.store.control()
     }
 
     #[inline(always)]
-    pub(super) fn gate(&self) -> Gate<'_> {
-        Gate::new(&self.ring)
+    pub(super) fn gate(&self) -> Gate<'_, S> {
+        Gate::new(&self.store)
+    }
+
+    /// Ends the time of writers from outside.
+    pub(super) fn close(&self) {
+        self.control().flags().fetch_or(CLOSED, Ordering::AcqRel);
+        self.wake();
+    }
+
+    /// Ends every wait once.
+    pub(super) fn wake(&self) {
+        self.wakes.fetch_add(1, Ordering::AcqRel);
+        self.notify_message();
+        self.notify_room();
+    }
+
+    pub(super) fn stats(&self) -> Stats {
+        let control = self.control();
+        self.gate().stats((0..WRITERS).map(|index| {
+            let entry = control.writer(index);
+            [entry.messages(), entry.bytes(), entry.full(), entry.sealed()].map(|word| word.load(Ordering::Relaxed))
+        }))
     }
 
     #[inline(always)]

@@ -5,7 +5,8 @@
 //! it runs out.
 
 use super::gate::Gate;
-use super::slot::{Ring, SLOT_ALIGN, SLOT_HEADER, ahead};
+use super::slot::{Ring, SLOT_ALIGN, SLOT_HEADER, Slots, ahead};
+use super::store::Store;
 use crate::sync::Ordering;
 use std::cell::Cell;
 
@@ -16,7 +17,7 @@ const RESERVE: u64 = 16;
 
 /// From where a writer writes: decides how far it may fill the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
+pub enum Role {
     /// From outside. While workers write to the bus it stops at three quarters of the capacity: a worker can read
     /// itself out of a full ring, an outsider can only wait.
     Outside,
@@ -40,18 +41,15 @@ pub trait Claim: sealed::Claim {}
 impl<C: sealed::Claim> Claim for C {}
 
 pub(super) mod sealed {
-    use super::{Ring, Role};
+    use super::{Role, Store};
 
     pub trait Claim: std::fmt::Debug + Send + 'static {
         const MANY: bool;
-        #[allow(private_interfaces)]
-        fn new(ring: &Ring, writer: usize) -> Self;
+        fn new<S: Store>(store: &S, writer: usize) -> Self;
         /// Claims `len` bytes and returns their position, or `None` when there is no room.
-        #[allow(private_interfaces)]
-        fn claim(&self, ring: &Ring, len: u64, role: Role) -> Option<u64>;
+        fn claim<S: Store>(&self, store: &S, len: u64, role: Role) -> Option<u64>;
         /// Whether [`claim`](Self::claim) would find room now.
-        #[allow(private_interfaces)]
-        fn has_room(&self, ring: &Ring, len: u64, role: Role) -> bool;
+        fn has_room<S: Store>(&self, store: &S, len: u64, role: Role) -> bool;
     }
 }
 
@@ -72,18 +70,16 @@ pub struct ManyWriters {
 impl sealed::Claim for ManyWriters {
     const MANY: bool = true;
 
-    #[allow(private_interfaces)]
-    fn new(ring: &Ring, writer: usize) -> Self {
+    fn new<S: Store>(ring: &S, writer: usize) -> Self {
         let allowed = (writer as u64) < FETCH_ADD_WRITERS;
-        let fetch_add_max = if allowed { reserve(ring) / FETCH_ADD_WRITERS } else { 0 };
+        let fetch_add_max = if allowed { ring.reserve() / FETCH_ADD_WRITERS } else { 0 };
         // A limit at the tail is no room at all: the first claim asks the gate. 0 would be ahead of half of all tails.
         let tail = ring.control().tail().load(Ordering::Acquire); // SYNC POINT claim.tail
         ManyWriters { seen: Cell::new(tail), limit: Cell::new(tail), fetch_add_max }
     }
 
     #[inline(always)]
-    #[allow(private_interfaces)]
-    fn claim(&self, ring: &Ring, len: u64, role: Role) -> Option<u64> {
+    fn claim<S: Store>(&self, ring: &S, len: u64, role: Role) -> Option<u64> {
         if len <= self.fetch_add_max && ahead(self.limit.get(), self.seen.get()) >= len as i64 {
             prefetch(ring, self.seen.get().wrapping_add(Self::PREFETCH), self.limit.get());
             return Some(self.fetch_add(ring, len));
@@ -91,8 +87,7 @@ impl sealed::Claim for ManyWriters {
         self.claim_near_limit(ring, len, role)
     }
 
-    #[allow(private_interfaces)]
-    fn has_room(&self, ring: &Ring, len: u64, role: Role) -> bool {
+    fn has_room<S: Store>(&self, ring: &S, len: u64, role: Role) -> bool {
         let seen = ring.control().tail().load(Ordering::Acquire); // SYNC POINT claim.tail
         self.reaches(ring, seen, len, role)
     }
@@ -103,28 +98,29 @@ impl ManyWriters {
     const PREFETCH: u64 = 512;
 
     #[inline(always)]
-    fn fetch_add(&self, ring: &Ring, len: u64) -> u64 {
+    fn fetch_add<S: Store>(&self, ring: &S, len: u64) -> u64 {
         // AcqRel: whoever moved the tail beyond this writer's own limit had seen a newer gate, and hands on the
         // releases it stands for.
         let position = ring.control().tail().fetch_add(len, Ordering::AcqRel); // SYNC POINT claim.tail
         let end = position.wrapping_add(len);
         self.seen.set(end);
-        debug_assert!(ahead(end, Gate::new(ring).position()) <= ring.capacity() as i64, "overshot the reserve");
+        debug_assert!(ring.may_end_at(end), "overshot the reserve");
         position
     }
 
     /// Whether the limit, renewed if need be, leaves `len` bytes after `seen`.
-    fn reaches(&self, ring: &Ring, seen: u64, len: u64, role: Role) -> bool {
+    fn reaches<S: Store>(&self, ring: &S, seen: u64, len: u64, role: Role) -> bool {
         if ahead(self.limit.get(), seen) < len as i64 {
-            let span = role.span(ring) - reserve(ring);
-            self.limit.set(limit(ring, seen.wrapping_add(len), span));
+            let reserve = ring.reserve();
+            let end = seen.wrapping_add(len).wrapping_add(reserve);
+            self.limit.set(ring.limit(end, role).wrapping_sub(reserve));
         }
         ahead(self.limit.get(), seen) >= len as i64
     }
 
     #[cold]
     #[inline(never)]
-    fn claim_near_limit(&self, ring: &Ring, len: u64, role: Role) -> Option<u64> {
+    fn claim_near_limit<S: Store>(&self, ring: &S, len: u64, role: Role) -> Option<u64> {
         let tail = ring.control().tail();
         let mut seen = tail.load(Ordering::Acquire); // SYNC POINT claim.tail
         loop {
@@ -164,15 +160,13 @@ impl OneWriter {
 impl sealed::Claim for OneWriter {
     const MANY: bool = false;
 
-    #[allow(private_interfaces)]
-    fn new(ring: &Ring, _writer: usize) -> Self {
+    fn new<S: Store>(ring: &S, _writer: usize) -> Self {
         let tail = ring.control().tail().load(Ordering::Acquire); // SYNC POINT claim.tail
         OneWriter { tail: Cell::new(tail), limit: Cell::new(tail) }
     }
 
     #[inline(always)]
-    #[allow(private_interfaces)]
-    fn claim(&self, ring: &Ring, len: u64, role: Role) -> Option<u64> {
+    fn claim<S: Store>(&self, ring: &S, len: u64, role: Role) -> Option<u64> {
         if !self.has_room(ring, len, role) {
             return None;
         }
@@ -185,11 +179,10 @@ impl sealed::Claim for OneWriter {
     }
 
     #[inline(always)]
-    #[allow(private_interfaces)]
-    fn has_room(&self, ring: &Ring, len: u64, role: Role) -> bool {
+    fn has_room<S: Store>(&self, ring: &S, len: u64, role: Role) -> bool {
         let end = self.tail.get().wrapping_add(len);
         if ahead(self.limit.get(), end) < 0 {
-            self.limit.set(limit(ring, end, role.span(ring)));
+            self.limit.set(ring.limit(end, role));
         }
         ahead(self.limit.get(), end) >= 0
     }
@@ -197,16 +190,17 @@ impl sealed::Claim for OneWriter {
 
 /// Fetches what a writer will fill soon, but nothing at or past its limit: a reader may still be reading there.
 #[inline(always)]
-fn prefetch(ring: &Ring, soon: u64, limit: u64) {
+fn prefetch<S: Store>(ring: &S, soon: u64, limit: u64) {
     if ahead(limit, soon) > 0 {
-        ring.prefetch(soon);
+        ring.slots().prefetch(soon);
     }
 }
 
-/// How far a writer may claim that wants to reach `end` and may fill `span` bytes.
+/// How far a writer may claim on a ring that wants to reach `end`.
 #[cold]
 #[inline(never)]
-fn limit(ring: &Ring, end: u64, span: u64) -> u64 {
+pub(super) fn ring_limit(ring: &Ring, end: u64, role: Role) -> u64 {
+    let span = role.span(ring);
     let gate = Gate::new(ring);
     let target = end.wrapping_sub(span);
     let known = gate.position();
@@ -216,8 +210,8 @@ fn limit(ring: &Ring, end: u64, span: u64) -> u64 {
     position.wrapping_add(span)
 }
 
-/// The bytes no limit ever reaches: none on a ring so small that fetch-and-add would not pay.
-fn reserve(ring: &Ring) -> u64 {
+/// The bytes no limit on a ring ever reaches: none on a ring so small that fetch-and-add would not pay.
+pub(super) fn ring_reserve(ring: &Ring) -> u64 {
     let reserve = ring.capacity() / RESERVE;
     if reserve / FETCH_ADD_WRITERS < SLOT_HEADER + SLOT_ALIGN { 0 } else { reserve }
 }

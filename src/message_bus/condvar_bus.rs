@@ -3,7 +3,7 @@
 use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
-    BusWriter, Header, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Stats, SubscribeError,
+    BusWriter, Header, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Stats, SubscribeError, Time,
     WriteError, WriterError,
 };
 use std::time::Duration;
@@ -179,6 +179,11 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
     }
 
     #[inline]
+    fn is_replaying(&self) -> bool {
+        self.reader.is_replaying()
+    }
+
+    #[inline]
     fn position(&self) -> u64 {
         self.reader.position()
     }
@@ -264,6 +269,16 @@ impl<B: MessageBus> BusWriter for CondvarWriter<B> {
 
     fn record_outbox(&self, bytes: usize) {
         self.writer.record_outbox(bytes);
+    }
+
+    #[inline]
+    fn time(&self) -> Option<Time> {
+        self.writer.time()
+    }
+
+    #[inline]
+    fn settle(&self) -> Result<(), WriteError> {
+        self.writer.settle()
     }
 }
 

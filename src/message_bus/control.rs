@@ -1,6 +1,6 @@
 //! The control block, drawn once: the words at the front of the mapping that everybody shares.
 //!
-//! Knows where each word is and nothing of what it means; no ordering is chosen here. Position independent, so that
+//! Knows where each word is and nothing of what it means. Position independent, so that
 //! the same block serves anonymous memory and memory shared by name. Words that one side writes and another reads
 //! stand on cache lines of their own (two lines of 64 bytes, because neighbours are fetched in pairs).
 //!
@@ -13,12 +13,13 @@
 //! lock       lock | readers in use, a bit each | unread until | next ticket | worker count | the one writer
 //! fenced     position of a claim sealed over its owner's head, or 0   (x FENCED)
 //! readers    cursor                                      one line, written once per batch by its reader
-//!            evictable | lost | ticket | outbox high water | name (4 words)   one line          (x READERS)
+//!            evictable | lost | ticket | outbox high water | handling | saved | replaying | name (4 words)   one line
+//!                                                                                                     (x READERS)
 //! writers    state | messages | bytes | full | sealed    one line, written by its writer only  (x WRITERS)
 //! ```
 
 use crate::mmap::Region;
-use crate::sync::AtomicU64;
+use crate::sync::{AtomicU64, Ordering};
 
 const WORD: usize = 8;
 const LINE: usize = if cfg!(rust_messenger_loom) { WORD } else { 128 };
@@ -40,7 +41,7 @@ const LOCK: usize = line_after(ATTENTION + 3 * WORD);
 const FENCES: usize = line_after(LOCK + 6 * WORD);
 const READER_TABLE: usize = line_after(FENCES + FENCED * WORD);
 const READER_COLD: usize = line_after(WORD);
-const READER_SIZE: usize = READER_COLD + line_after((4 + NAME) * WORD);
+const READER_SIZE: usize = READER_COLD + line_after((7 + NAME) * WORD);
 const WRITER_TABLE: usize = READER_TABLE + READERS * READER_SIZE;
 const WRITER_SIZE: usize = line_after(5 * WORD);
 
@@ -69,6 +70,17 @@ macro_rules! words {
 }
 
 impl<'a> Control<'a> {
+    /// Writes the block of a bus whose first message will stand at `start`.
+    pub(super) fn begin(self, capacity: u64, start: u64, key: u64) {
+        self.version().store(VERSION, Ordering::Relaxed);
+        self.capacity().store(capacity, Ordering::Relaxed);
+        self.key().store(key, Ordering::Relaxed);
+        self.tail().store(start, Ordering::Relaxed);
+        self.gate().store(start, Ordering::Relaxed);
+        self.unread_until().store(start, Ordering::Relaxed);
+        self.magic().store(MAGIC, Ordering::Release);
+    }
+
     words! {
         /// [`MAGIC`].
         magic = IDENTITY;
@@ -155,6 +167,12 @@ entry! {
         ticket = READER_COLD + 2 * WORD;
         /// The most bytes its worker's outbox ever held.
         outbox_high_water = READER_COLD + 3 * WORD;
+        /// In a journal: the position of the message that is being delivered, or 0.
+        handling = READER_COLD + 4 * WORD;
+        /// In a journal: where its named cursor is in the file, or 0.
+        saved = READER_COLD + 5 * WORD;
+        /// In a journal: where the history ends that is handled again, or 0.
+        replaying = READER_COLD + 6 * WORD;
     }
 }
 
@@ -162,7 +180,7 @@ impl<'a> ReaderEntry<'a> {
     /// Eight bytes of the name.
     pub(super) fn name(self, index: usize) -> &'a AtomicU64 {
         debug_assert!(index < NAME);
-        self.region.word(self.base + READER_COLD + (4 + index) * WORD)
+        self.region.word(self.base + READER_COLD + (7 + index) * WORD)
     }
 }
 

@@ -13,7 +13,8 @@
 //! * **Law 5.** A claim sealed over its owner's head keeps its bytes until the owner has seen it.
 
 use super::control::{Control, FENCED, NAME, READERS, ReaderEntry};
-use super::slot::{Ring, Seen, ahead, slot_len};
+use super::slot::{Ring, Seen, Slots, ahead};
+use super::store::Store;
 use crate::sync::{Ordering, spin_loop, yield_now};
 use crate::traits::{ReaderStats, Stats, SubscribeError};
 
@@ -43,11 +44,19 @@ pub(super) enum Pin {
     Moved(u64),
 }
 
-/// The gate of one ring.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Gate<'a> {
-    ring: &'a Ring,
+/// The gate of one bus.
+#[derive(Debug)]
+pub(super) struct Gate<'a, S = Ring> {
+    store: &'a S,
 }
+
+impl<S> Clone for Gate<'_, S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S> Copy for Gate<'_, S> {}
 
 /// The gate lock, held.
 struct Locked<'a>(Control<'a>);
@@ -58,10 +67,10 @@ impl Drop for Locked<'_> {
     }
 }
 
-impl<'a> Gate<'a> {
+impl<'a, S: Store> Gate<'a, S> {
     #[inline(always)]
-    pub(super) fn new(ring: &'a Ring) -> Gate<'a> {
-        Gate { ring }
+    pub(super) fn new(store: &'a S) -> Gate<'a, S> {
+        Gate { store }
     }
 
     /// Everything before it may be overwritten. Acquire: with the position come the releases it stands for.
@@ -78,7 +87,7 @@ impl<'a> Gate<'a> {
         let control = self.control();
         let gate = control.gate().load(Ordering::Relaxed);
         // Moving evictable readers one message at a time would make every claim come here.
-        let wanted = target.wrapping_add(self.ring.capacity() / 8);
+        let wanted = target.wrapping_add(self.store.capacity() / 8);
         let limit = match self.gating_minimum() {
             None => self.finished_from(gate, wanted),
             // A reader that came by a slot has found it finished. One that joined behind an unfinished claim has not.
@@ -103,8 +112,43 @@ impl<'a> Gate<'a> {
         moved
     }
 
-    /// Adds a reader at the tail.
-    pub(super) fn join(self, kind: Kind, name: &str) -> Result<(usize, u64), SubscribeError> {
+    /// Moves the gate of a journal to the first slot for which `is_wanted` holds, but not past what readers that gate
+    /// still need, and evictable readers along with it. Returns where it stands then.
+    #[cfg(unix)]
+    pub(super) fn retain(self, is_wanted: impl Fn(u64) -> bool) -> u64 {
+        let _locked = self.lock();
+        let control = self.control();
+        let gate = control.gate().load(Ordering::Relaxed);
+        let tail = control.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
+        let end = self.gating_minimum().map_or(tail, |minimum| earlier(minimum, tail));
+        let limit = self.behind_fences(self.finished_until(gate, |position| position >= end || is_wanted(position)));
+        let mut moved = limit;
+        for entry in self.readers().filter(|entry| is_evictable(*entry)) {
+            if ahead(limit, cursor_of(entry)) > 0 {
+                self.evict(entry, limit, limit);
+            }
+            moved = earlier(moved, cursor_of(entry));
+        }
+        let moved = later(gate, moved);
+        control.gate().store(moved, Ordering::Release); // SYNC POINT gate.move
+        moved
+    }
+
+    /// The first slot of a journal at or after `from` that is not finished, looking no further than `end`.
+    #[cfg(unix)]
+    pub(super) fn finished_before(self, from: u64, end: u64) -> u64 {
+        let _locked = self.lock();
+        let from = later(from, self.control().gate().load(Ordering::Relaxed));
+        self.finished_until(from, |position| position >= end)
+    }
+
+    /// Adds a reader where `start` says, knowing gate and tail.
+    pub(super) fn join(
+        self,
+        kind: Kind,
+        name: &str,
+        start: impl FnOnce(u64, u64) -> Result<u64, SubscribeError>,
+    ) -> Result<(usize, u64), SubscribeError> {
         let _locked = self.lock();
         let control = self.control();
         let occupied = control.occupied().load(Ordering::Relaxed);
@@ -113,8 +157,12 @@ impl<'a> Gate<'a> {
         let entry = control.reader(index);
         // Acquire: with the tail comes the gate that its claims relied on.
         let tail = control.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
+        let position = start(control.gate().load(Ordering::Relaxed), tail)?;
         control.unread_until().store(tail, Ordering::Relaxed);
-        entry.cursor().store(tail, Ordering::Relaxed);
+        entry.cursor().store(position, Ordering::Relaxed);
+        entry.handling().store(0, Ordering::Relaxed);
+        entry.saved().store(0, Ordering::Relaxed);
+        entry.replaying().store(0, Ordering::Relaxed);
         entry.lost().store(0, Ordering::Relaxed);
         entry.outbox_high_water().store(0, Ordering::Relaxed);
         let mut bytes = name.as_bytes().iter().copied().take(NAME * 8 - 1);
@@ -124,7 +172,7 @@ impl<'a> Gate<'a> {
         }
         entry.evictable().store(u64::from(kind == Kind::Evictable), Ordering::Relaxed);
         control.occupied().store(occupied | 1 << index, Ordering::Release); // SYNC POINT gate.join
-        Ok((index, tail))
+        Ok((index, position))
     }
 
     /// Removes a reader, and its worker's ticket.
@@ -199,10 +247,10 @@ impl<'a> Gate<'a> {
         }
         let (mut position, mut lost) = (from, 0);
         while ahead(wanted, position) > 0 && ahead(limit, position) > 0 {
-            match self.ring.observe(position) {
+            match self.store.slots().observe(position) {
                 Seen::Message(header) => {
                     lost += 1;
-                    position = position.wrapping_add(slot_len(header.size as usize));
+                    position = position.wrapping_add(self.store.slots().slot_len(header.size as usize));
                 }
                 Seen::Sealed { len, .. } => position = position.wrapping_add(len),
                 Seen::Open { .. } => break,
@@ -225,7 +273,7 @@ impl<'a> Gate<'a> {
         let Some(word) = free else { return false };
         // Known to the gate before any reader can pass it (law 5). The low bit keeps position 0 from meaning "free".
         word.store(position | 1, Ordering::Relaxed);
-        let fenced = self.ring.fence(position);
+        let fenced = self.store.slots().fence(position);
         if !fenced {
             word.store(0, Ordering::Relaxed);
         }
@@ -315,7 +363,7 @@ impl<'a> Gate<'a> {
     // -------------------------------------------------------------------------------------------------------- private
 
     fn control(self) -> Control<'a> {
-        self.ring.control()
+        self.store.control()
     }
 
     /// The entries in use.
@@ -342,10 +390,16 @@ impl<'a> Gate<'a> {
     /// Precondition: the lock is held and no gating reader exists (law 3).
     fn finished_from(self, from: u64, wanted: u64) -> u64 {
         let tail = self.control().tail().load(Ordering::Acquire); // SYNC POINT claim.tail
+        self.finished_until(from, |position| ahead(wanted, position) <= 0 || ahead(tail, position) <= 0)
+    }
+
+    /// The first slot at or after `from` that is not finished, or for which `is_end` holds. Precondition: as for
+    /// [`finished_from`](Self::finished_from), or every reader that gates stands behind the end.
+    fn finished_until(self, from: u64, is_end: impl Fn(u64) -> bool) -> u64 {
         let mut position = from;
-        while ahead(wanted, position) > 0 && ahead(tail, position) > 0 {
-            position = match self.ring.observe(position) {
-                Seen::Message(header) => position.wrapping_add(slot_len(header.size as usize)),
+        while !is_end(position) {
+            position = match self.store.slots().observe(position) {
+                Seen::Message(header) => position.wrapping_add(self.store.slots().slot_len(header.size as usize)),
                 Seen::Sealed { len, fenced: false } => position.wrapping_add(len),
                 Seen::Sealed { fenced: true, .. } | Seen::Open { .. } => break,
             };

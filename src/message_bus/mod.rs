@@ -1,6 +1,7 @@
 //! The buses, and the laws that each of them keeps.
 //!
 //! * [`CircularBus`]: a lossless ring in mapped memory.
+//! * `PersistentBus` (Unix): an append-only journal in a file, recovered, replayed and followed.
 //! * [`CondvarBus`]: any bus, with readers that block in the classic way.
 //!
 //! # The laws
@@ -26,13 +27,35 @@ mod claim;
 mod condvar_bus;
 mod control;
 mod gate;
+#[cfg(unix)]
+mod journal;
+#[cfg(unix)]
+#[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
+mod keeper;
+#[cfg(unix)]
+#[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
+mod log;
+#[cfg(unix)]
+mod persistent_bus;
+#[cfg(unix)]
+mod rebuild;
 mod ring_reader;
 mod ring_writer;
 mod slot;
+mod store;
 pub mod wait;
 
 pub use circular_bus::{BusError, CircularBus, MAX_CAPACITY, MIN_CAPACITY, RingOptions};
 pub use claim::{Claim, ManyWriters, OneWriter};
 pub use condvar_bus::{CondvarBus, CondvarReader, CondvarWriter};
+#[cfg(unix)]
+pub use journal::{
+    Cursor, Entries, Entry, HandlerRecord, HeaderDamage, Info, Journal, JournalError, JournalTable, MessageRecord,
+    Recovered, RouteRecord, Span, SpanCounts, TableChange, WorkerRecord,
+};
+#[cfg(unix)]
+pub use log::{Retained, Retention, Sync};
+#[cfg(unix)]
+pub use persistent_bus::{PersistentBus, PersistentOptions, Start};
 pub use ring_reader::RingReader;
 pub use ring_writer::RingWriter;

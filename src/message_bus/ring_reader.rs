@@ -3,7 +3,8 @@
 
 use super::circular_bus::Shared;
 use super::gate::{CLOSED, Kind, Pin};
-use super::slot::{Seen, slot_len};
+use super::slot::{Ring, Seen, Slots};
+use super::store::Store;
 use super::wait::{self, Adaptive, Sleeper, WaitStrategy};
 use crate::sync::{Arc, Ordering};
 use crate::traits::{Header, Interest, Poller, ReadError, Reader, SubscribeError};
@@ -11,8 +12,8 @@ use std::time::{Duration, Instant};
 
 /// A reader of a [`CircularBus`](super::CircularBus). Dropping it ends the subscription.
 #[derive(Debug)]
-pub struct RingReader<W: WaitStrategy = Adaptive> {
-    shared: Arc<Shared>,
+pub struct RingReader<W: WaitStrategy = Adaptive, S: Store = Ring> {
+    shared: Arc<Shared<S>>,
     /// Its entry in the reader table.
     index: usize,
     kind: Kind,
@@ -36,27 +37,30 @@ pub struct RingReader<W: WaitStrategy = Adaptive> {
     patience: wait::Patience,
 }
 
-impl<W: WaitStrategy> Reader for RingReader<W> {
+impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
     // Always inlined: there is one place per worker that reads, and a call costs as much as the look.
     #[inline(always)]
     fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
         if self.kind == Kind::Evictable {
             return self.try_read_copy(deliver);
         }
-        let header = match self.shared.ring.observe(self.position) {
+        let header = match self.shared.store.slots().observe(self.position) {
             Seen::Message(header) => header,
             seen => self.next_message(seen)?,
         };
-        let result = self.shared.ring.with_payload(&header, |payload| deliver(&header, payload));
+        let store = &self.shared.store;
+        store.delivering(self.index, header.position);
+        let result = store.slots().with_payload(&header, |payload| deliver(&header, payload));
+        store.delivered(self.index);
         self.handled += 1;
-        self.step_over(slot_len(header.size as usize));
+        self.step_over(store.slots().slot_len(header.size as usize));
         Ok(result)
     }
 
     #[inline]
     fn ready(&mut self) -> bool {
         match self.kind {
-            Kind::Gating => !matches!(self.shared.ring.observe(self.position), Seen::Open { .. }),
+            Kind::Gating => !matches!(self.shared.store.slots().observe(self.position), Seen::Open { .. }),
             Kind::Evictable => self.ready_or_moved(),
         }
     }
@@ -68,6 +72,11 @@ impl<W: WaitStrategy> Reader for RingReader<W> {
         wait::wait_until(self, &mut strategy, interest, timeout, done);
         self.strategy = strategy;
         self.wakes = self.shared.wakes.load(Ordering::Acquire);
+    }
+
+    #[inline]
+    fn is_replaying(&self) -> bool {
+        self.shared.store.is_replaying(self.index, self.position)
     }
 
     fn wait_in(
@@ -94,7 +103,7 @@ impl<W: WaitStrategy> Reader for RingReader<W> {
             return None;
         }
         let limit = self.shared.silent_after;
-        let left = match (self.shared.ring.observe(self.position), self.silent) {
+        let left = match (self.shared.store.slots().observe(self.position), self.silent) {
             (Seen::Message(_) | Seen::Sealed { .. }, _) => None,
             (Seen::Open { pending: true }, Some((position, since))) if position == self.position => {
                 let left = limit.saturating_sub(since.elapsed());
@@ -124,12 +133,13 @@ impl<W: WaitStrategy> Reader for RingReader<W> {
         if self.kind == Kind::Gating && self.released != self.position {
             self.released = self.position;
             self.shared.gate().release(self.index, self.position);
+            self.shared.store.released(self.index, self.position);
             self.shared.notify_room();
         }
     }
 }
 
-impl<W: WaitStrategy> Sleeper for RingReader<W> {
+impl<W: WaitStrategy, S: Store> Sleeper for RingReader<W, S> {
     #[inline]
     fn woken(&self) -> bool {
         self.shared.wakes.load(Ordering::Acquire) != self.wakes
@@ -152,16 +162,22 @@ impl<W: WaitStrategy> Sleeper for RingReader<W> {
     }
 }
 
-impl<W: WaitStrategy> RingReader<W> {
-    pub(super) fn new(shared: &Arc<Shared>, kind: Kind, name: &str) -> Result<Self, SubscribeError> {
-        let (index, position) = shared.gate().join(kind, name)?;
+impl<W: WaitStrategy, S: Store> RingReader<W, S> {
+    /// A reader that starts where `start` says, knowing gate and tail.
+    pub(super) fn new(
+        shared: &Arc<Shared<S>>,
+        kind: Kind,
+        name: &str,
+        start: impl FnOnce(u64, u64) -> Result<u64, SubscribeError>,
+    ) -> Result<Self, SubscribeError> {
+        let (index, position) = shared.gate().join(kind, name, start)?;
         Ok(RingReader {
             shared: Arc::clone(shared),
             index,
             kind,
             position,
             released: position,
-            batch: shared.ring.capacity() / 8,
+            batch: shared.store.batch(),
             handled: 0,
             wakes: shared.wakes.load(Ordering::Acquire),
             silent: None,
@@ -170,6 +186,12 @@ impl<W: WaitStrategy> RingReader<W> {
             strategy: W::default(),
             patience: wait::Patience::default(),
         })
+    }
+
+    /// Where it begins, before anything was read.
+    #[cfg(unix)]
+    pub(super) fn start(&self) -> u64 {
+        self.position
     }
 
     /// Its entry in the reader table.
@@ -202,7 +224,7 @@ impl<W: WaitStrategy> RingReader<W> {
                 Seen::Sealed { len, .. } => self.step_over(len),
                 Seen::Open { .. } => return Err(self.nothing()),
             }
-            seen = self.shared.ring.observe(self.position);
+            seen = self.shared.store.slots().observe(self.position);
         }
     }
 
@@ -226,7 +248,7 @@ impl<W: WaitStrategy> RingReader<W> {
         }
         match self.shared.gate().pin(self.index, self.position) {
             Pin::Pinned => {
-                let seen = self.shared.ring.observe(self.position);
+                let seen = self.shared.store.slots().observe(self.position);
                 self.shared.gate().unpin(self.index, self.position);
                 !matches!(seen, Seen::Open { .. })
             }
@@ -248,7 +270,8 @@ impl<W: WaitStrategy> RingReader<W> {
         // Only now: a delivery that unwinds is repeated.
         self.copied = None;
         self.handled += 1;
-        self.position = header.position.wrapping_add(slot_len(header.size as usize));
+        let len = self.shared.store.slots().slot_len(header.size as usize);
+        self.position = header.position.wrapping_add(len);
         Ok(result)
     }
 
@@ -267,12 +290,12 @@ impl<W: WaitStrategy> RingReader<W> {
                     }
                 }
             }
-            let seen = shared.ring.observe(self.position);
+            let seen = shared.store.slots().observe(self.position);
             let len = match seen {
                 Seen::Message(header) => {
                     self.copy.clear();
-                    shared.ring.with_payload(&header, |payload| self.copy.extend_from_slice(payload));
-                    slot_len(header.size as usize)
+                    shared.store.slots().with_payload(&header, |payload| self.copy.extend_from_slice(payload));
+                    shared.store.slots().slot_len(header.size as usize)
                 }
                 Seen::Sealed { len, .. } => len,
                 Seen::Open { .. } => 0,
@@ -289,8 +312,9 @@ impl<W: WaitStrategy> RingReader<W> {
     }
 }
 
-impl<W: WaitStrategy> Drop for RingReader<W> {
+impl<W: WaitStrategy, S: Store> Drop for RingReader<W, S> {
     fn drop(&mut self) {
+        self.shared.store.left(self.index, self.position);
         self.shared.gate().leave(self.index);
         self.shared.notify_room();
     }

@@ -4,18 +4,19 @@ use super::circular_bus::Shared;
 use super::claim::{Claim, ManyWriters, Role};
 use super::control::WRITERS;
 use super::gate::CLOSED;
-use super::slot::{Filled, slot_len};
+use super::slot::{Filled, Ring, Slots};
+use super::store::Store;
 use super::wait::{Adaptive, Idle, WaitStrategy};
 use crate::sync::{Arc, Ordering};
-use crate::traits::{BusWriter, Interest, Payload, Publish, WriteError, WriterError};
+use crate::traits::{BusWriter, Interest, Payload, Publish, Time, WriteError, WriterError};
 use std::cell::Cell;
 use std::marker::PhantomData;
 
 /// A writer of a [`CircularBus`](super::CircularBus). Each thread has its own: it is `Send` and not `Sync`. On a bus
 /// for many writers it is `Clone`.
 #[derive(Debug)]
-pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive> {
-    shared: Arc<Shared>,
+pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Store = Ring> {
+    shared: Arc<Shared<S>>,
     claim: C,
     role: Role,
     /// Its entry in the writer table; the last one is shared by all that found no other.
@@ -27,8 +28,8 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive> {
 
 const SHARED_ENTRY: usize = WRITERS - 1;
 
-impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
-    pub(super) fn new(shared: &Arc<Shared>, role: Role) -> Result<Self, WriterError> {
+impl<C: Claim, W: WaitStrategy, S: Store> RingWriter<C, W, S> {
+    pub(super) fn new(shared: &Arc<Shared<S>>, role: Role) -> Result<Self, WriterError> {
         let control = shared.control();
         // Acquire on both: a successor goes on where its predecessor, which released the place, left off.
         if !C::MANY && control.one_writer().swap(1, Ordering::AcqRel) != 0 {
@@ -42,7 +43,7 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
         if let Role::Worker(_) = role {
             control.workers().fetch_add(1, Ordering::Relaxed);
         }
-        let claim = C::new(&shared.ring, index);
+        let claim = C::new(&shared.store, index);
         Ok(RingWriter { shared: Arc::clone(shared), claim, role, index, ticket: Cell::new(0), strategy: PhantomData })
     }
 
@@ -61,7 +62,7 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
 
     #[inline(always)]
     fn claim(&self, size: usize) -> Result<u64, WriteError> {
-        let max = self.shared.ring.max_payload();
+        let max = self.shared.store.slots().max_payload();
         if size > max {
             return Err(WriteError::TooLarge { size, max });
         }
@@ -70,10 +71,16 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
         if flags != 0 {
             self.admit(flags)?;
         }
-        self.claim.claim(&self.shared.ring, slot_len(size), self.role).ok_or_else(|| {
-            self.shared.control().writer(self.index).full().fetch_add(1, Ordering::Relaxed);
-            WriteError::Full
-        })
+        let len = self.shared.store.slots().slot_len(size);
+        loop {
+            if let Some(position) = self.claim.claim(&self.shared.store, len, self.role) {
+                return Ok(position);
+            }
+            if let Err(error) = self.shared.store.make_room(len) {
+                self.shared.control().writer(self.index).full().fetch_add(1, Ordering::Relaxed);
+                return Err(error);
+            }
+        }
     }
 
     /// Claims a slot and lets `payload` fill it in place.
@@ -85,12 +92,13 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
         let _notify = Notify(shared);
         let counted = CountSealed(self);
         let unfence = |position| shared.gate().unfence(position);
-        let filled = shared.ring.publish_fill(position, source, message, size, payload, unfence);
+        let (slots, more) = (shared.store.slots(), shared.store.more(self.role));
+        let filled = slots.publish_fill(position, source, message, more, size, payload, unfence);
         match filled {
             Filled::Committed => {
                 std::mem::forget(counted);
                 self.count_message(size);
-                Ok(())
+                shared.store.acknowledge(position, slots.slot_len(size))
             }
             Filled::Sealed(error) => Err(WriteError::Encode(error)),
             Filled::Fenced => Err(WriteError::Fenced),
@@ -114,38 +122,47 @@ impl<C: Claim, W: WaitStrategy> RingWriter<C, W> {
     }
 
     fn has_room_now(&self, size: usize) -> bool {
-        if size > self.shared.ring.max_payload() {
+        if size > self.shared.store.slots().max_payload() {
             return true;
         }
         let flags = self.shared.control().flags().load(Ordering::Relaxed);
         match if flags == 0 { Ok(()) } else { self.admit(flags) } {
-            Ok(()) => self.claim.has_room(&self.shared.ring, slot_len(size), self.role),
+            Ok(()) => {
+                let len = self.shared.store.slots().slot_len(size);
+                // A store that can make room, or says why not, keeps nobody waiting.
+                self.claim.has_room(&self.shared.store, len, self.role)
+                    || self.shared.store.make_room(len) != Err(WriteError::Full)
+            }
             Err(error) => error != WriteError::Full,
         }
     }
 }
 
 /// Wakes readers when a slot is finished, in whatever way it was.
-struct Notify<'a>(&'a Shared);
+struct Notify<'a, S: Store>(&'a Shared<S>);
 
-impl Drop for Notify<'_> {
+impl<S: Store> Drop for Notify<'_, S> {
     #[inline]
     fn drop(&mut self) {
         self.0.notify_message();
     }
 }
 
-impl<C: Claim, W: WaitStrategy> Publish for RingWriter<C, W> {
+impl<C: Claim, W: WaitStrategy, S: Store> Publish for RingWriter<C, W, S> {
     // Always inlined: bytes that the caller has just put together then go from its registers into the slot. Through a
     // call they go through memory, and loads wider than the stores before them wait until those are in the cache.
     #[inline(always)]
     fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+        let store = &self.shared.store;
+        if let Some(result) = store.instead(self.role, source, message, payload) {
+            return result;
+        }
         let Some(bytes) = payload.as_encoded() else { return self.fill(source, message, payload) };
         let position = self.claim(bytes.len())?;
-        self.shared.ring.publish_bytes(position, source, message, bytes);
+        store.slots().publish_bytes(position, source, message, store.more(self.role), bytes);
         self.shared.notify_message();
         self.count_message(bytes.len());
-        Ok(())
+        store.acknowledge(position, store.slots().slot_len(bytes.len()))
     }
 
     fn wait_for_room(&self, size: usize) {
@@ -163,16 +180,16 @@ impl<C: Claim, W: WaitStrategy> Publish for RingWriter<C, W> {
 }
 
 /// Counts a slot as sealed unless forgotten.
-struct CountSealed<'a, C: Claim, W: WaitStrategy>(&'a RingWriter<C, W>);
+struct CountSealed<'a, C: Claim, W: WaitStrategy, S: Store>(&'a RingWriter<C, W, S>);
 
-impl<C: Claim, W: WaitStrategy> Drop for CountSealed<'_, C, W> {
+impl<C: Claim, W: WaitStrategy, S: Store> Drop for CountSealed<'_, C, W, S> {
     fn drop(&mut self) {
         let writer = self.0;
         writer.shared.control().writer(writer.index).sealed().fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl<C: Claim, W: WaitStrategy> BusWriter for RingWriter<C, W> {
+impl<C: Claim, W: WaitStrategy, S: Store> BusWriter for RingWriter<C, W, S> {
     fn take_ticket(&self) {
         if let Role::Worker(reader) = self.role {
             self.ticket.set(self.shared.gate().take_ticket(reader));
@@ -198,6 +215,16 @@ impl<C: Claim, W: WaitStrategy> BusWriter for RingWriter<C, W> {
         self.has_room_now(size)
     }
 
+    #[inline]
+    fn time(&self) -> Option<Time> {
+        self.shared.store.time(self.role)
+    }
+
+    #[inline]
+    fn settle(&self) -> Result<(), WriteError> {
+        self.shared.store.settle(self.role)
+    }
+
     fn record_outbox(&self, bytes: usize) {
         if let Role::Worker(reader) = self.role {
             let mark = self.shared.control().reader(reader).outbox_high_water();
@@ -208,7 +235,7 @@ impl<C: Claim, W: WaitStrategy> BusWriter for RingWriter<C, W> {
     }
 }
 
-impl<W: WaitStrategy> Clone for RingWriter<ManyWriters, W> {
+impl<W: WaitStrategy, S: Store> Clone for RingWriter<ManyWriters, W, S> {
     /// A second writer with the same role, for another thread.
     fn clone(&self) -> Self {
         match RingWriter::new(&self.shared, self.role) {
@@ -218,7 +245,7 @@ impl<W: WaitStrategy> Clone for RingWriter<ManyWriters, W> {
     }
 }
 
-impl<C: Claim, W: WaitStrategy> Drop for RingWriter<C, W> {
+impl<C: Claim, W: WaitStrategy, S: Store> Drop for RingWriter<C, W, S> {
     fn drop(&mut self) {
         self.give_up_ticket();
         let control = self.shared.control();

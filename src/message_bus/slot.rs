@@ -4,8 +4,10 @@
 //! (`gate.rs`). This file holds the only Release and Acquire on slots.
 //!
 //! ```text
-//!  slot:  | stamp u64 | source u16, message u16, size u32 | payload, size bytes | pad to 16 |
-//!         0           8                                   16
+//!  ring slot:     | stamp u64 | source u16, message u16, size u32 | payload, size bytes | pad to 16 |
+//!                 0           8                                   16
+//!  journal slot:  | stamp u64 | source, message, size | time u64 | cause u64 | payload | pad, CRC to 16 |
+//!                 0           8                       16         24          32
 //!
 //!  law 1  stamp == (position | COMMITTED) ^ key   <=>  the slot at `position` holds a whole message
 //!  law 2  the header word is written before any stamp of this position, and the payload before COMMITTED
@@ -34,6 +36,8 @@
 
 use super::control::{self, Control};
 use crate::mmap::Region;
+#[cfg(unix)]
+use crate::sync::fence;
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{EncodeError, Header, Payload, Space};
 
@@ -42,10 +46,16 @@ pub(super) const SLOT_HEADER: u64 = 16;
 /// Slots begin at multiples of this.
 pub(super) const SLOT_ALIGN: u64 = 16;
 
-const COMMITTED: u64 = 1;
-const SEALED: u64 = 2;
-const PENDING: u64 = 3;
-const FENCED: u64 = 4;
+/// The states of a stamp. Any two differ in two bits: one that flips on a disk makes none of another.
+pub(super) const COMMITTED: u64 = 0b0011;
+pub(super) const SEALED: u64 = 0b0101;
+pub(super) const PENDING: u64 = 0b0110;
+pub(super) const FENCED: u64 = 0b1001;
+/// Journals only: nothing was written here, or what was is damaged. The head is the length, as a checked word.
+#[cfg(unix)]
+pub(super) const HOLE: u64 = 0b1010;
+#[cfg(unix)]
+pub(super) const DAMAGED: u64 = 0b1100;
 
 /// How far `position` is ahead of `other`. Positions wrap around the end of u64 like everything that counts.
 #[inline(always)]
@@ -53,15 +63,9 @@ pub(super) fn ahead(position: u64, other: u64) -> i64 {
     position.wrapping_sub(other) as i64
 }
 
-/// The bytes of a slot that carries `size` bytes of payload.
-#[inline(always)]
-pub(super) fn slot_len(size: usize) -> u64 {
-    (SLOT_HEADER + size as u64).next_multiple_of(SLOT_ALIGN)
-}
-
 /// What a reader finds at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub enum Seen {
     /// Nothing that is finished. `pending`: its fill is running.
     Open { pending: bool },
     /// A whole message.
@@ -72,7 +76,7 @@ pub(super) enum Seen {
 
 /// How a fill ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Filled {
+pub enum Filled {
     Committed,
     Sealed(EncodeError),
     /// Readers went on without it. The caller owes the gate its
@@ -80,9 +84,189 @@ pub(super) enum Filled {
     Fenced,
 }
 
+/// Memory that holds slots, and where in it each lies.
+///
+/// # Safety
+///
+/// For every position that is a multiple of 16, [`offset`](Self::offset) is aligned to 16, and from there on the region
+/// has [`HEADER`](Self::HEADER) bytes and [`max_payload`](Self::max_payload) more, a pad and a checksum; or it panics.
+#[allow(unsafe_code)]
+pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
+    /// The bytes in front of a payload: stamp, head, and what else there is.
+    const HEADER: u64;
+    /// What a slot says besides its head.
+    type More: Copy;
+
+    /// Where all of it is.
+    #[allow(private_interfaces)]
+    fn region(&self) -> &Region;
+
+    /// What every stamp is masked with.
+    fn key(&self) -> u64;
+
+    /// The largest payload.
+    fn max_payload(&self) -> usize;
+
+    /// Where the slot at `position` begins.
+    fn offset(&self, position: u64) -> usize;
+
+    /// The bytes of a slot that carries `size` bytes of payload.
+    fn slot_len(&self, size: usize) -> u64;
+
+    /// Writes what a slot says besides its head; called by its owner before it touches the payload.
+    fn write_more(&self, position: u64, more: Self::More);
+
+    /// Finishes a slot whose payload is whole; called by its owner before the commit.
+    fn complete(&self, position: u64, size: usize);
+
+    /// Copies a message into the claimed slot and commits it.
+    ///
+    /// Precondition: the caller has claimed `slot_len(bytes.len())` at `position` and published nothing there.
+    #[inline(always)]
+    fn publish_bytes(&self, position: u64, source: u16, message: u16, more: Self::More, bytes: &[u8]) {
+        self.head(position).store(pack(source, message, bytes.len()), Ordering::Relaxed);
+        self.write_more(position, more);
+        self.with_payload_mut(position, bytes.len(), |payload| payload.copy_from_slice(bytes));
+        self.complete(position, bytes.len());
+        self.stamp(position).store(self.stamp_of(position, COMMITTED), Ordering::Release); // SYNC POINT slot.publish
+    }
+
+    /// Lets `payload` fill the claimed slot and commits it; seals it when the fill fails or unwinds.
+    ///
+    /// Precondition: the caller has claimed `slot_len(size)` at `position` and published nothing there.
+    #[inline]
+    #[allow(clippy::too_many_arguments, reason = "a slot is that much")]
+    fn publish_fill<P: Payload>(
+        &self,
+        position: u64,
+        source: u16,
+        message: u16,
+        more: Self::More,
+        size: usize,
+        payload: &mut P,
+        unfence: impl Fn(u64),
+    ) -> Filled {
+        self.head(position).store(pack(source, message, size), Ordering::Relaxed);
+        self.write_more(position, more);
+        // Release, so that whoever fences this claim finds its length.
+        self.stamp(position).store(self.stamp_of(position, PENDING), Ordering::Release); // SYNC POINT slot.publish
+        let mut guard = SealOnDrop { slots: self, position, state: SEALED, unfence };
+        let filled = self.with_payload_mut(position, size, |bytes| payload.fill(&mut Space::new(bytes)));
+        match filled {
+            Ok(()) => {
+                self.complete(position, size);
+                guard.state = COMMITTED;
+                if guard.finish() { Filled::Committed } else { Filled::Fenced }
+            }
+            Err(error) => {
+                if guard.finish() {
+                    Filled::Sealed(error)
+                } else {
+                    Filled::Fenced
+                }
+            }
+        }
+    }
+
+    /// Has the line at `position` on its way before a claim gets there. A writer's lines were last in a reader's cache,
+    /// and without this each of its stores, or the next locked claim, waits until they are back.
+    #[inline(always)]
+    fn prefetch(&self, position: u64) {
+        self.region().prefetch_for_writing(self.offset(position));
+    }
+
+    /// What stands at `position`.
+    ///
+    /// Precondition: the caller's cursor gates `position`, or it holds the gate lock and `position` is not before the
+    /// gate: nobody writes plain bytes where this looks for a stamp.
+    #[inline(always)]
+    fn observe(&self, position: u64) -> Seen {
+        let stamp = self.stamp(position).load(Ordering::Acquire); // SYNC POINT slot.publish
+        match stamp ^ self.key() ^ position {
+            COMMITTED => Seen::Message(self.header_at(position)),
+            PENDING => Seen::Open { pending: true },
+            SEALED => Seen::Sealed { len: self.slot_len(self.header_at(position).size as usize), fenced: false },
+            FENCED => Seen::Sealed { len: self.slot_len(self.header_at(position).size as usize), fenced: true },
+            _ => Seen::Open { pending: false },
+        }
+    }
+
+    /// Seals the claim at `position` over its owner's head, if its fill is still running.
+    ///
+    /// Precondition: as for [`observe`](Self::observe), and the gate knows the position already.
+    fn fence(&self, position: u64) -> bool {
+        let (pending, fenced) = (self.stamp_of(position, PENDING), self.stamp_of(position, FENCED));
+        self.stamp(position).compare_exchange(pending, fenced, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Lends the payload of the message at `header.position` for reading.
+    ///
+    /// Precondition: [`observe`](Self::observe) returned this header, and the caller's cursor gates it until `f`
+    /// returns.
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn with_payload<R>(&self, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
+        let size = self.readable(header.size as usize);
+        let offset = self.offset(header.position) + Self::HEADER as usize;
+        // SAFETY: in bounds, because `size` is at most `max_payload`, and the promise of the trait; free of writers,
+        // because the message is committed (law 4: its owner is done) and the caller's cursor keeps the gate from
+        // passing it (`gate.rs`, law 1).
+        unsafe { self.region().with_bytes(offset, size, f) }
+    }
+
+    /// The size of a payload as far as it can be one: memory that others may write to is not believed.
+    fn readable(&self, size: usize) -> usize;
+
+    #[doc(hidden)]
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn with_payload_mut<R>(&self, position: u64, size: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
+        assert!(size <= self.max_payload(), "claims are no longer than the largest slot");
+        let offset = self.offset(position) + Self::HEADER as usize;
+        if cfg!(miri) {
+            // Miri knows an atomic word as a whole, and breaks down when plain bytes take the place of half of one.
+            let pad = (self.slot_len(size) - Self::HEADER) as usize - size;
+            // SAFETY: as below; the pad belongs to the slot.
+            unsafe { self.region().with_bytes_mut(offset + size, pad, |pad| pad.fill(0)) }
+        }
+        // SAFETY: in bounds, checked above, and the promise of the trait; exclusive, because the caller owns the claim
+        // (law 4), a claim never reaches past the limit (`claim.rs`), and on a ring everything before the gate is
+        // released by every reader and finished by every writer (`gate.rs`, law 1).
+        unsafe { self.region().with_bytes_mut(offset, size, f) }
+    }
+
+    #[doc(hidden)]
+    #[inline(always)]
+    fn header_at(&self, position: u64) -> Header {
+        unpack(self.head(position).load(Ordering::Relaxed), position)
+    }
+
+    #[doc(hidden)]
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn stamp(&self, position: u64) -> &AtomicU64 {
+        // SAFETY: `offset` is aligned to 16 and at least 16 bytes before the end of the region.
+        unsafe { self.region().word_unchecked(self.offset(position)) }
+    }
+
+    #[doc(hidden)]
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn head(&self, position: u64) -> &AtomicU64 {
+        // SAFETY: as for `stamp`, one word further.
+        unsafe { self.region().word_unchecked(self.offset(position) + 8) }
+    }
+
+    #[doc(hidden)]
+    #[inline(always)]
+    fn stamp_of(&self, position: u64, state: u64) -> u64 {
+        (position | state) ^ self.key()
+    }
+}
+
 /// The memory of one ring: control block, slots, spare bytes.
 #[derive(Debug)]
-pub(super) struct Ring {
+pub struct Ring {
     region: Region,
     key: u64,
     mask: u64,
@@ -100,13 +284,7 @@ impl Ring {
         let max_payload = (max_slot(capacity) - SLOT_HEADER) as usize;
         let ring = Ring { region, key, mask: capacity - 1, max_payload };
         let control = ring.control();
-        control.version().store(control::VERSION, Ordering::Relaxed);
-        control.capacity().store(capacity, Ordering::Relaxed);
-        control.key().store(key, Ordering::Relaxed);
-        control.tail().store(start, Ordering::Relaxed);
-        control.gate().store(start, Ordering::Relaxed);
-        control.unread_until().store(start, Ordering::Relaxed);
-        control.magic().store(control::MAGIC, Ordering::Release);
+        control.begin(capacity, start, key);
         ring
     }
 
@@ -119,141 +297,29 @@ impl Ring {
     pub(super) fn capacity(&self) -> u64 {
         self.mask + 1
     }
+}
 
-    /// The largest payload.
+#[allow(unsafe_code)]
+// SAFETY: a slot begins inside the ring and is at most `max_slot` long, and the region has `max_slot` spare bytes
+// behind the ring (`region_len`).
+unsafe impl Slots for Ring {
+    const HEADER: u64 = SLOT_HEADER;
+    type More = ();
+
     #[inline(always)]
-    pub(super) fn max_payload(&self) -> usize {
+    #[allow(private_interfaces)]
+    fn region(&self) -> &Region {
+        &self.region
+    }
+
+    #[inline(always)]
+    fn key(&self) -> u64 {
+        self.key
+    }
+
+    #[inline(always)]
+    fn max_payload(&self) -> usize {
         self.max_payload
-    }
-
-    /// Copies a message into the claimed slot and commits it.
-    ///
-    /// Precondition: the caller has claimed `slot_len(bytes.len())` at `position` and published nothing there.
-    #[inline(always)]
-    pub(super) fn publish_bytes(&self, position: u64, source: u16, message: u16, bytes: &[u8]) {
-        self.header(position).store(pack(source, message, bytes.len()), Ordering::Relaxed);
-        self.with_payload_mut(position, bytes.len(), |payload| payload.copy_from_slice(bytes));
-        self.stamp(position).store(self.stamp_of(position, COMMITTED), Ordering::Release); // SYNC POINT slot.publish
-    }
-
-    /// Lets `payload` fill the claimed slot and commits it; seals it when the fill fails or unwinds.
-    ///
-    /// Precondition: the caller has claimed `slot_len(size)` at `position` and published nothing there.
-    #[inline]
-    pub(super) fn publish_fill<P: Payload>(
-        &self,
-        position: u64,
-        source: u16,
-        message: u16,
-        size: usize,
-        payload: &mut P,
-        unfence: impl Fn(u64),
-    ) -> Filled {
-        self.header(position).store(pack(source, message, size), Ordering::Relaxed);
-        // Release, so that whoever fences this claim finds its length.
-        self.stamp(position).store(self.stamp_of(position, PENDING), Ordering::Release); // SYNC POINT slot.publish
-        let mut guard = SealOnDrop { ring: self, position, state: SEALED, unfence };
-        let filled = self.with_payload_mut(position, size, |bytes| payload.fill(&mut Space::new(bytes)));
-        match filled {
-            Ok(()) => {
-                guard.state = COMMITTED;
-                if guard.finish() { Filled::Committed } else { Filled::Fenced }
-            }
-            Err(error) => {
-                if guard.finish() {
-                    Filled::Sealed(error)
-                } else {
-                    Filled::Fenced
-                }
-            }
-        }
-    }
-
-    /// Has the line at `position` on its way before a claim gets there. A writer's lines were last in a reader's cache,
-    /// and without this each of its stores, or the next locked claim, waits until they are back.
-    #[inline(always)]
-    pub(super) fn prefetch(&self, position: u64) {
-        self.region.prefetch_for_writing(self.offset(position));
-    }
-
-    /// What stands at `position`.
-    ///
-    /// Precondition: the caller's cursor gates `position`, or it holds the gate lock and `position` is not before the
-    /// gate: nobody writes plain bytes where this looks for a stamp.
-    #[inline(always)]
-    pub(super) fn observe(&self, position: u64) -> Seen {
-        let stamp = self.stamp(position).load(Ordering::Acquire); // SYNC POINT slot.publish
-        match stamp ^ self.key ^ position {
-            COMMITTED => Seen::Message(self.header_at(position)),
-            PENDING => Seen::Open { pending: true },
-            SEALED => Seen::Sealed { len: slot_len(self.header_at(position).size as usize), fenced: false },
-            FENCED => Seen::Sealed { len: slot_len(self.header_at(position).size as usize), fenced: true },
-            _ => Seen::Open { pending: false },
-        }
-    }
-
-    /// Seals the claim at `position` over its owner's head, if its fill is still running.
-    ///
-    /// Precondition: as for [`observe`](Self::observe), and the gate knows the position already.
-    pub(super) fn fence(&self, position: u64) -> bool {
-        let (pending, fenced) = (self.stamp_of(position, PENDING), self.stamp_of(position, FENCED));
-        self.stamp(position).compare_exchange(pending, fenced, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-    }
-
-    /// Lends the payload of the message at `header.position` for reading.
-    ///
-    /// Precondition: [`observe`](Self::observe) returned this header, and the caller's cursor gates it until `f`
-    /// returns.
-    #[inline(always)]
-    #[allow(unsafe_code)]
-    pub(super) fn with_payload<R>(&self, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
-        debug_assert!(header.size as usize <= self.max_payload());
-        let offset = self.offset(header.position) + SLOT_HEADER as usize;
-        // SAFETY: in bounds, because a slot begins inside the ring and is at most `max_slot` long, and the region has
-        // `max_slot` spare bytes behind the ring (`region_len`); free of writers, because the message is committed
-        // (law 4: its owner is done) and the caller's cursor keeps the gate from passing it (`gate.rs`, law 1).
-        unsafe { self.region.with_bytes(offset, header.size as usize, f) }
-    }
-
-    #[inline(always)]
-    #[allow(unsafe_code)]
-    fn with_payload_mut<R>(&self, position: u64, size: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
-        assert!(size <= self.max_payload(), "claims are no longer than the largest slot");
-        let offset = self.offset(position) + SLOT_HEADER as usize;
-        if cfg!(miri) {
-            // Miri knows an atomic word as a whole, and breaks down when plain bytes take the place of half of one.
-            let pad = (slot_len(size) - SLOT_HEADER) as usize - size;
-            // SAFETY: as below; the pad belongs to the slot.
-            unsafe { self.region.with_bytes_mut(offset + size, pad, |pad| pad.fill(0)) }
-        }
-        // SAFETY: in bounds, because a slot begins inside the ring and, checked above, ends within the spare bytes;
-        // exclusive, because the caller owns the claim (law 4), a claim never reaches past gate + capacity (`claim.rs`)
-        // and everything before the gate is released by every reader and finished by every writer (`gate.rs`, law 1).
-        unsafe { self.region.with_bytes_mut(offset, size, f) }
-    }
-
-    #[inline(always)]
-    fn header_at(&self, position: u64) -> Header {
-        unpack(self.header(position).load(Ordering::Relaxed), position)
-    }
-
-    #[inline(always)]
-    #[allow(unsafe_code)]
-    fn stamp(&self, position: u64) -> &AtomicU64 {
-        // SAFETY: `offset` is aligned to 16 and at least 16 bytes before the end of the ring.
-        unsafe { self.region.word_unchecked(self.offset(position)) }
-    }
-
-    #[inline(always)]
-    #[allow(unsafe_code)]
-    fn header(&self, position: u64) -> &AtomicU64 {
-        // SAFETY: as for `stamp`, one word further.
-        unsafe { self.region.word_unchecked(self.offset(position) + 8) }
-    }
-
-    #[inline(always)]
-    fn stamp_of(&self, position: u64, state: u64) -> u64 {
-        (position | state) ^ self.key
     }
 
     #[inline(always)]
@@ -261,17 +327,34 @@ impl Ring {
         debug_assert!(position.is_multiple_of(SLOT_ALIGN));
         control::SIZE + (position & self.mask) as usize
     }
+
+    #[inline(always)]
+    fn slot_len(&self, size: usize) -> u64 {
+        (SLOT_HEADER + size as u64).next_multiple_of(SLOT_ALIGN)
+    }
+
+    #[inline(always)]
+    fn write_more(&self, _position: u64, (): ()) {}
+
+    #[inline(always)]
+    fn complete(&self, _position: u64, _size: usize) {}
+
+    #[inline(always)]
+    fn readable(&self, size: usize) -> usize {
+        debug_assert!(size <= self.max_payload, "nobody but us writes to a ring");
+        size
+    }
 }
 
 /// Ends a pending claim however its fill ends.
-struct SealOnDrop<'a, F: Fn(u64)> {
-    ring: &'a Ring,
+struct SealOnDrop<'a, S: Slots, F: Fn(u64)> {
+    slots: &'a S,
     position: u64,
     state: u64,
     unfence: F,
 }
 
-impl<F: Fn(u64)> SealOnDrop<'_, F> {
+impl<S: Slots, F: Fn(u64)> SealOnDrop<'_, S, F> {
     /// Moves the slot from PENDING to `state`; false if a reader fenced it meanwhile.
     #[inline]
     fn finish(self) -> bool {
@@ -282,23 +365,182 @@ impl<F: Fn(u64)> SealOnDrop<'_, F> {
 
     #[inline]
     fn end(&self) -> bool {
-        let ring = self.ring;
-        let stamp = ring.stamp(self.position);
-        let pending = ring.stamp_of(self.position, PENDING);
-        let target = ring.stamp_of(self.position, self.state);
+        let slots = self.slots;
+        let stamp = slots.stamp(self.position);
+        let pending = slots.stamp_of(self.position, PENDING);
+        let target = slots.stamp_of(self.position, self.state);
         // SYNC POINT slot.publish. Relaxed on failure: a fence carries nothing the owner needs.
         if stamp.compare_exchange(pending, target, Ordering::Release, Ordering::Relaxed).is_ok() {
             return true;
         }
-        stamp.store(ring.stamp_of(self.position, SEALED), Ordering::Release);
+        stamp.store(slots.stamp_of(self.position, SEALED), Ordering::Release);
         (self.unfence)(self.position);
         false
     }
 }
 
-impl<F: Fn(u64)> Drop for SealOnDrop<'_, F> {
+impl<S: Slots, F: Fn(u64)> Drop for SealOnDrop<'_, S, F> {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// The memory of one journal: a file's bytes, from its first on.
+#[cfg(unix)]
+#[derive(Clone, Debug)]
+pub struct Strip {
+    region: Region,
+    key: u64,
+    max_payload: usize,
+    /// Whether each slot ends in a CRC.
+    crc: bool,
+    /// No slot begins behind it.
+    last: u64,
+}
+
+/// What a journal's slot says besides its head.
+#[cfg(unix)]
+#[derive(Clone, Copy, Debug)]
+pub struct Record {
+    /// When it was claimed, in nanoseconds since 1970.
+    pub(super) time: u64,
+    /// The position of the message in whose handling it was sent, or 0.
+    pub(super) cause: u64,
+}
+
+/// Stamp, head, time and cause.
+#[cfg(unix)]
+pub(super) const RECORD_HEADER: u64 = 32;
+/// The bytes of a CRC.
+#[cfg(unix)]
+pub(super) const CRC: u64 = 4;
+
+/// The bytes of a journal's slot that carries `size` bytes of payload.
+#[cfg(unix)]
+#[inline(always)]
+pub(super) fn record_len(size: usize, crc: bool) -> u64 {
+    (RECORD_HEADER + size as u64 + if crc { CRC } else { 0 }).next_multiple_of(SLOT_ALIGN)
+}
+
+#[cfg(unix)]
+impl Strip {
+    /// The slots of a journal in `region`, which has room for the largest slot behind every position up to `last`.
+    pub(super) fn new(region: Region, key: u64, max_payload: usize, crc: bool) -> Strip {
+        let last = (region.len() as u64).saturating_sub(record_len(max_payload, crc));
+        Strip { region, key, max_payload, crc, last }
+    }
+
+    /// When the slot at `position` was claimed. Precondition: as for [`Slots::with_payload`].
+    pub(super) fn record(&self, position: u64) -> Record {
+        let word = |offset| self.region.word(self.offset(position) + offset).load(Ordering::Relaxed);
+        Record { time: word(16), cause: word(24) }
+    }
+
+    /// Marks `len` bytes at `position` as a hole or as damaged.
+    ///
+    /// Precondition: nobody else has seen this journal yet.
+    pub(super) fn mark(&self, position: u64, state: u64, len: u64) {
+        let head = super::journal::header::checked(position + 8, len);
+        self.head(position).store(head, Ordering::Relaxed);
+        self.stamp(position).store(self.stamp_of(position, state), Ordering::Release); // SYNC POINT slot.publish
+    }
+
+    /// Zeroes what is from `from` to `to`, multiples of 16.
+    ///
+    /// Precondition: nobody else has seen this journal yet.
+    pub(super) fn zero(&self, from: u64, to: u64) {
+        for offset in (from..to).step_by(8) {
+            self.region.word(offset as usize).store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(unix)]
+#[allow(unsafe_code)]
+// SAFETY: a position is its own offset, and one behind `last`, where the largest slot may not fit, panics.
+unsafe impl Slots for Strip {
+    const HEADER: u64 = RECORD_HEADER;
+    type More = Record;
+
+    #[inline(always)]
+    #[allow(private_interfaces)]
+    fn region(&self) -> &Region {
+        &self.region
+    }
+
+    #[inline(always)]
+    fn key(&self) -> u64 {
+        self.key
+    }
+
+    #[inline(always)]
+    fn max_payload(&self) -> usize {
+        self.max_payload
+    }
+
+    #[inline(always)]
+    fn offset(&self, position: u64) -> usize {
+        assert!(position <= self.last && position.is_multiple_of(SLOT_ALIGN), "no slot at {position}");
+        position as usize
+    }
+
+    #[inline(always)]
+    fn slot_len(&self, size: usize) -> u64 {
+        record_len(size, self.crc)
+    }
+
+    #[inline(always)]
+    fn write_more(&self, position: u64, more: Record) {
+        let offset = self.offset(position);
+        self.region.word(offset + 16).store(more.time, Ordering::Relaxed);
+        self.region.word(offset + 24).store(more.cause, Ordering::Relaxed);
+        // The head must be there when the process dies in the payload. Only the compiler could change that order.
+        fence(Ordering::Release);
+    }
+
+    #[inline(always)]
+    #[allow(unsafe_code)]
+    fn complete(&self, position: u64, size: usize) {
+        if !self.crc {
+            return;
+        }
+        let (from, len) = (self.offset(position) + 8, (record_len(size, true) - 8 - CRC) as usize);
+        // SAFETY: in bounds, as the slot is; the claim's owner alone writes here (law 4), and it is this thread.
+        let crc = unsafe { self.region.with_bytes(from, len, crc32c::crc32c) };
+        // SAFETY: as above, and nobody looks at these bytes before the commit.
+        unsafe {
+            self.region.with_bytes_mut(from + len, CRC as usize, |bytes| bytes.copy_from_slice(&crc.to_ne_bytes()))
+        }
+    }
+
+    /// As for a ring, but not even the memory is believed: it may be read from a disk at any moment.
+    #[inline(always)]
+    fn observe(&self, position: u64) -> Seen {
+        if position > self.last {
+            return Seen::Open { pending: false };
+        }
+        let stamp = self.stamp(position).load(Ordering::Acquire); // SYNC POINT slot.publish
+        let state = stamp ^ self.key ^ position;
+        let header = self.header_at(position);
+        let is_sane = header.size as usize <= self.max_payload;
+        match state {
+            COMMITTED if is_sane => Seen::Message(header),
+            PENDING => Seen::Open { pending: true },
+            SEALED | FENCED if is_sane => {
+                Seen::Sealed { len: self.slot_len(header.size as usize), fenced: state == FENCED }
+            }
+            HOLE | DAMAGED => {
+                let head = self.head(position).load(Ordering::Relaxed);
+                let len = super::journal::header::unchecked(position + 8, head).filter(|&len| len != 0);
+                len.map_or(Seen::Open { pending: false }, |len| Seen::Sealed { len, fenced: false })
+            }
+            _ => Seen::Open { pending: false },
+        }
+    }
+
+    #[inline(always)]
+    fn readable(&self, size: usize) -> usize {
+        size.min(self.max_payload)
     }
 }
 
@@ -308,11 +550,11 @@ fn max_slot(capacity: u64) -> u64 {
 }
 
 #[inline(always)]
-fn pack(source: u16, message: u16, size: usize) -> u64 {
+pub(super) fn pack(source: u16, message: u16, size: usize) -> u64 {
     (source as u64) << 48 | (message as u64) << 32 | size as u64
 }
 
 #[inline(always)]
-fn unpack(word: u64, position: u64) -> Header {
+pub(super) fn unpack(word: u64, position: u64) -> Header {
     Header { source: (word >> 48) as u16, message: (word >> 32) as u16, size: word as u32, position }
 }

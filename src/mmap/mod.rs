@@ -4,12 +4,21 @@
 //! gives plain bytes for the length of a call, and leaves it to the caller to prove that nobody else touches them.
 //! Everything in it is position independent. Under loom the same surface is made of model cells (`model.rs`), because
 //! loom's atomics do not fit into mapped bytes.
+//!
+//! A region is mapped once and never moves. What grows under it is its [`Backing`]: a file (`file.rs`), or memory that
+//! stands in for one (`growable.rs`). Bytes that the backing has not grown to must not be touched.
 
 #[cfg(not(rust_messenger_loom))]
 mod anonymous;
+#[cfg(all(unix, not(rust_messenger_loom)))]
+pub(crate) mod file;
+#[cfg(unix)]
+mod growable;
 #[cfg(rust_messenger_loom)]
 mod model;
 
+#[cfg(unix)]
+pub(crate) use growable::{Backing, Memory};
 #[cfg(not(rust_messenger_loom))]
 pub(crate) use mapped::Region;
 #[cfg(rust_messenger_loom)]
@@ -22,16 +31,18 @@ mod mapped {
     use crate::sync::AtomicU64;
     use memmap2::MmapRaw;
     use std::io;
+    use std::sync::Arc;
 
-    /// Mapped memory of fixed address and length, zeroed when made. Pages are aligned to at least 4096 bytes.
-    #[derive(Debug)]
+    /// Mapped memory of fixed address and length. Pages are aligned to at least 4096 bytes. A clone is the same memory.
+    #[derive(Clone, Debug)]
     pub(crate) struct Region {
         base: *mut u8,
         len: usize,
         /// The offset of the last whole word: a bound that is checked with one comparison.
         last_word: usize,
         /// Keeps the mapping alive; all access goes through `base`.
-        _mapping: MmapRaw,
+        #[cfg_attr(not(unix), allow(dead_code, reason = "only file memory asks for it"))]
+        mapping: Arc<MmapRaw>,
     }
 
     // SAFETY: the mapping belongs to no thread and is only reached through `base`: either as atomic words, which may
@@ -47,10 +58,38 @@ mod mapped {
         ///
         /// What the system says when it has no such memory to give.
         pub(crate) fn anonymous(len: usize) -> io::Result<Region> {
-            let mapping = anonymous::map(len)?;
+            anonymous::map(len).map(Region::of)
+        }
+
+        pub(super) fn of(mapping: MmapRaw) -> Region {
             let (base, len) = (mapping.as_mut_ptr(), mapping.len());
             // A page has many words.
-            Ok(Region { base, len, last_word: len / 8 * 8 - 8, _mapping: mapping })
+            Region { base, len, last_word: len / 8 * 8 - 8, mapping: Arc::new(mapping) }
+        }
+
+        /// The length in bytes.
+        #[cfg(unix)]
+        pub(crate) fn len(&self) -> usize {
+            self.len
+        }
+
+        /// What it is mapped by.
+        #[cfg(unix)]
+        pub(super) fn mapping(&self) -> &MmapRaw {
+            &self.mapping
+        }
+
+        /// Copies bytes out of memory that others may be writing to, as they are at some moment of the call.
+        ///
+        /// # Panics
+        ///
+        /// If the bytes do not lie in the region at multiples of 8.
+        #[cfg(unix)]
+        pub(crate) fn snapshot(&self, offset: usize, bytes: &mut [u8]) {
+            for (word, chunk) in bytes.chunks_mut(8).enumerate() {
+                let value = self.word(offset + 8 * word).load(crate::sync::Ordering::Acquire);
+                chunk.copy_from_slice(&value.to_ne_bytes()[..chunk.len()]);
+            }
         }
 
         /// The atomic word at `offset` bytes.

@@ -3,10 +3,15 @@
 use crate::sync::AtomicU64;
 use std::cell::UnsafeCell;
 use std::io;
+use std::ops::Deref;
+use std::sync::Arc;
 
-/// The model of mapped memory: one cell for each eight bytes.
+/// The model of mapped memory: one cell for each eight bytes. A clone is the same memory.
+#[derive(Clone, Debug)]
+pub(crate) struct Region(Arc<Cells>);
+
 #[derive(Debug)]
-pub(crate) struct Region {
+pub(crate) struct Cells {
     words: Vec<Word>,
     /// The plain bytes. Loom cannot watch raw memory, so each access is announced to the words' `watch` cells.
     bytes: Box<[UnsafeCell<u8>]>,
@@ -22,17 +27,43 @@ struct Word {
 
 #[allow(unsafe_code)]
 // SAFETY: loom runs one thread at a time, and reports two accesses to a watched word that are not ordered.
-unsafe impl Send for Region {}
+unsafe impl Send for Cells {}
 #[allow(unsafe_code)]
 // SAFETY: as for `Send`.
-unsafe impl Sync for Region {}
+unsafe impl Sync for Cells {}
 
 impl Region {
     pub(crate) fn anonymous(len: usize) -> io::Result<Region> {
         let words = (0..len.div_ceil(8))
             .map(|_| Word { atomic: AtomicU64::new(0), watch: loom::cell::UnsafeCell::new(()) })
             .collect();
-        Ok(Region { words, bytes: (0..len).map(|_| UnsafeCell::new(0)).collect(), pace: loom::sync::Condvar::new() })
+        let bytes = (0..len).map(|_| UnsafeCell::new(0)).collect();
+        Ok(Region(Arc::new(Cells { words, bytes, pace: loom::sync::Condvar::new() })))
+    }
+}
+
+impl Deref for Region {
+    type Target = Cells;
+
+    fn deref(&self) -> &Cells {
+        &self.0
+    }
+}
+
+impl Cells {
+    /// The length in bytes.
+    #[cfg(unix)]
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// As for mapped memory.
+    #[cfg(unix)]
+    pub(crate) fn snapshot(&self, offset: usize, bytes: &mut [u8]) {
+        for (word, chunk) in bytes.chunks_mut(8).enumerate() {
+            let value = self.words[offset / 8 + word].atomic.load(crate::sync::Ordering::Acquire);
+            chunk.copy_from_slice(&value.to_ne_bytes()[..chunk.len()]);
+        }
     }
 
     /// A point at which loom lets any other thread go first, without an effect on memory.

@@ -1,0 +1,341 @@
+//! The walk over a journal's slots: from one to the next, over whatever was left half done or damaged between them.
+//!
+//! Reads by position and never through a mapping, so that no file, however broken, can do more than be reported. Holds
+//! one block of the file, or one slot if that is larger. The rules are those of `docs/journal-format.md`.
+
+use super::super::slot::{self, CRC, Record, record_len};
+use super::header::{self, Identity, RETAINED};
+use crate::traits::Header;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+/// Bytes that are read by position.
+pub(in super::super) trait Source {
+    /// How many there are now.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Fills as much of `bytes` as there is at `offset`, and says how much.
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize>;
+}
+
+impl Source for File {
+    fn len(&self) -> io::Result<u64> {
+        self.metadata().map(|metadata| metadata.len())
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match FileExt::read_at(self, &mut bytes[filled..], offset + filled as u64) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+}
+
+impl Source for [u8] {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        let there = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)).unwrap_or(&[]);
+        let len = there.len().min(bytes.len());
+        bytes[..len].copy_from_slice(&there[..len]);
+        Ok(len)
+    }
+}
+
+impl<S: Source + ?Sized> Source for &S {
+    fn len(&self) -> io::Result<u64> {
+        (**self).len()
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        (**self).read_at(offset, bytes)
+    }
+}
+
+/// A source as long as it was at some moment: what is added to it later is not looked at.
+#[derive(Debug)]
+pub(in super::super) struct Upto<S>(pub(in super::super) S, pub(in super::super) u64);
+
+impl<S: Source> Source for Upto<S> {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.0.len()?.min(self.1))
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
+        let len = self.1.saturating_sub(offset).min(bytes.len() as u64) as usize;
+        self.0.read_at(offset, &mut bytes[..len])
+    }
+}
+
+/// How much is read at a time.
+const BLOCK: usize = if cfg!(miri) { 8 * 1024 } else { 1 << 20 };
+
+/// What stands from a position to the next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Kind {
+    /// A whole message.
+    Message(Header),
+    /// Given up while its writer lived; `exact`: its head says how long it is.
+    Sealed { exact: bool },
+    /// Its writer died. `marked`: an earlier recovery said so.
+    Hole { marked: bool },
+    /// Not what was written. `marked`: an earlier recovery said so.
+    Damaged { marked: bool },
+}
+
+/// A step of a walk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) struct Stride {
+    pub(in super::super) position: u64,
+    pub(in super::super) len: u64,
+    pub(in super::super) kind: Kind,
+}
+
+/// Where a walk is after a step that found nothing more to step over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Walked {
+    Stride(Stride),
+    /// The journal ends here.
+    End,
+    /// What stands here may still become a message.
+    Unfinished,
+    /// What stood here is not retained any more; the walk goes on at `to`.
+    Lagged {
+        to: u64,
+    },
+}
+
+/// A walk over a source.
+#[derive(Debug)]
+pub(in super::super) struct Walk<S> {
+    source: S,
+    key: u64,
+    crc: bool,
+    max_payload: u64,
+    position: u64,
+    /// A copy of the source from `block_at` on.
+    block: Vec<u8>,
+    block_at: u64,
+    /// Everything before it was given back when the block was copied.
+    retained: u64,
+    /// Whether a writer may be at work in it: what it may have been writing while it was copied is copied again.
+    is_shared: bool,
+    /// Whether what is not finished may still be: it is not stepped over.
+    waits: bool,
+}
+
+impl<S: Source> Walk<S> {
+    pub(in super::super) fn new(source: S, identity: &Identity, position: u64) -> Walk<S> {
+        Walk {
+            source,
+            key: identity.key,
+            crc: identity.crc,
+            max_payload: identity.max_payload,
+            position,
+            block: Vec::new(),
+            block_at: 0,
+            retained: 0,
+            is_shared: false,
+            waits: false,
+        }
+    }
+
+    /// The same beside a running writer; one that `waits` stays before what the writer has not finished.
+    pub(in super::super) fn shared(self, waits: bool) -> Walk<S> {
+        Walk { is_shared: true, waits, ..self }
+    }
+
+    /// Where the next step begins.
+    pub(in super::super) fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// Steps over what stands at the position.
+    pub(in super::super) fn step(&mut self) -> io::Result<Walked> {
+        let mut walked = self.look()?;
+        if self.is_shared && !matches!(walked, Walked::Stride(Stride { kind: Kind::Message(_), .. })) {
+            // The copy may be from before the writer was done.
+            self.block.clear();
+            walked = self.look()?;
+        }
+        if let Walked::Stride(Stride { position, len, .. }) = walked {
+            self.position = position + len;
+        }
+        if let Walked::Lagged { to } = walked {
+            self.position = to;
+        }
+        Ok(walked)
+    }
+
+    /// Steps over what is unfinished, as if its writer were dead.
+    pub(in super::super) fn step_over(&mut self) -> io::Result<Walked> {
+        let waits = std::mem::replace(&mut self.waits, false);
+        self.block.clear();
+        let walked = self.step();
+        self.waits = waits;
+        walked
+    }
+
+    /// The payload of the message that was stepped over last.
+    pub(in super::super) fn payload(&self, header: &Header) -> &[u8] {
+        let from = (header.position - self.block_at) as usize + slot::RECORD_HEADER as usize;
+        &self.block[from..from + header.size as usize]
+    }
+
+    /// Time and cause of the message that was stepped over last.
+    pub(in super::super) fn record(&self, header: &Header) -> Record {
+        let at = (header.position - self.block_at) as usize;
+        Record { time: word(&self.block, at + 16), cause: word(&self.block, at + 24) }
+    }
+
+    fn look(&mut self) -> io::Result<Walked> {
+        let position = self.position;
+        let stride = |len, kind| Ok(Walked::Stride(Stride { position, len, kind }));
+        if !self.fill(position, 16)? {
+            // What is left is less than a slot's first words: nothing, or the rest of one that was cut off.
+            let end = self.last_byte(position)?;
+            let kind = Kind::Damaged { marked: false };
+            return if end == position { Ok(Walked::End) } else { stride(end - position, kind) };
+        }
+        if self.retained > position {
+            return Ok(Walked::Lagged { to: self.retained });
+        }
+        let at = (position - self.block_at) as usize;
+        let (stamp, head) = (word(&self.block, at), word(&self.block, at + 8));
+        let header = slot::unpack(head, position);
+        let len = record_len(header.size as usize, self.crc);
+        let is_sane = u64::from(header.size) <= self.max_payload;
+        match stamp ^ self.key ^ position {
+            slot::COMMITTED if is_sane => {
+                if self.fill(position, len)? && self.is_whole(position, len)? {
+                    return stride(len, Kind::Message(header));
+                }
+                self.damage()
+            }
+            state @ (slot::HOLE | slot::DAMAGED) => {
+                let len = header::unchecked(position + 8, head).filter(|&len| len >= 16);
+                match len.filter(|len| position.checked_add(*len).is_some()) {
+                    Some(len) if position + len <= self.source.len()? => stride(
+                        len,
+                        match state {
+                            slot::HOLE => Kind::Hole { marked: true },
+                            _ => Kind::Damaged { marked: true },
+                        },
+                    ),
+                    _ => self.damage(),
+                }
+            }
+            slot::SEALED | slot::FENCED if is_sane && position + len <= self.source.len()? => {
+                // Nothing vouches for this length, so nothing that is whole is stepped over with it.
+                let next = self.next_stamp(position + 16, position + len)?;
+                let reach = next.map_or(len, |next| next - position);
+                stride(reach, Kind::Sealed { exact: reach == len })
+            }
+            _ if (stamp == 0 || stamp ^ self.key ^ position == slot::PENDING) && self.waits => Ok(Walked::Unfinished),
+            _ if stamp == 0 || stamp ^ self.key ^ position == slot::PENDING => {
+                match self.next_stamp(position + 16, u64::MAX)? {
+                    Some(next) => stride(next - position, Kind::Hole { marked: false }),
+                    None => Ok(Walked::End),
+                }
+            }
+            _ => self.damage(),
+        }
+    }
+
+    /// Damage, up to the next slot or behind all that is not zero.
+    fn damage(&mut self) -> io::Result<Walked> {
+        let position = self.position;
+        let end = match self.next_stamp(position + 16, u64::MAX)? {
+            Some(next) => next,
+            None => self.last_byte(position)?,
+        };
+        Ok(Walked::Stride(Stride { position, len: end - position, kind: Kind::Damaged { marked: false } }))
+    }
+
+    /// Whether a message's slot is what was written, as far as anybody can tell. Precondition: the block has the slot.
+    fn is_whole(&mut self, position: u64, len: u64) -> io::Result<bool> {
+        let at = (position - self.block_at) as usize;
+        let slot = &mut self.block[at..at + len as usize];
+        if self.crc {
+            let (content, crc) = slot[8..].split_at((len - 8 - CRC) as usize);
+            return Ok(crc32c::crc32c(content).to_ne_bytes() == *crc);
+        }
+        if self.is_shared {
+            // The stamp was there when it was copied. What lies behind it is whole now; was it then?
+            self.source.read_at(position, slot)?;
+        }
+        Ok(true)
+    }
+
+    /// The first position from `from` up to `to` whose stamp is valid.
+    fn next_stamp(&mut self, from: u64, to: u64) -> io::Result<Option<u64>> {
+        let mut position = from;
+        while position < to && self.fill(position, 16)? {
+            let at = (position - self.block_at) as usize;
+            for words in self.block[at..].chunks_exact(16) {
+                if position >= to {
+                    return Ok(None);
+                }
+                let state = word(words, 0) ^ self.key ^ position;
+                let states = [slot::COMMITTED, slot::SEALED, slot::PENDING, slot::FENCED, slot::HOLE, slot::DAMAGED];
+                if state < 16 && states.contains(&state) {
+                    return Ok(Some(position));
+                }
+                position += 16;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Behind the last byte from `from` on that is not zero, rounded up to where a slot may begin; `from` if all are.
+    pub(in super::super) fn last_byte(&mut self, from: u64) -> io::Result<u64> {
+        let (mut position, mut end) = (from, from);
+        while self.fill(position, 1)? {
+            let at = (position - self.block_at) as usize;
+            if let Some(last) = self.block[at..].iter().rposition(|&byte| byte != 0) {
+                end = (position + last as u64 + 1).next_multiple_of(slot::SLOT_ALIGN);
+            }
+            position = self.block_at + self.block.len() as u64;
+        }
+        Ok(end)
+    }
+
+    /// Has the block begin at or before `position` and reach to `position + len`. False if the source ends before.
+    fn fill(&mut self, position: u64, len: u64) -> io::Result<bool> {
+        let Some(end) = position.checked_add(len) else { return Ok(false) };
+        if position >= self.block_at && end <= self.block_at + self.block.len() as u64 {
+            return Ok(true);
+        }
+        // Asked first, so that a length from a damaged head claims no memory.
+        let source_len = self.source.len()?;
+        if end > source_len {
+            return Ok(false);
+        }
+        self.block.resize((len as usize).max(BLOCK.min((source_len - position) as usize)), 0);
+        self.block_at = position;
+        let filled = self.source.read_at(position, &mut self.block)?;
+        self.block.truncate(filled);
+        if self.is_shared {
+            // After the copy was made: what was given back before it was, may be in it as zeros.
+            let mut bytes = [0; 8];
+            self.source.read_at(RETAINED, &mut bytes)?;
+            self.retained = header::unchecked(RETAINED, u64::from_ne_bytes(bytes)).unwrap_or(0);
+        }
+        Ok(filled as u64 >= len)
+    }
+}
+
+fn word(bytes: &[u8], at: usize) -> u64 {
+    let mut word = [0; 8];
+    word.copy_from_slice(&bytes[at..at + 8]);
+    u64::from_ne_bytes(word)
+}

@@ -1,0 +1,146 @@
+//! The keeper of a journal: a thread that grows the file ahead of its writers, keeps the time while they are busy,
+//! syncs the file, and forgets what is old. Sleeps when there is nothing of that.
+
+use super::log::{Log, Sync};
+use crate::sync::{Arc, Condvar, Mutex, Thread, lock, spawn};
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How often the time is kept.
+const TICK: Duration = Duration::from_millis(1);
+/// How often retention looks around.
+const RETAIN: Duration = Duration::from_secs(1);
+
+/// How the keeper is called.
+#[derive(Debug)]
+pub(super) struct Call {
+    wanted: Mutex<Wanted>,
+    called: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Wanted {
+    grow: bool,
+    tick: bool,
+    stop: bool,
+}
+
+impl Call {
+    pub(super) fn new() -> Call {
+        Call { wanted: Mutex::new(Wanted::default()), called: Condvar::new() }
+    }
+
+    /// The file should grow.
+    pub(super) fn grow(&self) {
+        lock(&self.wanted).grow = true;
+        self.called.notify_all();
+    }
+
+    /// Somebody should keep the time.
+    pub(super) fn tick(&self) {
+        let mut wanted = lock(&self.wanted);
+        if !std::mem::replace(&mut wanted.tick, true) {
+            drop(wanted);
+            self.called.notify_all();
+        }
+    }
+
+    fn stop(&self) {
+        lock(&self.wanted).stop = true;
+        self.called.notify_all();
+    }
+}
+
+/// The keeper's thread; dropping it ends it.
+pub struct Keeper {
+    call: Arc<Call>,
+    thread: Option<Thread>,
+}
+
+impl fmt::Debug for Keeper {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keeper").finish_non_exhaustive()
+    }
+}
+
+impl Keeper {
+    /// Starts the keeper of `log`.
+    ///
+    /// # Errors
+    ///
+    /// The system gave no thread.
+    pub(super) fn start(log: &Log) -> io::Result<Keeper> {
+        let (call, log) = (Arc::clone(log.call()), log.clone());
+        let thread = spawn("journal", move || keep(&log))?;
+        Ok(Keeper { call, thread: Some(thread) })
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.call.stop();
+        if let Some(thread) = self.thread.take() {
+            // It runs no user's code and does not panic.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn keep(log: &Log) {
+    let interval = match log.sync_level() {
+        Sync::Interval(interval) => Some(interval),
+        _ => None,
+    };
+    let started = Instant::now();
+    let mut sync_at = interval.and_then(|interval| started.checked_add(interval));
+    let mut retain_at = log.forgets().then(|| started + RETAIN);
+    // When to tick, and where the writers were at the last one.
+    let mut tick: Option<(Instant, u64)> = None;
+    loop {
+        let mut wanted = lock(&log.call().wanted);
+        while !wanted.grow && !wanted.stop && (!wanted.tick || tick.is_some()) {
+            let now = Instant::now();
+            match [sync_at, retain_at, tick.map(|(at, _)| at)].into_iter().flatten().min() {
+                None => {
+                    wanted = log.call().called.wait(wanted).unwrap_or_else(std::sync::PoisonError::into_inner);
+                }
+                Some(at) if at <= now => break,
+                Some(at) => {
+                    let waited = log.call().called.wait_timeout(wanted, at - now);
+                    wanted = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
+                }
+            }
+        }
+        if wanted.stop {
+            return;
+        }
+        let grow = std::mem::take(&mut wanted.grow);
+        if wanted.tick && tick.is_none() {
+            tick = Some((Instant::now(), 0));
+        }
+        drop(wanted);
+        if grow {
+            // It takes some milliseconds in which nobody keeps the time.
+            log.stop_time();
+            log.grow_ahead();
+        }
+        let now = Instant::now();
+        if let Some((_, tail)) = tick.filter(|(at, _)| *at <= now) {
+            tick = log.keep_time(tail).map(|tail| (now + TICK, tail));
+            if tick.is_none() {
+                lock(&log.call().wanted).tick = false;
+            }
+        }
+        if sync_at.is_some_and(|at| at <= now) {
+            // A failure stays: writers are told.
+            let _ = log.sync();
+            sync_at = interval.and_then(|interval| Instant::now().checked_add(interval));
+        }
+        if retain_at.is_some_and(|at| at <= now) {
+            // What could not be given back now is tried again, and `retain` says so to whoever asks.
+            let _ = log.retain();
+            retain_at = Some(Instant::now() + RETAIN);
+        }
+    }
+}

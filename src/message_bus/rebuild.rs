@@ -1,0 +1,141 @@
+//! A rebuild: history is handled again, and what handlers send is not written but compared with what they had sent.
+//!
+//! Each message that a handler sent names its cause, the message in whose handling it was sent. So as a worker is
+//! handed its history once more, the messages it had sent come by in the same order, and the first one that is
+//! different, or missing, or too many, shows a handler that no longer behaves as it did. Where the record ends, the
+//! process died: from there on what handlers send is written.
+//!
+//! Sends without a cause (timers, loops, starts) are not compared. While history is replayed they are dropped, because
+//! they are in it.
+
+use super::slot::{Seen, Slots, Strip};
+use crate::routing::{self, Table};
+use crate::traits::{Divergence, EncodeError, Header, Payload, Sent, Space, WriteError};
+
+/// The state of one worker's rebuild.
+#[derive(Debug)]
+pub(super) struct Rebuild {
+    /// The worker's handlers: what it sent has one of these sources.
+    sources: Vec<(u16, &'static str)>,
+    /// Where history begins: of what was sent before, the cause is gone.
+    from: u64,
+    /// Where it ends.
+    end: u64,
+    /// Where to look for the next message that the worker had sent.
+    at: u64,
+    /// The next one, and its cause.
+    next: Option<(Header, u64)>,
+    /// The latest cause. An earlier one comes again when its message was handled twice: it has been compared.
+    cause: u64,
+    /// The message that was handled last.
+    handled: u64,
+}
+
+impl Rebuild {
+    /// The rebuild of the worker of this name. `None` if the table does not say who its handlers are, or if one of them
+    /// is in another worker, too: then nobody knows who sent what.
+    pub(super) fn new(table: &'static Table, worker: &str, from: u64, end: u64) -> Option<Rebuild> {
+        let own = table.workers.iter().find(|candidate| candidate.name == worker)?;
+        let others = table.workers.iter().filter(|candidate| candidate.name != worker);
+        let mut others = others.flat_map(|other| other.handlers);
+        if others.any(|other| own.handlers.iter().any(|handler| handler.id == other.id)) {
+            return None;
+        }
+        let sources = own.handlers.iter().map(|handler| (handler.id, handler.type_name)).collect();
+        Some(Rebuild { sources, from, end, at: from, next: None, cause: 0, handled: 0 })
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// The message at `position` has been handled.
+    pub(super) fn handled(&mut self, position: u64) {
+        self.handled = position;
+    }
+
+    /// A handler sends. `None`: this has not been sent yet, so it is to be.
+    pub(super) fn repeat<P: Payload>(
+        &mut self,
+        strip: &Strip,
+        cause: u64,
+        source: u16,
+        message: u16,
+        payload: &mut P,
+    ) -> Option<Result<(), WriteError>> {
+        if cause == 0 {
+            return Some(Ok(()));
+        }
+        let (header, its_cause) = self.next_sent(strip)?;
+        let bytes = match encode(payload) {
+            Ok(bytes) => bytes,
+            Err(error) => return Some(Err(WriteError::Encode(error))),
+        };
+        let sent =
+            |header: &Header| Sent { message: header.message, bytes: strip.with_payload(header, <[u8]>::to_vec) };
+        let is_due = its_cause == cause;
+        let is_same = is_due
+            && (header.source, header.message) == (source, message)
+            && strip.with_payload(&header, |expected| expected == bytes);
+        if is_same {
+            self.next = None;
+            return Some(Ok(()));
+        }
+        let expected = is_due.then(|| sent(&header));
+        Some(Err(self.diverged(cause, source, expected, Some(Sent { message, bytes }))))
+    }
+
+    /// After a message was handled: was everything sent again that had been?
+    pub(super) fn settle(&mut self, strip: &Strip) -> Result<(), WriteError> {
+        match self.next_sent(strip) {
+            Some((header, cause)) if cause <= self.handled => {
+                let bytes = strip.with_payload(&header, <[u8]>::to_vec);
+                let expected = Some(Sent { message: header.message, bytes });
+                Err(self.diverged(cause, header.source, expected, None))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn diverged(&self, position: u64, source: u16, expected: Option<Sent>, actual: Option<Sent>) -> WriteError {
+        let name = self.sources.iter().find(|(id, _)| *id == source).map_or("", |(_, name)| *name);
+        let handler = routing::short(name);
+        WriteError::Diverged(Box::new(Divergence { position, source, handler, expected, actual }))
+    }
+
+    /// The next message that the worker had sent in handling one, and its cause. It lies ahead of what the worker is
+    /// handling, so the worker's reader keeps it where it is.
+    fn next_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
+        while self.next.is_none() && self.at < self.end {
+            let position = self.at;
+            match strip.observe(position) {
+                Seen::Message(header) => {
+                    self.at += strip.slot_len(header.size as usize);
+                    let cause = strip.record(position).cause;
+                    let is_own = self.sources.iter().any(|(id, _)| *id == header.source);
+                    if is_own && cause >= self.from && cause >= self.cause && cause != 0 {
+                        self.cause = cause;
+                        self.next = Some((header, cause));
+                    }
+                }
+                Seen::Sealed { len, .. } => self.at += len,
+                // Recovery has left none in what was there before.
+                Seen::Open { .. } => self.at = self.end,
+            }
+        }
+        self.next
+    }
+}
+
+/// The payload's bytes, put where it would find them in a journal: aligned to 16.
+fn encode<P: Payload>(payload: &mut P) -> Result<Vec<u8>, EncodeError> {
+    const ALIGN: usize = 16;
+    if let Some(bytes) = payload.as_encoded() {
+        return Ok(bytes.to_vec());
+    }
+    let size = payload.size();
+    let mut memory = vec![0; size + ALIGN];
+    let start = memory.as_ptr().align_offset(ALIGN).min(ALIGN);
+    payload.fill(&mut Space::new(&mut memory[start..start + size]))?;
+    Ok(memory[start..start + size].to_vec())
+}

@@ -1,0 +1,156 @@
+//! What a bus of slots stands on, as its gate, its claims, its readers and its writers see it: a ring, or a journal.
+//!
+//! A ring has nothing to add to its slots, so all of its answers vanish when they are compiled.
+
+use super::claim::{self, Role};
+use super::control::Control;
+use super::gate::Gate;
+use super::slot::{Ring, Slots};
+use crate::traits::{Payload, Time, WriteError};
+use std::fmt::Debug;
+
+/// Where a bus keeps its slots, and what that means for those who use it.
+///
+/// Sealed by its module: whoever implements it decides who may write where.
+#[allow(private_interfaces)]
+pub trait Store: Debug + Send + Sync + 'static {
+    /// The slots.
+    type Slots: Slots;
+    /// Whoever works for the bus in the background; ends when it is dropped.
+    type Keeper: Debug + Send + Sync;
+
+    fn slots(&self) -> &Self::Slots;
+    fn control(&self) -> Control<'_>;
+    fn capacity(&self) -> u64;
+
+    /// How often a reader releases, in bytes.
+    fn batch(&self) -> u64;
+
+    // ---------------------------------------------------------------------------------------------------------- claims
+
+    /// The bytes that no limit ever reaches, so that fetch-and-add may overshoot.
+    fn reserve(&self) -> u64;
+
+    /// How far a writer may claim that wants to reach `end`, `reserve` not yet taken off.
+    fn limit(&self, end: u64, role: Role) -> u64;
+
+    /// There was no room for `len` bytes: makes some, or says why there is none.
+    fn make_room(&self, len: u64) -> Result<(), WriteError>;
+
+    /// Whether a claim may end at `end`; asked in tests only.
+    fn may_end_at(&self, end: u64) -> bool;
+
+    // --------------------------------------------------------------------------------------------------------- writing
+
+    /// What the next slot says besides its head.
+    fn more(&self, role: Role) -> <Self::Slots as Slots>::More;
+
+    /// The time at which the message in this worker's hands was sent, if the store knows it.
+    fn time(&self, role: Role) -> Option<Time>;
+
+    /// Takes a message that is not to be written, because it has been.
+    #[inline(always)]
+    fn instead<P: Payload>(
+        &self,
+        _role: Role,
+        _source: u16,
+        _message: u16,
+        _payload: &mut P,
+    ) -> Option<Result<(), WriteError>> {
+        None
+    }
+
+    /// A message of `len` bytes of slot is committed at `position`: what is left to do before its writer is told?
+    fn acknowledge(&self, position: u64, len: u64) -> Result<(), WriteError>;
+
+    /// A worker has handled its message: was all written that had been?
+    fn settle(&self, _role: Role) -> Result<(), WriteError> {
+        Ok(())
+    }
+
+    // --------------------------------------------------------------------------------------------------------- reading
+
+    /// Reader `index` is about to deliver what stands at `position`.
+    fn delivering(&self, index: usize, position: u64);
+
+    /// Reader `index` has delivered it.
+    fn delivered(&self, index: usize);
+
+    /// Reader `index` needs nothing before `position` any more.
+    fn released(&self, index: usize, position: u64);
+
+    /// Reader `index` leaves; it has read everything before `position`.
+    fn left(&self, index: usize, position: u64);
+
+    /// Whether reader `index` is still being brought to where it was.
+    fn is_replaying(&self, _index: usize, _position: u64) -> bool {
+        false
+    }
+}
+
+#[allow(private_interfaces)]
+impl Store for Ring {
+    type Slots = Ring;
+    type Keeper = ();
+
+    #[inline(always)]
+    fn slots(&self) -> &Ring {
+        self
+    }
+
+    #[inline(always)]
+    fn control(&self) -> Control<'_> {
+        Ring::control(self)
+    }
+
+    #[inline(always)]
+    fn capacity(&self) -> u64 {
+        Ring::capacity(self)
+    }
+
+    fn batch(&self) -> u64 {
+        Ring::capacity(self) / 8
+    }
+
+    fn reserve(&self) -> u64 {
+        claim::ring_reserve(self)
+    }
+
+    fn limit(&self, end: u64, role: Role) -> u64 {
+        claim::ring_limit(self, end, role)
+    }
+
+    #[inline(always)]
+    fn make_room(&self, _len: u64) -> Result<(), WriteError> {
+        Err(WriteError::Full)
+    }
+
+    fn may_end_at(&self, end: u64) -> bool {
+        super::slot::ahead(end, Gate::new(self).position()) <= Ring::capacity(self) as i64
+    }
+
+    #[inline(always)]
+    fn more(&self, _role: Role) {}
+
+    #[inline(always)]
+    fn time(&self, _role: Role) -> Option<Time> {
+        None
+    }
+
+    #[inline(always)]
+    fn acknowledge(&self, _position: u64, _len: u64) -> Result<(), WriteError> {
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn delivering(&self, _index: usize, _position: u64) {}
+
+    #[inline(always)]
+    fn delivered(&self, _index: usize) {}
+
+    #[inline(always)]
+    fn released(&self, _index: usize, _position: u64) {}
+
+    #[inline(always)]
+    fn left(&self, _index: usize, _position: u64) {}
+}

@@ -1,0 +1,737 @@
+//! The journal as a file: processes that are killed, disks that are full, files that are none, readers beside a writer.
+//!
+//! What can be tried in memory (every flipped bit, every cut, power failures) is beside the bus, in
+//! `src/message_bus/persistent_bus/tests.rs`. Some tests here start this test program again as another process, which
+//! runs one of the `child_` tests; by themselves those do nothing.
+
+#![cfg(all(unix, not(miri), not(rust_messenger_loom)))]
+
+mod support;
+
+use rust_messenger::message_bus::{
+    Entry, Journal, JournalError, PersistentBus, PersistentOptions, Recovered, Retention, Span, Start, Sync,
+};
+use rust_messenger::traits::{MessageBus, Publish, ReadError, Reader, SubscribeError, WriteError};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use support::{compose, composed, mix, number_of, size_of, wait_until, within};
+
+/// Small steps, so that the file grows all the time.
+fn options() -> PersistentOptions {
+    PersistentOptions { step: 64 * 1024, start: Start::Oldest, ..PersistentOptions::default() }
+}
+
+fn open(path: &Path) -> (PersistentBus, Recovered) {
+    PersistentBus::open(path, options()).unwrap()
+}
+
+fn scratch() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    (directory, path)
+}
+
+/// The numbers of all messages by source, checked byte by byte, in the order of the journal.
+fn numbers(bus: &PersistentBus) -> BTreeMap<u16, Vec<u64>> {
+    let mut reader = bus.subscribe("reader").unwrap();
+    let mut numbers = BTreeMap::<u16, Vec<u64>>::new();
+    let read = support::drain(&mut reader, |header, bytes| {
+        numbers.entry(header.source).or_default().push(number_of(header, bytes));
+    });
+    assert_eq!(reader.position(), bus.tail());
+    assert_eq!(numbers.values().map(|numbers| numbers.len() as u64).sum::<u64>(), read);
+    numbers
+}
+
+// ------------------------------------------------------------------------------------------------- processes that die
+
+/// This test program as another process that runs one test, with something to tell it.
+fn child(test: &str, told: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
+    command.env("JOURNAL_TEST", told).stdout(Stdio::null()).stderr(Stdio::piped());
+    command
+}
+
+/// What this process was told; `None` if it is no child.
+fn told() -> Option<String> {
+    std::env::var("JOURNAL_TEST").ok()
+}
+
+/// Writes until it is killed, from so many threads, and says on its standard error which messages it was told are
+/// written.
+#[test]
+fn child_writes_until_it_is_killed() {
+    let Some(told) = told() else { return };
+    let mut told = told.split(' ');
+    let mut next = || told.next().unwrap();
+    let (path, writers, start) = (PathBuf::from(next()), next().parse::<u16>().unwrap(), next().to_owned());
+    let starts: Vec<u64> = start.split(',').map(|start| start.parse().unwrap()).collect();
+    let (bus, _) = open(&path);
+    std::thread::scope(|scope| {
+        for source in 1..=writers {
+            let (writer, start) = (bus.writer().unwrap(), starts[usize::from(source) - 1]);
+            scope.spawn(move || {
+                let mut acknowledge = std::io::stderr();
+                for number in start.. {
+                    let size = size_of(source, number, 3000);
+                    if number % 3 == 0 {
+                        writer.write(source, 1, size, |bytes| compose(source, number, bytes)).unwrap();
+                    } else {
+                        writer.write_bytes(source, 1, &composed(source, number, size)).unwrap();
+                    }
+                    let mut told = [0; 16];
+                    told[..8].copy_from_slice(&u64::from(source).to_le_bytes());
+                    told[8..].copy_from_slice(&number.to_le_bytes());
+                    // At most so many bytes go into a pipe as a whole or not at all.
+                    acknowledge.write_all(&told).unwrap();
+                }
+            });
+        }
+    });
+}
+
+/// Method: a child process writes, and says of each message through a pipe that it was acknowledged. After a random
+/// number of those it is killed, wherever it is, and the journal opened again: everything acknowledged must be there,
+/// whole, once and in order; and of what was not, at most the one message of each writer that it was at. A journal
+/// lives through several kills, so that what recovery has left is recovered from again.
+fn kill(kills: u32, writers: u16, generation: u32) {
+    let mut done = 0;
+    while done < kills {
+        let (_directory, path) = scratch();
+        let mut known = BTreeMap::<u16, u64>::new();
+        for _ in 0..generation.min(kills - done) {
+            let starts: Vec<String> =
+                (1..=writers).map(|source| known.get(&source).copied().unwrap_or(0).to_string()).collect();
+            let told = format!("{} {writers} {}", path.display(), starts.join(","));
+            let mut process = child("child_writes_until_it_is_killed", &told).spawn().unwrap();
+            let acknowledged = acknowledged_until_killed(&mut process, 1 + mix(u64::from(done)) % 400);
+            done += 1;
+            let (bus, recovered) = open(&path);
+            assert!(!recovered.is_damaged(), "kill {done}: {recovered}");
+            assert_eq!(recovered.missing, 0);
+            let numbers = numbers(&bus);
+            for source in 1..=writers {
+                let written = numbers.get(&source).map_or(&[][..], Vec::as_slice);
+                let count = written.len() as u64;
+                assert!(written.iter().copied().eq(0..count), "kill {done}: lost, doubled or out of order");
+                let told = acknowledged.get(&source).copied().or(known.get(&source).copied()).unwrap_or(0);
+                assert!(count >= told, "kill {done}: {told} acknowledged by {source}, {count} there");
+                assert!(count <= told + 1, "kill {done}: {told} acknowledged by {source}, {count} there");
+                known.insert(source, count);
+            }
+        }
+    }
+}
+
+/// Kills the process after so many messages were acknowledged. Returns how many of each source were, in all.
+fn acknowledged_until_killed(process: &mut Child, count: u64) -> BTreeMap<u16, u64> {
+    let mut pipe = process.stderr.take().unwrap();
+    let mut acknowledged = BTreeMap::new();
+    let mut note = |told: &[u8; 16]| {
+        let [source, number] = [&told[..8], &told[8..]].map(|half| u64::from_le_bytes(half.try_into().unwrap()));
+        acknowledged.insert(source as u16, number + 1);
+    };
+    let mut told = [0; 16];
+    for _ in 0..count {
+        pipe.read_exact(&mut told).expect("a child that writes until it is killed");
+        note(&told);
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    // What was on its way through the pipe was acknowledged, too.
+    while pipe.read_exact(&mut told).is_ok() {
+        note(&told);
+    }
+    acknowledged
+}
+
+#[test]
+fn three_hundred_kills_of_one_writer_lose_nothing() {
+    within("kills of one writer", || kill(300, 1, 10));
+}
+
+#[test]
+fn three_hundred_kills_of_four_writers_lose_nothing() {
+    within("kills of four writers", || kill(300, 4, 10));
+}
+
+// ---------------------------------------------------------------------------------------------------------- full disks
+
+/// Fills the disk it is told, frees some of it, and goes on. Any panic or signal is seen by the parent.
+#[test]
+fn child_fills_a_small_disk() {
+    let Some(told) = told() else { return };
+    let disk = PathBuf::from(told);
+    let ballast = disk.join("ballast");
+    fs::write(&ballast, vec![1; 64 * 1024]).unwrap();
+    let path = disk.join("journal");
+    let (bus, _) = open(&path);
+    let writer = bus.writer().unwrap();
+    let mut number = 0;
+    let mut fill = || {
+        loop {
+            match writer.write_bytes(1, 1, &composed(1, number, 1000)) {
+                Ok(()) => number += 1,
+                Err(WriteError::NoSpace) => return number,
+                Err(other) => panic!("{other}"),
+            }
+        }
+    };
+    let full = fill();
+    assert!(full > 50, "{full}");
+    let tail = bus.tail();
+    assert_eq!(fill(), full, "full is full");
+    assert_eq!(bus.tail(), tail, "a hole");
+    fs::remove_file(ballast).unwrap();
+    let more = fill();
+    assert!(more > full + 30, "{full}, {more}");
+    drop(writer);
+    drop(bus);
+    let (bus, recovered) = open(&path);
+    assert!(!recovered.is_damaged() && recovered.holes.is_empty());
+    assert!(numbers(&bus)[&1].iter().copied().eq(0..more));
+    // A journal that cannot even be made leaves nothing behind.
+    let error = PersistentBus::open(disk.join("another"), options()).unwrap_err();
+    assert!(error.to_string().contains("another: make it: "), "{error}");
+    let left: Vec<_> = fs::read_dir(&disk).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["journal"]);
+}
+
+/// On a file system of 512 KiB. Where no user may make one, the same is proven with an allocator that fails, beside the
+/// bus.
+#[test]
+fn a_full_disk_is_no_signal() {
+    let directory = tempfile::tempdir().unwrap();
+    let mount = format!("mount -t tmpfs -o size=512k none '{0}' && exec \"$@\"", directory.path().display());
+    let unshare = ["unshare", "-Urm", "sh", "-c", &mount, "sh"];
+    let allowed = Command::new(unshare[0]).args(&unshare[1..]).arg("true").stderr(Stdio::null()).status();
+    if !allowed.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let inner = child("child_fills_a_small_disk", "");
+    let mut command = Command::new(unshare[0]);
+    command.args(&unshare[1..]).arg(inner.get_program()).args(inner.get_args());
+    command.env("JOURNAL_TEST", directory.path());
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+// ------------------------------------------------------------------------------------------------- files that are none
+
+/// The error of opening what is at `path`, both for writing and for reading, after which it is as it was.
+#[track_caller]
+fn refused(path: &Path, options: PersistentOptions, expected: &str) {
+    let before = fs::read(path).ok();
+    let error = PersistentBus::open(path, options).expect_err("refused").to_string();
+    assert!(error.contains(expected), "`{error}` does not say `{expected}`");
+    assert!(error.contains(&path.display().to_string()), "`{error}` does not name the file");
+    assert_eq!(fs::read(path).ok(), before, "changed by an open that failed");
+    let left = path.parent().unwrap().read_dir().unwrap();
+    let drafts = left.filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with('.'));
+    assert_eq!(drafts.count(), 0, "a draft was left");
+}
+
+#[test]
+fn what_is_no_journal_is_refused_and_left_alone() {
+    let (directory, path) = scratch();
+    let both = |content: &[u8], expected: &str| {
+        fs::write(&path, content).unwrap();
+        refused(&path, options(), expected);
+        let error = Journal::open(&path).expect_err("refused").to_string();
+        assert!(error.contains(expected), "`{error}` does not say `{expected}`");
+    };
+    both(b"", "no journal: 0 bytes");
+    both(b"rms", "no journal: 3 bytes");
+    both(b"#!/bin/sh\nexit 0\n", "no journal: it begins with `#!/bin/s`, not with `rmsgjrnl`");
+    both(&[0; 8192], "no journal: it begins with");
+    let good = {
+        let good = directory.path().join("good");
+        drop(open(&good));
+        fs::read(good).unwrap()
+    };
+    both(&good[..60], "half a journal's header: 60 bytes of 4096");
+    both(&good[..4096], "half a journal's header: 4096 bytes of");
+    let with = |offset: usize, word: u64| {
+        let mut bytes = good.clone();
+        bytes[offset..offset + 8].copy_from_slice(&word.to_ne_bytes());
+        bytes
+    };
+    both(&with(16, 2), "a journal of version 2; this program reads version 1");
+    both(&with(8, 0x0102_0304_0506_0708_u64.swap_bytes()), "the other byte order");
+    both(&with(32, 5), "first page is damaged");
+    fs::remove_file(&path).unwrap();
+
+    fs::create_dir(&path).unwrap();
+    refused(&path, options(), "a journal is a file, and this is a directory");
+    fs::remove_dir(&path).unwrap();
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    let error = PersistentBus::open(&path, options()).unwrap_err();
+    assert!(error.to_string().contains("a pipe"), "{error}");
+    assert!(Journal::open(&path).unwrap_err().to_string().contains("a pipe"));
+    fs::remove_file(&path).unwrap();
+    let nowhere = directory.path().join("no/such/directory");
+    let error = PersistentBus::open(&nowhere, options()).unwrap_err();
+    assert!(
+        matches!(&error, JournalError::Io { error, .. } if error.kind() == std::io::ErrorKind::NotFound),
+        "{error}"
+    );
+    let error = Journal::open(&nowhere).unwrap_err();
+    assert!(
+        matches!(&error, JournalError::Io { error, .. } if error.kind() == std::io::ErrorKind::NotFound),
+        "{error}"
+    );
+    if let Ok(true) = is_kept_out(directory.path()) {
+        fs::write(&path, &good).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o400)).unwrap();
+        refused(&path, options(), "open it: Permission denied");
+    }
+}
+
+/// Whether permissions mean anything to this user.
+fn is_kept_out(directory: &Path) -> std::io::Result<bool> {
+    let path = directory.join("forbidden");
+    fs::write(&path, b"")?;
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000))?;
+    let is_kept_out = fs::File::open(&path).is_err();
+    fs::remove_file(&path)?;
+    Ok(is_kept_out)
+}
+
+#[test]
+fn absurd_sizes_are_refused() {
+    let (directory, path) = scratch();
+    let absurd = [
+        PersistentOptions { capacity: 0, ..options() },
+        PersistentOptions { capacity: 8 << 20, ..options() },
+        PersistentOptions { capacity: u64::MAX, ..options() },
+        PersistentOptions { capacity: 1 << 60, ..options() },
+        PersistentOptions { max_payload: 0, ..options() },
+        PersistentOptions { max_payload: usize::MAX, ..options() },
+        PersistentOptions { step: 0, ..options() },
+        PersistentOptions { step: u64::MAX, ..options() },
+        PersistentOptions { table_capacity: usize::MAX / 2, ..options() },
+    ];
+    for absurd in absurd {
+        let error = PersistentBus::open(&path, absurd.clone()).expect_err("absurd");
+        assert!(matches!(error, JournalError::Size { .. }), "{absurd:?}: {error}");
+        assert!(PersistentBus::in_memory(absurd).is_err());
+    }
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0, "something was made");
+    // The same for one that is there.
+    drop(open(&path));
+    refused_size(&path, PersistentOptions { capacity: u64::MAX, ..options() });
+    refused_size(&path, PersistentOptions { capacity: 0, ..options() });
+}
+
+#[track_caller]
+fn refused_size(path: &Path, options: PersistentOptions) {
+    let before = fs::read(path).unwrap();
+    let error = PersistentBus::open(path, options).expect_err("absurd");
+    assert!(matches!(error, JournalError::Size { .. }), "{error}");
+    assert_eq!(fs::read(path).unwrap(), before, "changed by an open that failed");
+}
+
+#[test]
+fn one_process_writes_and_the_next_one_is_refused_at_once() {
+    let (_directory, path) = scratch();
+    let (bus, recovered) = open(&path);
+    assert!(recovered.created);
+    assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600, "readable for others");
+    let error = PersistentBus::open(&path, options()).unwrap_err();
+    assert!(matches!(error, JournalError::Locked { .. }), "{error}");
+    // Any handle keeps it, a reader's and a writer's, too.
+    let writer = bus.writer().unwrap();
+    drop(bus);
+    assert!(matches!(PersistentBus::open(&path, options()), Err(JournalError::Locked { .. })));
+    writer.write_bytes(1, 1, b"still here").unwrap();
+    drop(writer);
+    let (_, recovered) = open(&path);
+    assert!(!recovered.created);
+    assert_eq!(recovered.messages, 1);
+}
+
+/// A process that is being forked has a copy of every handle until it is another program. None of them keeps the lock.
+#[test]
+fn the_lock_ends_with_the_bus_whoever_is_forked_meanwhile() {
+    let (_directory, path) = scratch();
+    std::thread::scope(|scope| {
+        let forks = scope.spawn(|| {
+            for _ in 0..200 {
+                assert!(Command::new("true").status().unwrap().success());
+            }
+        });
+        while !forks.is_finished() {
+            drop(open(&path));
+        }
+    });
+}
+
+/// Sixteen open a journal that is not there yet: one makes it and has it, the others are told so.
+#[test]
+fn a_race_to_make_it_has_one_winner() {
+    for _ in 0..20 {
+        let (directory, path) = scratch();
+        let winners = std::thread::scope(|scope| {
+            let racers: Vec<_> = (0..16).map(|_| scope.spawn(|| PersistentBus::open(&path, options()))).collect();
+            let opened: Vec<_> = racers.into_iter().map(|racer| racer.join().unwrap()).collect();
+            for error in opened.iter().filter_map(|opened| opened.as_ref().err()) {
+                assert!(matches!(error, JournalError::Locked { .. }), "{error}");
+            }
+            opened.iter().filter(|opened| opened.is_ok()).count()
+        });
+        assert_eq!(winners, 1);
+        assert_eq!(directory.path().read_dir().unwrap().count(), 1, "a draft was left");
+    }
+}
+
+// ------------------------------------------------------------------------------------------------------ reading beside
+
+/// A follower in the same order, with nothing left out and nothing twice, while the file grows under it.
+#[test]
+fn a_follower_sees_what_is_written() {
+    for crc in [false, true] {
+        let (_directory, path) = scratch();
+        let (bus, _) = PersistentBus::open(&path, PersistentOptions { crc, ..options() }).unwrap();
+        let journal = Journal::open(&path).unwrap();
+        let count = 3000;
+        std::thread::scope(|scope| {
+            for source in 1..=2 {
+                let writer = bus.writer().unwrap();
+                scope.spawn(move || {
+                    for number in 0..count {
+                        let size = size_of(source, number, 500);
+                        writer.write(source, 1, size, |bytes| compose(source, number, bytes)).unwrap();
+                    }
+                });
+            }
+            let mut entries = journal.follow(0);
+            let mut next = BTreeMap::from([(1, 0), (2, 0)]);
+            wait_until("the follower has seen everything", || {
+                while let Some(entry) = entries.next().unwrap() {
+                    let Entry::Message { header, payload, cause, time } = entry else { panic!("{entry:?}") };
+                    let expected = next.get_mut(&header.source).unwrap();
+                    assert_eq!(number_of(&header, payload), *expected);
+                    assert!(cause == 0 && time.as_nanos() > 0);
+                    *expected += 1;
+                }
+                next.values().all(|next| *next == count)
+            });
+            assert_eq!(entries.position(), bus.tail());
+        });
+        // And all at once, and from a position in the middle.
+        let mut entries = journal.entries();
+        let mut positions = Vec::new();
+        while let Some(entry) = entries.next().unwrap() {
+            let Entry::Message { header, .. } = entry else { panic!("{entry:?}") };
+            positions.push(header.position);
+        }
+        assert_eq!(positions.len() as u64, 2 * count);
+        let middle = positions[positions.len() / 2];
+        let mut entries = journal.entries_from(middle);
+        assert!(matches!(entries.next(), Ok(Some(Entry::Message { header, .. })) if header.position == middle));
+        let info = journal.info().unwrap();
+        assert_eq!((info.version, info.crc, info.first), (1, crc, info.retained_from));
+        assert_eq!((info.damage, info.missing), (Vec::new(), 0));
+    }
+}
+
+/// A follower waits for a slot that is being written, and goes on behind one whose writer is dead.
+#[test]
+fn a_follower_outlives_a_dead_writer() {
+    let (_directory, path) = scratch();
+    let (bus, _) = open(&path);
+    let position = bus.tail();
+    let journal = Journal::open(&path).unwrap();
+    bus.writer().unwrap().write_bytes(1, 1, &composed(1, 0, 100)).unwrap();
+    let second = bus.tail();
+    bus.writer().unwrap().write_bytes(1, 1, &composed(1, 1, 100)).unwrap();
+    drop(bus);
+    // As a killed writer leaves it: claimed, and nothing in it.
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[position as usize..second as usize].fill(0);
+    fs::write(&path, bytes).unwrap();
+    let mut entries = journal.follow(0);
+    assert_eq!(entries.next().unwrap(), None, "it may still become a message");
+    let hole = Span { position, len: second - position };
+    wait_until("the follower takes the writer for dead", || entries.next().unwrap() == Some(Entry::Hole(hole)));
+    assert!(matches!(entries.next(), Ok(Some(Entry::Message { .. }))));
+    // Whoever only looks at what is there does not wait.
+    assert_eq!(journal.entries().next().unwrap(), Some(Entry::Hole(hole)));
+}
+
+// ----------------------------------------------------------------------------------------------------- start positions
+
+fn write(bus: &PersistentBus, numbers: std::ops::Range<u64>) -> Vec<u64> {
+    let writer = bus.writer().unwrap();
+    numbers
+        .map(|number| {
+            let position = bus.tail();
+            writer.write_bytes(1, 1, &composed(1, number, 50)).unwrap();
+            position
+        })
+        .collect()
+}
+
+fn next_number(reader: &mut impl Reader) -> Option<u64> {
+    reader.try_read(number_of).ok()
+}
+
+#[test]
+fn readers_begin_where_they_are_told() {
+    let (_directory, path) = scratch();
+    let (bus, _) = PersistentBus::open(&path, PersistentOptions::default()).unwrap();
+    let positions = write(&bus, 0..10);
+    drop(bus);
+    let options = PersistentOptions::default()
+        .start("oldest", Start::Oldest)
+        .start("at", Start::At(positions[4]))
+        .start("end", Start::At(positions[9] + 96))
+        .start("before", Start::At(16))
+        .start("between", Start::At(positions[4] + 16))
+        .start("odd", Start::At(positions[4] + 1))
+        .start("behind", Start::At(u64::MAX))
+        .start("no table", Start::Rebuild)
+        .start("", Start::Resume)
+        .start("a name of more than forty bytes, which is too much", Start::Resume);
+    let (bus, _) = PersistentBus::open(&path, options).unwrap();
+    assert_eq!(next_number(&mut bus.subscribe("unlisted").unwrap()), None);
+    assert_eq!(next_number(&mut bus.subscribe("oldest").unwrap()), Some(0));
+    assert_eq!(next_number(&mut bus.subscribe_evictable("oldest").unwrap()), Some(0));
+    assert_eq!(next_number(&mut bus.subscribe("at").unwrap()), Some(4));
+    assert_eq!(bus.tail(), positions[9] + 96);
+    assert_eq!(next_number(&mut bus.subscribe("end").unwrap()), None);
+    let error = |name| bus.subscribe(name).err();
+    assert_eq!(error("before"), Some(SubscribeError::NotRetained { asked: 16, oldest: positions[0] }));
+    for (name, asked) in [("between", positions[4] + 16), ("odd", positions[4] + 1), ("behind", u64::MAX)] {
+        assert_eq!(error(name), Some(SubscribeError::NoSuchPosition { asked }));
+    }
+    assert_eq!(error("no table"), Some(SubscribeError::NoSources));
+    assert_eq!(error(""), Some(SubscribeError::CursorName));
+    assert_eq!(error("a name of more than forty bytes, which is too much"), Some(SubscribeError::CursorName));
+    assert_eq!(bus.stats().readers.len(), 0, "a reader that did not come to be has a place");
+}
+
+#[test]
+fn a_named_cursor_resumes() {
+    let (_directory, path) = scratch();
+    let resuming = || PersistentOptions { start: Start::Resume, ..PersistentOptions::default() };
+    let (bus, _) = PersistentBus::open(&path, resuming()).unwrap();
+    let positions = write(&bus, 0..10);
+    let mut reader = bus.subscribe("a").unwrap();
+    for number in 0..4 {
+        assert_eq!(next_number(&mut reader), Some(number));
+    }
+    assert_eq!(bus.subscribe("a").err(), Some(SubscribeError::CursorName), "one at a time");
+    reader.release();
+    assert_eq!(
+        bus.cursors().iter().map(|c| (c.name.as_str(), c.position)).collect::<Vec<_>>(),
+        [("a", Some(positions[4]))]
+    );
+    next_number(&mut reader);
+    drop(reader);
+    assert_eq!(next_number(&mut bus.subscribe("a").unwrap()), Some(5), "where it left");
+    assert_eq!(next_number(&mut bus.subscribe("b").unwrap()), Some(0), "a new name");
+    drop(bus);
+    let (bus, _) = PersistentBus::open(&path, resuming()).unwrap();
+    let journal = Journal::open(&path).unwrap();
+    let mut reader = bus.subscribe("a").unwrap();
+    assert_eq!(next_number(&mut reader), Some(6));
+    reader.release();
+    let seen: Vec<_> = journal.cursors().unwrap().into_iter().map(|c| (c.name, c.position)).collect();
+    assert_eq!(seen, [("a".to_owned(), Some(positions[7])), ("b".to_owned(), Some(positions[1]))]);
+    assert!(!bus.remove_cursor("a"), "a reader has it");
+    drop(reader);
+    assert!(bus.remove_cursor("a"));
+    assert_eq!(next_number(&mut bus.subscribe("a").unwrap()), Some(0));
+    let readers: Vec<_> = (2..32).map(|n| bus.subscribe(&format!("reader {n}")).unwrap()).collect();
+    assert_eq!(bus.subscribe("one more").err(), Some(SubscribeError::TooManyCursors { max: 32 }));
+    drop(readers);
+}
+
+/// A cursor of a killed process: what it had released is not handled again, what it had not may be.
+#[test]
+fn a_cursor_survives_a_kill() {
+    let (_directory, path) = scratch();
+    let told = path.display().to_string();
+    let mut process = child("child_reads_until_it_is_killed", &told).spawn().unwrap();
+    let mut pipe = process.stderr.take().unwrap();
+    let mut told = [0; 8];
+    let mut last = 0;
+    for _ in 0..1000 {
+        pipe.read_exact(&mut told).unwrap();
+        last = u64::from_le_bytes(told);
+    }
+    process.kill().unwrap();
+    process.wait().unwrap();
+    while pipe.read_exact(&mut told).is_ok() {
+        last = u64::from_le_bytes(told);
+    }
+    let options = PersistentOptions { start: Start::Resume, ..options() };
+    let (bus, recovered) = PersistentBus::open(&path, options).unwrap();
+    assert!(!recovered.is_damaged());
+    let first = next_number(&mut bus.subscribe("resumes").unwrap()).expect("there is more");
+    assert!(first <= last + 1 && first + 100 > last, "handled up to {last}, resumes at {first}");
+}
+
+#[test]
+fn child_reads_until_it_is_killed() {
+    let Some(told) = told() else { return };
+    let (bus, _) = PersistentBus::open(told, PersistentOptions { start: Start::Resume, ..options() }).unwrap();
+    write(&bus, 0..20_000);
+    let mut reader = bus.subscribe("resumes").unwrap();
+    while let Some(number) = next_number(&mut reader) {
+        std::io::stderr().write_all(&number.to_le_bytes()).unwrap();
+    }
+}
+
+// ----------------------------------------------------------------------------------------------------------- retention
+
+fn retaining(retention: Retention) -> PersistentOptions {
+    PersistentOptions { retention, ..options() }
+}
+
+/// Disk space of a file, in bytes.
+fn on_disk(path: &Path) -> u64 {
+    fs::metadata(path).unwrap().blocks() * 512
+}
+
+#[test]
+fn retention_by_size_gives_space_back() {
+    let (_directory, path) = scratch();
+    let (bus, _) =
+        PersistentBus::open(&path, retaining(Retention { size: Some(100_000), ..Retention::default() })).unwrap();
+    write(&bus, 0..20_000);
+    let before = on_disk(&path);
+    let mut tap = bus.subscribe_evictable("tap").unwrap();
+    let journal = Journal::open(&path).unwrap();
+    let mut old = journal.follow(bus.tail() - 1_000_000);
+    // The keeper may have done part of it.
+    let retained = bus.retain().unwrap();
+    assert_eq!(retained.pinned_by, None);
+    assert!(bus.tail() - retained.from > 99_800 && bus.tail() - retained.from <= 100_000);
+    if cfg!(target_os = "linux") {
+        assert!(on_disk(&path) < before / 4, "{} of {before}", on_disk(&path));
+    }
+    assert!(matches!(old.next().unwrap(), Some(Entry::Lagged(_))), "a reader beside is told");
+    let first = next_number(&mut tap).unwrap_or_else(|| {
+        assert!(matches!(tap.try_read(|_, _| ()), Err(ReadError::Lagged(_) | ReadError::Empty) | Ok(())));
+        next_number(&mut tap).unwrap()
+    });
+    assert!(first > 15_000);
+    drop((tap, bus));
+    let (bus, recovered) = open(&path);
+    assert!(!recovered.is_damaged() && recovered.holes.is_empty(), "{recovered}");
+    let numbers = &numbers(&bus)[&1];
+    assert!(numbers.iter().copied().eq(20_000 - numbers.len() as u64..20_000));
+    assert_eq!(journal.info().unwrap().retained_from, retained.from);
+    assert!(matches!(journal.entries().next(), Ok(Some(Entry::Message { .. }))));
+}
+
+#[test]
+fn retention_never_takes_what_a_cursor_or_a_reader_needs() {
+    let (_directory, path) = scratch();
+    let retention = Retention { size: Some(1000), consumed: true, ..Retention::default() };
+    let options = retaining(retention).start("slow", Start::Resume).start("quick", Start::Resume);
+    let (bus, _) = PersistentBus::open(&path, options).unwrap();
+    let (mut slow, mut quick) = (bus.subscribe("slow").unwrap(), bus.subscribe("quick").unwrap());
+    let positions = write(&bus, 0..5000);
+    support::drain(&mut quick, |_, _| ());
+    for number in 0..2000 {
+        assert_eq!(next_number(&mut slow), Some(number));
+    }
+    slow.release();
+    let retained = bus.retain().unwrap();
+    assert_eq!((retained.from, retained.pinned_by.as_deref()), (positions[2000], Some("slow")));
+    // A cursor pins when nobody reads with it, too.
+    drop(slow);
+    assert_eq!(bus.retain().unwrap().pinned_by.as_deref(), Some("slow"));
+    assert_eq!(next_number(&mut bus.subscribe("slow").unwrap()), Some(2000));
+    assert!(bus.remove_cursor("slow"));
+    let plain = {
+        let mut plain = bus.subscribe("plain").unwrap();
+        assert_eq!(next_number(&mut plain), Some(2000), "the oldest that is left");
+        plain.release();
+        plain
+    };
+    let retained = bus.retain().unwrap();
+    assert_eq!((retained.from, retained.pinned_by.as_deref()), (positions[2001], Some("plain")));
+    drop(plain);
+    let retained = bus.retain().unwrap();
+    assert_eq!((retained.from, retained.pinned_by), (bus.tail(), None), "everybody has consumed everything");
+}
+
+#[test]
+fn retention_by_age_forgets_what_is_old() {
+    let (_directory, path) = scratch();
+    let by_age = |age| retaining(Retention { age: Some(age), ..Retention::default() });
+    let (bus, _) = PersistentBus::open(&path, by_age(Duration::from_secs(100_000))).unwrap();
+    let positions = write(&bus, 0..100);
+    assert_eq!(bus.retain().unwrap().from, positions[0], "nothing is old yet");
+    drop(bus);
+    let (bus, _) = PersistentBus::open(&path, by_age(Duration::ZERO)).unwrap();
+    assert_eq!(bus.retain().unwrap().from, bus.tail(), "everything is");
+}
+
+// ------------------------------------------------------------------------------------------------------------- syncing
+
+#[test]
+fn every_level_of_sync_works_on_a_file() {
+    for sync in [Sync::None, Sync::Interval(Duration::from_millis(1)), Sync::EveryN(3), Sync::Always] {
+        let (_directory, path) = scratch();
+        let (bus, _) = PersistentBus::open(&path, PersistentOptions { sync, ..options() }).unwrap();
+        write(&bus, 0..20);
+        assert_eq!(bus.sync(), Ok(bus.tail()), "{sync:?}");
+        drop(bus);
+        assert_eq!(open(&path).1.messages, 20);
+    }
+}
+
+/// The reservation ends somewhere; opened again with a larger one the journal goes on.
+#[test]
+fn an_exhausted_journal_goes_on_with_a_larger_capacity() {
+    let (_directory, path) = scratch();
+    let sized = |capacity| PersistentOptions { capacity, max_payload: 1000, ..options() };
+    let (bus, _) = PersistentBus::open(&path, sized(128 * 1024)).unwrap();
+    let writer = bus.writer().unwrap();
+    let mut number = 0;
+    let error = loop {
+        match writer.write_bytes(1, 1, &composed(1, number, 500)) {
+            Ok(()) => number += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(error, WriteError::Exhausted { capacity: 128 * 1024 });
+    drop((bus, writer));
+    let (bus, recovered) = PersistentBus::open(&path, sized(256 * 1024)).unwrap();
+    assert_eq!(recovered.messages, number);
+    write(&bus, number..number + 10);
+    assert!(numbers(&bus)[&1].iter().copied().eq(0..number + 10));
+    assert_eq!(Journal::open(&path).unwrap().info().unwrap().capacity, 256 * 1024);
+}
+
+// ------------------------------------------------------------------------------------------------------------- fuzzing
+
+#[path = "../fuzz/fuzz_targets/journal_bytes.rs"]
+mod journal_bytes;
+
+/// What the fuzzer has found worth keeping, and some inputs by lot.
+#[test]
+fn whatever_a_journal_is_made_of_it_opens_or_is_refused() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/journal_open");
+    let mut replayed = 0;
+    for entry in corpus.read_dir().unwrap() {
+        journal_bytes::check(&journal_bytes::journal_of(&fs::read(entry.unwrap().path()).unwrap()));
+        replayed += 1;
+    }
+    assert!(replayed >= 20, "a corpus of {replayed}");
+    for seed in 0..200 {
+        let input: Vec<u8> = (0..mix(seed) % 400).map(|place| mix(seed << 32 | place) as u8 & 0x7F).collect();
+        journal_bytes::check(&journal_bytes::journal_of(&input));
+    }
+}

@@ -1,0 +1,436 @@
+//! Rebuilds: history handled again must come out as it did, and where the record ends the handlers go on.
+//!
+//! The workers are stepped by hand on journals in files, so that every stop is where the test wants it.
+
+#![cfg(all(unix, not(miri), not(rust_messenger_loom)))]
+
+use rust_messenger::Messenger;
+use rust_messenger::message_bus::{Entry, Journal, PersistentBus, PersistentOptions, Start};
+use rust_messenger::messenger::{Cause, StartError};
+use rust_messenger::traits::Report;
+use rust_messenger::traits::{
+    DecodeError, DeserializeFrom, Divergence, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish,
+    Sender, SubscribeError, Time, WriteError, Writer,
+};
+use rust_messenger::worker::Step;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// A message of one number, encoded by hand.
+macro_rules! number_message {
+    ($name:ident, $id:literal) => {
+        #[derive(Debug, PartialEq)]
+        struct $name(u64);
+
+        impl Message for $name {
+            type Id = u16;
+            const ID: u16 = $id;
+        }
+
+        impl ExtendedMessage for $name {
+            fn get_size(&self) -> usize {
+                8
+            }
+
+            fn write_into(&self, buffer: &mut [u8]) {
+                buffer.copy_from_slice(&self.0.to_le_bytes());
+            }
+        }
+
+        impl DeserializeFrom for $name {
+            fn deserialize_from(buffer: &[u8]) -> Self {
+                Self::try_deserialize_from(buffer).unwrap()
+            }
+
+            fn try_deserialize_from(buffer: &[u8]) -> Result<Self, DecodeError> {
+                let bytes = buffer.try_into().map_err(|_| DecodeError::new("not eight bytes"))?;
+                Ok($name(u64::from_le_bytes(bytes)))
+            }
+        }
+    };
+}
+
+number_message!(Input, 1);
+number_message!(Output, 2);
+number_message!(Extra, 3);
+number_message!(Hello, 4);
+
+const OUTSIDE: u16 = 1;
+
+struct Outside;
+
+impl Handler for Outside {
+    type Id = u16;
+    const ID: u16 = OUTSIDE;
+}
+
+/// What a summing handler does.
+#[derive(Clone, Default)]
+struct Config {
+    /// On which input it sends one message more.
+    more_on: Option<u64>,
+    /// On which input it sends nothing.
+    less_on: Option<u64>,
+    /// On which input it says that it cannot go on.
+    fails_on: Option<u64>,
+    /// Whether it wants to be in its loop all the time.
+    impatient: bool,
+    /// What it has handled, and when it thought that was.
+    handled: Arc<Mutex<Vec<(u64, Time)>>>,
+    /// How often it was in its loop.
+    loops: Arc<Mutex<u64>>,
+}
+
+struct Summer {
+    sum: u64,
+    config: Config,
+}
+
+impl Handler for Summer {
+    type Id = u16;
+    const ID: u16 = 2;
+
+    fn on_start<W: Writer>(&mut self, writer: &W) {
+        Self::send(&Hello(0), writer);
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        self.config.impatient.then_some(Time::default())
+    }
+
+    fn on_loop<W: Writer>(&mut self, _: &W) {
+        *self.config.loops.lock().unwrap() += 1;
+    }
+}
+
+impl New<Config> for Summer {
+    fn new<W: Writer>(config: &Config, _: &W) -> Self {
+        Summer { sum: 0, config: config.clone() }
+    }
+}
+
+impl Handle<Input> for Summer {
+    fn handle<W: Writer>(&mut self, input: &Input, writer: &W) {
+        self.config.handled.lock().unwrap().push((input.0, writer.now()));
+        self.sum += input.0;
+        if self.config.fails_on == Some(input.0) {
+            return writer.fail("told to");
+        }
+        if self.config.less_on == Some(input.0) {
+            return;
+        }
+        Self::send(&Output(self.sum), writer);
+        if input.0.is_multiple_of(2) {
+            // Filled in place, and with the time: exact all the same.
+            let now = writer.now().as_nanos();
+            writer
+                .write(Self::ID, Extra::ID, 8, |bytes| bytes.copy_from_slice(&now.to_le_bytes()))
+                .unwrap_or_else(|error| writer.report(Report::Unsent { source: Self::ID, message: Extra::ID, error }));
+        }
+        if self.config.more_on == Some(input.0) {
+            Self::send(&Extra(77), writer);
+        }
+    }
+}
+
+Messenger! {
+    Config,
+    Sums:
+        handlers: [ summer: Summer ]
+        routes: [ Outside, Input: [ summer ] ]
+}
+
+mod twice {
+    use super::{Config, Input, Outside, Summer};
+
+    rust_messenger::Messenger! {
+        Config,
+        Sums:
+            handlers: [ summer: Summer ]
+            routes: [ Outside, Input: [ summer ] ]
+        Again:
+            handlers: [ summer: Summer ]
+            routes: [ Outside, Input: [ summer ] ]
+    }
+}
+
+fn scratch() -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("journal");
+    (directory, path)
+}
+
+fn options(start: Start) -> PersistentOptions {
+    PersistentOptions { step: 64 * 1024, start, ..PersistentOptions::default() }.table(Messenger::table())
+}
+
+/// Opens the journal, lets the worker do all that there is to do after these inputs came, and drops it as it is.
+///
+/// # Errors
+///
+/// What ended the worker.
+fn run(path: &Path, config: &Config, start: Start, inputs: &[u64]) -> Result<(), Cause> {
+    let (bus, recovered) = PersistentBus::open(path, options(start)).unwrap();
+    assert!(!recovered.is_damaged());
+    let messenger = Messenger::new(bus.clone());
+    let mut workers = messenger.workers(config).unwrap();
+    let outside = messenger.writer().unwrap();
+    for input in inputs {
+        Outside::try_send(&Input(*input), &outside).unwrap();
+    }
+    while workers.step() == Step::Worked {}
+    drop(outside);
+    match workers.conclude() {
+        Ok(_) => Ok(()),
+        Err(mut error) => Err(error.failures.remove(0).cause),
+    }
+}
+
+/// What is in the journal: source, message, number, and whether it has a cause.
+fn content(path: &Path) -> Vec<(u16, u16, u64, bool)> {
+    let journal = Journal::open(path).unwrap();
+    let (mut entries, mut content) = (journal.entries(), Vec::new());
+    while let Some(entry) = entries.next().unwrap() {
+        let Entry::Message { header, payload, cause, .. } = entry else { panic!("{entry:?}") };
+        assert!(cause < header.position);
+        content.push((header.source, header.message, u64::from_le_bytes(payload.try_into().unwrap()), cause != 0));
+    }
+    content
+}
+
+/// The numbers of the outputs.
+fn outputs(path: &Path) -> Vec<u64> {
+    content(path).into_iter().filter(|(_, message, ..)| *message == Output::ID).map(|(_, _, sum, _)| sum).collect()
+}
+
+fn divergence(cause: &Cause) -> &Divergence {
+    let Cause::Failed { handler: "summer", error } = cause else { panic!("{cause}") };
+    match error.downcast_ref() {
+        Some(WriteError::Diverged(divergence)) => divergence,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_sent_names_its_cause() {
+    let (_directory, path) = scratch();
+    run(&path, &Config::default(), Start::Latest, &[1, 2]).unwrap();
+    let journal = Journal::open(&path).unwrap();
+    let (mut entries, mut seen, mut inputs) = (journal.entries(), Vec::new(), Vec::new());
+    while let Some(Entry::Message { header, cause, .. }) = entries.next().unwrap() {
+        if header.message == Input::ID {
+            inputs.push(header.position);
+        }
+        seen.push((header.message, inputs.iter().position(|input| *input == cause)));
+    }
+    let expected = [
+        (Input::ID, None),
+        (Input::ID, None),
+        (Hello::ID, None),
+        (Output::ID, Some(0)),
+        (Output::ID, Some(1)),
+        (Extra::ID, Some(1)),
+    ];
+    assert_eq!(seen, expected);
+    let table = journal.info().unwrap().table.unwrap();
+    assert_eq!(
+        (table.message(Input::ID), table.handler(2), table.message(Output::ID)),
+        (Some("Input"), Some("Summer"), None)
+    );
+}
+
+/// The whole state comes back, at the times of the first run, nothing is written twice, and it goes on from there.
+#[test]
+fn a_rebuild_repeats_history_and_writes_none_of_it() {
+    let (_directory, path) = scratch();
+    let first = Config::default();
+    run(&path, &first, Start::Rebuild, &[1, 2, 3, 4]).unwrap();
+    let before = content(&path);
+    for _ in 0..3 {
+        let again = Config::default();
+        run(&path, &again, Start::Rebuild, &[]).unwrap();
+        assert_eq!(content(&path), before, "a rebuild wrote");
+        assert_eq!(*again.handled.lock().unwrap(), *first.handled.lock().unwrap(), "not the same, or at other times");
+    }
+    run(&path, &Config::default(), Start::Rebuild, &[5]).unwrap();
+    assert_eq!(outputs(&path), [1, 3, 6, 10, 15]);
+}
+
+/// Timers and loops are not in the journal; until history is over there are none.
+#[test]
+fn there_are_no_loops_within_history() {
+    let (_directory, path) = scratch();
+    let inputs: Vec<u64> = (0..1000).collect();
+    run(&path, &Config::default(), Start::Rebuild, &inputs).unwrap();
+    let config = Config { impatient: true, ..Config::default() };
+    let (bus, _) = PersistentBus::open(&path, options(Start::Rebuild)).unwrap();
+    let messenger = Messenger::new(bus);
+    let mut workers = messenger.workers(&config).unwrap();
+    loop {
+        let step = workers.step();
+        let handled = config.handled.lock().unwrap().len();
+        if step != Step::Worked {
+            break;
+        }
+        assert!(*config.loops.lock().unwrap() == 0 || handled == 1000, "a loop after {handled} of 1000");
+    }
+    assert!(*config.loops.lock().unwrap() > 0);
+}
+
+/// The process may have died anywhere: between an input and what is sent on it, and between two of those. Each cut of
+/// the record is a place.
+#[test]
+fn where_the_record_ends_the_handlers_go_on() {
+    let (_directory, path) = scratch();
+    run(&path, &Config::default(), Start::Rebuild, &[1, 2, 3, 4]).unwrap();
+    let whole = content(&path);
+    let positions: Vec<usize> = {
+        let journal = Journal::open(&path).unwrap();
+        let (mut entries, mut positions) = (journal.entries(), Vec::new());
+        while let Some(Entry::Message { header, .. }) = entries.next().unwrap() {
+            positions.push(header.position as usize);
+        }
+        positions
+    };
+    let bytes = std::fs::read(&path).unwrap();
+    // Behind the inputs and the greeting.
+    for cut in 5..positions.len() {
+        let mut left = bytes.clone();
+        left[positions[cut]..].fill(0);
+        std::fs::write(&path, left).unwrap();
+        run(&path, &Config::default(), Start::Rebuild, &[]).unwrap();
+        assert_eq!(content(&path), whole, "cut before {cut}");
+        assert_eq!(outputs(&path), [1, 3, 6, 10]);
+    }
+}
+
+#[test]
+fn the_first_difference_ends_the_rebuild_and_says_what_it_is() {
+    let (_directory, path) = scratch();
+    run(&path, &Config::default(), Start::Rebuild, &[1, 2, 3, 4]).unwrap();
+    let before = content(&path);
+    let position = {
+        let journal = Journal::open(&path).unwrap();
+        let mut entries = journal.entries();
+        entries.next().unwrap();
+        entries.position()
+    };
+    let diverges = |config: Config| {
+        let cause = run(&path, &config, Start::Rebuild, &[]).unwrap_err();
+        let found = divergence(&cause).clone();
+        assert_eq!((found.source, found.handler.as_str()), (2, "Summer"));
+        assert_eq!(content(&path), before, "a rebuild that failed wrote");
+        (found, cause.to_string(), config.handled.lock().unwrap().len())
+    };
+
+    // Input 2 stands second.
+    let (found, text, handled) = diverges(Config { less_on: Some(2), ..Config::default() });
+    assert_eq!((found.position, handled), (position, 2));
+    assert_eq!(found.expected.as_ref().map(|sent| (sent.message, &sent.bytes[..1])), Some((Output::ID, &[3][..])));
+    assert_eq!(found.actual, None);
+    assert!(text.contains("it sent message 2 [0300000000000000], now it sends nothing more"), "{text}");
+
+    let (found, text, _) = diverges(Config { more_on: Some(2), ..Config::default() });
+    assert_eq!((found.position, &found.expected), (position, &None));
+    assert_eq!(found.actual.as_ref().map(|sent| (sent.message, sent.bytes[0])), Some((Extra::ID, 77)));
+    assert!(text.contains("it sent nothing more, now it sends message 3 [4d00000000000000]"), "{text}");
+
+    // The others are not touched by it.
+    run(&path, &Config::default(), Start::Rebuild, &[5]).unwrap();
+    assert_eq!(outputs(&path), [1, 3, 6, 10, 15]);
+}
+
+/// A handler that fails within history ends where it did, and `resume` is the other way to start: what was handled is
+/// not handled again.
+#[test]
+fn a_worker_resumes_behind_what_it_has_handled() {
+    let (_directory, path) = scratch();
+    run(&path, &Config::default(), Start::Resume, &[1, 2]).unwrap();
+    let config = Config::default();
+    run(&path, &config, Start::Resume, &[3]).unwrap();
+    assert_eq!(config.handled.lock().unwrap().iter().map(|(input, _)| *input).collect::<Vec<_>>(), [3]);
+    assert_eq!(outputs(&path), [1, 3, 3], "a new sum, of what came since");
+    let failed = Config { fails_on: Some(4), ..Config::default() };
+    assert!(run(&path, &failed, Start::Resume, &[4]).is_err());
+}
+
+/// Who sent what must be known: the table is needed, and a handler in one worker only.
+#[test]
+fn a_rebuild_without_knowing_who_sends_is_refused() {
+    let (_directory, path) = scratch();
+    let refused = |options: PersistentOptions, twice: bool| {
+        let (bus, _) = PersistentBus::open(&path, options).unwrap();
+        let error = if twice {
+            twice::Messenger::new(bus).workers(&Config::default()).err()
+        } else {
+            Messenger::new(bus).workers(&Config::default()).err()
+        };
+        matches!(error, Some(StartError::Subscribe { error: SubscribeError::NoSources, .. }))
+    };
+    let rebuild = || PersistentOptions { start: Start::Rebuild, ..PersistentOptions::default() };
+    assert!(refused(rebuild(), false));
+    assert!(refused(rebuild().table(twice::Messenger::table()), true));
+    assert!(!refused(rebuild().table(Messenger::table()), false));
+}
+
+mod changed {
+    /// Another message under an id and a handler that the journal knows.
+    pub struct Input;
+
+    impl rust_messenger::Message for Input {
+        type Id = u16;
+        const ID: u16 = 9;
+    }
+}
+
+/// A table that has grown opens, one that means something else is refused, and the file is as it was.
+#[test]
+fn a_changed_table_is_refused() {
+    let (_directory, path) = scratch();
+    run(&path, &Config::default(), Start::Rebuild, &[1]).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    let table = |workers| Box::leak(Box::new(rust_messenger::routing::Table { name: "Other", workers }));
+    let mut route = rust_messenger::routing::TableRoute {
+        source: "Outside",
+        source_id: 1,
+        message: "Input",
+        message_id: <changed::Input as Message>::ID,
+        layout: <changed::Input as Message>::LAYOUT,
+        receivers: &["summer"],
+    };
+    let handlers =
+        &[rust_messenger::routing::TableHandler { name: "summer", type_name: "Summer", id: 2, allow_unrouted: false }];
+    let worker = |routes| rust_messenger::routing::TableWorker { name: "Sums", handlers, routes };
+    let other = table(Box::leak(Box::new([worker(Box::leak(Box::new([route])))])));
+    let error = PersistentBus::open(&path, PersistentOptions::default().table(other)).unwrap_err().to_string();
+    assert!(error.contains("message Input = 1 of the journal is Input = 9 in the routing table"), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), before, "changed by an open that failed");
+    route = rust_messenger::routing::TableRoute {
+        source: "Outside",
+        source_id: 1,
+        message: "messages::News",
+        message_id: 9,
+        layout: rust_messenger::traits::Layout::UNKNOWN,
+        receivers: &["summer"],
+    };
+    let grown = table(Box::leak(Box::new([worker(Box::leak(Box::new([route])))])));
+    drop(PersistentBus::open(&path, PersistentOptions::default().table(grown)).unwrap());
+    let names = Journal::open(&path).unwrap().info().unwrap().table.unwrap();
+    assert_eq!((names.message(9), names.message(1), names.name.as_str()), (Some("News"), Some("Input"), "Other"));
+    // And the one it was made with still opens.
+    run(&path, &Config::default(), Start::Rebuild, &[2]).unwrap();
+    assert_eq!(outputs(&path), [1, 3]);
+}
+
+/// A writer of a worker is told at once.
+#[test]
+fn a_difference_is_told_to_whoever_sends() {
+    let (_directory, path) = scratch();
+    run(&path, &Config::default(), Start::Rebuild, &[1]).unwrap();
+    let (bus, _) = PersistentBus::open(&path, options(Start::Rebuild)).unwrap();
+    let mut reader = bus.subscribe("Sums").unwrap();
+    let writer = bus.worker_writer(&reader).unwrap();
+    use rust_messenger::traits::Reader;
+    let said = reader.try_read(|_, _| writer.try_write_bytes(2, Output::ID, &2_u64.to_le_bytes())).unwrap();
+    assert!(matches!(said, Err(WriteError::Diverged(_))), "{said:?}");
+}
