@@ -482,10 +482,8 @@ fn the_frame_limit_is_for_what_comes_in() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in the interpreter")]
 fn a_payload_that_the_header_cannot_say_is_not_sent() {
-    if cfg!(miri) {
-        return;
-    }
     let mut life = Life::patient(Server, |_| {});
     let payload = vec![0; 1 << 24];
     assert_eq!(life.send(&payload), Err(Refusal::TooBig { size: (1 << 24) + 4, max: (1 << 24) + 3 }));
@@ -588,6 +586,7 @@ fn a_large_frame_by_itself_keeps_nobody_from_being_read() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in the interpreter")]
 fn answers_take_no_memory_once_they_are_read() {
     let mut life = Life::patient(Server, |settings| settings.max_pending = 10_000);
     for _ in 0..if cfg!(miri) { 100 } else { 20_000 } {
@@ -611,6 +610,7 @@ fn messages_take_no_memory_once_they_are_read() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in the interpreter")]
 fn a_connection_at_rest_keeps_little_memory() {
     let mut life = Life::patient(Server, |settings| settings.max_frame = 1 << 20);
     life.send(&vec![0; 1_000_000]).unwrap();
@@ -690,6 +690,7 @@ fn a_message_that_came_in_pieces_is_not_forgotten_without_a_budget() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in the interpreter")]
 fn a_message_that_came_in_pieces_is_not_forgotten_while_the_peer_does_not_read() {
     for piece in [1, 3, 1000] {
         let mut life = Life::new(Server);
@@ -724,6 +725,7 @@ fn bytes_that_come_while_a_message_waits_stay_behind_it() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in the interpreter")]
 fn a_paused_server_says_every_second_that_it_is_there_and_waits() {
     let mut life = Life::new(Server);
     life.room = 0;
@@ -740,6 +742,7 @@ fn a_paused_server_says_every_second_that_it_is_there_and_waits() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in the interpreter")]
 fn a_pause_because_nobody_reads_stops_the_clocks_too() {
     let mut life = Life::with(Server, |settings| settings.write_time = seconds(100_000));
     life.receive(&user(Server, b"x")[..3]).unwrap();
@@ -751,6 +754,7 @@ fn a_pause_because_nobody_reads_stops_the_clocks_too() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in the interpreter")]
 fn a_pause_is_not_added_to_what_came_after_it() {
     let blocked = || {
         let mut life = Life::new(Server);
@@ -782,6 +786,7 @@ fn a_pause_is_not_added_to_what_came_after_it() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in the interpreter")]
 fn the_times_of_the_first_frame_and_of_a_frame_stand_still_in_a_pause() {
     let mut life = Life::patient(Server, |settings| settings.handshake_time = seconds(10));
     life.room = 0;
@@ -833,6 +838,7 @@ fn a_client_that_could_not_ping_does_not_wait_for_the_answer() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "takes minutes in the interpreter")]
 fn unasked_pongs_end_with_the_pause_and_stay_within_what_may_be_pending() {
     let mut life = Life::patient(Server, |settings| settings.max_pending = 40);
     life.room = 0;

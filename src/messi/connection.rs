@@ -577,17 +577,17 @@ impl Connection {
     fn make_room(&mut self, len: usize) {
         let queued = self.sent..self.end;
         (self.sent, self.end) = (0, queued.len());
+        self.output.copy_within(queued, 0);
         let missing = (self.end + len).saturating_sub(self.output.len());
         if missing == 0 {
-            self.output.copy_within(queued, 0);
             return;
         }
         // Doubling, but never far beyond what may be pending.
         let more = self.output.len().min(self.settings.max_pending.saturating_sub(self.output.len()));
-        // Zeroed by the system, where it is touched at all.
-        let mut output = vec![0; self.output.len() + missing.max(more).max(256)];
-        output[..queued.len()].copy_from_slice(&self.output[queued]);
-        self.output = output;
+        let more = missing.max(more).max(256);
+        // In place where that can be done: two queues at a time would be twice of what may be pending.
+        self.output.reserve_exact(more);
+        self.output.resize(self.output.len() + more, 0);
     }
 
     /// The bytes to send next.
