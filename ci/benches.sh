@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Benches run once each, so that they cannot rot. Figures come from `cargo bench` and ci/bench_compare.sh.
+# Benches run once each, so that they cannot rot. Figures come from `cargo bench`, ci/bench_compare.sh and
+# ci/bench_messi.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test --benches --all-features
+cargo check --locked --manifest-path benches/messi/Cargo.toml
