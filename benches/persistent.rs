@@ -2,6 +2,7 @@
 //! appending while the file grows, and opening it again. One iteration is a thousand messages; of `grows` it is the time
 //! that one message in a thousand exceeds, of `recover` it is one opening.
 
+#[allow(dead_code, reason = "each bench uses its own part of it")]
 mod support;
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main, measurement::WallTime};

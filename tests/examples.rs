@@ -3,56 +3,11 @@
 //! `cargo test` builds the examples next to this test and they are run from there. When only this test was asked for
 //! (`--test examples`), they may be missing or old; then cargo runs them.
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::mpsc::channel;
-use std::time::{Duration, SystemTime};
+#[path = "support/example.rs"]
+mod example;
 
-/// An example that takes longer than this hangs. Most of it is for building it.
-const PATIENCE: Duration = Duration::from_secs(300);
-
-const ROOT: &str = env!("CARGO_MANIFEST_DIR");
-
-/// The directory of the build that this test is part of: `target/debug` or its like.
-fn build_dir() -> PathBuf {
-    let this = std::env::current_exe().expect("a test has a path");
-    this.parent().and_then(Path::parent).expect("tests are built in `deps`").to_owned()
-}
-
-fn newest(path: &Path) -> SystemTime {
-    let modified = path.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-    let entries = path.read_dir().into_iter().flatten().flatten();
-    entries.map(|entry| newest(&entry.path())).fold(modified, SystemTime::max)
-}
-
-/// How to run an example: as it is, if it was built after the last change of what it is made from.
-fn command(example: &str) -> Command {
-    let build_dir = build_dir();
-    let binary = build_dir.join("examples").join(format!("{example}{}", std::env::consts::EXE_SUFFIX));
-    let root = Path::new(ROOT);
-    let sources = newest(&root.join("src")).max(newest(&root.join("examples").join(format!("{example}.rs"))));
-    if binary.is_file() && newest(&binary) >= sources {
-        return Command::new(binary);
-    }
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(ROOT).args(["run", "--quiet", "--no-default-features", "--example", example]);
-    cargo.arg("--target-dir").arg(build_dir.parent().expect("a profile's directory is in another one"));
-    if build_dir.ends_with("release") {
-        cargo.arg("--release");
-    }
-    for (feature, is_on) in [
-        ("serde", cfg!(feature = "serde")),
-        ("bincode", cfg!(feature = "bincode")),
-        ("prost", cfg!(feature = "prost")),
-        ("zero_copy", cfg!(feature = "zero_copy")),
-    ] {
-        if is_on {
-            cargo.args(["--features", feature]);
-        }
-    }
-    cargo
-}
+use example::{Process, ROOT, command};
+use std::path::Path;
 
 /// Runs an example. Returns what it printed.
 ///
@@ -60,21 +15,8 @@ fn command(example: &str) -> Command {
 ///
 /// When the example fails, or hangs.
 fn output_of(example: &str) -> String {
-    let mut child = command(example).stdout(Stdio::piped()).spawn().expect("the example starts");
-    let mut stdout = child.stdout.take().expect("it is piped");
-    let (done, ended) = channel();
-    std::thread::spawn(move || {
-        let mut text = String::new();
-        let read = stdout.read_to_string(&mut text).map(|_| text);
-        // Nobody waits any more when it took too long.
-        let _ = done.send(read);
-    });
-    let Ok(text) = ended.recv_timeout(PATIENCE) else {
-        let _ = child.kill();
-        panic!("example {example} hangs");
-    };
-    let text = text.expect("examples print text");
-    let status = child.wait().expect("it has ended");
+    let (status, printed) = Process::start(command(example)).end();
+    let text: String = printed.into_iter().map(|line| line + "\n").collect();
     assert!(status.success(), "example {example}: {status}, after it printed\n{text}");
     text
 }
@@ -156,6 +98,66 @@ worker Bank: handler counter failed: handler Counter (source 2) does not repeat 
 it sent message 2 [01], now it sends message 2 [02]
 ";
     assert_eq!(output_of("persistent_replay"), expected);
+}
+
+/// Two guests talk; what each of them prints is in order, apart from who came first.
+#[test]
+#[cfg(feature = "messi")]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn messi_chat() {
+    let output = output_of("messi_chat");
+    let heard = |name: &str| -> Vec<&str> {
+        let lines = output.lines().filter_map(|line| line.split_once(" | "));
+        lines.filter(|(who, text)| *who == name && !text.ends_with(" is here")).map(|(_, text)| text).collect()
+    };
+    let talk = [
+        "ada: Hello, Bob!",
+        "bob: Hello, Ada! How did you get here?",
+        "ada: By bus, by socket, and by bus again.",
+        "bob: That is how I go home, too.",
+        "bob has left",
+    ];
+    assert_eq!(heard("ada"), talk);
+    assert_eq!(heard("bob"), talk[..4]);
+    assert_eq!(output.lines().filter(|line| line.ends_with(" is here")).count(), 4, "{output}");
+}
+
+/// The same over processes of its own, with what is typed.
+#[test]
+#[cfg(feature = "messi")]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn messi_chat_over_terminals() {
+    let start = |arguments: &[&str]| {
+        let mut command = command("messi_chat");
+        command.args(arguments);
+        Process::start(command)
+    };
+    let mut room = start(&["--listen", "tcp://127.0.0.1:0"]);
+    let open = room.wait_for("the room is open at port ");
+    let port = open.split(';').next().expect("a port");
+    let uri = format!("tcp://127.0.0.1:{port}");
+    let mut ada = start(&["--connect", &uri, "ada"]);
+    ada.wait_for("ada | ada is here");
+    let mut bob = start(&["--connect", &uri, "bob"]);
+    for guest in [(&mut ada, "ada | bob is here"), (&mut bob, "bob | bob is here")] {
+        guest.0.wait_for(guest.1);
+    }
+    ada.type_line("one\u{1b}[2J");
+    bob.wait_for("bob | ada: one[2J");
+    bob.type_line("two");
+    ada.wait_for("ada | bob: two");
+    assert!(bob.end().0.success());
+    ada.wait_for("ada | bob has left");
+    assert!(ada.end().0.success());
+}
+
+/// Server and client of the interoperability scenario, in one process.
+#[test]
+#[cfg(feature = "messi")]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn bank() {
+    let output = output_of("bank");
+    assert_eq!(output.lines().last(), Some("PASS bank"), "{output}");
 }
 
 /// An example without a test would not be run by anybody.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{wait_until, within};
+use support::{processor_time, wait_until, within};
 
 struct Tick;
 
@@ -78,16 +78,6 @@ Messenger! {
     Four:
         handlers: [ h: Sleeper<4> ]
         routes: [ Outside, Tick: [ h ] ]
-}
-
-/// The time that all threads of this process spent on a processor, in user and kernel mode.
-fn processor_time() -> Duration {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    // The name of the program stands in parentheses and may contain anything; utime and stime are the 12th and 13th
-    // field after it, in hundredths of a second (see proc_pid_stat(5)).
-    let fields: Vec<_> = stat[stat.rfind(')').unwrap() + 1..].split_whitespace().collect();
-    let ticks: u64 = fields[11..13].iter().map(|field| field.parse::<u64>().unwrap()).sum();
-    Duration::from_millis(10 * ticks)
 }
 
 fn idles<B: MessageBus>(bus: B) {

@@ -356,6 +356,22 @@ fn one_process_writes_and_the_next_one_is_refused_at_once() {
     assert_eq!(recovered.messages, 1);
 }
 
+/// A process that is being forked has a copy of every handle until it is another program. None of them keeps the lock.
+#[test]
+fn the_lock_ends_with_the_bus_whoever_is_forked_meanwhile() {
+    let (_directory, path) = scratch();
+    std::thread::scope(|scope| {
+        let forks = scope.spawn(|| {
+            for _ in 0..200 {
+                assert!(Command::new("true").status().unwrap().success());
+            }
+        });
+        while !forks.is_finished() {
+            drop(open(&path));
+        }
+    });
+}
+
 /// Sixteen open a journal that is not there yet: one makes it and has it, the others are told so.
 #[test]
 fn a_race_to_make_it_has_one_winner() {

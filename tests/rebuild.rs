@@ -73,6 +73,8 @@ struct Config {
     less_on: Option<u64>,
     /// On which input it says that it cannot go on.
     fails_on: Option<u64>,
+    /// Whether it wants to be in its loop all the time.
+    impatient: bool,
     /// What it has handled, and when it thought that was.
     handled: Arc<Mutex<Vec<(u64, Time)>>>,
     /// How often it was in its loop.
@@ -90,6 +92,10 @@ impl Handler for Summer {
 
     fn on_start<W: Writer>(&mut self, writer: &W) {
         Self::send(&Hello(0), writer);
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        self.config.impatient.then_some(Time::default())
     }
 
     fn on_loop<W: Writer>(&mut self, _: &W) {
@@ -256,7 +262,7 @@ fn there_are_no_loops_within_history() {
     let (_directory, path) = scratch();
     let inputs: Vec<u64> = (0..1000).collect();
     run(&path, &Config::default(), Start::Rebuild, &inputs).unwrap();
-    let config = Config::default();
+    let config = Config { impatient: true, ..Config::default() };
     let (bus, _) = PersistentBus::open(&path, options(Start::Rebuild)).unwrap();
     let messenger = Messenger::new(bus);
     let mut workers = messenger.workers(&config).unwrap();

@@ -1,5 +1,5 @@
-//! The keeper of a journal: a thread that grows the file ahead of its writers, keeps the time while they are busy, syncs
-//! the file, and forgets what is old. Sleeps when there is nothing of that.
+//! The keeper of a journal: a thread that grows the file ahead of its writers, keeps the time while they are busy,
+//! syncs the file, and forgets what is old. Sleeps when there is nothing of that.
 
 use super::log::{Log, Sync};
 use crate::sync::{Arc, Condvar, Mutex, Thread, lock, spawn};

@@ -238,8 +238,8 @@ pub(super) trait Sleeper: Reader {
     /// Whether [`wake`](crate::traits::MessageBus::wake) was called since the last wait.
     fn woken(&self) -> bool;
 
-    /// Sleeps until a change of the kind named by `interest` makes `ready` true, or for `limit`. In a poller, until that
-    /// returns.
+    /// Sleeps until a change of the kind named by `interest` makes `ready` true, or for `limit`. In a poller, until
+    /// that returns.
     fn park(
         &mut self,
         poller: Option<&Arc<dyn Poller>>,

@@ -1,7 +1,7 @@
 //! [`Client`]: the handler that bridges the bus to a Messi server.
 
-use super::client_loop::{ClientCore, ClientSink};
-use super::connection::{Reason, Verdict};
+use super::client_loop::{ClientCore, ClientSink, Nobody};
+use super::connection::{Reason, Share, Verdict};
 use super::net::System;
 use super::options::{ClientOptions, SendError, StartError};
 use super::protocol::{
@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 /// A client of the protocol `P` on the bus: made from any configuration that is `AsRef<ClientOptions<P>>`.
 ///
-/// It sends [`FromServer`](super::FromServer), [`Connected`] and [`Disconnected`], and takes [`ToServer`], [`Start`] and
-/// [`Stop`] from whoever is routed to it. It connects by itself, again and again. What is sent while there is no
+/// It sends [`FromServer`](super::FromServer), [`Connected`] and [`Disconnected`], and takes [`ToServer`], [`Start`]
+/// and [`Stop`] from whoever is routed to it. It connects by itself, again and again. What is sent while there is no
 /// connection is not kept: it is reported as [`Report::Network`], as is whatever else it cannot do.
 pub struct Client<P: Protocol> {
     /// None if it could not even be made, which was said.
@@ -71,8 +71,9 @@ impl<P: Protocol> Handler for Client<P> {
 
     fn on_stop(&mut self) {
         if let Some(core) = &mut self.core {
+            core.tell_time();
             core.stop();
-            core.finish();
+            core.finish(&mut Nobody);
         }
     }
 
@@ -106,7 +107,7 @@ impl<P: Protocol, M: Member<ToServerSide, Protocol = P>> Handle<ToServer<M>> for
     fn handle<W: Writer>(&mut self, message: &ToServer<M>, writer: &W) {
         let Some(core) = &mut self.core else { return };
         let payload = Wrapped::new(&message.message);
-        let sent = core.try_send(payload.size(), |out| payload.encode(out));
+        let sent = core.try_send(Share::All, payload.size(), |out| payload.encode(out));
         if sent == Err(SendError::Full) {
             core.give_up_slow();
         }
@@ -125,8 +126,10 @@ impl<P: Protocol> Handle<Start> for Client<P> {
 }
 
 impl<P: Protocol> Handle<Stop> for Client<P> {
-    fn handle<W: Writer>(&mut self, _: &Stop, _: &W) {
+    fn handle<W: Writer>(&mut self, _: &Stop, writer: &W) {
         if let Some(core) = &mut self.core {
+            // The last turn may be long ago.
+            core.now = writer.now();
             core.stop();
         }
     }

@@ -1,10 +1,11 @@
 //! [`ClientLoop`]: a client without a bus, for plain programs; and what it shares with the handler.
 
-use super::connection::{Reason, Verdict};
+use super::connection::{Reason, Share, Verdict};
 use super::event_loop::{EventLoop, PeerId, Sink};
 use super::net::{Lookup, Net, System};
 use super::options::{ClientOptions, HostPort, Reconnect, SendError, StartError};
 use super::protocol::{IsSet, NetworkError, Protocol, Root};
+use super::server_loop::Bell;
 use super::wire::{Kind, Side};
 use crate::traits::{Poller, Time};
 use prost::Message;
@@ -32,11 +33,12 @@ pub enum ClientEvent<P: Protocol> {
 
 /// A client of the protocol `P` for programs without a bus.
 ///
-/// It does nothing by itself: [`next`](Self::next) connects, waits, reads, writes and pings, so call it again and again.
-/// What is sent goes out in the next call, or when 64 KiB are queued, or with [`flush`](Self::flush).
+/// It does nothing by itself: [`next`](Self::next) connects, waits, reads, writes and pings, so call it again and
+/// again. What is sent goes out in the next call, or when 64 KiB are queued, or with [`flush`](Self::flush).
 pub struct ClientLoop<P: Protocol, N: Net = System> {
     core: ClientCore<P, N>,
     events: VecDeque<ClientEvent<P>>,
+    bell: Arc<Bell>,
 }
 
 impl<P: Protocol, N: Net> fmt::Debug for ClientLoop<P, N> {
@@ -68,7 +70,8 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
     /// As [`new`](ClientLoop::new).
     pub fn on(net: N, options: ClientOptions<P>) -> Result<Self, StartError> {
         let max_frame = options.max_frame.unwrap_or(options.connection.max_frame);
-        Ok(ClientLoop { core: ClientCore::new(net, options, max_frame)?, events: VecDeque::new() })
+        let bell = Arc::new(Bell::new(net.poller()));
+        Ok(ClientLoop { core: ClientCore::new(net, options, max_frame)?, events: VecDeque::new(), bell })
     }
 
     /// Begins to connect, unless it did already.
@@ -79,6 +82,7 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
     /// Ends the connection, after what is queued, and connects no more; [`Disconnected`](ClientEvent::Disconnected)
     /// follows if it was connected. May be started again at once.
     pub fn stop(&mut self) {
+        self.core.tell_time();
         self.core.stop();
     }
 
@@ -100,11 +104,12 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
     fn wait_for_next(&mut self, timeout: Option<Duration>) -> Option<ClientEvent<P>> {
         let deadline = timeout.map(|timeout| self.core.tell_time() + timeout);
         loop {
+            let is_rung = self.bell.was_rung();
             let mut queue = Queue(&mut self.events);
-            self.core.wait(deadline, &mut queue);
+            self.core.wait(if is_rung { Some(Time::default()) } else { deadline }, &mut queue);
             self.core.turn(&mut queue);
             let event = self.events.pop_front();
-            if event.is_some() || deadline.is_some_and(|deadline| deadline <= self.core.now) {
+            if event.is_some() || is_rung || deadline.is_some_and(|deadline| deadline <= self.core.now) {
                 return event;
             }
         }
@@ -114,24 +119,25 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
     ///
     /// # Errors
     ///
-    /// [`SendError::NotConnected`]: it is not kept for later; [`SendError::TooBig`]; and [`SendError::Full`], which ends
-    /// the connection: the server does not read.
+    /// [`SendError::NotConnected`]: it is not kept for later; [`SendError::TooBig`]; and [`SendError::Full`], which
+    /// ends the connection: the server does not read.
     pub fn send(&mut self, message: &P::ClientToServer) -> Result<(), SendError> {
-        let sent = self.try_send(message);
+        let sent = self.core.try_send(Share::All, message.encoded_len(), |mut out| message.encode_raw(&mut out));
         if sent == Err(SendError::Full) {
             self.core.give_up_slow();
         }
         sent
     }
 
-    /// As [`send`](Self::send), but [`SendError::Full`] changes nothing: send again later.
+    /// As [`send`](Self::send), but [`SendError::Full`] changes nothing: send again later. Takes half of what may be
+    /// pending, so that the server is still read from.
     ///
     /// # Errors
     ///
     /// [`SendError`].
     #[inline]
     pub fn try_send(&mut self, message: &P::ClientToServer) -> Result<(), SendError> {
-        self.core.try_send(message.encoded_len(), |mut out| message.encode_raw(&mut out))
+        self.core.try_send(Share::Half, message.encoded_len(), |mut out| message.encode_raw(&mut out))
     }
 
     /// How many bytes wait for the server to read them; `None` without a connection.
@@ -141,18 +147,24 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
 
     /// Sends what is queued, as far as it can be sent now.
     pub fn flush(&mut self) {
+        self.core.tell_time();
         self.core.flush();
+    }
+
+    /// When to call [`next`](Self::next) again, if nothing comes before: for those who wait in a place of their own.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.core.next_deadline()
     }
 
     /// What waits where [`next`](Self::next) waits; a [`notify`](Poller::notify) ends its wait, without an event.
     pub fn poller(&self) -> Arc<dyn Poller> {
-        Arc::clone(self.core.event_loop.poller())
+        Arc::clone(&self.bell) as Arc<dyn Poller>
     }
 
     /// Stops, and waits until the server has read what was sent to it, for as long as a connection may linger.
     pub fn finish(&mut self) {
-        self.core.stop();
-        self.core.finish();
+        self.stop();
+        self.core.finish(&mut Queue(&mut self.events));
     }
 }
 
@@ -193,6 +205,21 @@ pub(super) trait ClientSink {
     fn message(&mut self, payload: &[u8]) -> Verdict;
     fn disconnected(&mut self, address: SocketAddr, reason: Reason);
     fn trouble(&mut self, trouble: NetworkError);
+}
+
+/// Takes no notice.
+pub(super) struct Nobody;
+
+impl ClientSink for Nobody {
+    fn connected(&mut self) {}
+
+    fn message(&mut self, _: &[u8]) -> Verdict {
+        Verdict::Taken
+    }
+
+    fn disconnected(&mut self, _: SocketAddr, _: Reason) {}
+
+    fn trouble(&mut self, _: NetworkError) {}
 }
 
 /// A client that hands its events to a sink.
@@ -236,7 +263,7 @@ impl<P: Protocol, N: Net> ClientCore<P, N> {
         settings.max_frame = max_frame;
         Ok(ClientCore {
             now: net.now(),
-            event_loop: EventLoop::new(net, Side::Client, settings, options.linger),
+            event_loop: EventLoop::new(net, Side::Client, settings, options.linger, 1),
             options,
             target,
             state: State::Stopped,
@@ -277,6 +304,7 @@ impl<P: Protocol, N: Net> ClientCore<P, N> {
     pub(super) fn wait(&mut self, deadline: Option<Time>, sink: &mut impl ClientSink) {
         let deadline = [deadline, self.own_deadline()].into_iter().flatten().min();
         let mut server = Server { sink, current: None, news: None };
+        self.now = self.event_loop.net.now();
         self.event_loop.wait(self.now, deadline, &mut server);
         self.tell_time();
     }
@@ -294,9 +322,9 @@ impl<P: Protocol, N: Net> ClientCore<P, N> {
     }
 
     #[inline]
-    pub(super) fn try_send(&mut self, size: usize, encode: impl Fn(&mut [u8])) -> Result<(), SendError> {
+    pub(super) fn try_send(&mut self, share: Share, size: usize, encode: impl Fn(&mut [u8])) -> Result<(), SendError> {
         let State::Open { peer, .. } = self.state else { return Err(SendError::NotConnected) };
-        let sent = self.event_loop.send(peer, Kind::ClientToServer, size, self.now, encode);
+        let sent = self.event_loop.send(peer, (Kind::ClientToServer, share), size, self.now, encode);
         // It has ended, and that is not said yet.
         if sent == Err(SendError::Gone) { Err(SendError::NotConnected) } else { sent }
     }
@@ -403,25 +431,11 @@ impl<P: Protocol, N: Net> ClientCore<P, N> {
     }
 
     /// Waits until what was sent before the stop is read.
-    pub(super) fn finish(&mut self) {
-        struct Nobody;
-
-        impl ClientSink for Nobody {
-            fn connected(&mut self) {}
-
-            fn message(&mut self, _: &[u8]) -> Verdict {
-                Verdict::Taken
-            }
-
-            fn disconnected(&mut self, _: SocketAddr, _: Reason) {}
-
-            fn trouble(&mut self, _: NetworkError) {}
-        }
-
+    pub(super) fn finish(&mut self, sink: &mut impl ClientSink) {
         let deadline = self.tell_time() + self.options.linger;
         while !self.event_loop.is_silent() && self.now < deadline {
-            self.wait(Some(deadline), &mut Nobody);
-            self.turn(&mut Nobody);
+            self.wait(Some(deadline), sink);
+            self.turn(sink);
         }
     }
 }

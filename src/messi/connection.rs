@@ -129,7 +129,8 @@ impl Default for Wires {
 pub struct Settings {
     /// The wire.
     pub wires: Wires,
-    /// The largest frame that is taken and sent, in bytes, header included.
+    /// The largest frame that is taken, in bytes, header included. What is sent only the wire limits: how much a peer
+    /// takes is for the peer to say.
     pub max_frame: usize,
     /// How many bytes may wait for a peer to read them; one frame may always.
     pub max_pending: usize,
@@ -182,11 +183,26 @@ pub enum Verdict {
 
 /// Why a frame was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// Larger than the wire or the settings allow.
-    TooBig { max: usize },
+pub enum Refusal {
+    /// Larger than the wire allows.
+    TooBig {
+        /// The size of the frame in bytes.
+        size: usize,
+        /// The largest frame that may be, in bytes.
+        max: usize,
+    },
     /// More would be pending than may be.
     Full,
+}
+
+/// How much of what may be pending a frame may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// All: for what cannot wait.
+    All,
+    /// The half up to which the peer is read from. Two that send all that they can would otherwise both stop reading,
+    /// and neither would ever get rid of anything.
+    Half,
 }
 
 /// How often a server that does not read tells its clients that it is there all the same.
@@ -212,6 +228,8 @@ pub struct Connection {
     /// Where what is not sent begins and ends.
     sent: usize,
     end: usize,
+    /// The length of the frame that was queued when nothing else was.
+    first: usize,
     /// Frames that wait for the wire to be known.
     early: Vec<(Kind, Vec<u8>)>,
     early_bytes: usize,
@@ -259,6 +277,7 @@ impl Connection {
             output: Vec::new(),
             sent: 0,
             end: 0,
+            first: 0,
             early: Vec::new(),
             early_bytes: 0,
             clocks,
@@ -322,7 +341,6 @@ impl Connection {
     ) -> Result<(), Reason> {
         let held = std::mem::take(&mut self.held);
         let mut input = &held[self.held_from..];
-        self.blocked = false;
         let result = self.decode(&mut input, now, budget, &mut deliver);
         self.held_from = held.len() - input.len();
         self.held = held;
@@ -342,6 +360,8 @@ impl Connection {
         budget: &mut usize,
         deliver: &mut impl FnMut(&[u8]) -> Verdict,
     ) -> Result<(), Reason> {
+        self.blocked = false;
+        self.shift_clocks(now);
         if self.decoder.is_none()
             && let (Some(first), Wires::Auto { v1 }) = (input.first(), self.settings.wires)
         {
@@ -351,7 +371,7 @@ impl Connection {
         let result = loop {
             let Some((wire, decoder)) = &mut self.decoder else { break Ok(()) };
             // A peer that does not read its answers gets no further.
-            if *budget == 0 || self.end - self.sent > self.settings.max_pending / 2 {
+            if *budget == 0 || self.end - self.sent > self.first.max(self.settings.max_pending / 2) {
                 break Ok(());
             }
             let before = *input;
@@ -432,7 +452,8 @@ impl Connection {
 
     /// Whether something was received that is not decoded yet.
     pub fn has_more(&self) -> bool {
-        self.held_from < self.held.len() || self.blocked
+        let holds_frame = self.decoder.as_ref().is_some_and(|(_, decoder)| decoder.holds_frame());
+        self.held_from < self.held.len() || holds_frame
     }
 
     /// Whether the last message that was offered had no room: offer it again with [`resume`](Self::resume) when there
@@ -451,9 +472,15 @@ impl Connection {
         !self.has_more() && !self.is_choked()
     }
 
-    /// Whether more than half of what may be is pending.
-    fn is_choked(&self) -> bool {
+    /// Whether more than half of what may be is pending, so that an answer takes its time.
+    fn owes_reading(&self) -> bool {
         self.output().len() > self.settings.max_pending / 2
+    }
+
+    /// Whether the peer is not read from for that. One frame by itself is no reason, however large: if two of them met,
+    /// neither would ever arrive.
+    fn is_choked(&self) -> bool {
+        self.owes_reading() && self.output().len() > self.first
     }
 
     // --------------------------------------------------------------------------------------------------------- sending
@@ -464,40 +491,59 @@ impl Connection {
         &mut self,
         kind: Kind,
         size: usize,
+        share: Share,
         now: Time,
         encode: impl FnOnce(&mut [u8]),
     ) -> Result<(), Refusal> {
-        let Some((wire, _)) = self.decoder else { return self.send_early(kind, size, encode) };
+        let may_be_pending = match share {
+            Share::All => self.settings.max_pending,
+            Share::Half => self.settings.max_pending / 2,
+        };
+        let Some((wire, _)) = self.decoder else { return self.send_early(kind, size, may_be_pending, encode) };
         let len = size.saturating_add(wire.header_len());
-        let max = self.settings.max_frame.min(wire.max_payload() + wire.header_len());
+        let max = wire.max_payload().saturating_add(wire.header_len());
         if len > max {
-            return Err(Refusal::TooBig { max });
+            return Err(Refusal::TooBig { size: len, max });
         }
         let pending = self.pending();
-        if pending != 0 && pending + len > self.settings.max_pending {
+        if pending != 0 && pending + len > may_be_pending {
             return Err(Refusal::Full);
         }
         self.put(wire, kind, size, encode);
         if self.clocks.write.is_none() {
             self.clocks.write = Some(now + self.settings.write_time);
         }
+        if self.owes_reading() {
+            // From now on nobody is late.
+            self.look_at_pause(now);
+        }
         Ok(())
     }
 
-    /// Queues a whole payload that is there already.
-    pub(super) fn send_bytes(&mut self, kind: Kind, payload: &[u8], now: Time) -> Result<(), Refusal> {
-        self.send(kind, payload.len(), now, |out| out.copy_from_slice(payload))
+    /// Queues one frame with this payload.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`]; nothing has changed then.
+    pub fn send_bytes(&mut self, kind: Kind, payload: &[u8], now: Time) -> Result<(), Refusal> {
+        self.send(kind, payload.len(), Share::All, now, |out| out.copy_from_slice(payload))
     }
 
     #[cold]
-    fn send_early(&mut self, kind: Kind, size: usize, encode: impl FnOnce(&mut [u8])) -> Result<(), Refusal> {
+    fn send_early(
+        &mut self,
+        kind: Kind,
+        size: usize,
+        may_be_pending: usize,
+        encode: impl FnOnce(&mut [u8]),
+    ) -> Result<(), Refusal> {
         // The longest header and the shortest limit of the wires that it may become.
         let longest = Wire::V1a.header_len();
-        let max = self.settings.max_frame.min(Wire::V2.max_payload());
+        let max = Wire::V2.max_payload() + longest;
         if size.saturating_add(longest) > max {
-            return Err(Refusal::TooBig { max });
+            return Err(Refusal::TooBig { size: size.saturating_add(longest), max });
         }
-        if self.early_bytes != 0 && self.early_bytes + size + longest > self.settings.max_pending {
+        if self.early_bytes != 0 && self.early_bytes + size + longest > may_be_pending {
             return Err(Refusal::Full);
         }
         let mut payload = vec![0; size];
@@ -512,6 +558,9 @@ impl Connection {
         let len = wire.header_len() + size;
         if self.output.len() - self.end < len {
             self.make_room(len);
+        }
+        if self.sent == self.end {
+            self.first = len;
         }
         let (header, payload) = self.output[self.end..self.end + len].split_at_mut(wire.header_len());
         wire.write_header(kind, size, header);
@@ -538,6 +587,13 @@ impl Connection {
     #[inline]
     pub fn output(&self) -> &[u8] {
         &self.output[self.sent..self.end]
+    }
+
+    /// How many bytes of memory are held for what has arrived and for what waits to be sent.
+    pub fn memory(&self) -> usize {
+        let decoder = self.decoder.as_ref().map_or(0, |(_, decoder)| decoder.memory());
+        let early: usize = self.early.iter().map(|(_, payload)| payload.capacity()).sum();
+        decoder + self.held.capacity() + self.output.capacity() + early
     }
 
     /// How many bytes wait to be sent.
@@ -571,25 +627,32 @@ impl Connection {
 
     /// Stops the clocks that run against the peer while nothing is taken in from it, and lets them go on afterwards.
     fn look_at_pause(&mut self, now: Time) {
-        let paused = self.blocked || self.is_choked();
+        let paused = self.blocked || self.owes_reading();
         match self.clocks.paused {
             None if paused => {
                 self.clocks.paused = Some(now);
                 self.clocks.pong = (self.side == Side::Server).then(|| now + UNASKED_PONG);
             }
-            Some(since) if !paused => {
-                let pause = now.since(since);
-                let mut late = [&mut self.clocks.handshake, &mut self.clocks.frame, &mut self.clocks.alive];
-                // A client goes on pinging; only its patience for the answer stops.
-                let stopped = if self.side == Side::Client { 2 } else { 3 };
-                for deadline in late[..stopped].iter_mut().filter_map(|clock| clock.as_mut()) {
-                    *deadline = *deadline + pause;
-                }
+            Some(_) if !paused => {
+                self.shift_clocks(now);
                 self.clocks.unanswered = false;
                 self.clocks.paused = None;
                 self.clocks.pong = None;
             }
             _ => {}
+        }
+    }
+
+    /// Moves the clocks that have stood still by how long they have. What is set later is not moved for that.
+    fn shift_clocks(&mut self, now: Time) {
+        let Some(since) = &mut self.clocks.paused else { return };
+        let pause = now.since(*since);
+        *since = now;
+        let mut late = [&mut self.clocks.handshake, &mut self.clocks.frame, &mut self.clocks.alive];
+        // A client goes on pinging; only its patience for the answer stops.
+        let stopped = if self.side == Side::Client { 2 } else { 3 };
+        for deadline in late[..stopped].iter_mut().filter_map(|clock| clock.as_mut()) {
+            *deadline = *deadline + pause;
         }
     }
 
@@ -618,8 +681,9 @@ impl Connection {
                 if self.clocks.unanswered && !paused {
                     return Err(Reason::KeepAliveTimeout);
                 }
-                self.clocks.unanswered = true;
                 self.clocks.alive = self.settings.keep_alive.map(|time| now + time);
+                self.clocks.unanswered = true;
+                // One that finds no room is not missed: the peer is not read from, and nobody waits for its answer.
                 let _ = self.send_bytes(Kind::Ping, &[], now);
                 Ok(())
             }

@@ -1,11 +1,11 @@
-//! Many connections on one thread: reads, writes and timers by the events of one poller. Knows no protocol above frames.
+//! Many connections on one thread: reads, writes and timers by the events of one poller. Knows nothing above frames.
 //!
 //! Every connection gets a share of each [`turn`](EventLoop::turn), so that none keeps the others waiting; what is sent
 //! is collected and goes out in few system calls at the end of the turn, or when a batch is full. A connection that is
 //! closed from this side lingers: what is queued is still sent, and what still comes in is thrown away until the peer
 //! has seen the end, since closing on unread bytes would take from it what it has not read yet.
 
-use super::connection::{Connection, Reason, Refusal, Settings, Verdict};
+use super::connection::{Connection, Reason, Refusal, Settings, Share, Verdict};
 use super::net::{Net, Ready, Socket};
 use super::options::SendError;
 use super::wire::{Kind, Side};
@@ -91,7 +91,7 @@ pub(super) trait Sink {
 /// The key of what listens; peers have others.
 pub(super) const ACCEPTOR: u32 = 0;
 /// More peers than that have no keys.
-pub(super) const MAX_PEERS: usize = 1_000_000;
+const MAX_PEERS: usize = 1_000_000;
 
 /// Frames that one turn takes in, shared by those that have some. Their events should fit a processor's first cache.
 const FRAMES_A_TURN: usize = 512;
@@ -112,6 +112,8 @@ pub(super) struct EventLoop<N: Net> {
     side: Side,
     settings: Settings,
     linger: Duration,
+    /// Those that linger must not become many more than those that may be connected.
+    may_linger: usize,
     poller: Arc<dyn Poller>,
     /// By key, less one.
     slots: Vec<Slot<N::Socket>>,
@@ -235,13 +237,16 @@ impl<S: Socket> Transport<S> {
 }
 
 impl<N: Net> EventLoop<N> {
-    pub(super) fn new(net: N, side: Side, settings: Settings, linger: Duration) -> Self {
+    /// For so many peers at a time, and those that linger after them.
+    pub(super) fn new(net: N, side: Side, settings: Settings, linger: Duration, peers: usize) -> Self {
         EventLoop {
             poller: net.poller(),
             net,
             side,
             settings,
             linger,
+            // All that are connected when it is stopped, and as many from before.
+            may_linger: peers.saturating_mul(2).max(16),
             slots: Vec::new(),
             free: Vec::new(),
             open: 0,
@@ -267,6 +272,11 @@ impl<N: Net> EventLoop<N> {
     /// How many connections there are, those that linger aside.
     pub(super) fn len(&self) -> usize {
         self.open
+    }
+
+    /// Whether there can be no more peers.
+    pub(super) fn has_no_keys(&self) -> bool {
+        self.open + self.lingering >= MAX_PEERS
     }
 
     /// Whether there is no connection at all, not even one that lingers.
@@ -297,7 +307,7 @@ impl<N: Net> EventLoop<N> {
         }
     }
 
-    // ----------------------------------------------------------------------------------------------------- coming, going
+    // --------------------------------------------------------------------------------------------------- coming, going
 
     /// Adds a connection that came in, or one that is still under way, and gives it until `deadline` to be ready.
     pub(super) fn add(
@@ -378,8 +388,7 @@ impl<N: Net> EventLoop<N> {
 
     /// Ends a connection from this side, after what is queued for it. Its id is stale from now on. False if it was.
     pub(super) fn disconnect(&mut self, id: PeerId, now: Time) -> bool {
-        // Those that linger must not become many more than those that may be connected.
-        let may_linger = self.lingering <= self.open.max(16);
+        let may_linger = self.lingering < self.may_linger;
         let linger = self.linger;
         let index = (id.key as usize).checked_sub(1);
         let Some(slot) = index.and_then(|index| self.slots.get_mut(index)) else { return false };
@@ -406,14 +415,14 @@ impl<N: Net> EventLoop<N> {
         true
     }
 
-    // ----------------------------------------------------------------------------------------------------------- sending
+    // --------------------------------------------------------------------------------------------------------- sending
 
     /// Queues a frame; `encode` fills its `size` bytes.
     #[inline]
     pub(super) fn send(
         &mut self,
         id: PeerId,
-        kind: Kind,
+        (kind, share): (Kind, Share),
         size: usize,
         now: Time,
         encode: impl Fn(&mut [u8]),
@@ -421,7 +430,7 @@ impl<N: Net> EventLoop<N> {
         let Some(Peer { phase: Phase::Open(open), unsettled, .. }) = self.peer_mut(id) else {
             return Err(SendError::Gone);
         };
-        let sent = open.connection.send(kind, size, now, &encode);
+        let sent = open.connection.send(kind, size, share, now, &encode);
         let flush = !open.full && open.connection.output().len() >= BATCH;
         if sent.is_ok() && !flush {
             if !std::mem::replace(unsettled, true) {
@@ -429,7 +438,7 @@ impl<N: Net> EventLoop<N> {
             }
             return Ok(());
         }
-        self.send_slowly(id, kind, size, now, sent, encode)
+        self.send_slowly(id, (kind, share), size, now, sent, encode)
     }
 
     #[cold]
@@ -437,7 +446,7 @@ impl<N: Net> EventLoop<N> {
     fn send_slowly(
         &mut self,
         id: PeerId,
-        kind: Kind,
+        (kind, share): (Kind, Share),
         size: usize,
         now: Time,
         sent: Result<(), Refusal>,
@@ -449,13 +458,13 @@ impl<N: Net> EventLoop<N> {
                 self.write(id, now);
                 return Ok(());
             }
-            Err(Refusal::TooBig { max }) => return Err(SendError::TooBig { size, max }),
+            Err(Refusal::TooBig { size, max }) => return Err(SendError::TooBig { size, max }),
             Err(Refusal::Full) => self.write(id, now),
         }
         let Some(Peer { phase: Phase::Open(open), .. }) = self.peer_mut(id) else { return Err(SendError::Gone) };
-        match open.connection.send(kind, size, now, encode) {
+        match open.connection.send(kind, size, share, now, encode) {
             Ok(()) => Ok(()),
-            Err(Refusal::TooBig { max }) => Err(SendError::TooBig { size, max }),
+            Err(Refusal::TooBig { size, max }) => Err(SendError::TooBig { size, max }),
             Err(Refusal::Full) => Err(SendError::Full),
         }
     }
@@ -495,7 +504,7 @@ impl<N: Net> EventLoop<N> {
         }
     }
 
-    // ------------------------------------------------------------------------------------------------------------ turns
+    // ----------------------------------------------------------------------------------------------------------- turns
 
     /// Whether a turn would find something to do without waiting.
     pub(super) fn is_busy(&self) -> bool {
@@ -582,7 +591,11 @@ impl<N: Net> EventLoop<N> {
         let Some(peer) = slot.and_then(|slot| slot.peer.as_mut()) else { return };
         let id = peer.id;
         match &mut peer.phase {
-            Phase::Connecting { .. } => self.go_on_connecting(id, now),
+            Phase::Connecting { .. } => {
+                self.go_on_connecting(id, now);
+                // At once: a second event of this turn may bring its first message.
+                self.tell(sink);
+            }
             Phase::Open(open) => {
                 open.full &= !event.write;
                 if event.read {

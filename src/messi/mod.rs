@@ -17,8 +17,8 @@
 //!   that does not read costs at most `max_pending` bytes, and is disconnected as [`Reason::SlowConsumer`].
 //! * **Closed by default.** Loopback, a limit on clients, frames and times; see [`ServerOptions`]. The protocol itself
 //!   knows no passwords and hides nothing: use [`tls`] or a tunnel on other networks.
-//! * **A peer's fault is its own.** Whatever it sends, it is disconnected with a [`Reason`], which is reported once; the
-//!   others don't notice.
+//! * **A peer's fault is its own.** Whatever it sends, it is disconnected with a [`Reason`], which is reported once;
+//!   the others don't notice.
 //! * **Events alternate.** Connected, messages, disconnected; none of a connection's messages comes after its end, and
 //!   no part of a message ever.
 //!
@@ -42,7 +42,7 @@ pub mod wire;
 
 pub use client::Client;
 pub use client_loop::{ClientEvent, ClientLoop};
-pub use connection::{Connection, Reason, Settings, Verdict, Wires};
+pub use connection::{Connection, Reason, Refusal, Settings, Verdict, Wires};
 pub use event_loop::{Layer, Session, Stream};
 pub use options::{Accept, ClientOptions, HostPort, Reconnect, SendError, ServerOptions, StartError, UriError};
 pub use protocol::{

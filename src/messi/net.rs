@@ -210,6 +210,8 @@ impl System {
     }
 }
 
+/// Connections that may wait to be accepted; the system may allow fewer. Those beyond try again after a second.
+const BACKLOG: i32 = 4096;
 /// How many bits of a poller's key are the key in one event loop; the rest is the loop's number.
 const KEY_BITS: u32 = 20;
 
@@ -274,9 +276,14 @@ impl Net for System {
     }
 
     fn listen(&mut self, address: SocketAddr) -> io::Result<Self::Acceptor> {
-        let listener = TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        Ok(Listener { socket: listener, registration: self.registration() })
+        let socket = Socket2::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        // Elsewhere this would let two servers share a port.
+        #[cfg(unix)]
+        socket.set_reuse_address(true)?;
+        socket.bind(&address.into())?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        Ok(Listener { socket: TcpListener::from(socket), registration: self.registration() })
     }
 
     fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Socket> {

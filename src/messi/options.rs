@@ -99,7 +99,7 @@ pub struct ServerOptions<P> {
     pub allow_remote: bool,
     /// How many connections there may be at a time; one more is accepted and closed at once. At most a million.
     pub max_clients: usize,
-    /// The largest frame in bytes, header included. `None`: what the bus takes, at most 1 MiB.
+    /// The largest frame that is taken, in bytes, header included. `None`: what the bus takes, at most 1 MiB.
     pub max_frame: Option<usize>,
     /// About each connection; `max_frame` above wins.
     pub connection: Settings,
@@ -225,7 +225,7 @@ pub struct ClientOptions<P> {
     pub connect_time: Duration,
     /// When to connect again.
     pub reconnect: Reconnect,
-    /// The largest frame in bytes, header included. `None`: what the bus takes, at most 1 MiB.
+    /// The largest frame that is taken, in bytes, header included. `None`: what the bus takes, at most 1 MiB.
     pub max_frame: Option<usize>,
     /// About the connection; `max_frame` above wins.
     pub connection: Settings,
@@ -387,15 +387,15 @@ pub enum SendError {
     Gone,
     /// There is no connection now.
     NotConnected,
-    /// Larger than the wire or the options allow.
+    /// Larger than the wire allows.
     TooBig {
         /// The size of its frame in bytes.
         size: usize,
         /// The largest that may be.
         max: usize,
     },
-    /// `max_pending` bytes wait for the peer to read them. From `try_send`: send again later. From `send`: the peer is
-    /// disconnected, as a slow consumer.
+    /// `max_pending` bytes wait for the peer to read them. From `try_send`: half of that, and it can be sent again
+    /// later. From `send`: the peer is disconnected, as a slow consumer.
     Full,
 }
 

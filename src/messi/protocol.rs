@@ -429,7 +429,7 @@ event! {
 }
 
 event! {
-    /// Stops a [`Server`](super::Server) or [`Client`](super::Client): ends its connections, after what was sent before.
+    /// Stops a [`Server`](super::Server) or [`Client`](super::Client): ends its connections, after what was sent.
     Stop = 7 {}
 }
 
@@ -486,6 +486,8 @@ impl std::error::Error for NetworkError {}
 /// Each member of a oneof is listed with its variant, its type, and a number: its place among the ids of the bus.
 /// Members may be added, but a number once given stays: the numbers of the .proto file's fields do well.
 ///
+/// A member also becomes its root with `into()`: `server.send(client, &ConnectRsp {}.into())`.
+///
 /// ```
 /// # mod chat {
 /// #     #[derive(Clone, PartialEq, prost::Message)]
@@ -517,6 +519,8 @@ impl std::error::Error for NetworkError {}
 ///     chat::ClientToServer, chat::client_to_server::Messages: [ ConnectReq(chat::ConnectReq) = 1 ]
 ///     chat::ServerToClient, chat::server_to_client::Messages: [ ConnectRsp(chat::ConnectRsp) = 1 ]
 /// }
+/// let root = chat::ServerToClient::from(chat::ConnectRsp {});
+/// assert!(matches!(root.messages, Some(chat::server_to_client::Messages::ConnectRsp(_))));
 /// ```
 #[macro_export]
 macro_rules! messi_protocol {
@@ -580,6 +584,15 @@ macro_rules! __messi_root {
         }
 
         $(
+            impl $crate::__private::From<$member> for $root {
+                #[inline]
+                fn from(member: $member) -> Self {
+                    let mut root = <$root as $crate::__private::Default>::default();
+                    root.messages = $crate::__private::Option::Some(<$messages>::$variant(member));
+                    root
+                }
+            }
+
             impl $crate::messi::protocol::Member<$crate::messi::protocol::$direction> for $member {
                 type Protocol = $name;
                 const NUMBER: u16 = $number;
@@ -589,11 +602,8 @@ macro_rules! __messi_root {
                     static FIELD: $crate::__private::OnceLock<u32> = $crate::__private::OnceLock::new();
                     *FIELD.get_or_init(|| {
                         // The rest of the root is what its default is, which takes no bytes.
-                        let mut root = <$root as $crate::__private::Default>::default();
-                        root.messages = $crate::__private::Option::Some(<$messages>::$variant(
-                            <$member as $crate::__private::Default>::default(),
-                        ));
-                        $crate::messi::protocol::field_of(&root)
+                        let member = <$member as $crate::__private::Default>::default();
+                        $crate::messi::protocol::field_of(&<$root as $crate::__private::From<$member>>::from(member))
                     })
                 }
             }

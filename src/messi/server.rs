@@ -1,13 +1,13 @@
 //! [`Server`]: the handler that bridges the bus to Messi clients.
 
-use super::connection::{Reason, Verdict};
+use super::connection::{Reason, Share, Verdict};
 use super::net::System;
 use super::options::{SendError, ServerOptions, StartError};
 use super::protocol::{
     ClientConnected, ClientDisconnected, ClientId, Disconnect, Listening, Member, NetworkError, Protocol, PublishFrom,
     Root, Start, Stop, To, ToClient, ToClientSide, Wrapped,
 };
-use super::server_loop::{ServerCore, ServerSink};
+use super::server_loop::{Nobody, ServerCore, ServerSink};
 use crate::traits::{Handle, Handler, New, Poller, Report, Sender, Time, WriteError, Writer};
 use prost::Message;
 use std::collections::VecDeque;
@@ -71,8 +71,9 @@ impl<P: Protocol> Handler for Server<P> {
 
     fn on_stop(&mut self) {
         if let Some(core) = &mut self.core {
+            core.tell_time();
             core.stop();
-            core.finish();
+            core.finish(&mut Nobody);
         }
     }
 
@@ -130,9 +131,13 @@ impl<P: Protocol, M: Member<ToClientSide, Protocol = P>> Handle<ToClient<M>> for
         let Some(core) = &mut self.core else { return };
         let payload = Wrapped::new(&message.message);
         match message.to {
-            To::All => _ = core.broadcast(payload.size(), |out| payload.encode(out)),
+            To::All => {
+                if let Err(error) = core.broadcast(payload.size(), |out| payload.encode(out)) {
+                    report::<P, W>(NetworkError::Unsent(error), writer);
+                }
+            }
             To::One(client) => {
-                let sent = core.try_send(client, payload.size(), |out| payload.encode(out));
+                let sent = core.try_send(client, Share::All, payload.size(), |out| payload.encode(out));
                 if sent == Err(SendError::Full) {
                     core.event_loop.give_up_slow(client.into());
                 }
@@ -145,8 +150,10 @@ impl<P: Protocol, M: Member<ToClientSide, Protocol = P>> Handle<ToClient<M>> for
 }
 
 impl<P: Protocol> Handle<Disconnect> for Server<P> {
-    fn handle<W: Writer>(&mut self, message: &Disconnect, _: &W) {
+    fn handle<W: Writer>(&mut self, message: &Disconnect, writer: &W) {
         if let Some(core) = &mut self.core {
+            // The last turn may be long ago.
+            core.now = writer.now();
             core.event_loop.disconnect(message.client.into(), core.now);
         }
     }
@@ -161,8 +168,9 @@ impl<P: Protocol> Handle<Start> for Server<P> {
 }
 
 impl<P: Protocol> Handle<Stop> for Server<P> {
-    fn handle<W: Writer>(&mut self, _: &Stop, _: &W) {
+    fn handle<W: Writer>(&mut self, _: &Stop, writer: &W) {
         if let Some(core) = &mut self.core {
+            core.now = writer.now();
             core.stop();
         }
     }

@@ -1,11 +1,12 @@
 //! [`ServerLoop`]: a server without a bus, for plain programs; and what it shares with the handler.
 
-use super::connection::{Reason, Verdict};
-use super::event_loop::{ACCEPTOR, EventLoop, MAX_PEERS, PeerId, Sink};
+use super::connection::{Reason, Share, Verdict};
+use super::event_loop::{ACCEPTOR, EventLoop, PeerId, Sink};
 use super::net::{Acceptor, Net, System};
 use super::options::{SendError, ServerOptions, StartError};
 use super::protocol::{ClientId, IsSet, NetworkError, Protocol, Root};
 use super::wire::{Kind, Side};
+use crate::sync::{Mutex, lock};
 use crate::traits::{Poller, Time};
 use prost::Message;
 use std::collections::VecDeque;
@@ -58,6 +59,7 @@ const ACCEPT_PAUSE: [Duration; 2] = [Duration::from_millis(10), Duration::from_s
 pub struct ServerLoop<P: Protocol, N: Net = System> {
     core: ServerCore<P, N>,
     events: VecDeque<ServerEvent<P>>,
+    bell: Arc<Bell>,
 }
 
 impl<P: Protocol, N: Net> fmt::Debug for ServerLoop<P, N> {
@@ -85,7 +87,8 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
     /// A server on another network than the system's.
     pub fn on(net: N, options: ServerOptions<P>) -> Self {
         let max_frame = options.max_frame.unwrap_or(options.connection.max_frame);
-        ServerLoop { core: ServerCore::new(net, options, max_frame), events: VecDeque::new() }
+        let bell = Arc::new(Bell::new(net.poller()));
+        ServerLoop { core: ServerCore::new(net, options, max_frame), events: VecDeque::new(), bell }
     }
 
     /// Begins to listen, unless it does already, and says where.
@@ -100,6 +103,7 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
     /// Stops listening and disconnects all clients, each after what is queued for it; their
     /// [`Disconnected`](ServerEvent::Disconnected) events follow. May be started again at once.
     pub fn stop(&mut self) {
+        self.core.tell_time();
         self.core.stop();
     }
 
@@ -116,11 +120,12 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
     fn wait_for_next(&mut self, timeout: Option<Duration>) -> Option<ServerEvent<P>> {
         let deadline = timeout.map(|timeout| self.core.tell_time() + timeout);
         loop {
+            let is_rung = self.bell.was_rung();
             let mut queue = Queue(&mut self.events);
-            self.core.wait(deadline, &mut queue);
+            self.core.wait(if is_rung { Some(Time::default()) } else { deadline }, &mut queue);
             self.core.turn(&mut queue);
             let event = self.events.pop_front();
-            if event.is_some() || deadline.is_some_and(|deadline| deadline <= self.core.now) {
+            if event.is_some() || is_rung || deadline.is_some_and(|deadline| deadline <= self.core.now) {
                 return event;
             }
         }
@@ -133,31 +138,38 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
     /// [`SendError::Gone`], [`SendError::TooBig`]; and [`SendError::Full`], which ends the connection: the client does
     /// not read.
     pub fn send(&mut self, client: ClientId, message: &P::ServerToClient) -> Result<(), SendError> {
-        let sent = self.try_send(client, message);
+        let sent =
+            self.core.try_send(client, Share::All, message.encoded_len(), |mut out| message.encode_raw(&mut out));
         if sent == Err(SendError::Full) {
             self.core.event_loop.give_up_slow(client.into());
         }
         sent
     }
 
-    /// As [`send`](Self::send), but [`SendError::Full`] changes nothing: send again later.
+    /// As [`send`](Self::send), but [`SendError::Full`] changes nothing: send again later. Takes half of what may be
+    /// pending, so that the client is still read from.
     ///
     /// # Errors
     ///
     /// [`SendError`].
     #[inline]
     pub fn try_send(&mut self, client: ClientId, message: &P::ServerToClient) -> Result<(), SendError> {
-        self.core.try_send(client, message.encoded_len(), |mut out| message.encode_raw(&mut out))
+        self.core.try_send(client, Share::Half, message.encoded_len(), |mut out| message.encode_raw(&mut out))
     }
 
     /// Sends to all that are connected; those that do not read are disconnected. Returns how many get it.
-    pub fn broadcast(&mut self, message: &P::ServerToClient) -> usize {
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::TooBig`] for a client's wire; the others get it.
+    pub fn broadcast(&mut self, message: &P::ServerToClient) -> Result<usize, SendError> {
         self.core.broadcast(message.encoded_len(), |mut out| message.encode_raw(&mut out))
     }
 
     /// Ends one client's connection, after what is queued for it. False if it had ended before.
     pub fn disconnect(&mut self, client: ClientId) -> bool {
-        self.core.event_loop.disconnect(client.into(), self.core.now)
+        let now = self.core.tell_time();
+        self.core.event_loop.disconnect(client.into(), now)
     }
 
     /// How many bytes wait for this client to read them; `None` if it is gone.
@@ -172,18 +184,24 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
 
     /// Sends what is queued, as far as it can be sent now.
     pub fn flush(&mut self) {
+        self.core.tell_time();
         self.core.flush();
+    }
+
+    /// When to call [`next`](Self::next) again, if nothing comes before: for those who wait in a place of their own.
+    pub fn next_deadline(&self) -> Option<Time> {
+        self.core.next_deadline()
     }
 
     /// What waits where [`next`](Self::next) waits; a [`notify`](Poller::notify) ends its wait, without an event.
     pub fn poller(&self) -> Arc<dyn Poller> {
-        Arc::clone(self.core.event_loop.poller())
+        Arc::clone(&self.bell) as Arc<dyn Poller>
     }
 
     /// Stops, and waits until every client has read what was sent to it, for as long as connections may linger.
     pub fn finish(&mut self) {
-        self.core.stop();
-        self.core.finish();
+        self.stop();
+        self.core.finish(&mut Queue(&mut self.events));
     }
 }
 
@@ -216,6 +234,38 @@ impl<P: Protocol> ServerSink for Queue<'_, P> {
     }
 }
 
+/// A poller whose notifications are noticed: the wait of a loop ends with them, and not only that in the poller.
+#[derive(Debug)]
+pub(super) struct Bell {
+    poller: Arc<dyn Poller>,
+    rung: Mutex<bool>,
+}
+
+impl Bell {
+    pub(super) fn new(poller: Arc<dyn Poller>) -> Bell {
+        Bell { poller, rung: Mutex::new(false) }
+    }
+
+    pub(super) fn was_rung(&self) -> bool {
+        std::mem::take(&mut *lock(&self.rung))
+    }
+}
+
+impl Poller for Bell {
+    fn wait(&self, timeout: Option<Duration>) {
+        self.poller.wait(timeout);
+    }
+
+    fn poll(&self) -> bool {
+        self.poller.poll()
+    }
+
+    fn notify(&self) {
+        *lock(&self.rung) = true;
+        self.poller.notify();
+    }
+}
+
 // --------------------------------------------------------------------------------------------------------------- core
 
 /// Where a server's events go.
@@ -229,6 +279,21 @@ pub(super) trait ServerSink {
     fn accepts(&self) -> bool {
         true
     }
+}
+
+/// Takes no notice.
+pub(super) struct Nobody;
+
+impl ServerSink for Nobody {
+    fn connected(&mut self, _: ClientId, _: SocketAddr) {}
+
+    fn message(&mut self, _: ClientId, _: &[u8]) -> Verdict {
+        Verdict::Taken
+    }
+
+    fn disconnected(&mut self, _: ClientId, _: SocketAddr, _: Reason) {}
+
+    fn trouble(&mut self, _: NetworkError) {}
 }
 
 /// A server that hands its events to a sink.
@@ -249,7 +314,7 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
         settings.max_frame = max_frame;
         ServerCore {
             now: net.now(),
-            event_loop: EventLoop::new(net, Side::Server, settings, options.linger),
+            event_loop: EventLoop::new(net, Side::Server, settings, options.linger, options.max_clients),
             options,
             listener: None,
             pause: None,
@@ -278,7 +343,7 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
     }
 
     pub(super) fn stop(&mut self) {
-        self.listener = None;
+        (self.listener, self.pause) = (None, None);
         self.event_loop.disconnect_all(self.now);
         self.flush();
     }
@@ -296,7 +361,9 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
     /// Writes what is queued, then waits until a turn is worth it, or until `deadline`.
     pub(super) fn wait(&mut self, deadline: Option<Time>, sink: &mut impl ServerSink) {
         let deadline = [deadline, self.pause.map(|(until, _)| until)].into_iter().flatten().min();
-        self.event_loop.wait(self.now, deadline, &mut Clients(sink));
+        // Whoever comes here late must not wait until later still.
+        let now = self.tell_time();
+        self.event_loop.wait(now, deadline, &mut Clients(sink));
         self.tell_time();
     }
 
@@ -308,12 +375,12 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
     pub(super) fn turn(&mut self, sink: &mut impl ServerSink) {
         let now = self.now;
         let mut accept = self.event_loop.turn(now, &mut Clients(sink));
-        if let (Some(listener), Some((until, delay))) = (&mut self.listener, self.pause)
-            && until <= now
-        {
-            match listener.watch(ACCEPTOR, true) {
-                Ok(()) => accept = true,
-                Err(_) => self.pause = Some((now + delay, delay)),
+        if let (Some(listener), Some((until, delay))) = (&mut self.listener, self.pause) {
+            // An event from before the pause does not end it: nothing would be watched after it.
+            accept = until <= now;
+            if accept && listener.watch(ACCEPTOR, true).is_err() {
+                self.pause = Some((now + delay, delay));
+                accept = false;
             }
         }
         if accept {
@@ -332,7 +399,7 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
             match listener.accept() {
                 Ok((socket, address)) => {
                     self.pause = None;
-                    let is_full = self.event_loop.len() >= self.options.max_clients.min(MAX_PEERS);
+                    let is_full = self.event_loop.len() >= self.options.max_clients || self.event_loop.has_no_keys();
                     if is_full || self.options.accept.as_ref().is_some_and(|accept| !accept(&address)) {
                         continue;
                     }
@@ -344,11 +411,15 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
                         Err(error) => sink.trouble(NetworkError::Handshake { peer: address, error }),
                     }
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    // Whoever could not be taken before has gone away.
+                    self.pause = None;
+                    break;
+                }
                 // The one that wanted to come in has gone away again.
                 Err(error) if is_about_one_connection(&error) => {}
                 Err(error) => {
-                    // Descriptors or memory are short, and the listener stays ready: without a pause this is a hot loop.
+                    // Descriptors or memory are short, and the listener stays ready: without a pause a hot loop.
                     let [first, last] = ACCEPT_PAUSE;
                     refusal = Some(self.pause.map_or(first, |(_, delay)| (delay * 2).min(last)));
                     if self.pause.is_none() {
@@ -369,22 +440,24 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
     pub(super) fn try_send(
         &mut self,
         client: ClientId,
+        share: Share,
         size: usize,
         encode: impl Fn(&mut [u8]),
     ) -> Result<(), SendError> {
-        self.event_loop.send(client.into(), Kind::ServerToClient, size, self.now, encode)
+        self.event_loop.send(client.into(), (Kind::ServerToClient, share), size, self.now, encode)
     }
 
-    pub(super) fn broadcast(&mut self, size: usize, encode: impl Fn(&mut [u8])) -> usize {
+    pub(super) fn broadcast(&mut self, size: usize, encode: impl Fn(&mut [u8])) -> Result<usize, SendError> {
         let mut encoded = std::mem::take(&mut self.encoded);
         encoded.resize(size, 0);
         encode(&mut encoded);
         let clients: Vec<PeerId> = self.event_loop.ids().collect();
-        let mut reached = 0;
+        let mut reached = Ok(0);
         for client in clients {
-            match self.try_send(client.into(), size, |out| out.copy_from_slice(&encoded)) {
-                Ok(()) => reached += 1,
+            match self.try_send(client.into(), Share::All, size, |out| out.copy_from_slice(&encoded)) {
+                Ok(()) => reached = reached.map(|count| count + 1),
                 Err(SendError::Full) => self.event_loop.give_up_slow(client),
+                Err(error @ SendError::TooBig { .. }) => reached = Err(error),
                 Err(_) => {}
             }
         }
@@ -395,25 +468,11 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
     }
 
     /// Waits until nobody lingers any more.
-    pub(super) fn finish(&mut self) {
-        struct Nobody;
-
-        impl ServerSink for Nobody {
-            fn connected(&mut self, _: ClientId, _: SocketAddr) {}
-
-            fn message(&mut self, _: ClientId, _: &[u8]) -> Verdict {
-                Verdict::Taken
-            }
-
-            fn disconnected(&mut self, _: ClientId, _: SocketAddr, _: Reason) {}
-
-            fn trouble(&mut self, _: NetworkError) {}
-        }
-
+    pub(super) fn finish(&mut self, sink: &mut impl ServerSink) {
         let deadline = self.tell_time() + self.options.linger;
         while !self.event_loop.is_silent() && self.now < deadline {
-            self.wait(Some(deadline), &mut Nobody);
-            self.turn(&mut Nobody);
+            self.wait(Some(deadline), sink);
+            self.turn(sink);
         }
     }
 }

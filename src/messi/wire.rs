@@ -168,6 +168,8 @@ pub struct Decoder {
     partial: Vec<u8>,
     /// `partial` is a whole frame, and it was handed out.
     done: bool,
+    /// `partial` is a whole frame, and it was taken back.
+    whole: bool,
 }
 
 /// Memory that a decoder keeps between frames, in bytes.
@@ -176,7 +178,7 @@ const KEPT: usize = 4096;
 impl Decoder {
     /// A decoder of what `sender` sends. `max_frame` bounds a frame in bytes, header included.
     pub fn new(wire: Wire, sender: Side, max_frame: usize) -> Decoder {
-        Decoder { wire, sender, max_frame, partial: Vec::new(), done: false }
+        Decoder { wire, sender, max_frame, partial: Vec::new(), done: false, whole: false }
     }
 
     /// The next frame: what was kept, continued by `input`, which is advanced over what was taken. `None` when `input`
@@ -224,7 +226,7 @@ impl Decoder {
         if !self.fill(end, input) {
             return Ok(None);
         }
-        self.done = true;
+        (self.done, self.whole) = (true, false);
         Ok(Some(Frame { kind, payload: &self.partial[header_len..end] }))
     }
 
@@ -243,10 +245,15 @@ impl Decoder {
     /// Takes back the frame that was handed out last: it is the next one again. `before` is what `input` was then.
     pub(super) fn take_back<'i>(&mut self, input: &mut &'i [u8], before: &'i [u8]) {
         if self.done {
-            self.done = false;
+            (self.done, self.whole) = (false, true);
         } else {
             *input = before;
         }
+    }
+
+    /// How many bytes of memory are held for what has arrived.
+    pub fn memory(&self) -> usize {
+        self.partial.capacity()
     }
 
     /// What the frame is whose header has come, but not its end.
@@ -257,7 +264,12 @@ impl Decoder {
 
     /// Whether the beginning of a frame has come, but not its end.
     pub fn is_mid_frame(&self) -> bool {
-        !self.done && !self.partial.is_empty()
+        !self.done && !self.whole && !self.partial.is_empty()
+    }
+
+    /// Whether a whole frame is kept here, since it was taken back.
+    pub(super) fn holds_frame(&self) -> bool {
+        self.whole
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::{Backing, Region};
 use memmap2::MmapOptions;
-use rustix::fs::{FallocateFlags, fallocate};
+use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io;
@@ -38,6 +38,22 @@ impl FileBacking {
         FileBacking { file, allocate: system_allocate }
     }
 
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// Takes the file's one lock, until this is dropped. False: somebody else has it.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(crate) fn lock(&self) -> io::Result<bool> {
+        match retried(|| flock(&self.file, FlockOperation::NonBlockingLockExclusive)) {
+            Err(Errno::WOULDBLOCK) => Ok(false),
+            done => Ok(done.map(|()| true)?),
+        }
+    }
+
     /// The same with another way to get space.
     #[cfg(test)]
     pub(crate) fn allocating(file: File, allocate: Allocate) -> FileBacking {
@@ -51,6 +67,14 @@ impl FileBacking {
         if from < to {
             populate(region, from, to);
         }
+    }
+}
+
+impl Drop for FileBacking {
+    /// A lock ends with the last copy of the file's handle, and a child that was forked and has not come to be another
+    /// program yet has one.
+    fn drop(&mut self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
     }
 }
 

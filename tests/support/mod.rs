@@ -61,6 +61,19 @@ pub fn within(what: &str, test: impl FnOnce() + Send + 'static) {
     }
 }
 
+/// The time that all threads of this process spent on a processor, in user and kernel mode.
+#[cfg(unix)]
+pub fn processor_time() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(spent.tv_sec as u64, spent.tv_nsec as u32)
+}
+
+/// The memory of this process in bytes; 0 where there is no `/proc`.
+pub fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    statm.split_whitespace().nth(1).and_then(|pages| pages.parse::<usize>().ok()).unwrap_or(0) * 4096
+}
+
 /// A poller that watches nothing.
 #[derive(Debug, Default)]
 pub struct Bell {

@@ -73,13 +73,8 @@ Measures rust_messenger's Messi bridge and prints Markdown.
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let mut options = Options {
-        rounds: 9,
-        time: Duration::from_millis(500),
-        only: String::new(),
-        pin: true,
-        peers: None,
-    };
+    let mut options =
+        Options { rounds: 9, time: Duration::from_millis(500), only: String::new(), pin: true, peers: None };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| usage());
         match argument.as_str() {
@@ -201,7 +196,8 @@ fn print(entries: &[Entry], options: &Options) {
         println!();
         for row in rows.iter().filter(|row| row.name.starts_with("ours")) {
             for column in &columns {
-                let (ours, theirs) = if trip { (&row.medians, &column.medians) } else { (&row.results, &column.results) };
+                let (ours, theirs) =
+                    if trip { (&row.medians, &column.medians) } else { (&row.results, &column.results) };
                 let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect();
                 println!("* {}: {:.2}x {}", row.name, median(&ratios), column.name);
             }

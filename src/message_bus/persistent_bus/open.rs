@@ -7,8 +7,7 @@ use super::super::keeper::Keeper;
 use super::super::wait::WaitStrategy;
 use super::{Opening, PersistentBus, PersistentOptions, new_identity};
 use crate::mmap::file::{self, FileBacking};
-use rustix::fs::{FlockOperation, OFlags, flock};
-use rustix::io::Errno;
+use rustix::fs::OFlags;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -28,31 +27,21 @@ pub(super) fn open<C: Claim, W: WaitStrategy>(
             opened => break opened?,
         }
     };
-    lock(path, &file)?;
-    let identity = read_identity(path, &file)?;
-    let opening = Opening { path, identity, options, created };
-    let findings = opening.inspect(&file)?;
-    let (_, len) = opening.region_len(&findings);
-    let region = file::map(&file, len).map_err(opening.io("reserve address space for it"))?;
-    let source = file.try_clone().map_err(opening.io("open it"))?;
     let backing = FileBacking::new(file);
+    match backing.lock() {
+        Ok(true) => {}
+        Ok(false) => return Err(JournalError::Locked { path: path.to_owned() }),
+        Err(error) => return Err(JournalError::Io { path: path.to_owned(), action: "lock it", error }),
+    }
+    let identity = read_identity(path, backing.file())?;
+    let opening = Opening { path, identity, options, created };
+    let findings = opening.inspect(backing.file())?;
+    let (_, len) = opening.region_len(&findings);
+    let region = file::map(backing.file(), len).map_err(opening.io("reserve address space for it"))?;
+    let source = backing.file().try_clone().map_err(opening.io("open it"))?;
     let ready = findings.len / PAGE * PAGE;
     backing.populate(&region, (findings.recovered.tail / PAGE * PAGE).min(ready) as usize, ready as usize);
     opening.assemble(&source, findings, region, Box::new(backing), |log| Keeper::start(log).map(Some))
-}
-
-/// Takes the lock of the one writer. It ends with the file, or with the process.
-fn lock(path: &Path, file: &File) -> Result<(), JournalError> {
-    loop {
-        match flock(file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => return Ok(()),
-            Err(Errno::INTR) => {}
-            Err(Errno::WOULDBLOCK) => return Err(JournalError::Locked { path: path.to_owned() }),
-            Err(error) => {
-                return Err(JournalError::Io { path: path.to_owned(), action: "lock it", error: error.into() });
-            }
-        }
-    }
 }
 
 /// Makes an empty journal at `path`: under another name, so that nobody ever sees half of one. False if there is one
@@ -69,10 +58,15 @@ fn make(path: &Path, options: &PersistentOptions) -> Result<bool, JournalError> 
         .and_then(|()| file.sync_all());
     written.map_err(io)?;
     match fs::hard_link(&draft.0, path) {
-        Ok(()) => Ok(true),
+        // What is synced in a file is of no use when its name is not.
+        Ok(()) => File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(io).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(io(error)),
     }
+}
+
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// A file under a name of its own, which is gone when this is.

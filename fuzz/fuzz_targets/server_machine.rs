@@ -1,0 +1,8 @@
+//! See `server_machine` in `../messi.rs`.
+
+#![no_main]
+
+#[path = "../messi.rs"]
+mod messi;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| messi::server_machine(data));
