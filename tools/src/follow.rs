@@ -111,3 +111,45 @@ impl Past {
         position < self.end && (was_finished || matches!(entry, Entry::Hole(_)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rust_messenger::message_bus::{PersistentBus, PersistentOptions};
+    use rust_messenger::traits::{MessageBus, Publish};
+
+    /// The positions that a follower would print now, and the number of entries that it would not.
+    fn followed(journal: &Journal, past: &Past) -> (Vec<u64>, usize) {
+        let (mut positions, mut old) = (Vec::new(), 0);
+        let mut entries = journal.follow(past.start);
+        while let Some(entry) = entries.next().unwrap() {
+            if past.has(&entry) {
+                old += 1;
+            } else {
+                positions.push(span_of(&entry).position);
+            }
+        }
+        (positions, old)
+    }
+
+    #[test]
+    fn what_was_unfinished_when_following_began_is_followed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let (bus, _) = PersistentBus::open(&path, PersistentOptions::default()).unwrap();
+        let [early, other, late] = [(); 3].map(|()| bus.writer().unwrap());
+        early.write_bytes(1, 1, b"early").unwrap();
+        let journal = Journal::open(&path).unwrap();
+        let unfinished = bus.tail();
+        let mut past = Past::default();
+        late.write(1, 1, 100, |_| {
+            other.write_bytes(1, 1, b"behind it").unwrap();
+            past = Past::of(&journal, &mut Meter::silent_work(0, 0)).unwrap();
+            assert_eq!(followed(&journal, &past), (vec![], 0), "it may still become a message");
+        })
+        .unwrap();
+        let new = bus.tail();
+        early.write_bytes(1, 1, b"new").unwrap();
+        assert_eq!(followed(&journal, &past), (vec![unfinished, new], 1));
+    }
+}
