@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use rust_messenger::message_bus::{Journal, JournalTable};
-use std::collections::HashSet;
+use std::time::{Duration, Instant};
 
 /// Without control characters: those of a terminal, and ends of lines.
 pub fn clean(text: &str) -> String {
@@ -21,16 +21,19 @@ pub fn plain(name: &str) -> String {
 }
 
 /// What ids stand for.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Names {
     table: JournalTable,
-    /// Ids that were looked for in a journal and are not there: sources, then messages.
-    unknown: [HashSet<u16>; 2],
+    /// When the table was read.
+    read: Instant,
 }
+
+/// For how long a table is good enough that lacks a name.
+const FRESH: Duration = Duration::from_secs(1);
 
 impl Names {
     pub fn of(table: Option<JournalTable>) -> Names {
-        Names { table: table.unwrap_or_default(), ..Names::default() }
+        Names { table: table.unwrap_or_default(), read: Instant::now() }
     }
 
     pub fn source(&self, id: u16) -> String {
@@ -59,14 +62,12 @@ impl Names {
     }
 
     /// Reads the table again if it lacks one of these: a program that adds to it may have opened the journal since.
+    /// At most once per second, because ids may as well have no name at all.
     pub fn refresh(&mut self, journal: &Journal, source: u16, message: u16) -> Result<(), Failure> {
-        let is_new = |unknown: &HashSet<u16>, id, name: Option<&str>| name.is_none() && !unknown.contains(&id);
-        if is_new(&self.unknown[0], source, self.table.handler(source))
-            || is_new(&self.unknown[1], message, self.table.message(message))
-        {
+        let is_known = self.table.handler(source).is_some() && self.table.message(message).is_some();
+        if !is_known && self.read.elapsed() >= FRESH {
             self.table = journal.info()?.table.unwrap_or_default();
-            self.unknown[0].insert(source);
-            self.unknown[1].insert(message);
+            self.read = Instant::now();
         }
         Ok(())
     }

@@ -11,23 +11,16 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
-use support::{PATIENCE, TABLE, battered, clock, finish, healthy, options, rmsg, run, scratch};
+use support::library::{PATIENCE, wait_until};
+use support::{Guarded, TABLE, battered, clock, finish, healthy, options, rmsg, run, scratch};
 
 /// A running command, and what it says line by line.
 struct Running {
-    child: Child,
+    child: Guarded,
     lines: Receiver<String>,
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 fn start(words: &str, path: &Path) -> Running {
@@ -35,15 +28,7 @@ fn start(words: &str, path: &Path) -> Running {
     let stdout = BufReader::new(child.stdout.take().unwrap());
     let (line, lines) = channel();
     std::thread::spawn(move || stdout.lines().map_while(Result::ok).all(|said| line.send(said).is_ok()));
-    Running { child, lines }
-}
-
-fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
-        std::thread::park_timeout(Duration::from_millis(1));
-    }
+    Running { child: Guarded(child), lines }
 }
 
 /// Messages of one source, so that the first of them that is seen says that following has begun.
@@ -81,6 +66,25 @@ fn messages_are_followed_as_they_are_committed() {
     }
 }
 
+/// The program is started anew, and has a table now.
+#[test]
+fn names_that_come_later_are_known_to_a_follower() {
+    let (_directory, path) = scratch();
+    let clock = clock();
+    let (bus, _) = PersistentBus::open(&path, options(&clock)).unwrap();
+    let running = start("journal follow --from 0", &path);
+    bus.writer().unwrap().write_bytes(1, 1, b"").unwrap();
+    let line = running.lines.recv_timeout(PATIENCE).unwrap();
+    assert!(line.contains("#1 "), "{line}");
+    drop(bus);
+    let (bus, _) = PersistentBus::open(&path, options(&clock).table(&TABLE)).unwrap();
+    let writer = bus.writer().unwrap();
+    wait_until("the name is known", || {
+        writer.write_bytes(1, 1, b"").unwrap();
+        running.lines.recv_timeout(PATIENCE).unwrap().contains("Deposit")
+    });
+}
+
 #[test]
 fn a_busy_writer_is_followed_without_a_gap() {
     const COUNT: usize = 20_000;
@@ -106,7 +110,7 @@ fn a_busy_writer_is_followed_without_a_gap() {
         next[source] += 1;
     }
     let mut running = running;
-    let status = running.child.wait().unwrap();
+    let status = running.child.0.wait().unwrap();
     assert!(status.success() && running.lines.recv().is_err());
 }
 
@@ -151,7 +155,7 @@ fn following_does_not_spin() {
     let (_directory, path) = scratch();
     healthy(&path);
     let running = start("journal follow", &path);
-    let process = Path::new("/proc").join(running.child.id().to_string());
+    let process = Path::new("/proc").join(running.child.0.id().to_string());
     let sleeps = || -> u64 {
         let status = std::fs::read_to_string(process.join("status")).unwrap();
         let line = status.lines().find(|line| line.starts_with("voluntary_ctxt_switches")).unwrap();

@@ -4,7 +4,7 @@
 
 mod support;
 
-use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
+use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Retention, Start};
 use rust_messenger::routing::Graph;
 use rust_messenger::traits::{MessageBus, Publish};
 use std::collections::BTreeSet;
@@ -162,6 +162,25 @@ fn any_position_may_be_asked_for() {
 }
 
 #[test]
+fn what_retention_gave_back_is_said_to_be_gone() {
+    let (_directory, path) = scratch();
+    let retention = Retention { size: Some(64 * 1024), ..Retention::default() };
+    let (bus, _) =
+        PersistentBus::open(&path, PersistentOptions { retention, ..options(&clock()).table(&TABLE) }).unwrap();
+    for _ in 0..100 {
+        bus.writer().unwrap().write_bytes(1, 1, &[7; 4000]).unwrap();
+    }
+    let from = bus.retain().unwrap().from;
+    assert!(from > 300_000, "{from}");
+    assert_eq!(positions("journal cat", &path)[0], from);
+    let (code, text, _) = told("journal cat --from 12288", &path);
+    let gone = format!("       12288  gone: {} bytes, given back by retention\n{from:>12}  ", from - 12288);
+    assert!(code == 0 && text.starts_with(&gone), "{text}");
+    assert!(told("journal info", &path).1.contains(&format!("retained from     {from}\n")));
+    assert!(told("journal verify", &path).1.contains(&format!(" messages from {from} to {};", bus.tail())));
+}
+
+#[test]
 fn names_that_a_program_adds_are_known() {
     let (_directory, path) = scratch();
     let clock = clock();
@@ -175,7 +194,7 @@ fn names_that_a_program_adds_are_known() {
     assert!(text.contains("Teller") && text.contains("Deposit"), "{text}");
 }
 
-/// Writes the fixture anew. It is kept as it was written once, because it stands for journals of programs that are gone.
+/// Writes the fixture anew. It is kept as it was once, because it stands for journals of programs that are gone.
 #[test]
 #[ignore = "makes a file that is kept"]
 fn make_the_fixture() {

@@ -14,10 +14,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::thread::JoinHandle;
 
-/// How long anything may take before it counts as hanging: far more than it needs on the slowest machine.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+/// What tests of the library use, too.
+#[path = "../../../tests/support/mod.rs"]
+pub mod library;
+
+use library::wait_until;
 
 const fn handler(name: &'static str, type_name: &'static str, id: u16) -> TableHandler {
     TableHandler { name, type_name, id, allow_unrouted: false }
@@ -162,30 +165,36 @@ pub fn run(mut command: Command) -> Output {
     finish(child)
 }
 
+/// A child that does not outlive the test, whatever becomes of that.
+pub struct Guarded(pub Child);
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// What a child has to say until it ends.
-pub fn finish(mut child: Child) -> Output {
-    let (mut stdout, mut stderr) = (child.stdout.take(), child.stderr.take());
-    let read = |pipe: Option<&mut dyn Read>| {
-        let mut bytes = Vec::new();
-        pipe.map(|pipe| pipe.read_to_end(&mut bytes).unwrap());
-        bytes
-    };
-    std::thread::scope(|scope| {
-        let stdout = scope.spawn(move || read(stdout.as_mut().map(|pipe| pipe as _)));
-        let stderr = scope.spawn(move || read(stderr.as_mut().map(|pipe| pipe as _)));
-        let start = Instant::now();
-        let status = loop {
-            match child.try_wait().unwrap() {
-                Some(status) => break status,
-                None if start.elapsed() > PATIENCE => {
-                    child.kill().unwrap();
-                    panic!("it hangs");
-                }
-                None => std::thread::park_timeout(Duration::from_millis(1)),
+pub fn finish(child: Child) -> Output {
+    fn read(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<Vec<u8>> {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut pipe) = pipe {
+                pipe.read_to_end(&mut bytes).unwrap();
             }
-        };
-        Output { status, stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
-    })
+            bytes
+        })
+    }
+    let mut child = Guarded(child);
+    let (stdout, stderr) = (read(child.0.stdout.take()), read(child.0.stderr.take()));
+    let mut status = None;
+    wait_until("it ends", || {
+        status = child.0.try_wait().unwrap();
+        status.is_some()
+    });
+    Output { status: status.unwrap(), stdout: stdout.join().unwrap(), stderr: stderr.join().unwrap() }
 }
 
 /// Exit code, standard output and standard error, with the file's name for its path.
