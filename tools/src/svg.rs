@@ -37,6 +37,7 @@ pub fn draw(table: &Table) -> String {
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" \
          font-family=\"monospace\" font-size=\"12\">\n<title>{2}</title>\n\
+         <style>.net:hover {{ stroke-width: 3 }}</style>\n\
          <rect width=\"{0}\" height=\"{1}\" fill=\"#ffffff\"/>\n",
         layout.width,
         layout.height,
@@ -59,13 +60,15 @@ pub fn draw(table: &Table) -> String {
             escape(label)
         );
     }
-    for Line { net, from, to, is_last } in &layout.lines {
+    // A net is a group, so that all of it stands out when one points at it, and says what it is.
+    for (net, name) in layout.nets.iter().enumerate() {
         let color = net % COLORS.len();
-        let head = if *is_last { format!(" marker-end=\"url(#head{color})\"") } else { String::new() };
-        text += &format!(
-            "<path d=\"M{} {}L{} {}\" fill=\"none\" stroke=\"{}\"{head}/>\n",
-            from.0, from.1, to.0, to.1, COLORS[color]
-        );
+        text += &format!("<g class=\"net\" fill=\"none\" stroke=\"{}\"><title>{}</title>", COLORS[color], escape(name));
+        for Line { from, to, is_last, .. } in layout.lines.iter().filter(|line| line.net == net) {
+            let head = if *is_last { format!(" marker-end=\"url(#head{color})\"") } else { String::new() };
+            text += &format!("\n<path d=\"M{} {}L{} {}\"{head}/>", from.0, from.1, to.0, to.1);
+        }
+        text += "</g>\n";
     }
     for (net, (x, y)) in &layout.dots {
         text += &format!("<circle cx=\"{x}\" cy=\"{y}\" r=\"2.5\" fill=\"{}\"/>\n", COLORS[net % COLORS.len()]);
@@ -106,6 +109,8 @@ struct Layout {
     width: usize,
     height: usize,
     squares: Vec<Square>,
+    /// Source and message of each net.
+    nets: Vec<String>,
     lines: Vec<Line>,
     dots: Vec<(usize, Point)>,
     labels: Vec<(usize, Point, String)>,
@@ -273,6 +278,7 @@ impl Layout {
         for (index, net) in plan.nets.iter().enumerate() {
             let (source, home) = (&plan.nodes[net.from], plan.home(index));
             let (x, width) = columns[source.column];
+            layout.nets.push(format!("{}: {}", source.label, net.message));
             let out = port(&source.outs, index).map_or(0, |at| source.y + 2 * ROW + at * ROW + HALF);
             let track = track_x(home, index);
             layout.lines.push(Line { net: index, from: (x + width - PAD, out), to: (track, out), is_last: false });
