@@ -698,3 +698,33 @@ fn reports_are_typed() {
         handles.join().unwrap();
     });
 }
+
+/// While a full bus has no room for what there is to say of connections, none are made.
+#[test]
+fn a_client_on_a_full_bus_does_not_come_back() {
+    within("stay", || {
+        let mut server = ServerLoop::<Bank>::new(ServerOptions::new(ANY_PORT)).unwrap();
+        let mut options = ClientOptions::new(format!("tcp://{}", server.start().unwrap()));
+        options.reconnect = Reconnect::Constant(Duration::ZERO);
+        let client = run!(Calling, CircularBus::new(1 << 12).unwrap(), ServerOptions::new(ANY_PORT), options);
+        let shut = client.gate.lock().unwrap();
+        let mut come = 0;
+        let mut serve = |time| {
+            let begin = Instant::now();
+            while begin.elapsed() < time {
+                if let Some(ServerEvent::Connected { client, .. }) = server.next(Some(Duration::from_millis(1))) {
+                    server.disconnect(client);
+                    come += 1;
+                }
+            }
+            come
+        };
+        // Each takes two messages of 32 bytes, of which the bus holds 128.
+        let come = serve(Duration::from_secs(2));
+        assert!((1..=100).contains(&come), "came {come} times");
+        drop(shut);
+        // Some are with the handler already, and then there is room again.
+        wait_until("it comes again", || serve(Duration::from_millis(1)) > come + 100);
+        client.stop();
+    });
+}

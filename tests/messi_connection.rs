@@ -505,6 +505,26 @@ fn a_peer_that_reads_nothing_is_dropped() {
     }
 }
 
+/// Its bus is full: it does not read, and says once a second that it is there. A client's pings are no such sign.
+#[test]
+fn a_server_that_does_not_read_but_answers_is_kept() {
+    let mut client = Life::patient(Client, |settings| settings.write_time = seconds(10));
+    client.send(b"hello").unwrap();
+    for second in 1..60 {
+        client.run_reading(second * 1000, false).unwrap();
+        client.receive(PONG).unwrap();
+    }
+    assert_eq!(client.run_reading(100_000, false), Err((69_000, Reason::SlowConsumer)));
+
+    let mut server = Life::patient(Server, |settings| settings.write_time = seconds(10));
+    server.send(b"hello").unwrap();
+    for second in 1..10 {
+        server.run_reading(second * 1000, false).unwrap();
+        server.receive(PING).unwrap();
+    }
+    assert_eq!(server.run_reading(100_000, false), Err((10_000, Reason::SlowConsumer)));
+}
+
 #[test]
 fn a_peer_that_reads_slowly_is_kept() {
     let mut life = Life::patient(Client, |settings| settings.write_time = seconds(10));

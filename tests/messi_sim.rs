@@ -673,7 +673,8 @@ impl Counter {
 
     /// Does all there is to do at this moment.
     fn settle(&mut self) {
-        loop {
+        for round in 0.. {
+            assert!(round < 100_000, "it is never done: a hot loop");
             while let Some(event) = self.server.next(Some(Duration::ZERO)) {
                 self.events.push((millis(&self.world), event));
             }
@@ -746,7 +747,8 @@ impl Customer {
     }
 
     fn settle(&mut self) {
-        loop {
+        for round in 0.. {
+            assert!(round < 100_000, "it is never done: a hot loop");
             while let Some(event) = self.client.next(Some(Duration::ZERO)) {
                 self.events.push((millis(&self.world), event));
             }
@@ -1084,6 +1086,29 @@ fn a_pause_in_accepting_ends_though_nobody_waits_any_more() {
         counter.server.start().unwrap();
         let _next = counter.connect();
         assert_eq!(counter.clients().len(), 1);
+    }
+}
+
+#[test]
+fn an_event_from_before_a_pause_does_not_end_it() {
+    for comes_back in [false, true] {
+        let mut counter = Counter::patient(|_| {});
+        counter.world.refuse_accepts(Some(ErrorKind::OutOfMemory));
+        let _peer = counter.world.node().connect(address()).unwrap();
+        counter.settle();
+        counter.world.refuse_accepts(None);
+        if !comes_back {
+            counter.world.forget_who_comes_in();
+        }
+        // No time passes, so that the pause goes on; events are told that are none any more.
+        counter.world.set_faults(Faults { events: 100, ..Faults::default() });
+        for _ in 0..200 {
+            counter.server.next(Some(Duration::ZERO));
+        }
+        counter.world.set_faults(Faults::default());
+        counter.run(2000);
+        let _next = counter.connect();
+        assert_eq!(counter.clients().len(), 1 + usize::from(comes_back), "nobody is let in any more");
     }
 }
 
@@ -1691,6 +1716,91 @@ fn whoever_comes_back_late_still_wakes_in_time() {
         }
     }
     assert_eq!(peer.read_all().0, PING);
+}
+
+#[test]
+fn a_server_that_comes_back_late_still_wakes_in_time() {
+    let mut counter = Counter::new(|_| {});
+    let _peer = counter.connect();
+    counter.world.move_to(SECOND + 2900 * MILLI);
+    assert!(matches!(counter.server.next(None), Some(ServerEvent::Disconnected { .. })));
+    assert_eq!(millis(&counter.world), 3000);
+}
+
+#[test]
+fn what_lingers_has_its_time_from_when_it_was_said() {
+    let expected: Vec<u8> = (0..100).flat_map(|number| to_client(&shout(1, number))).collect();
+    for stops in [false, true] {
+        let mut counter = Counter::patient(|_| {});
+        let mut peer = counter.connect();
+        counter.world.set_capacity(100);
+        let client = counter.clients()[0];
+        (0..100).for_each(|number| counter.server.send(client, &shout(1, number)).unwrap());
+        // Nobody looked for longer than a connection may linger.
+        counter.world.move_to(counter.world.now() + 5 * SECOND);
+        if stops {
+            counter.server.stop();
+        } else {
+            counter.server.disconnect(client);
+        }
+        let mut bytes = Vec::new();
+        for _ in 0..200 {
+            counter.settle();
+            bytes.extend(peer.read_all().0);
+        }
+        assert!(bytes == expected, "{} bytes of {}", bytes.len(), expected.len());
+    }
+    let expected: Vec<u8> = (0..100).flat_map(|number| to_server(&deposit(1, number))).collect();
+    let mut customer = Customer::new(1, |options| options.connection.keep_alive = None);
+    let mut peer = customer.accept();
+    customer.settle();
+    customer.world.set_capacity(100);
+    (0..100).for_each(|number| customer.client.send(&deposit(1, number)).unwrap());
+    customer.world.move_to(customer.world.now() + 5 * SECOND);
+    customer.client.stop();
+    let mut bytes = Vec::new();
+    for _ in 0..200 {
+        customer.settle();
+        bytes.extend(peer.read_all().0);
+    }
+    assert!(bytes == expected, "{} bytes of {}", bytes.len(), expected.len());
+}
+
+#[test]
+fn a_send_that_finds_no_room_ends_the_connection_and_one_that_tries_does_not() {
+    let mut counter = Counter::patient(|_| {});
+    let _deaf = counter.connect();
+    let client = counter.clients()[0];
+    while counter.server.try_send(client, &shout(1, 1)).is_ok() {}
+    counter.settle();
+    assert_eq!(counter.reasons(), []);
+    while counter.server.send(client, &shout(1, 1)).is_ok() {}
+    counter.settle();
+    assert_eq!(counter.reasons(), [(0, Reason::SlowConsumer)]);
+
+    let mut customer = Customer::new(1, |options| options.reconnect = Reconnect::Never);
+    let _deaf = customer.accept();
+    customer.settle();
+    while customer.client.try_send(&deposit(1, 1)).is_ok() {}
+    customer.settle();
+    assert_eq!(customer.reasons(), []);
+    while customer.client.send(&deposit(1, 1)).is_ok() {}
+    customer.settle();
+    assert_eq!(customer.reasons(), [(0, Reason::SlowConsumer)]);
+}
+
+#[test]
+fn one_that_goes_away_before_it_is_taken_is_no_want_of_descriptors() {
+    for kind in [ErrorKind::ConnectionAborted, ErrorKind::ConnectionReset, ErrorKind::Interrupted] {
+        let mut counter = Counter::patient(|_| {});
+        let _peer = counter.world.node().connect(address()).unwrap();
+        counter.world.refuse_accepts(Some(kind));
+        assert!(counter.server.next(Some(Duration::ZERO)).is_none(), "nothing to be said");
+        assert_eq!(counter.server.next_deadline(), None, "no reason to pause");
+        counter.world.refuse_accepts(None);
+        counter.settle();
+        assert_eq!(counter.clients().len(), 1);
+    }
 }
 
 #[test]

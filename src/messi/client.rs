@@ -191,4 +191,9 @@ impl<P: Protocol, W: Writer> ClientSink for Bridge<'_, P, W> {
     fn trouble(&mut self, trouble: NetworkError) {
         report::<P, W>(trouble, self.writer);
     }
+
+    /// Not while the bus has no room to say so: what waits must stay bounded.
+    fn connects(&self) -> bool {
+        self.waiting.is_empty()
+    }
 }

@@ -205,7 +205,15 @@ pub(super) trait ClientSink {
     fn message(&mut self, payload: &[u8]) -> Verdict;
     fn disconnected(&mut self, address: SocketAddr, reason: Reason);
     fn trouble(&mut self, trouble: NetworkError);
+
+    /// Whether to connect now.
+    fn connects(&self) -> bool {
+        true
+    }
 }
+
+/// How long to wait until asking again whether to connect.
+const CONNECT_PAUSE: Duration = Duration::from_millis(10);
 
 /// Takes no notice.
 pub(super) struct Nobody;
@@ -372,7 +380,11 @@ impl<P: Protocol, N: Net> ClientCore<P, N> {
         if let State::Waiting { until } = self.state
             && until <= self.now
         {
-            self.resolve();
+            if sink.connects() {
+                self.resolve();
+            } else {
+                self.state = State::Waiting { until: self.now + CONNECT_PAUSE };
+            }
         }
         let State::Resolving { lookup, looked } = &mut self.state else { return };
         *looked = true;

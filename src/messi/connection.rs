@@ -434,7 +434,11 @@ impl Connection {
 
     fn alive(&mut self, now: Time) {
         match self.side {
-            Side::Client => self.clocks.unanswered = false,
+            Side::Client => {
+                self.clocks.unanswered = false;
+                // A server whose bus is full does not read, but says that it is there: that is not slow.
+                self.clocks.write = None;
+            }
             Side::Server => self.clocks.alive = self.settings.keep_alive.map(|time| now + time),
         }
     }
