@@ -13,7 +13,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::library::{PATIENCE, wait_until};
 use support::{Guarded, TABLE, battered, clock, finish, healthy, options, rmsg, run, scratch};
 
@@ -152,6 +152,8 @@ fn a_running_writer_is_no_damage() {
 #[cfg(target_os = "linux")]
 #[test]
 fn following_does_not_spin() {
+    use std::time::Instant;
+
     let (_directory, path) = scratch();
     healthy(&path);
     let running = start("journal follow", &path);
