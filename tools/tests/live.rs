@@ -12,7 +12,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 use support::library::{PATIENCE, wait_until};
 use support::{Guarded, TABLE, battered, clock, finish, healthy, options, rmsg, run, scratch};
@@ -123,12 +123,10 @@ fn a_running_writer_is_no_damage() {
     let (stop, stopped) = channel::<()>();
     std::thread::scope(|scope| {
         scope.spawn(move || {
-            let mut number = 0_usize;
-            while matches!(stopped.try_recv(), Err(std::sync::mpsc::TryRecvError::Empty)) {
-                writer.write(1, 1, number % 300, |bytes| bytes.fill(7)).unwrap();
-                number += 1;
-                if number.is_multiple_of(100) {
-                    std::thread::yield_now();
+            // Bursts, so that there is always something in flight and the disk does not fill up.
+            while stopped.recv_timeout(Duration::from_micros(500)) == Err(RecvTimeoutError::Timeout) {
+                for size in 0..100 {
+                    writer.write(1, 1, size * 3, |bytes| bytes.fill(7)).unwrap();
                 }
             }
         });
