@@ -6,10 +6,12 @@
 mod support;
 
 use std::fs;
+use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
+use support::library::wait_until;
 use support::{battered, flip, healthy, rmsg, run, scratch, told};
 
 const COMMANDS: [&str; 8] = [
@@ -92,7 +94,15 @@ fn a_journal_that_one_may_not_read_is_refused() {
         command = Command::new(copy);
         command.args(["journal", "cat"]).arg(&path).uid(65534).gid(65534);
     }
-    let output = run(command);
+    let mut output = None;
+    wait_until("no other test's child has the copy open for writing", || {
+        match command.output() {
+            Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => {}
+            ended => output = Some(ended.unwrap()),
+        }
+        output.is_some()
+    });
+    let output = output.unwrap();
     let expected = format!(
         "rmsg: error: {}: open it: Permission denied (os error 13); expected a journal that you may read; run rmsg as \
          its owner: journals are made for their owner only\n",

@@ -31,13 +31,29 @@ fn start(words: &str, path: &Path) -> Running {
     Running { child: Guarded(child), lines }
 }
 
-/// Messages of one source, so that the first of them that is seen says that following has begun.
-fn write_until_seen(bus: &PersistentBus, running: &Running) {
+/// Writes until something is seen, which says that following has begun. Returns the line.
+fn write_until_seen(bus: &PersistentBus, running: &Running) -> String {
     let writer = bus.writer().unwrap();
+    let mut seen = None;
     wait_until("it follows", || {
         writer.write_bytes(1, 1, b"first").unwrap();
-        running.lines.recv_timeout(Duration::from_millis(20)).is_ok()
+        seen = running.lines.recv_timeout(Duration::from_millis(20)).ok();
+        seen.is_some()
     });
+    seen.unwrap()
+}
+
+/// Not even what stands behind a hole, which may be in use and where following begins therefore.
+#[test]
+fn what_was_there_before_is_not_followed() {
+    let (_directory, path) = scratch();
+    battered(&path);
+    let (bus, recovered) = PersistentBus::open(&path, options(&clock())).unwrap();
+    assert_eq!((recovered.counts.holes, recovered.messages), (1, 5));
+    let tail = bus.tail();
+    let first = write_until_seen(&bus, &start("journal follow", &path));
+    let position: u64 = first.split_whitespace().next().unwrap().parse().unwrap();
+    assert!(position >= tail, "{first} was there at {tail}");
 }
 
 #[test]
