@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 rustup component add --toolchain nightly rust-src
 target=x86_64-unknown-linux-gnu
-tests="--test bus_contract --test ring --test messenger --test flood"
+tests="--test bus_contract --test ring --test messenger --test flood --test poller --test messi_bus"
 CARGO_TARGET_DIR=target/tsan RUSTFLAGS="-Zsanitizer=thread" \
     cargo +nightly test -Zbuild-std --target $target --all-features $tests
 CARGO_TARGET_DIR=target/asan RUSTFLAGS="-Zsanitizer=address" \

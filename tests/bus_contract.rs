@@ -1664,7 +1664,7 @@ fn journal_options(crc: bool) -> PersistentOptions {
         capacity: if cfg!(miri) { 256 * 1024 } else { 1 << 30 },
         max_payload: CAPACITY / 8 - 64,
         crc,
-        step: 64 * 1024,
+        step: if cfg!(miri) { 4096 } else { 64 * 1024 },
         table_capacity: 0,
         ..PersistentOptions::default()
     }

@@ -139,8 +139,10 @@ fn short_stream(wire: Wire, sender: Side) -> (Vec<u8>, Vec<Owned>) {
 fn every_cut_into_two_and_three_gives_the_same_frames() {
     for (wire, sender) in WIRES.into_iter().flat_map(|wire| SIDES.map(|side| (wire, side))) {
         let (bytes, frames) = short_stream(wire, sender);
-        for first in 0..=bytes.len() {
-            for second in first..=bytes.len() {
+        // In the interpreter every cut takes its time.
+        let step = if cfg!(miri) { 7 } else { 1 };
+        for first in (0..=bytes.len()).step_by(step) {
+            for second in (first..=bytes.len()).step_by(step) {
                 let mut decoder = Decoder::new(wire, sender, 64);
                 let pieces = [&bytes[..first], &bytes[first..second], &bytes[second..]];
                 let decoded = decode(&mut decoder, pieces);

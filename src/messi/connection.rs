@@ -575,16 +575,19 @@ impl Connection {
     /// Room behind what is queued, without moving what is queued for every frame.
     #[cold]
     fn make_room(&mut self, len: usize) {
-        self.output.copy_within(self.sent..self.end, 0);
-        (self.sent, self.end) = (0, self.end - self.sent);
+        let queued = self.sent..self.end;
+        (self.sent, self.end) = (0, queued.len());
         let missing = (self.end + len).saturating_sub(self.output.len());
-        if missing != 0 {
-            // Doubling, but never far beyond what may be pending.
-            let more = self.output.len().min(self.settings.max_pending.saturating_sub(self.output.len()));
-            let more = missing.max(more).max(256);
-            self.output.reserve_exact(more);
-            self.output.resize(self.output.len() + more, 0);
+        if missing == 0 {
+            self.output.copy_within(queued, 0);
+            return;
         }
+        // Doubling, but never far beyond what may be pending.
+        let more = self.output.len().min(self.settings.max_pending.saturating_sub(self.output.len()));
+        // Zeroed by the system, where it is touched at all.
+        let mut output = vec![0; self.output.len() + missing.max(more).max(256)];
+        output[..queued.len()].copy_from_slice(&self.output[queued]);
+        self.output = output;
     }
 
     /// The bytes to send next.

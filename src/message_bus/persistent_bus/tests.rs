@@ -135,6 +135,7 @@ fn what_was_written_is_there_after_a_reopen() {
 /// Every flip goes through the whole inspection; one bit of each byte, another one from byte to byte, through the whole
 /// opening as well, and what is then read must be whole.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn no_flipped_bit_goes_unnoticed() {
     const COUNT: u8 = 30;
     let image = sample(COUNT, true);
@@ -184,6 +185,7 @@ fn no_flipped_bit_goes_unnoticed() {
 
 /// Every length to which a journal of 16 KiB can be cut: what is left is read, and what is missing is reported.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn no_missing_end_goes_unnoticed() {
     const COUNT: u8 = 30;
     for crc in [true, false] {
@@ -216,6 +218,7 @@ fn no_missing_end_goes_unnoticed() {
 
 /// Claims that nobody finished, of every kind, in the middle and at the end.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn unfinished_claims_are_stepped_over_and_torn_tails_zeroed() {
     /// How far a writer has come when it dies.
     #[derive(Clone, Copy, Debug)]
@@ -494,11 +497,13 @@ fn power_failures(level: Sync, rounds: u8, promised: impl Fn(u8, Option<u8>) -> 
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn power_failures_lose_nothing_that_was_synced_always() {
     power_failures(Sync::Always, if cfg!(miri) { 4 } else { 200 }, |number, _| number + 1);
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn power_failures_lose_less_than_every_n() {
     for n in [1_u8, 3, 7] {
         let rounds = if cfg!(miri) { 4 } else { 200 };
@@ -511,6 +516,7 @@ fn power_failures_lose_less_than_every_n() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn power_failures_lose_nothing_before_a_sync() {
     power_failures(Sync::None, if cfg!(miri) { 12 } else { 200 }, |_, synced| synced.map_or(0, |synced| synced + 1));
 }
