@@ -10,8 +10,7 @@ use crate::opened::Opened;
 use crate::output::{Outcome, Output};
 use crate::scan::{Selection, is_damage, scan};
 use rust_messenger::message_bus::{Entry, JournalTable};
-use std::collections::HashMap;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 pub fn sequence(args: &SequenceArgs) -> Result<Outcome, Failure> {
     let opened = Opened::new(&args.file)?;
@@ -125,7 +124,29 @@ fn text(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::text;
+    use super::*;
+    use rust_messenger::message_bus::{HandlerRecord, RouteRecord, WorkerRecord};
+
+    #[test]
+    fn receivers_are_counted_once_and_none_is_nobody() {
+        let mut table = JournalTable::default();
+        table.handlers = vec![HandlerRecord { id: 7, name: "Log".to_owned() }];
+        for name in ["One", "Two"] {
+            let route = |message, receiver: &str| {
+                let receivers = vec![receiver.to_owned()];
+                RouteRecord { source: 1, message, receivers }
+            };
+            table.workers.push(WorkerRecord {
+                name: name.to_owned(),
+                members: vec![("log".to_owned(), 7)],
+                routes: vec![route(1, "log"), route(2, "gone")],
+            });
+        }
+        let cast = Cast::of(&table);
+        assert_eq!(cast.receivers, HashMap::from([((1, 1), vec![7])]));
+        assert_eq!(cast.everybody, [7]);
+        assert_eq!(cast.opening.matches("participant h7 as Log").count(), 1);
+    }
 
     #[test]
     fn nothing_in_a_name_is_taken_for_mermaid() {

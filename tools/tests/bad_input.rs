@@ -5,6 +5,8 @@
 
 mod support;
 
+use rust_messenger::PersistentBus;
+use rust_messenger::routing::Table;
 use std::fs;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use support::library::wait_until;
-use support::{battered, flip, healthy, rmsg, run, scratch, told};
+use support::{TABLE, battered, clock, flip, healthy, options, rmsg, run, scratch, told};
 
 const COMMANDS: [&str; 8] = [
     "journal info",
@@ -125,7 +127,7 @@ fn an_error_stays_one_line_whatever_the_path() {
 #[test]
 fn a_journal_without_a_table_has_no_pictures() {
     let (_directory, path) = scratch();
-    drop(rust_messenger::PersistentBus::open(&path, support::options(&support::clock())).unwrap());
+    drop(PersistentBus::open(&path, options(&clock())).unwrap());
     for words in ["graph", "journal sequence"] {
         let (code, stdout, stderr) = told(words, &path);
         assert_eq!((code, stdout.as_str()), (1, ""));
@@ -165,9 +167,16 @@ fn wrong_usage_ends_with_2() {
 #[test]
 fn a_file_that_was_cut_off_is_damaged() {
     let (_directory, path) = scratch();
+    let cut = |to: u64| fs::File::options().write(true).open(&path).unwrap().set_len(to).unwrap();
+    healthy(&path);
+    // Behind the last message, as far as can be seen.
+    cut(12288 + 4096);
+    let (code, stdout, stderr) = told("journal cat", &path);
+    assert_eq!((code, stdout.lines().count(), stderr.lines().count()), (1, 2, 1), "{stderr}");
+    fs::remove_file(&path).unwrap();
     battered(&path);
     let len = fs::metadata(&path).unwrap().len();
-    fs::File::options().write(true).open(&path).unwrap().set_len(12640).unwrap();
+    cut(12640);
     let (code, stdout, stderr) = told("journal cat", &path);
     assert_eq!(code, 1);
     assert!(stdout.contains("12512  damaged: 128 bytes"), "{stdout}");
@@ -200,6 +209,24 @@ fn damage_in_the_header_is_said() {
         assert_eq!(code, 1, "{words}: {stdout}{stderr}");
         assert!(format!("{stdout}{stderr}").contains(expected), "{words}: {stdout}{stderr}");
     }
+}
+
+/// The table that was there before takes its place, and that is said.
+#[test]
+fn an_older_table_is_better_than_none() {
+    static OLDER: Table = Table { name: "Older", workers: &[] };
+    let (_directory, path) = scratch();
+    let clock = clock();
+    for table in [&OLDER, &TABLE] {
+        drop(PersistentBus::open(&path, options(&clock).table(table)).unwrap());
+    }
+    flip(&path, 8192 + 30);
+    let warning = "rmsg: warning: FILE: a routing table in the header is damaged: names may be missing or old\n";
+    for words in ["graph --format dot", "journal cat", "journal sequence"] {
+        let (code, _, stderr) = told(words, &path);
+        assert_eq!((code, stderr.as_str()), (1, warning), "{words}");
+    }
+    assert!(told("graph --format dot", &path).1.starts_with("digraph \"Older\""));
 }
 
 /// A flipped bit in a slot is found wherever it is, but for those in places that mean nothing.
