@@ -5,4 +5,5 @@ cd "$(dirname "$0")/.."
 for target in aarch64-apple-darwin x86_64-pc-windows-gnu; do
     rustup target add "$target"
     cargo check --features serde,bincode,prost,zero_copy,messi --target "$target"
+    cargo check --package rust_messenger_tools --all-targets --target "$target"
 done

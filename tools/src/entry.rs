@@ -1,0 +1,171 @@
+//! How an entry of a journal looks in a line: as text, or as JSON.
+
+use crate::args::Format;
+use crate::json::{Object, quote};
+use crate::names::Names;
+use crate::output::{Ink, Output};
+use rust_messenger::message_bus::{Entry, Span};
+use std::fmt::Write;
+use std::io;
+
+/// So many bytes of a payload are shown in text.
+const PREVIEW: usize = 64;
+
+/// Prints entries.
+#[derive(Debug)]
+pub struct Printer {
+    pub output: Output,
+    format: Format,
+    payload: bool,
+    widths: (usize, usize),
+}
+
+impl Printer {
+    pub fn new(format: Format, payload: bool, names: &Names) -> Printer {
+        Printer { output: Output::new(), format, payload, widths: names.widths() }
+    }
+
+    pub fn entry(&mut self, entry: &Entry<'_>, names: &Names) -> io::Result<()> {
+        let line = match self.format {
+            Format::Text => self.text(entry, names),
+            Format::Json => self.json(entry, names),
+        };
+        self.output.line(&line)
+    }
+
+    fn text(&self, entry: &Entry<'_>, names: &Names) -> String {
+        let (header, time, cause, payload) = match *entry {
+            Entry::Message { header, time, cause, payload } => (header, time, cause, payload),
+            ref part => return self.part(part),
+        };
+        let (source, message) = (names.source(header.source), names.message(header.message));
+        let (wide, wider) = self.widths;
+        let mut line = format!("{:>12}  ", header.position);
+        line += &self.output.paint(Ink::Faint, &utc(time.as_nanos()));
+        // Spaces outside of the colours, so that those do not count.
+        let pad = " ".repeat(wider.saturating_sub(message.chars().count()));
+        line += &format!("  {source:<wide$}  {}{pad}  {:>7} B", self.output.paint(Ink::Strong, &message), header.size);
+        if cause != 0 {
+            line += &self.output.paint(Ink::Faint, &format!("  by {cause}"));
+        }
+        if self.payload {
+            line += &dump(payload);
+        }
+        line
+    }
+
+    fn part(&self, entry: &Entry<'_>) -> String {
+        let (ink, Span { position, len }, name, what) = match described(entry) {
+            Some((span, name, what)) => {
+                let ink = if crate::scan::is_damage(entry) { Ink::Alarm } else { Ink::Notice };
+                (ink, span, name, what)
+            }
+            None => return "something that this version of rmsg does not know".to_owned(),
+        };
+        format!("{position:>12}  {}", self.output.paint(ink, &format!("{name}: {len} bytes, {what}")))
+    }
+
+    fn json(&self, entry: &Entry<'_>, names: &Names) -> String {
+        if let Entry::Message { header, time, cause, payload } = *entry {
+            let name = |name: Option<String>| name.map(|name| quote(&name));
+            let mut object = Object::new("message")
+                .number("position", header.position)
+                .text("time", &utc(time.as_nanos()))
+                .number("source", u64::from(header.source))
+                .maybe("source_name", name(names.known_source(header.source)))
+                .number("message", u64::from(header.message))
+                .maybe("message_name", name(names.known_message(header.message)))
+                .number("size", u64::from(header.size))
+                .maybe("cause", Some(cause).filter(|&cause| cause != 0));
+            if self.payload {
+                let mut hex = String::with_capacity(2 * payload.len());
+                for byte in payload {
+                    // Writing to a string does not fail.
+                    let _ = write!(hex, "{byte:02x}");
+                }
+                object = object.text("payload", &hex);
+            }
+            return object.end();
+        }
+        match described(entry) {
+            Some((span, name, _)) => {
+                Object::new(name).number("position", span.position).number("length", span.len).end()
+            }
+            None => Object::new("unknown").end(),
+        }
+    }
+}
+
+/// What lies there that is no message: where, its name, and what that means.
+pub fn described(entry: &Entry<'_>) -> Option<(Span, &'static str, &'static str)> {
+    match *entry {
+        Entry::Sealed(span) => Some((span, "sealed", "given up by its writer")),
+        Entry::Hole(span) => Some((span, "hole", "its writer died, or is still at it")),
+        Entry::Damaged(span) => Some((span, "damaged", "not what was written")),
+        Entry::Lagged(span) => Some((span, "gone", "given back by retention")),
+        _ => None,
+    }
+}
+
+/// The first bytes in hex and ASCII, in lines of sixteen.
+fn dump(payload: &[u8]) -> String {
+    let mut text = String::new();
+    let shown = &payload[..payload.len().min(PREVIEW)];
+    for (place, chunk) in shown.chunks(16).enumerate() {
+        let hex: Vec<String> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();
+        let ascii: String =
+            chunk.iter().map(|&byte| if matches!(byte, 0x20..=0x7e) { char::from(byte) } else { '.' }).collect();
+        text += &format!("\n{:>18}  {:<47}  |{ascii}|", format!("{:04x}", place * 16), hex.join(" "));
+    }
+    if shown.len() < payload.len() {
+        text += &format!("\n{:>18}  and {} more bytes", "", payload.len() - shown.len());
+    }
+    text
+}
+
+/// A time since 1970 as RFC 3339 has it, in UTC.
+pub fn utc(nanos: u64) -> String {
+    let (seconds, nanos) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Years that begin in March have their odd day at the end, and months of a pattern: Howard Hinnant,
+    // https://howardhinnant.github.io/date_algorithms.html#civil_from_days.
+    let days = days + 719_468;
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let day = day - (153 * month + 2) / 5 + 1;
+    let (year, month) = (year + 400 * era + u64::from(month >= 10), if month < 10 { month + 3 } else { month - 9 });
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_those_of_the_calendar() {
+        // By `date -u -d @seconds`.
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00"),
+            (951_782_399, "2000-02-28T23:59:59"),
+            (951_782_400, "2000-02-29T00:00:00"),
+            (951_868_800, "2000-03-01T00:00:00"),
+            (1_709_251_199, "2024-02-29T23:59:59"),
+            (4_107_542_400, "2100-03-01T00:00:00"),
+            (1_735_689_599, "2024-12-31T23:59:59"),
+            (18_446_744_073, "2554-07-21T23:34:33"),
+        ] {
+            assert_eq!(utc(seconds * 1_000_000_000 + 7), format!("{expected}.000000007Z"));
+        }
+    }
+
+    #[test]
+    fn a_dump_shows_the_beginning_and_says_how_much_is_left() {
+        let text = dump(&[b'a'; 65]);
+        assert_eq!(text.lines().count(), 6);
+        assert!(text.ends_with("and 1 more bytes"), "{text}");
+        assert_eq!(dump(&[]), "");
+    }
+}

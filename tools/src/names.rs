@@ -1,0 +1,98 @@
+//! The names of a journal's messages and handlers. A journal may be anybody's, so they are not printed as they are.
+
+use crate::failure::Failure;
+use rust_messenger::message_bus::{Journal, JournalTable};
+use std::time::{Duration, Instant};
+
+/// Without control characters: those of a terminal, and ends of lines.
+pub fn clean(text: &str) -> String {
+    let clean = |c: char| if is_clean(c) { String::from(c) } else { c.escape_unicode().to_string() };
+    text.chars().map(clean).collect()
+}
+
+/// Not a control character, nor one that changes the order of those around it.
+fn is_clean(c: char) -> bool {
+    !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// A name as the table has it, without the mark of a raw identifier.
+pub fn plain(name: &str) -> String {
+    clean(name.trim_start_matches("r#"))
+}
+
+/// What ids stand for.
+#[derive(Debug)]
+pub struct Names {
+    table: JournalTable,
+    /// When the table was read.
+    read: Instant,
+}
+
+/// For how long a table is good enough that lacks a name.
+const FRESH: Duration = Duration::from_secs(1);
+
+impl Names {
+    pub fn of(table: Option<JournalTable>) -> Names {
+        Names { table: table.unwrap_or_default(), read: Instant::now() }
+    }
+
+    pub fn source(&self, id: u16) -> String {
+        self.table.handler(id).map_or_else(|| format!("#{id}"), clean)
+    }
+
+    pub fn message(&self, id: u16) -> String {
+        self.table.message(id).map_or_else(|| format!("#{id}"), clean)
+    }
+
+    pub fn known_source(&self, id: u16) -> Option<String> {
+        self.table.handler(id).map(clean)
+    }
+
+    pub fn known_message(&self, id: u16) -> Option<String> {
+        self.table.message(id).map(clean)
+    }
+
+    /// How wide columns of sources and of messages should be.
+    pub fn widths(&self) -> (usize, usize) {
+        // So that one long name does not push everything out of sight.
+        let width = |length: usize| length.clamp(6, 24);
+        let source = self.table.handlers.iter().map(|handler| clean(&handler.name).chars().count()).max();
+        let message = self.table.messages.iter().map(|message| clean(&message.name).chars().count()).max();
+        (width(source.unwrap_or(0)), width(message.unwrap_or(0)))
+    }
+
+    /// Reads the table again if it lacks one of these: a program that adds to it may have opened the journal since.
+    /// At most once per second, because ids may as well have no name at all.
+    pub fn refresh(&mut self, journal: &Journal, source: u16, message: u16) -> Result<(), Failure> {
+        let is_known = self.table.handler(source).is_some() && self.table.message(message).is_some();
+        if !is_known && self.read.elapsed() >= FRESH {
+            self.table = journal.info()?.table.unwrap_or_default();
+            self.read = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// The ids of handlers asked for by name or number.
+    pub fn sources(&self, asked: &[String]) -> Result<Vec<u16>, Failure> {
+        let known: Vec<_> = self.table.handlers.iter().map(|handler| (handler.id, handler.name.as_str())).collect();
+        look_up("source", asked, &known)
+    }
+
+    /// The ids of messages asked for by name or number.
+    pub fn messages(&self, asked: &[String]) -> Result<Vec<u16>, Failure> {
+        let known: Vec<_> = self.table.messages.iter().map(|message| (message.id, message.name.as_str())).collect();
+        look_up("message", asked, &known)
+    }
+}
+
+fn look_up(what: &str, asked: &[String], known: &[(u16, &str)]) -> Result<Vec<u16>, Failure> {
+    let id_of = |name: &String| {
+        let found = known.iter().find(|(_, known)| known == name).map(|(id, _)| *id);
+        found.or_else(|| name.parse().ok()).ok_or_else(|| {
+            let names: Vec<&str> = known.iter().map(|(_, name)| *name).collect();
+            let there = if names.is_empty() { "no names; use a number".to_owned() } else { names.join(", ") };
+            Failure::Usage(format!("--{what} {name}: no such name; the journal has {there}"))
+        })
+    };
+    asked.iter().map(id_of).collect()
+}

@@ -1,0 +1,77 @@
+//! Standard output: colours on a terminal only, and what a run came to.
+
+use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Fine,
+    Damaged,
+}
+
+impl Outcome {
+    pub fn damaged_if(is_damaged: bool) -> Outcome {
+        if is_damaged { Outcome::Damaged } else { Outcome::Fine }
+    }
+}
+
+/// What a piece of text is, which is what its colour says.
+#[derive(Clone, Copy, Debug)]
+pub enum Ink {
+    /// Less important than the rest.
+    Faint,
+    /// What to look at first.
+    Strong,
+    /// Worth knowing.
+    Notice,
+    /// Damage.
+    Alarm,
+}
+
+/// Standard output.
+#[derive(Debug)]
+pub struct Output {
+    to: BufWriter<Stdout>,
+    is_colored: bool,
+}
+
+impl Output {
+    pub fn new() -> Output {
+        let stdout = io::stdout();
+        // https://no-color.org: set, and not to nothing.
+        let is_refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
+        let is_colored = stdout.is_terminal() && !is_refused && !is_dumb;
+        Output { to: BufWriter::new(stdout), is_colored }
+    }
+
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        self.to.write_all(text.as_bytes())?;
+        self.to.write_all(b"\n")
+    }
+
+    /// As it is.
+    pub fn text(&mut self, text: &str) -> io::Result<()> {
+        self.to.write_all(text.as_bytes())
+    }
+
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.to.flush()
+    }
+
+    pub fn paint(&self, ink: Ink, text: &str) -> String {
+        let code = match ink {
+            Ink::Faint => "2",
+            Ink::Strong => "1",
+            Ink::Notice => "33",
+            Ink::Alarm => "31",
+        };
+        if self.is_colored { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+}
+
+/// Something that should be known and is not what was asked for, on standard error.
+pub fn warn(text: &str) {
+    // Nobody is left to tell if that fails.
+    let _ = writeln!(io::stderr(), "rmsg: warning: {}", crate::names::clean(text));
+}

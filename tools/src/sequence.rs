@@ -1,0 +1,155 @@
+//! `rmsg journal sequence`: who sent what to whom, in Mermaid's language
+//! (<https://mermaid.js.org/syntax/sequenceDiagram.html>).
+
+use crate::args::SequenceArgs;
+use crate::entry::described;
+use crate::failure::Failure;
+use crate::meter::Meter;
+use crate::names::plain;
+use crate::opened::Opened;
+use crate::output::{Outcome, Output};
+use crate::scan::{Selection, is_damage, scan};
+use rust_messenger::message_bus::{Entry, JournalTable};
+use std::collections::{HashMap, HashSet};
+
+pub fn sequence(args: &SequenceArgs) -> Result<Outcome, Failure> {
+    let opened = Opened::new(&args.file)?;
+    let mut outcome = opened.warn(&args.file);
+    let Opened { journal, info, names } = opened;
+    let table = info.table.as_ref().ok_or_else(|| Failure::no_table(&args.file))?;
+    let mut selection = Selection::new(&args.chosen, &names)?;
+    let mut output = Output::new();
+    let mut cast = Cast::of(table);
+    output.text(&cast.opening)?;
+    let mut meter = Meter::printing_work(info.retained_from, info.file_len);
+    scan(&journal, &mut selection, &mut meter, |entry| {
+        if is_damage(entry) {
+            outcome = Outcome::Damaged;
+        }
+        if let Entry::Message { header, .. } = entry {
+            let from = header.source;
+            if cast.known.insert(from) {
+                output.line(&format!("    participant h{from} as {}", text(&names.source(from))))?;
+                cast.everybody.push(from);
+            }
+            let label = format!("{} @{}", text(&names.message(header.message)), header.position);
+            match cast.receivers.get(&(from, header.message)) {
+                Some(receivers) => {
+                    for to in receivers {
+                        output.line(&format!("    h{from}->>h{to}: {label}"))?;
+                    }
+                }
+                None => output.line(&format!("    Note over h{from}: {label}, to nobody"))?,
+            }
+        } else if let Some((span, name, what)) = described(entry) {
+            let over = match cast.everybody[..] {
+                [] => {
+                    // A note needs somebody to stand over.
+                    cast.everybody.push(0);
+                    cast.known.insert(0);
+                    output.line("    participant h0 as #35;0")?;
+                    "h0".to_owned()
+                }
+                [only] => format!("h{only}"),
+                [first, .., last] => format!("h{first},h{last}"),
+            };
+            output.line(&format!("    Note over {over}: {name} @{}, {} bytes, {what}", span.position, span.len))?;
+        }
+        Ok(())
+    })?;
+    output.flush()?;
+    Ok(outcome)
+}
+
+/// Who may appear, and who gets what from whom.
+struct Cast {
+    /// The beginning of the diagram, which brings them on.
+    opening: String,
+    known: HashSet<u16>,
+    /// In the order of the diagram.
+    everybody: Vec<u16>,
+    /// Of this message from this source.
+    receivers: HashMap<(u16, u16), Vec<u16>>,
+}
+
+impl Cast {
+    fn of(table: &JournalTable) -> Cast {
+        let mut cast = Cast {
+            opening: "sequenceDiagram\n".to_owned(),
+            known: HashSet::new(),
+            everybody: Vec::new(),
+            receivers: HashMap::new(),
+        };
+        let is_member =
+            |id: u16| table.workers.iter().any(|worker| worker.members.iter().any(|(_, member)| *member == id));
+        for handler in table.handlers.iter().filter(|handler| !is_member(handler.id)) {
+            cast.enter("    ", handler.id, &text(&handler.name));
+        }
+        for worker in &table.workers {
+            // Without a colour a name like `Red` would be one.
+            cast.opening += &format!("    box transparent {}\n", text(&plain(&worker.name)));
+            for (name, id) in &worker.members {
+                let name = table.handler(*id).map_or_else(|| plain(name), str::to_owned);
+                cast.enter("        ", *id, &text(&name));
+            }
+            cast.opening += "    end\n";
+            for route in &worker.routes {
+                let receivers = cast.receivers.entry((route.source, route.message)).or_default();
+                for receiver in &route.receivers {
+                    let member = worker.members.iter().find(|(name, _)| name == receiver);
+                    receivers.extend(member.map(|(_, id)| *id).filter(|id| !receivers.contains(id)));
+                }
+            }
+        }
+        cast.receivers.retain(|_, receivers| !receivers.is_empty());
+        cast
+    }
+
+    fn enter(&mut self, indent: &str, id: u16, name: &str) {
+        if self.known.insert(id) {
+            self.everybody.push(id);
+            self.opening += &format!("{indent}participant h{id} as {name}\n");
+        }
+    }
+}
+
+/// Mermaid takes `#` for the start of an entity, `;` for the end of a line, and `<` for HTML.
+fn text(text: &str) -> String {
+    let escaped = |c| match c {
+        '#' | ';' | '<' | '>' | '"' | '&' | '%' => format!("#{};", u32::from(c)),
+        other => String::from(other),
+    };
+    crate::names::clean(text).chars().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rust_messenger::message_bus::{HandlerRecord, RouteRecord, WorkerRecord};
+
+    #[test]
+    fn receivers_are_counted_once_and_none_is_nobody() {
+        let mut table = JournalTable::default();
+        table.handlers = vec![HandlerRecord { id: 7, name: "Log".to_owned() }];
+        for name in ["One", "Two"] {
+            let route = |message, receiver: &str| {
+                let receivers = vec![receiver.to_owned()];
+                RouteRecord { source: 1, message, receivers }
+            };
+            table.workers.push(WorkerRecord {
+                name: name.to_owned(),
+                members: vec![("log".to_owned(), 7)],
+                routes: vec![route(1, "log"), route(2, "gone")],
+            });
+        }
+        let cast = Cast::of(&table);
+        assert_eq!(cast.receivers, HashMap::from([((1, 1), vec![7])]));
+        assert_eq!(cast.everybody, [7]);
+        assert_eq!(cast.opening.matches("participant h7 as Log").count(), 1);
+    }
+
+    #[test]
+    fn nothing_in_a_name_is_taken_for_mermaid() {
+        assert_eq!(text("Tick<'a>;\n#"), "Tick#60;'a#62;#59;\\u{a}#35;");
+    }
+}
