@@ -454,7 +454,8 @@ fn a_full_bus_slows_a_client_down_and_loses_nothing() {
     /// Longer than the three seconds after which a server drops a client whose pings it does not see, and than the four
     /// after which a client drops a server that does not answer.
     const FULL: Duration = Duration::from_secs(5);
-    const MANY: usize = 3000;
+    /// 80 MB, in messages of 4000 bytes.
+    const MANY: usize = 20_000;
     within("full", || {
         let (small, size) = (CircularBus::new(1 << 16).unwrap(), 4000);
         let server = run!(Serving, small, ServerOptions::new(ANY_PORT), ClientOptions::new(ANY_PORT));
@@ -484,7 +485,8 @@ fn a_full_bus_slows_a_client_down_and_loses_nothing() {
         }
         assert!(pump(&mut eager) < MANY, "{MANY} messages did not fill anything");
         let grown = resident().saturating_sub(memory);
-        assert!(grown < 16 << 20, "{grown} bytes more");
+        // The other tests of this process take some, too.
+        assert!(grown < 40 << 20, "{grown} bytes more");
         drop(shut);
         let mut arrived = 0;
         while arrived < MANY {
