@@ -265,11 +265,12 @@ impl<B: MessageBus, R: Roster<C>, C> Drive for Worker<B, R, C> {
             return;
         }
         let draining = matches!(self.writer.lifecycle.phase(), Phase::Draining { .. });
-        // A handler that was refused room waits for it, too.
-        let pending = self.writer.outbox.next_size().or(self.writer.refused.get()).filter(|_| !draining);
+        let outbox = self.writer.outbox.next_size();
+        // A handler that was refused room waits for it, too, but its worker goes on taking messages.
+        let pending = outbox.or(self.writer.refused.get()).filter(|_| !draining);
         let writer = &self.writer;
-        let room =
-            |size| move |reader: &mut B::Reader| writer.has_room(size) || (writer.is_slowest() && reader.ready());
+        let may_read = move || outbox.is_none() || writer.is_slowest();
+        let room = |size| move |reader: &mut B::Reader| writer.has_room(size) || (may_read() && reader.ready());
         match (pending, &self.poller) {
             (Some(size), None) => reader.wait_until(timeout, Interest::Room, room(size)),
             (Some(size), Some(poller)) => reader.wait_in(poller, timeout, Interest::Room, room(size)),
