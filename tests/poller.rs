@@ -63,7 +63,8 @@ impl Handler for Guest {
 
 impl Handle<Tick> for Guest {
     fn handle<W: Writer>(&mut self, tick: &Tick, writer: &W) {
-        self.0.handled.fetch_add(1, Ordering::Relaxed);
+        // Whoever sees this sees the loops before it.
+        self.0.handled.fetch_add(1, Ordering::Release);
         if tick.0 != 0 {
             Self::send(&Tick(tick.0 - 1), writer);
         }
@@ -142,7 +143,7 @@ fn a_busy_bus_starves_no_poller() {
         let before = config.loops.load(Ordering::Relaxed);
         let chain = if cfg!(miri) { 2000 } else { 100_000_u64 };
         messenger.writer().unwrap().write_bytes(1, 1, &chain.to_le_bytes()).unwrap();
-        wait_until("the chain ends", || config.handled.load(Ordering::Relaxed) == chain + 1);
+        wait_until("the chain ends", || config.handled.load(Ordering::Acquire) == chain + 1);
         let loops = config.loops.load(Ordering::Relaxed) - before;
         assert!(loops >= chain / 256, "{loops} loops in {chain} messages");
         messenger.stop();
