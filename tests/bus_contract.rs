@@ -1691,8 +1691,8 @@ fn journal_one() -> PersistentBus<OneWriter> {
     PersistentBus::open_one_writer(directory.path().join("journal"), journal_options(true)).unwrap().0
 }
 
-// Not yet in the interpreter, where the journals are too small for the largest messages of these tests; there the tests of
-// the journal itself run.
+// Not yet in the interpreter, where the journals are too small for the largest messages of these tests; there the tests
+// of the journal itself run.
 #[cfg(all(unix, not(miri)))]
 contract!(journal_many: many, sleep, endless, || journal(false));
 #[cfg(all(unix, not(miri)))]
