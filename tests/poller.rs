@@ -1,10 +1,10 @@
-//! Handlers that wait for more than messages: their worker sleeps in their poller.
+//! Handlers that wait for more than messages: for what their poller watches, or for room that they were refused.
 
 mod support;
 
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messenger::{Cause, TwoPollers};
-use rust_messenger::traits::{Handle, Handler, MessageBus, New, Poller, Publish, Sender, Writer};
+use rust_messenger::traits::{Handle, Handler, MessageBus, New, Poller, Publish, Sender, Time, Writer};
 use rust_messenger::{JoinHandles, Messenger};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -169,4 +169,137 @@ fn two_pollers_in_one_worker_are_an_error() {
         messenger.stop();
         handles.join().unwrap();
     });
+}
+
+/// Whoever was refused room goes on taking messages, although somebody else is behind.
+mod refused {
+    use super::*;
+    use std::sync::Mutex;
+
+    #[derive(Clone, Default)]
+    struct Scene {
+        gate: Arc<Mutex<()>>,
+        refused: Arc<AtomicU64>,
+        handled: Arc<AtomicU64>,
+    }
+
+    const TICKS: u64 = 3;
+
+    /// Fills the bus, and counts ticks.
+    struct Greedy(Scene);
+    /// Does not return from its first message.
+    struct Slow(Scene);
+    /// Ticks when the bus has no room for a large message, each time after the last tick was handled.
+    struct Ticking(Scene, u64);
+
+    struct Large;
+
+    impl rust_messenger::Message for Large {
+        type Id = u16;
+        const ID: u16 = 2;
+    }
+
+    impl rust_messenger::ExtendedMessage for Large {
+        fn get_size(&self) -> usize {
+            400
+        }
+
+        fn write_into(&self, _: &mut [u8]) {}
+    }
+
+    impl rust_messenger::DeserializeFrom for Large {
+        fn deserialize_from(_: &[u8]) -> Self {
+            Large
+        }
+    }
+
+    impl Handler for Greedy {
+        type Id = u16;
+        const ID: u16 = 3;
+
+        fn on_loop<W: Writer>(&mut self, writer: &W) {
+            while Self::try_send(&Large, writer).is_ok() {}
+            self.0.refused.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Handle<Tick> for Greedy {
+        fn handle<W: Writer>(&mut self, _: &Tick, _: &W) {
+            self.0.handled.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Handler for Slow {
+        type Id = u16;
+        const ID: u16 = 4;
+    }
+
+    impl Handle<Large> for Slow {
+        fn handle<W: Writer>(&mut self, _: &Large, _: &W) {
+            drop(self.0.gate.lock());
+        }
+    }
+
+    impl Handler for Ticking {
+        type Id = u16;
+        const ID: u16 = 5;
+
+        fn on_loop<W: Writer>(&mut self, writer: &W) {
+            let is_next = self.0.handled.load(Ordering::Relaxed) == self.1;
+            if self.0.refused.load(Ordering::Relaxed) != 0 && self.1 < TICKS && is_next {
+                self.1 += u64::from(Self::try_send(&Tick(0), writer).is_ok());
+            }
+        }
+
+        fn next_deadline(&self) -> Option<Time> {
+            // In the past: looks again and again.
+            (self.1 < TICKS).then(Time::default)
+        }
+    }
+
+    impl New<Scene> for Greedy {
+        fn new<W: Writer>(scene: &Scene, _: &W) -> Self {
+            Greedy(scene.clone())
+        }
+    }
+
+    impl New<Scene> for Slow {
+        fn new<W: Writer>(scene: &Scene, _: &W) -> Self {
+            Slow(scene.clone())
+        }
+    }
+
+    impl New<Scene> for Ticking {
+        fn new<W: Writer>(scene: &Scene, _: &W) -> Self {
+            Ticking(scene.clone(), 0)
+        }
+    }
+
+    Messenger! {
+        type Room;
+        Scene,
+        First:
+            handlers: [ greedy: Greedy ]
+            routes: [ Ticking, Tick: [ greedy ] ]
+        Second:
+            handlers: [ slow: Slow ]
+            routes: [ Greedy, Large: [ slow ] ]
+        Third:
+            handlers: [ ticking: Ticking ]
+            routes: []
+    }
+
+    #[test]
+    fn messages_are_taken_while_room_is_waited_for() {
+        within("refused", || {
+            let scene = Scene::default();
+            let shut = scene.gate.lock().unwrap();
+            let messenger = Room::new(CircularBus::new(4096).unwrap());
+            let handles = messenger.run(&scene);
+            wait_until("all ticks are handled", || scene.handled.load(Ordering::Relaxed) == TICKS);
+            messenger.stop();
+            drop(shut);
+            handles.join().unwrap();
+        });
+    }
 }
