@@ -181,6 +181,7 @@ mod refused {
         gate: Arc<Mutex<()>>,
         refused: Arc<AtomicU64>,
         handled: Arc<AtomicU64>,
+        large: Arc<AtomicU64>,
     }
 
     const TICKS: u64 = 3;
@@ -237,6 +238,7 @@ mod refused {
     impl Handle<Large> for Slow {
         fn handle<W: Writer>(&mut self, _: &Large, _: &W) {
             drop(self.0.gate.lock());
+            self.0.large.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -299,6 +301,22 @@ mod refused {
             wait_until("all ticks are handled", || scene.handled.load(Ordering::Relaxed) == TICKS);
             messenger.stop();
             drop(shut);
+            handles.join().unwrap();
+        });
+    }
+
+    /// Nothing but room wakes it: no message comes, and no time.
+    #[test]
+    fn room_wakes_whoever_was_refused_it() {
+        within("room", || {
+            let scene = Scene::default();
+            let shut = scene.gate.lock().unwrap();
+            let messenger = Room::new(CircularBus::new(4096).unwrap());
+            let handles = messenger.run(&scene);
+            wait_until("all ticks are handled", || scene.handled.load(Ordering::Relaxed) == TICKS);
+            drop(shut);
+            wait_until("many rings are filled", || scene.large.load(Ordering::Relaxed) > 100);
+            messenger.stop();
             handles.join().unwrap();
         });
     }
