@@ -14,7 +14,7 @@ use crate::output::Generated;
 use crate::templates::{self, Template};
 use names::Names;
 use plan::{Field, Message, Place, Plan, Rule, Value};
-use prost_reflect::{EnumDescriptor, FileDescriptor, Kind};
+use prost_reflect::{EnumDescriptor, EnumValueDescriptor, FileDescriptor, Kind};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -168,9 +168,12 @@ fn comment(model: &Model, at: &impl Located) -> Vec<String> {
 }
 
 fn enum_context(model: &Model, an_enum: &EnumDescriptor) -> EnumContext {
-    let values = an_enum.values().map(|value| ConstantContext {
-        name: names::enum_value(&value),
-        comment: comment(model, &value),
+    // The enum's own order is by number.
+    let mut values: Vec<EnumValueDescriptor> = an_enum.values().collect();
+    values.sort_by(|a, b| a.path().cmp(b.path()));
+    let values = values.iter().map(|value| ConstantContext {
+        name: names::enum_value(value),
+        comment: comment(model, value),
         // C has no negative constants, and this one without its sign is no int.
         value: if value.number() == i32::MIN { "-2147483647 - 1".to_owned() } else { value.number().to_string() },
     });
@@ -372,13 +375,6 @@ fn check_names(model: &Model, plan: &Plan) -> Result<(), Error> {
                 (Rule::Repeated, _) => members.add(model, at, &what, format!("{}_count", field.name))?,
                 (Rule::Optional, Place::Static(_)) => members.add(model, at, &what, format!("has_{}", field.name))?,
                 _ => {}
-            }
-        }
-        for oneof in oneofs {
-            let mut inner = Names::default();
-            for field in message.fields.iter().filter(|field| field.oneof.as_deref() == Some(oneof)) {
-                let what = format!("`{}`", field.descriptor.full_name());
-                inner.add(model, &field.descriptor, &what, field.name.clone())?;
             }
         }
     }

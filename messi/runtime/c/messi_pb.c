@@ -90,7 +90,7 @@ static bool locate(pb_istream_t *stream_p, pb_byte_t *buf_p, size_t count)
 }
 #endif
 
-/* What the message's callback knows of a field. */
+/* What the message's callback knows of a field: of one that is a pointer always, of others seldom. */
 static const struct messi_pb_member_t *member_of(const pb_field_iter_t *field_p)
 {
     const struct messi_pb_member_t *member_p;
@@ -100,7 +100,10 @@ static const struct messi_pb_member_t *member_of(const pb_field_iter_t *field_p)
     memset(&question, 0, sizeof(question));
     question.callback = &locate;
     question.state = &member_p;
-    (void)field_p->descriptor->field_callback(&question, NULL, field_p);
+
+    if (field_p->descriptor->field_callback != NULL) {
+        (void)field_p->descriptor->field_callback(&question, NULL, field_p);
+    }
 
     return member_p;
 }
@@ -791,6 +794,7 @@ static int decode_text(const pb_field_iter_t *field_p,
 /* A string or bytes of which the struct has room for `field_p->data_size`, with all that belongs to them. */
 static int decode_sized(const pb_field_iter_t *field_p, void *value_p, const struct input_t *inner_p)
 {
+    const struct messi_pb_member_t *member_p;
     pb_bytes_array_t *bytes_p;
     size_t size;
 
@@ -809,7 +813,9 @@ static int decode_sized(const pb_field_iter_t *field_p, void *value_p, const str
         return 0;
 
     case PB_LTYPE_BYTES:
-        if (size > field_p->data_size - offsetof(pb_bytes_array_t, bytes)) {
+        member_p = member_of(field_p);
+
+        if (size > (member_p != NULL ? member_p->size : field_p->data_size - offsetof(pb_bytes_array_t, bytes))) {
             return MESSI_PB_INVALID;
         }
 
@@ -1420,20 +1426,22 @@ bool messi_pb_callback(pb_istream_t *istream_p,
 {
     size_t i;
 
-    for (i = 0; (i + 1 < length) && (members_p[i].tag != field_p->tag); i++) {
+    for (i = 0; (i < length) && (members_p[i].tag != field_p->tag); i++) {
     }
 
     if (ostream_p != NULL) {
-        return encode_pointer(ostream_p, field_p, &members_p[i]);
+        return (i < length) && encode_pointer(ostream_p, field_p, &members_p[i]);
     }
 
     if (istream_p->callback != &locate) {
         PB_RETURN_ERROR(istream_p, "decode with messi_decode()");
     }
 
-    *(const struct messi_pb_member_t **)istream_p->state = &members_p[i];
+    if (i < length) {
+        *(const struct messi_pb_member_t **)istream_p->state = &members_p[i];
+    }
 
-    return true;
+    return i < length;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- interface */

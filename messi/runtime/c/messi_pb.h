@@ -91,13 +91,13 @@ int messi_encode(const pb_msgdesc_t *fields_p, const void *message_p, uint8_t *b
 /* An array of numbers that is sent packed. */
 #define MESSI_PB_PACKED 2u
 
-/* What nanopb's descriptor does not say of a field that is a pointer. */
+/* What nanopb's descriptor does not say of a field that is a pointer, or of bytes with padding behind them. */
 struct messi_pb_member_t {
     uint32_t tag;
     unsigned int flags;
     /* Of the array's count in the message. */
     size_t count_offset;
-    /* Of what it points at, or of one item of the array. */
+    /* Of what it points at, of one item of the array, or of the bytes at most. */
     size_t size;
 };
 
