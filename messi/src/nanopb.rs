@@ -133,7 +133,7 @@ fn file_context(model: &Model, plan: &Plan, file: &FileDescriptor) -> FileContex
     let imports = file.dependencies().filter(|import| plan.files.contains(import));
     let messages: Vec<usize> =
         (0..plan.messages.len()).filter(|&i| plan.messages[i].descriptor.parent_file() == *file).collect();
-    let structs = plan.order.iter().filter_map(|i| messages.iter().position(|message| message == i));
+    let structs = plan.order.iter().filter_map(|i| messages.binary_search(i).ok());
     FileContext {
         file: file.name().to_owned(),
         name: path.rsplit('/').next().unwrap_or_default().to_owned(),
@@ -194,7 +194,8 @@ fn message_context(model: &Model, plan: &Plan, message: &Message) -> MessageCont
             members.push(member);
             continue;
         };
-        match members.iter_mut().find(|member| member.oneof.as_ref() == Some(oneof)) {
+        // From the end: the fields of a oneof are declared together.
+        match members.iter_mut().rev().find(|member| member.oneof.as_ref() == Some(oneof)) {
             Some(union) => union.fields.push(member),
             None => members.push(MemberContext {
                 comment: field.descriptor.containing_oneof().map(|o| comment(model, &o)).unwrap_or_default(),

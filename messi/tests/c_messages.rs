@@ -739,9 +739,9 @@ fn errors_have_their_places() {
         )
     };
     for (proto, expected) in [
-        (roots("[(nanopb).type = FT_IGNORE]"), "2:47: `m` is a message of the protocol, which FT_IGNORE cannot"),
-        (roots("[(nanopb).type = FT_POINTER]"), "2:47: `m` is a message of the protocol, which cannot be behind"),
-        (roots("").replace("M m = 1 ", "ClientToServer m = 1 "), "2:60: `m` makes a message hold itself"),
+        (roots("[(nanopb).type = FT_IGNORE]"), "2:45: `m` is a message of the protocol, which FT_IGNORE cannot"),
+        (roots("[(nanopb).type = FT_POINTER]"), "2:45: `m` is a message of the protocol, which cannot be behind"),
+        (roots("").replace("M m = 1 ", "ClientToServer m = 1 "), "2:58: `m` makes a message hold itself"),
         (roots("").replace("message M {}", "message M {} message Size {}"), "4:22: `Size` is `size_t` in C"),
         (roots("").replace("message M {}", "message M {} enum Int8 { A = 0; }"), "4:19: `Int8` is `int8_t` in C"),
         (
@@ -749,7 +749,7 @@ fn errors_have_their_places() {
                 "message M {}",
                 "import \"google/protobuf/descriptor.proto\"; message M { google.protobuf.FileOptions o = 1; }",
             ),
-            "4:83: `o` is of proto2",
+            "4:84: `o` is of proto2",
         ),
     ] {
         let error = error(&proto);
