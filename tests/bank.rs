@@ -7,13 +7,13 @@
 
 #[path = "support/example.rs"]
 mod example;
-#[path = "../examples/bank/protocol.rs"]
-mod protocol;
+#[path = "../examples/bank/bank.rs"]
+mod bank;
 
 use example::{PATIENCE, Process, command};
 use prost::Message;
-use protocol::server_to_client::Messages;
-use protocol::*;
+use bank::server_to_client::Messages;
+use bank::*;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;

@@ -2,8 +2,8 @@
 
 use crate::account::reversed;
 use crate::client::Config;
-use crate::protocol::server_to_client::Messages;
-use crate::protocol::*;
+use crate::bank::server_to_client::Messages;
+use crate::bank::*;
 use crate::scene::{Deed, Heard, Scene, Word};
 use rust_messenger::messi::protocol::{Member, Root, ToClientSide, ToServerSide, Visitor};
 use rust_messenger::messi::{Connected, Disconnected, FromServer, Start, ToServer};

@@ -17,7 +17,7 @@ mod account;
 mod client;
 mod customer;
 mod ledger;
-mod protocol;
+mod bank;
 mod scene;
 mod script;
 mod server;

@@ -2,7 +2,7 @@
 
 use crate::account::{fill, fnv, opened};
 use crate::ledger::DOWNLOAD;
-use crate::protocol::*;
+use crate::bank::*;
 use crate::scene::{Deed, Heard, Scene};
 use rust_messenger::messi::Reason;
 use std::time::Duration;

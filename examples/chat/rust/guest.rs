@@ -1,6 +1,6 @@
 //! A client: the guest, and the bridge to the room, each on a worker of its own.
 
-use crate::protocol::*;
+use crate::chat::*;
 use rust_messenger::messi::{Client, ClientOptions, Connected, Disconnected, FromServer, ToServer};
 use rust_messenger::traits::{Handle, Handler, New, Sender, Writer};
 use std::collections::VecDeque;

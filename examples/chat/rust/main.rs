@@ -10,7 +10,7 @@
 //! ```
 
 mod guest;
-mod protocol;
+mod chat;
 mod room;
 
 use guest::{Keyboard, Line, Reaction};

@@ -1,6 +1,6 @@
 //! The server: the room, and the bridge to its guests, each on a worker of its own.
 
-use crate::protocol::*;
+use crate::chat::*;
 use rust_messenger::messi::protocol::{Member, ToClientSide};
 use rust_messenger::messi::{ClientDisconnected, ClientId, FromClient, Listening, Server, ServerOptions, To, ToClient};
 use rust_messenger::traits::{Handle, Handler, New, Sender, Writer};
