@@ -1,6 +1,6 @@
 #include <string.h>
 
-#ifndef MESSI_STATIC
+#ifndef MESSI_PB_NO_MALLOC
 #    include <stdlib.h>
 #endif
 
@@ -162,6 +162,34 @@ int messi_parse_tcp_uri(const char *uri_p, char *host_p, size_t host_size, int *
     return 0;
 }
 
+void *messi_workspace_alloc(struct messi_workspace_t *self_p, size_t size)
+{
+    union any_t {
+        void *pointer_p;
+        uint64_t number;
+        double real;
+    };
+    size_t left = self_p->size - self_p->used;
+    size_t padding;
+    void *allocated_p;
+
+    if (self_p->buf_p == NULL) {
+        return NULL;
+    }
+
+    padding = (size_t)(0 - (uintptr_t)&self_p->buf_p[self_p->used]) % sizeof(union any_t);
+
+    if (padding > left || size > left - padding) {
+        return NULL;
+    }
+
+    allocated_p = &self_p->buf_p[self_p->used + padding];
+    self_p->used += padding + size;
+    memset(allocated_p, 0, size);
+
+    return allocated_p;
+}
+
 /* ------------------------------------------------------------------------------------------------------ connections */
 
 void messi_connection_init(struct messi_connection_t *self_p, const struct messi_transport_t *transport_p,
@@ -208,7 +236,7 @@ static void empty_output(struct messi_connection_t *self_p, size_t kept)
     self_p->output.begin = 0;
     self_p->output.end = 0;
     self_p->output.first = 0;
-#ifndef MESSI_STATIC
+#ifndef MESSI_PB_NO_MALLOC
     if (is_from_malloc(self_p) && (self_p->output.fixed_p != NULL || self_p->output.size > kept)) {
         free(self_p->output.buf_p);
         self_p->output.buf_p = self_p->output.fixed_p;
@@ -275,10 +303,19 @@ static size_t write_now(struct messi_connection_t *self_p, const uint8_t *buf_p,
 
 void messi_connection_flush(struct messi_connection_t *self_p)
 {
+    uint32_t life = self_p->life;
     size_t pending = messi_connection_pending(self_p);
+    size_t written;
 
     if (pending > 0) {
-        self_p->output.begin += write_now(self_p, &self_p->output.buf_p[self_p->output.begin], pending);
+        written = write_now(self_p, &self_p->output.buf_p[self_p->output.begin], pending);
+
+        /* A transport may tell of the end at once. */
+        if (self_p->life != life) {
+            return;
+        }
+
+        self_p->output.begin += written;
 
         if (self_p->is_broken || messi_connection_pending(self_p) == 0) {
             empty_output(self_p, KEPT);
@@ -295,7 +332,7 @@ static void move_output_to_front(struct messi_connection_t *self_p)
     self_p->output.end = pending;
 }
 
-#ifndef MESSI_STATIC
+#ifndef MESSI_PB_NO_MALLOC
 
 /* Memory for what is pending and `size` bytes more, and not much more than may be pending. */
 static int grow(struct messi_connection_t *self_p, size_t size)
@@ -357,7 +394,7 @@ static int make_room(struct messi_connection_t *self_p, size_t size)
         return MESSI_NO_REASON;
     }
 
-#ifndef MESSI_STATIC
+#ifndef MESSI_PB_NO_MALLOC
     if (self_p->output.max > self_p->output.fixed_size) {
         return grow(self_p, size);
     }
@@ -398,6 +435,7 @@ static int queue(struct messi_connection_t *self_p, const uint8_t *buf_p, size_t
 
 int messi_connection_write(struct messi_connection_t *self_p, const uint8_t *frame_p, size_t size, bool is_batch)
 {
+    uint32_t life = self_p->life;
     size_t written = 0;
     int reason;
 
@@ -413,7 +451,7 @@ int messi_connection_write(struct messi_connection_t *self_p, const uint8_t *fra
         written = write_now(self_p, frame_p, size);
     }
 
-    if (self_p->is_broken || written == size) {
+    if (self_p->life != life || self_p->is_broken || written == size) {
         return MESSI_NO_REASON;
     }
 
@@ -422,7 +460,12 @@ int messi_connection_write(struct messi_connection_t *self_p, const uint8_t *fra
     if (reason == messi_disconnect_reason_slow_consumer_t) {
         /* What was gathered for one write is not yet slow. */
         messi_connection_flush(self_p);
-        reason = (self_p->is_broken ? MESSI_NO_REASON : queue(self_p, &frame_p[written], size - written));
+
+        if (self_p->life != life || self_p->is_broken) {
+            return MESSI_NO_REASON;
+        }
+
+        reason = queue(self_p, &frame_p[written], size - written);
     }
 
     if (!is_batch) {
@@ -596,7 +639,7 @@ int messi_client_init(struct messi_client_t *self_p, const struct messi_client_p
 
 void messi_client_set_max_pending(struct messi_client_t *self_p, size_t max_pending)
 {
-#ifdef MESSI_STATIC
+#ifdef MESSI_PB_NO_MALLOC
     max_pending = 0;
 #endif
 
@@ -802,6 +845,10 @@ static void ping(struct messi_client_t *self_p)
     messi_connection_write_empty(connection_p, MESSI_MESSAGE_TYPE_PING);
     messi_connection_flush(connection_p);
 
+    if (self_p->state != messi_client_state_connected_t) {
+        return;
+    }
+
     if (connection_p->is_broken) {
         lose(self_p, messi_disconnect_reason_general_error_t);
     } else {
@@ -869,11 +916,16 @@ static int put(struct messi_client_t *self_p, const pb_msgdesc_t *fields_p, cons
 
         if (size < 0 && connection_p->output.end > 0) {
             messi_connection_flush(connection_p);
+
+            if (self_p->state != messi_client_state_connected_t || connection_p->is_broken) {
+                return MESSI_NO_REASON;
+            }
+
             move_output_to_front(connection_p);
             size = encode_in_place(connection_p, fields_p, message_p);
         }
 
-        if (size >= 0 || connection_p->is_broken) {
+        if (size >= 0) {
             return MESSI_NO_REASON;
         }
 
@@ -890,7 +942,7 @@ static int put(struct messi_client_t *self_p, const pb_msgdesc_t *fields_p, cons
                                : messi_disconnect_reason_message_encode_error_t;
         }
 
-#ifndef MESSI_STATIC
+#ifndef MESSI_PB_NO_MALLOC
         if (grow(connection_p, 0) != MESSI_NO_REASON) {
             return messi_disconnect_reason_general_error_t;
         }

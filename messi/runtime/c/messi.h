@@ -12,7 +12,7 @@
  * Not thread safe: an object belongs to the thread that processes it.
  *
  * Memory. A client is its struct and the buffers given to its init function. What the server does not read at once
- * stays in the output buffer; if that is too small, malloc gives more, up to `max_pending`. Compiled with MESSI_STATIC
+ * stays in the output buffer; if that is too small, malloc gives more, up to `max_pending`. Compiled with MESSI_PB_NO_MALLOC
  * defined, nothing here calls malloc and the output buffer is all there is.
  */
 
@@ -116,6 +116,12 @@ uint32_t messi_header_get_size(const struct messi_header_t *header_p);
  * `host_p`), or empty. Returns 0, or -1 if it is something else or larger than `host_size`.
  */
 int messi_parse_tcp_uri(const char *uri_p, char *host_p, size_t host_size, int *port_p);
+
+/**
+ * Zeroed memory out of a workspace, for any type; or NULL if there is not so much left. Take all of it back by setting
+ * `used` to 0.
+ */
+void *messi_workspace_alloc(struct messi_workspace_t *self_p, size_t size);
 
 /* ------------------------------------------------------------------------------------------------------ connections */
 

@@ -364,6 +364,7 @@ void messi_linux_server_process(struct messi_linux_server_t *self_p, int fd, uin
     } else if (fd >= 0 && fd == self_p->timer_fd) {
         if (messi_linux_timer_take(fd)) {
             resume_accepting(self_p);
+            self_p->wake_ms = UINT64_MAX;
             messi_server_timeout(&self_p->server);
             set_timer(self_p);
         }

@@ -2,8 +2,8 @@
 
 #include "messi_server.h"
 
-#ifdef MESSI_STATIC
-#    error "A server needs malloc for what its clients do not read at once: MESSI_STATIC is for clients."
+#ifdef MESSI_PB_NO_MALLOC
+#    error "A server needs malloc for what its clients do not read at once: MESSI_PB_NO_MALLOC is for clients."
 #endif
 
 static struct messi_server_client_t *slot(struct messi_server_t *self_p, int index)
