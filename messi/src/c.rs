@@ -5,7 +5,8 @@
 //! messages are the `nanopb` module's.
 
 use crate::model::{File, Member, Root};
-use crate::{Error, Generated, Model, Side, nanopb, templates};
+use crate::nanopb::{self, names};
+use crate::{Error, Generated, Model, Side, templates};
 use prost_reflect::MessageDescriptor;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -146,7 +147,7 @@ fn generate_file(model: &Model, file: &File, platform: &str, options: &Options) 
             prefix: format!("{}_{side}", file.stem),
             platform,
             is_async: options.platform == Platform::Async,
-            messages: nanopb::header(file),
+            messages: nanopb::path(&file.descriptor) + ".pb.h",
             input: root(input),
             output: root(output),
         };
@@ -167,22 +168,25 @@ fn generate_file(model: &Model, file: &File, platform: &str, options: &Options) 
         taken.insert(format!("{}_server_t", file.stem), "server");
         taken.insert(format!("{}_server_client_t", file.stem), "server");
     }
-    model.files.iter().flat_map(|file| file.descriptor.messages()).try_for_each(|message| {
-        check_message(model, &message, file, &taken)
-    })?;
+    for name in taken.keys().filter(|name| is_of_runtime(name)) {
+        let what = format!("`struct {name}` is one of the runtime in C: rename the file");
+        return Err(model.error(&file.descriptor, what));
+    }
+    let mut messages = model.files.iter().flat_map(|file| file.descriptor.messages());
+    messages.try_for_each(|message| check_message(model, &message, file, &taken))?;
     Ok(generated)
 }
 
 fn root(root: &Root) -> RootContext {
     let member = |Member { field, message }: &Member| MemberContext {
         name: field.name().to_owned(),
-        r#type: nanopb::struct_name(message),
-        tag: nanopb::tag_name(field),
-        member: nanopb::member_name(field),
+        r#type: names::message(message),
+        tag: names::tag(field),
+        member: names::member(field.name()),
     };
     RootContext {
-        r#type: nanopb::struct_name(&root.message),
-        fields: nanopb::fields_name(&root.message),
+        r#type: names::message(&root.message),
+        fields: names::message_prefix(&root.message) + "_fields",
         members: root.members.iter().map(member).collect(),
     }
 }
@@ -205,10 +209,20 @@ fn check_message(
     file: &File,
     taken: &BTreeMap<String, &str>,
 ) -> Result<(), Error> {
-    let name = nanopb::struct_name(message);
+    let name = names::message(message);
     if let Some(side) = taken.get(&name) {
         let what = format!("`struct {name}` is that of the {side} of {}.proto in C: rename the message", file.stem);
         return Err(model.error(message, what));
     }
+    if is_of_runtime(&name) {
+        return Err(model.error(message, format!("`struct {name}` is one of the runtime in C: rename the message")));
+    }
     message.child_messages().try_for_each(|child| check_message(model, &child, file, taken))
+}
+
+/// Whether a struct of this name is in a header of the runtime, whichever platform it is for.
+fn is_of_runtime(name: &str) -> bool {
+    let headers = [&MESSAGES[..], &CORE, &LINUX, &SERVER, &ASYNC].concat();
+    let mut structs = headers.iter().flat_map(|(_, text)| text.lines()).filter_map(|line| line.strip_prefix("struct "));
+    structs.any(|line| line.trim_end_matches([' ', '{', ';']) == name)
 }
