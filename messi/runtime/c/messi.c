@@ -303,19 +303,10 @@ static size_t write_now(struct messi_connection_t *self_p, const uint8_t *buf_p,
 
 void messi_connection_flush(struct messi_connection_t *self_p)
 {
-    uint32_t life = self_p->life;
     size_t pending = messi_connection_pending(self_p);
-    size_t written;
 
     if (pending > 0) {
-        written = write_now(self_p, &self_p->output.buf_p[self_p->output.begin], pending);
-
-        /* A transport may tell of the end at once. */
-        if (self_p->life != life) {
-            return;
-        }
-
-        self_p->output.begin += written;
+        self_p->output.begin += write_now(self_p, &self_p->output.buf_p[self_p->output.begin], pending);
 
         if (self_p->is_broken || messi_connection_pending(self_p) == 0) {
             empty_output(self_p, KEPT);
@@ -435,7 +426,6 @@ static int queue(struct messi_connection_t *self_p, const uint8_t *buf_p, size_t
 
 int messi_connection_write(struct messi_connection_t *self_p, const uint8_t *frame_p, size_t size, bool is_batch)
 {
-    uint32_t life = self_p->life;
     size_t written = 0;
     int reason;
 
@@ -451,7 +441,7 @@ int messi_connection_write(struct messi_connection_t *self_p, const uint8_t *fra
         written = write_now(self_p, frame_p, size);
     }
 
-    if (self_p->life != life || self_p->is_broken || written == size) {
+    if (self_p->is_broken || written == size) {
         return MESSI_NO_REASON;
     }
 
@@ -461,7 +451,7 @@ int messi_connection_write(struct messi_connection_t *self_p, const uint8_t *fra
         /* What was gathered for one write is not yet slow. */
         messi_connection_flush(self_p);
 
-        if (self_p->life != life || self_p->is_broken) {
+        if (self_p->is_broken) {
             return MESSI_NO_REASON;
         }
 
@@ -845,10 +835,6 @@ static void ping(struct messi_client_t *self_p)
     messi_connection_write_empty(connection_p, MESSI_MESSAGE_TYPE_PING);
     messi_connection_flush(connection_p);
 
-    if (self_p->state != messi_client_state_connected_t) {
-        return;
-    }
-
     if (connection_p->is_broken) {
         lose(self_p, messi_disconnect_reason_general_error_t);
     } else {
@@ -917,7 +903,7 @@ static int put(struct messi_client_t *self_p, const pb_msgdesc_t *fields_p, cons
         if (size < 0 && connection_p->output.end > 0) {
             messi_connection_flush(connection_p);
 
-            if (self_p->state != messi_client_state_connected_t || connection_p->is_broken) {
+            if (connection_p->is_broken) {
                 return MESSI_NO_REASON;
             }
 

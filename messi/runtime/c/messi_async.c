@@ -5,20 +5,34 @@ static struct messi_async_client_t *of_stcp(struct async_stcp_client_t *stcp_p)
     return (struct messi_async_client_t *)(void *)((char *)stcp_p - offsetof(struct messi_async_client_t, stcp));
 }
 
+/* The framework has ended the connection, and the client does not know yet. */
+static bool is_cut(const struct messi_async_client_t *self_p)
+{
+    return messi_client_is_connected(&self_p->client) && !self_p->is_up;
+}
+
 static ptrdiff_t client_read(struct messi_connection_t *connection_p, void *buf_p, size_t size)
 {
     struct messi_async_client_t *self_p = (struct messi_async_client_t *)connection_p;
     size_t res = async_stcp_client_read(&self_p->stcp, buf_p, size);
 
-    self_p->is_drained = (res < size);
+    self_p->is_drained = (self_p->is_up && res < size);
 
     return res > 0 || self_p->is_up ? (ptrdiff_t)res : -1;
 }
 
 static ptrdiff_t client_write(struct messi_connection_t *connection_p, const void *buf_p, size_t size)
 {
+    struct messi_async_client_t *self_p = (struct messi_async_client_t *)connection_p;
+
+    if (!self_p->is_up) {
+        return -1;
+    }
+
     /* Takes all. What becomes of it is told by on_disconnected(). */
-    async_stcp_client_write(&((struct messi_async_client_t *)connection_p)->stcp, buf_p, size);
+    self_p->is_writing = true;
+    async_stcp_client_write(&self_p->stcp, buf_p, size);
+    self_p->is_writing = false;
 
     return (ptrdiff_t)size;
 }
@@ -64,7 +78,8 @@ static void client_set_timer(struct messi_client_t *client_p, uint32_t milliseco
     async_timer_stop(&self_p->timer);
 
     if (milliseconds > 0) {
-        async_timer_set_initial(&self_p->timer, milliseconds);
+        /* An end that nobody was told of goes first. */
+        async_timer_set_initial(&self_p->timer, is_cut(self_p) ? 1 : milliseconds);
         async_timer_start(&self_p->timer);
     }
 }
@@ -96,15 +111,22 @@ static void on_connected(struct async_stcp_client_t *stcp_p, int res)
     messi_client_leave(&self_p->client);
 }
 
-/* All that there is now: of what is left nobody would tell again. */
+/*
+ * All that there is now: of what is left nobody would tell again. Leaving writes what was sent meanwhile, so that nothing
+ * stays unread for that.
+ */
 static void read_all(struct messi_async_client_t *self_p)
 {
-    uint32_t life = self_p->client.connection.life;
+    struct messi_connection_t *connection_p = &self_p->client.connection;
+    uint32_t life = connection_p->life;
 
-    do {
-        self_p->is_drained = true;
+    self_p->is_drained = false;
+
+    while (connection_p->life == life && (!self_p->is_drained || connection_p->is_stalled)) {
+        messi_client_enter(&self_p->client);
         messi_client_input(&self_p->client);
-    } while (!self_p->is_drained && self_p->client.connection.life == life);
+        messi_client_leave(&self_p->client);
+    }
 }
 
 static void on_disconnected(struct async_stcp_client_t *stcp_p)
@@ -112,11 +134,16 @@ static void on_disconnected(struct async_stcp_client_t *stcp_p)
     struct messi_async_client_t *self_p = of_stcp(stcp_p);
 
     /* Of an attempt to connect on_connected() tells. */
-    if (self_p->is_up && messi_client_is_connected(&self_p->client)) {
-        self_p->is_up = false;
-        messi_client_enter(&self_p->client);
+    if (!self_p->is_up || !messi_client_is_connected(&self_p->client)) {
+        return;
+    }
+
+    self_p->is_up = false;
+
+    if (self_p->is_writing) {
+        client_set_timer(&self_p->client, 1);
+    } else {
         read_all(self_p);
-        messi_client_leave(&self_p->client);
     }
 }
 
@@ -124,18 +151,22 @@ static void on_input(struct async_stcp_client_t *stcp_p)
 {
     struct messi_async_client_t *self_p = of_stcp(stcp_p);
 
-    messi_client_enter(&self_p->client);
-    read_all(self_p);
-    messi_client_leave(&self_p->client);
+    if (messi_client_is_connected(&self_p->client)) {
+        read_all(self_p);
+    }
 }
 
 static void on_timeout(void *obj_p)
 {
     struct messi_async_client_t *self_p = (struct messi_async_client_t *)obj_p;
 
-    messi_client_enter(&self_p->client);
-    messi_client_timeout(&self_p->client);
-    messi_client_leave(&self_p->client);
+    if (is_cut(self_p)) {
+        read_all(self_p);
+    } else {
+        messi_client_enter(&self_p->client);
+        messi_client_timeout(&self_p->client);
+        messi_client_leave(&self_p->client);
+    }
 }
 
 int messi_async_client_init(struct messi_async_client_t *self_p, const struct messi_client_callbacks_t *callbacks_p,
@@ -149,6 +180,7 @@ int messi_async_client_init(struct messi_async_client_t *self_p, const struct me
 
     self_p->is_up = false;
     self_p->is_drained = false;
+    self_p->is_writing = false;
     /* Not the same at two clients of one device. */
     messi_client_set_seed(&self_p->client, (uint32_t)((uintptr_t)self_p >> 2));
     async_stcp_client_init(&self_p->stcp, NULL, on_connected, on_disconnected, on_input, async_p);

@@ -24,6 +24,8 @@ struct messi_async_client_t {
     bool is_up;
     /** Less was read than was asked for: there is no more now. */
     bool is_drained;
+    /** In a call that writes, which may be from anywhere. */
+    bool is_writing;
 };
 
 /** As messi_client_init(). */

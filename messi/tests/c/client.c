@@ -272,7 +272,7 @@ static void send_frame(size_t size)
         size_t encoded;
 
         message.messages.upload_req.data.size = data;
-        CHECK(pb_get_encoded_size(&encoded, bank_client_to_server_t_fields, &message));
+        CHECK(pb_get_encoded_size(&encoded, bank_client_to_server_fields, &message));
 
         if (encoded + 4 == size) {
             break;
@@ -282,7 +282,7 @@ static void send_frame(size_t size)
         data--;
     }
 
-    messi_client_send(&it.client, bank_client_to_server_t_fields, &message);
+    messi_client_send(&it.client, bank_client_to_server_fields, &message);
 }
 
 static void send_20(void)

@@ -331,17 +331,17 @@ static const struct bank_client_to_server_t *message_of(size_t size)
 
 static void client_send(size_t size)
 {
-    messi_client_send(&client.linux_client.client, bank_client_to_server_t_fields, message_of(size));
+    messi_client_send(&client.linux_client.client, bank_client_to_server_fields, message_of(size));
 }
 
 static void server_send(struct messi_server_client_t *client_p, size_t size)
 {
-    messi_server_send(&server.linux_server.server, client_p, bank_client_to_server_t_fields, message_of(size));
+    messi_server_send(&server.linux_server.server, client_p, bank_client_to_server_fields, message_of(size));
 }
 
 static void server_broadcast(size_t size)
 {
-    messi_server_broadcast(&server.linux_server.server, bank_client_to_server_t_fields, message_of(size));
+    messi_server_broadcast(&server.linux_server.server, bank_client_to_server_fields, message_of(size));
 }
 
 static void begin(void)

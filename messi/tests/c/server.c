@@ -301,12 +301,12 @@ static const struct bank_client_to_server_t *message_of(size_t size)
 
 static void send_to(struct messi_server_client_t *client_p, size_t size)
 {
-    messi_server_send(&it.server, client_p, bank_client_to_server_t_fields, message_of(size));
+    messi_server_send(&it.server, client_p, bank_client_to_server_fields, message_of(size));
 }
 
 static void broadcast(size_t size)
 {
-    messi_server_broadcast(&it.server, bank_client_to_server_t_fields, message_of(size));
+    messi_server_broadcast(&it.server, bank_client_to_server_fields, message_of(size));
 }
 
 static void reply(struct messi_server_client_t *client_p)
