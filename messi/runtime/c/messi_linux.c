@@ -20,8 +20,8 @@
 #include "messi_linux.h"
 
 /* What is thrown away of what a peer sent that is disconnected: so often so many bytes. */
-#define DISCARDS 16
-#define DISCARDED 65536u
+#define DISCARDS 256
+#define DISCARDED 4096u
 
 int messi_epoll_ctl_default(int epoll_fd, int op, int fd, uint32_t events)
 {
@@ -141,11 +141,12 @@ int messi_linux_watch(struct messi_connection_t *self_p, bool input, bool output
 
 void messi_linux_close_connection(struct messi_connection_t *self_p)
 {
+    uint8_t discarded[DISCARDED];
     int i;
 
     /* Closed with input that nobody has read, a socket throws away what the peer has not received yet. */
     if (self_p->fd >= 0 && shutdown(self_p->fd, SHUT_WR) == 0) {
-        for (i = 0; i < DISCARDS && recv(self_p->fd, NULL, DISCARDED, MSG_TRUNC | MSG_DONTWAIT) > 0; i++) {
+        for (i = 0; i < DISCARDS && recv(self_p->fd, discarded, sizeof(discarded), 0) > 0; i++) {
         }
     }
 
