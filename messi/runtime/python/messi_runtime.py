@@ -923,13 +923,13 @@ class _Endpoint:
     async def _converse(
         self,
         link: _Link,
-        client: RemoteClient | None,
-        connected: Callable[[], Awaitable[None]],
-        disconnected: Callable[[DisconnectReason], Awaitable[None]],
+        connected: Callable[..., Awaitable[None]],
+        disconnected: Callable[..., Awaitable[None]],
+        *before: Any,
     ) -> None:
-        """The life of one connection: `connected`, its messages, `disconnected`."""
-        before = () if client is None else (client,)
-        greeting = asyncio.get_running_loop().create_task(self._greet(link, connected))
+        """The life of one connection: `connected`, its messages, `disconnected`. What comes `before` is the first
+        argument of all of them."""
+        greeting = asyncio.get_running_loop().create_task(self._greet(link, connected, *before))
         try:
             # Lets it begin.
             await asyncio.sleep(0)
@@ -961,12 +961,12 @@ class _Endpoint:
                 await asyncio.wait({greeting})
             finally:
                 if link.is_greeted:
-                    await self._guard(link, disconnected, link.reason)
+                    await self._guard(link, disconnected, *before, link.reason)
 
-    async def _greet(self, link: _Link, connected: Callable[[], Awaitable[None]]) -> None:
+    async def _greet(self, link: _Link, connected: Callable[..., Awaitable[None]], *before: Any) -> None:
         _SCOPE.set(_Scope(self))
         link.is_greeted = True
-        await self._guard(link, connected)
+        await self._guard(link, connected, *before)
 
     async def _guard(self, link: _Link, coroutine: Callable[..., Awaitable[None]], *arguments: Any) -> bool:
         """Awaits a coroutine of the user's. If it fails, that ends the connection, and is logged."""
@@ -1150,7 +1150,7 @@ class Client(_Endpoint):
                 return
             began = loop.time()
             try:
-                await self._converse(link, None, self.on_connected, self._lost)
+                await self._converse(link, self.on_connected, self._lost)
             except asyncio.CancelledError:
                 await self._see_off(link)
                 raise
@@ -1457,9 +1457,4 @@ class Server(_Endpoint):
 
     async def _serve(self, client: RemoteClient) -> None:
         _SCOPE.set(_Scope(self, client))
-        await self._converse(
-            client._link,
-            client,
-            lambda: self.on_client_connected(client),
-            lambda reason: self.on_client_disconnected(client, reason),
-        )
+        await self._converse(client._link, self.on_client_connected, self.on_client_disconnected, client)

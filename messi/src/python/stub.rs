@@ -27,6 +27,7 @@ const NAMES: [(&str, &str); 17] = [
     ("builtins", "str"),
     ("collections.abc", "Iterable"),
     ("collections.abc", "Mapping"),
+    ("typing", "ClassVar"),
     ("google.protobuf.descriptor", "FieldDescriptor"),
     ("google.protobuf.descriptor", "FileDescriptor"),
     ("google.protobuf.internal.containers", "MessageMap"),
@@ -35,7 +36,6 @@ const NAMES: [(&str, &str); 17] = [
     ("google.protobuf.internal.containers", "ScalarMap"),
     ("google.protobuf.internal.enum_type_wrapper", "EnumTypeWrapper"),
     ("google.protobuf.message", "Message"),
-    ("typing", "ClassVar"),
 ];
 
 pub(super) fn generate(file: &File) -> String {
