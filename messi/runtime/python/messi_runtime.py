@@ -641,6 +641,8 @@ class _Link(asyncio.Protocol):
         self.address: Any = None
         self.is_greeted = False
         self.reason: DisconnectReason | None = None
+        # Why the connection will end, once what came before is handled.
+        self._verdict: DisconnectReason | None = None
         self.closed: asyncio.Future[None] = self._loop.create_future()
 
     # What the transport says.
@@ -661,7 +663,7 @@ class _Link(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         # Of a connection that we have ended nothing is taken in any more.
-        if self.reason is None:
+        if self.reason is None and self._verdict is None:
             self._settle(self._connection.receive(data, self._loop.time()))
 
     def eof_received(self) -> None:
@@ -686,8 +688,18 @@ class _Link(asyncio.Protocol):
     def _settle(self, reason: DisconnectReason | None) -> None:
         if reason is None:
             self._update()
+        elif self._receiver is None or self._connection.has_message:
+            # What came before is handled first, and may have an answer.
+            self._verdict = reason
+            self._pause_reading()
+            self._wake_receiver()
         else:
             self.end(reason)
+
+    def _pause_reading(self) -> None:
+        if self._is_reading and self._transport is not None and not self._transport.is_closing():
+            self._is_reading = False
+            self._transport.pause_reading()
 
     def _turn(self) -> None:
         self._turning = None
@@ -697,7 +709,11 @@ class _Link(asyncio.Protocol):
         self._timer = None
         now = self._loop.time()
         self._look_at_transport(now)
-        self._settle(self._connection.tick(now))
+        reason = self._connection.tick(now)
+        if reason is None:
+            self._update()
+        else:
+            self.end(reason)
 
     def _flush(self) -> None:
         _cancel(self._flushing)
@@ -721,14 +737,14 @@ class _Link(asyncio.Protocol):
         transport, connection = self._transport, self._connection
         if self.reason is not None or transport is None:
             return
-        if connection.wants_turn and self._turning is None:
-            self._turning = self._loop.call_soon(self._turn)
-        if connection.wants_input != self._is_reading and not transport.is_closing():
-            self._is_reading = not self._is_reading
-            if self._is_reading:
+        if self._verdict is None:
+            if connection.wants_turn and self._turning is None:
+                self._turning = self._loop.call_soon(self._turn)
+            if not connection.wants_input:
+                self._pause_reading()
+            elif not self._is_reading and not transport.is_closing():
+                self._is_reading = True
                 transport.resume_reading()
-            else:
-                transport.pause_reading()
         if connection.has_output and self._is_writable and self._flushing is None:
             # At the end of the turn, so that many frames leave in one system call.
             self._flushing = self._loop.call_soon(self._flush)
@@ -764,17 +780,22 @@ class _Link(asyncio.Protocol):
                 if connection.has_more:
                     self._update()
                 return payload
+            if self._verdict is not None:
+                self.end(self._verdict)
+                return None
             if self.reason is not None:
                 if not connection.has_more:
                     return None
                 # Its answers have nowhere to go: what is choked would be so for ever.
                 connection.output(connection.pending)
                 connection.wrote(0, self._loop.time())
-                if connection.resume(self._loop.time()) is not None:
-                    return None
+                self._verdict = connection.resume(self._loop.time())
                 continue
             self._receiver = self._loop.create_future()
-            await self._receiver
+            try:
+                await self._receiver
+            finally:
+                self._receiver = None
 
     def send(self, kind: MessageType, payload: bytes) -> bool:
         """Queues a frame. For a peer that does not read it is the end."""
@@ -819,7 +840,12 @@ class _Link(asyncio.Protocol):
         transport.write(rest)
         # Closing a socket in which something is left to read takes back what was sent last. So the peer is told that it
         # was the last, and closes.
-        transport.write_eof()
+        try:
+            transport.write_eof()
+        except OSError:
+            # It is gone already, and nobody has noticed.
+            transport.abort()
+            return
         transport.resume_reading()
         self._timer = self._loop.call_later(self._settings.linger, transport.abort)
 

@@ -82,9 +82,14 @@ class Peer:
         self.writer.close()
 
 
+PEERS: list[Peer] = []
+"""All that are connected: one that nobody holds would be closed."""
+
+
 async def connect(port: int, host: str = "127.0.0.1") -> Peer:
-    """A client that is bare."""
-    return Peer(*await within(asyncio.open_connection(host, port)))
+    """A client that is bare, until the end of the test."""
+    PEERS.append(Peer(*await within(asyncio.open_connection(host, port))))
+    return PEERS[-1]
 
 
 async def within(awaitable: Awaitable[Any]) -> Any:
@@ -111,7 +116,8 @@ class Customer(BankClient):
     """A client that keeps what happens to it."""
 
     def __init__(self, port: int, host: str = "127.0.0.1", **options: Any) -> None:
-        options = {"reconnect": 0.0, **options}
+        # A bare peer does not answer pings.
+        options = {"reconnect": 0.0, "keep_alive_interval": None, **options}
         super().__init__(f"tcp://{host}:{port}", **options)
         self.events: list[Any] = []
 
@@ -138,7 +144,8 @@ class Bank(BankServer):
     """A server that keeps what happens to it, and answers some."""
 
     def __init__(self, uri: str = "tcp://127.0.0.1:0", **options: Any) -> None:
-        super().__init__(uri, **options)
+        # A bare peer does not ping.
+        super().__init__(uri, **{"keep_alive_timeout": None, **options})
         self.events: list[Any] = []
 
     @property
@@ -204,6 +211,8 @@ class AsyncTest(unittest.IsolatedAsyncioTestCase):
         task.cancel()
 
     async def asyncTearDown(self) -> None:
+        while PEERS:
+            PEERS.pop().close()
         for end in self.ends:
             await within(end())
         for listener in self.listeners:

@@ -389,7 +389,7 @@ class SendTest(AsyncTest):
             while len(got) < 5000:
                 got.append((await peer.read_message()).seq)
 
-        client = self.client(await self.listen(serve), keep_alive_interval=None)
+        client = self.client(await self.listen(serve))
         client.start()
         await until(lambda: client.is_connected)
         transport = client._link._transport
@@ -405,7 +405,7 @@ class SendTest(AsyncTest):
         async def serve(peer: Peer, count: int) -> None:
             peer.writer.transport.pause_reading()
 
-        client = self.client(await self.listen(serve), reconnect=None, max_pending=100000, keep_alive_interval=None)
+        client = self.client(await self.listen(serve), reconnect=None, max_pending=100000)
         client.start()
         await until(lambda: client.is_connected)
         client.init_upload_req().data = bytes(10000)
@@ -428,7 +428,7 @@ class SendTest(AsyncTest):
                 total += 1
             peer.write(OPEN_RSP)
 
-        client = self.client(await self.listen(serve), max_pending=200000, keep_alive_interval=None)
+        client = self.client(await self.listen(serve), max_pending=200000)
         client.start()
         await until(lambda: client.is_connected)
         for _ in range(300):
@@ -446,7 +446,7 @@ class SendTest(AsyncTest):
             await gone.wait()
             peer.writer.transport.abort()
 
-        client = self.client(await self.listen(serve), reconnect=None, keep_alive_interval=None)
+        client = self.client(await self.listen(serve), reconnect=None)
         client.start()
         await until(lambda: client.is_connected)
         client.init_upload_req().data = bytes(15000000)
@@ -467,7 +467,7 @@ class SendTest(AsyncTest):
             self.assertEqual(len((await peer.read_message()).data), len(data))
             peer.write(NOP_RSP)
 
-        client = self.client(await self.listen(serve), max_frame=1 << 24, keep_alive_interval=None)
+        client = self.client(await self.listen(serve), max_frame=1 << 24)
         client.start()
         await until(lambda: client.is_connected)
         client.init_upload_req().data = data
