@@ -6,10 +6,8 @@ use std::path::PathBuf;
 /// Generates Rust from a `build.rs`.
 ///
 /// ```no_run
-/// // build.rs
-/// fn main() {
-///     messi::Build::new().compile(&["proto/chat.proto"]).unwrap_or_else(|error| panic!("{error}"));
-/// }
+/// // In `main` of build.rs:
+/// messi::Build::new().compile(&["proto/chat.proto"]).unwrap_or_else(|error| panic!("{error}"));
 /// ```
 ///
 /// ```ignore

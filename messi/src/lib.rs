@@ -26,7 +26,7 @@ pub use build::Build;
 pub use error::{Error, Place};
 pub use model::Model;
 pub use output::Generated;
-pub use parse::{MAX_FILE, MAX_IMPORT_DEPTH};
+pub use parse::{MAX_IMPORT_DEPTH, MAX_SOURCE};
 
 /// Which side of a protocol is generated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -124,7 +124,7 @@ impl Model {
             let given = given.iter().any(|name| name == descriptor.name());
             let file = File { stem, given, bundled, protocol: None, descriptor };
             if !bundled {
-                model.check_syntax(&file)?;
+                model.check_proto3(&file)?;
             }
             let protocol = if given { model.protocol(&file)? } else { None };
             model.files.push(File { protocol, ..file });
@@ -139,7 +139,7 @@ impl Model {
         if !path.is_empty() {
             path.push(NAME);
         }
-        self.sources[what.file().name()].place(&path)
+        self.place_of(&what.file(), &path)
     }
 
     /// An error at the place of `at`: `what` is wrong, and how to mend it.
@@ -149,10 +149,16 @@ impl Model {
 
     /// The comment before `what`, line by line and without what marks it as a comment.
     pub fn comment(&self, what: &impl Located) -> Vec<String> {
-        let path = what.location();
-        let comment = if path.is_empty() { None } else { self.sources[what.file().name()].comment(&path) };
+        let (file, path) = (what.file(), what.location());
+        let mut locations = file.file_descriptor_proto().source_code_info.iter().flat_map(|info| &info.location);
+        let location = locations.find(|location| location.path == path && !path.is_empty());
+        let comment = location.and_then(|location| location.leading_comments.as_deref());
         let lines = comment.unwrap_or_default().trim_end().lines();
         lines.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned()).collect()
+    }
+
+    fn place_of(&self, file: &FileDescriptor, path: &[i32]) -> Place {
+        self.sources[file.name()].place(file.file_descriptor_proto(), path)
     }
 
     /// Where all files that were read are, without those that come with the generator.
@@ -160,12 +166,26 @@ impl Model {
         self.sources.values().filter_map(|source| source.path.as_deref())
     }
 
-    fn check_syntax(&self, file: &File) -> Result<(), Error> {
-        if file.descriptor.syntax() == Syntax::Proto3 {
-            return Ok(());
+    /// What protoc refuses of proto3, and the parser does not.
+    fn check_proto3(&self, file: &File) -> Result<(), Error> {
+        if file.descriptor.syntax() != Syntax::Proto3 {
+            let place = self.place_of(&file.descriptor, &[SYNTAX]);
+            let what = "only proto3 is understood: begin with `syntax = \"proto3\";`".to_owned();
+            return Err(Error::Proto { place, what });
         }
-        let place = self.sources[file.descriptor.name()].place(&[SYNTAX]);
-        Err(Error::Proto { place, what: "only proto3 is understood: begin with `syntax = \"proto3\";`".to_owned() })
+        let mut messages: Vec<MessageDescriptor> = file.descriptor.messages().collect();
+        while let Some(message) = messages.pop() {
+            if message.extension_ranges().next().is_some() {
+                let what = format!("`{}` has room for extensions, which proto3 has not: remove it", message.name());
+                return Err(self.error(&message, what));
+            }
+            let reserved: Vec<&str> = message.reserved_names().collect();
+            if let Some(field) = message.fields().find(|field| reserved.contains(&field.name())) {
+                return Err(self.error(&field, format!("the name `{}` is reserved: use another", field.name())));
+            }
+            messages.extend(message.child_messages());
+        }
+        Ok(())
     }
 
     fn check_given(&self, names: &[String]) -> Result<(), Error> {

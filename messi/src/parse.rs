@@ -12,8 +12,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-/// The largest .proto file that is read, in bytes: so that parsing stays within 512 MiB of memory.
-pub const MAX_FILE: u64 = 4 * 1024 * 1024;
+/// How much is read, in bytes: a .proto file and all that it imports. What is made of it takes some five hundred times as
+/// much memory, which this keeps within 512 MiB.
+pub const MAX_SOURCE: u64 = 768 * 1024;
 
 /// The deepest chain of imports that is followed.
 pub const MAX_IMPORT_DEPTH: usize = 64;
@@ -29,7 +30,6 @@ pub(crate) struct Source {
     /// Where it is; `None` for one that comes with the generator.
     pub(crate) path: Option<PathBuf>,
     text: String,
-    descriptor: FileDescriptorProto,
 }
 
 /// What was read: the checked files, and the texts by name.
@@ -98,15 +98,15 @@ impl Reader {
         if self.sources.contains_key(name) {
             return Ok(());
         }
-        let source = self.read(name, given)?;
-        let imports = source.descriptor.dependency.clone();
+        let (source, descriptor) = self.read(name, given)?;
         self.sources.insert(name.to_owned(), source);
+        let imports = &descriptor.dependency;
         self.importing.push(name.to_owned());
         for (i, import) in imports.iter().enumerate() {
             let error = |reader: &Reader, what: String| {
                 // Path of the import in a file's descriptor, see descriptor.proto.
                 let source = &reader.sources[name];
-                Error::Proto { place: source.place(&[3, i as i32]), what }
+                Error::Proto { place: source.place(&descriptor, &[3, i as i32]), what }
             };
             if imports[..i].contains(import) {
                 return Err(error(self, format!("`{import}` is imported twice: remove this import")));
@@ -124,17 +124,17 @@ impl Reader {
                 let roots = roots.join(", ");
                 return Err(error(self, format!("`{import}` is not in the import paths ({roots}): add its with -I")));
             }
-            self.add(import, None)?;
+            self.add(import, None).map_err(|fault| match fault {
+                Error::Proto { .. } => fault,
+                // What has no place of its own has that of the import.
+                fault => error(self, fault.to_string()),
+            })?;
         }
         self.importing.pop();
         let source = &self.sources[name];
-        self.pool.add_file_descriptor_proto(source.descriptor.clone()).map_err(|error| {
-            let place = match (error.line(), error.column()) {
-                (Some(line), Some(column)) => source.place_of(line, column),
-                _ => source.place(&[]),
-            };
-            let help = miette::Diagnostic::help(&error).map(|help| format!(": {help}")).unwrap_or_default();
-            Error::Proto { place, what: format!("{error}{help}") }
+        self.pool.add_file_descriptor_proto(descriptor).map_err(|error| {
+            let place = source.place_of(error.line().unwrap_or(0), error.column().unwrap_or(0));
+            Error::Proto { place, what: explained(&error) }
         })
     }
 
@@ -142,7 +142,7 @@ impl Reader {
         bundled(name) || self.roots.iter().any(|root| root.join(name).exists())
     }
 
-    fn read(&self, name: &str, given: Option<&Path>) -> Result<Source, Error> {
+    fn read(&self, name: &str, given: Option<&Path>) -> Result<(Source, FileDescriptorProto), Error> {
         let found = self.roots.iter().map(|root| root.join(name)).find(|path| path.exists());
         let Some(path) = found else { return Ok(read_bundled(name)) };
         let shown = given.unwrap_or(&path);
@@ -155,7 +155,8 @@ impl Reader {
                 path.display()
             )));
         }
-        let text = read_text(&path, shown)?;
+        let left = MAX_SOURCE - self.sources.values().map(Source::size).sum::<u64>();
+        let text = read_text(&path, shown, left)?;
         let shown = without_current(shown).display().to_string();
         let same = |other: &&Source| other.path.as_deref().and_then(|other| fs::canonicalize(other).ok());
         let here = fs::canonicalize(&path).ok();
@@ -170,10 +171,11 @@ impl Reader {
             let offset = miette::Diagnostic::labels(&error)
                 .and_then(|labels| labels.map(|label| label.offset()).last())
                 .unwrap_or(text.len());
-            let help = miette::Diagnostic::help(&error).map(|help| format!(": {help}")).unwrap_or_default();
-            Error::Proto { place: place_at(&shown, &text, offset), what: format!("{error}{help}") }
+            // The parser calls imports groups there.
+            let what = explained(&error).replace("invalid group name: imports", "invalid import: imports");
+            Error::Proto { place: place_at(&shown, &text, offset), what }
         })?;
-        Ok(Source { shown, path: Some(path), descriptor: file.file_descriptor_proto().clone(), text })
+        Ok((Source { shown, path: Some(path), text }, file.file_descriptor_proto().clone()))
     }
 }
 
@@ -182,18 +184,18 @@ pub(crate) fn bundled(name: &str) -> bool {
     name == "nanopb.proto" || GoogleFileResolver::new().open_file(name).is_ok()
 }
 
-fn read_bundled(name: &str) -> Source {
+fn read_bundled(name: &str) -> (Source, FileDescriptorProto) {
     let file = match name {
         "nanopb.proto" => File::from_source(name, NANOPB),
         _ => GoogleFileResolver::new().open_file(name),
     };
     let file = file.expect("is there, and is right");
     let text = file.source().unwrap_or_default().to_owned();
-    Source { shown: name.to_owned(), path: None, descriptor: file.file_descriptor_proto().clone(), text }
+    (Source { shown: name.to_owned(), path: None, text }, file.file_descriptor_proto().clone())
 }
 
-/// The text of `path`, which the user named `shown`.
-fn read_text(path: &Path, shown: &Path) -> Result<String, Error> {
+/// The text of `path`, which the user named `shown`, of no more than `left` bytes.
+fn read_text(path: &Path, shown: &Path, left: u64) -> Result<String, Error> {
     let fail = |error| Error::io(shown, "cannot read", error);
     // Before it is opened: opening a pipe would wait for its writer.
     let kind = fs::metadata(path).map_err(fail)?;
@@ -202,10 +204,10 @@ fn read_text(path: &Path, shown: &Path) -> Result<String, Error> {
     }
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(fail)?;
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(fail)?;
+    file.take(left + 1).read_to_end(&mut bytes).map_err(fail)?;
     let place = |line, column| Place { file: without_current(shown).display().to_string(), line, column };
-    if bytes.len() as u64 > MAX_FILE {
-        let what = format!("a .proto file of more than {} MiB: split it", MAX_FILE >> 20);
+    if bytes.len() as u64 > left {
+        let what = format!("more than {} KiB of .proto files, with all imports: split the protocol", MAX_SOURCE >> 10);
         return Err(Error::Proto { place: place(1, 1), what });
     }
     String::from_utf8(bytes).map_err(|error| {
@@ -214,6 +216,11 @@ fn read_text(path: &Path, shown: &Path) -> Result<String, Error> {
         let place = place_at(&without_current(shown).display().to_string(), &text, text.len());
         Error::Proto { place, what: "this is not UTF-8: save the file as UTF-8".to_owned() }
     })
+}
+
+/// An error with the cure that it knows.
+fn explained(error: &dyn miette::Diagnostic) -> String {
+    error.help().map_or_else(|| error.to_string(), |help| format!("{error}: {help}"))
 }
 
 fn directory_of(file: &Path) -> PathBuf {
@@ -257,8 +264,8 @@ impl Source {
     }
 
     /// The place of what has this path in the file's descriptor, or else of what it is in.
-    pub(crate) fn place(&self, path: &[i32]) -> Place {
-        let locations = self.descriptor.source_code_info.iter().flat_map(|info| &info.location);
+    pub(crate) fn place(&self, descriptor: &FileDescriptorProto, path: &[i32]) -> Place {
+        let locations = descriptor.source_code_info.iter().flat_map(|info| &info.location);
         let mut path = path;
         while !path.is_empty() {
             if let Some(location) = locations.clone().find(|location| location.path == path)
@@ -271,9 +278,8 @@ impl Source {
         Place { file: self.shown.clone(), line: 1, column: 1 }
     }
 
-    /// The comment before what has this path.
-    pub(crate) fn comment(&self, path: &[i32]) -> Option<&str> {
-        let mut locations = self.descriptor.source_code_info.iter().flat_map(|info| &info.location);
-        locations.find(|location| location.path == path)?.leading_comments.as_deref()
+    /// How much was read for it.
+    fn size(&self) -> u64 {
+        if self.path.is_some() { self.text.len() as u64 } else { 0 }
     }
 }

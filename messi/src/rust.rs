@@ -280,7 +280,14 @@ fn check_message(
     let mut fields = Names::default();
     let in_oneof = |field: &FieldDescriptor| field.containing_oneof().is_some_and(|oneof| !oneof.is_synthetic());
     for field in message.fields().filter(|field| !in_oneof(field)) {
-        fields.add(model, &field, field.name(), module(field.name()).concat())?;
+        let name = module(field.name()).concat();
+        // prost makes it a part of another name, with the `r#`.
+        if name.starts_with("r#") && maps_to_enum(&field) {
+            let what =
+                format!("`{}` is a keyword of Rust, which no map of enums can be called: rename it", field.name());
+            return Err(model.error(&field, what));
+        }
+        fields.add(model, &field, field.name(), name)?;
     }
     let mut oneof_types = Names::default();
     for oneof in real_oneofs() {
@@ -298,6 +305,13 @@ fn check_message(
         check_enum(model, scopes, &inner, &an_enum)?;
     }
     Ok(())
+}
+
+fn maps_to_enum(field: &FieldDescriptor) -> bool {
+    match field.kind() {
+        Kind::Message(entry) if field.is_map() => matches!(entry.map_entry_value_field().kind(), Kind::Enum(_)),
+        _ => false,
+    }
 }
 
 fn check_enum(
