@@ -56,6 +56,9 @@ pub(super) const FENCED: u64 = 0b1001;
 pub(super) const HOLE: u64 = 0b1010;
 #[cfg(unix)]
 pub(super) const DAMAGED: u64 = 0b1100;
+/// No state at all.
+#[cfg(unix)]
+const NO_STATE: u64 = 0b1111;
 
 /// How far `position` is ahead of `other`. Positions wrap around the end of u64 like everything that counts.
 #[inline(always)]
@@ -440,6 +443,11 @@ impl Strip {
     ///
     /// Precondition: nobody else has seen this journal yet.
     pub(super) fn mark(&self, position: u64, state: u64, len: u64) {
+        // Whoever is killed between the two words must not leave the one with an old meaning of the other: a length is
+        // no size. In between stands what will be stepped over in the same way, a claim with nothing in it or damage.
+        let between = if state == HOLE { 0 } else { self.stamp_of(position, NO_STATE) };
+        self.stamp(position).store(between, Ordering::Relaxed);
+        fence(Ordering::Release);
         let head = super::journal::header::checked(position + 8, len);
         self.head(position).store(head, Ordering::Relaxed);
         self.stamp(position).store(self.stamp_of(position, state), Ordering::Release); // SYNC POINT slot.publish

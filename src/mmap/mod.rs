@@ -12,6 +12,8 @@
 mod anonymous;
 #[cfg(all(unix, not(rust_messenger_loom)))]
 pub(crate) mod file;
+#[cfg(all(test, unix, not(rust_messenger_loom)))]
+pub(crate) mod fuse;
 #[cfg(unix)]
 mod growable;
 #[cfg(rust_messenger_loom)]
@@ -112,6 +114,8 @@ mod mapped {
         #[inline(always)]
         pub(crate) unsafe fn word_unchecked(&self, offset: usize) -> &AtomicU64 {
             debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.len);
+            #[cfg(all(test, unix))]
+            super::fuse::burn();
             // SAFETY: in bounds and aligned by the caller's promise, since the base is page aligned; the mapping lives
             // as long as `self`; every bit pattern is an `AtomicU64`, and plain access to the same bytes never runs at
             // the same time (the promise of `with_bytes` and `with_bytes_mut`).
