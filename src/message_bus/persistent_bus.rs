@@ -582,10 +582,11 @@ impl Opening<'_> {
         let (_, len) = self.region_len(findings);
         let region = Region::anonymous(len).map_err(self.io("get memory for it"))?;
         image.resize(image.len().next_multiple_of(PAGE as usize), 0);
-        for (place, chunk) in image.chunks_exact(8).enumerate().filter(|(_, chunk)| *chunk != [0; 8]) {
-            let mut word = [0; 8];
-            word.copy_from_slice(chunk);
-            region.word(8 * place).store(u64::from_ne_bytes(word), Ordering::Relaxed);
+        for (place, word) in image.as_chunks().0.iter().enumerate() {
+            let word = u64::from_ne_bytes(*word);
+            if word != 0 {
+                region.word(8 * place).store(word, Ordering::Relaxed);
+            }
         }
         Ok(region)
     }

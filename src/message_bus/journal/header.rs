@@ -184,7 +184,7 @@ pub(in super::super) fn cursor_entry(page: &[u8], index: usize) -> CursorEntry {
     let base = cursor_at(index) as usize;
     let entry = &page[base..base + CURSOR_SIZE as usize];
     let check = word(entry, CURSOR_NAME);
-    if entry.iter().all(|&byte| byte == 0) {
+    if *entry == [0; CURSOR_SIZE as usize] {
         return CursorEntry::Free;
     }
     if check == 0 {
