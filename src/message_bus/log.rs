@@ -457,6 +457,7 @@ impl Log {
         lock(&self.depot.rebuilds).remove(&index);
     }
 
+    #[inline(always)]
     fn replay_end(&self, index: usize) -> u64 {
         self.control().reader(index).replaying().load(Ordering::Relaxed)
     }

@@ -47,6 +47,13 @@ mod mapped {
         mapping: Arc<MmapRaw>,
     }
 
+    /// Out of line and by value: a message that is put together where it may be needed costs a store at every word.
+    #[cold]
+    #[inline(never)]
+    fn no_word(offset: usize) -> ! {
+        panic!("no word at {offset}");
+    }
+
     // SAFETY: the mapping belongs to no thread and is only reached through `base`: either as atomic words, which may
     // be shared, or as plain bytes, for which the callers of the unsafe methods prove exclusive or read-only access.
     unsafe impl Send for Region {}
@@ -101,7 +108,9 @@ mod mapped {
         /// If the word is not aligned or not inside the region: a bug of the caller, never of a user's input.
         #[inline]
         pub(crate) fn word(&self, offset: usize) -> &AtomicU64 {
-            assert!(offset.is_multiple_of(8) && offset <= self.last_word, "no word at {offset}");
+            if !offset.is_multiple_of(8) || offset > self.last_word {
+                no_word(offset);
+            }
             // SAFETY: aligned and in bounds, checked above.
             unsafe { self.word_unchecked(offset) }
         }
