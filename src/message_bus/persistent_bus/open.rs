@@ -6,6 +6,7 @@ use super::super::journal::{JournalError, Recovered, open_file, read_identity};
 use super::super::keeper::Keeper;
 use super::super::wait::WaitStrategy;
 use super::{Opening, PersistentBus, PersistentOptions, new_identity};
+use crate::mmap::Backing;
 use crate::mmap::file::{self, FileBacking};
 use rustix::fs::OFlags;
 #[cfg(target_os = "linux")]

@@ -620,3 +620,63 @@ fn what_little_space_there_is_is_used() {
     };
     assert_eq!(refused, WriteError::Exhausted { capacity: CAPACITY });
 }
+
+/// Memory that says what it was told to make present.
+#[derive(Clone, Debug, Default)]
+struct Presence(Arc<Mutex<Vec<(u64, u64)>>>);
+
+impl Backing for Presence {
+    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        Memory.grow(region, from, to)
+    }
+
+    fn populate(&self, _: &Region, from: usize, to: usize) {
+        lock(&self.0).push((from as u64, to as u64));
+    }
+
+    fn reserve(&self, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn punch(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The keeper makes present what it has grown, a piece at a time, and leaves out what a writer has passed already.
+#[test]
+#[cfg_attr(miri, ignore = "megabytes, of which Miri sees nothing new")]
+fn what_is_grown_ahead_is_made_present() {
+    let step = 1 << 20;
+    let options = PersistentOptions { capacity: 16 * step, step, ..small() };
+    let identity = new_identity(&options).unwrap();
+    let mut image = identity.encode().to_vec();
+    image.resize(4 * PAGE, 0);
+    let presence = Presence::default();
+    let made = Opening { path: Path::new("(test)"), identity, options, created: true };
+    let (bus, _): (Bus, _) = made.in_memory(image, Box::new(presence.clone())).unwrap();
+    let (log, writer) = (&bus.shared.store, bus.writer().unwrap());
+    let contiguous = |pieces: &[(u64, u64)]| {
+        assert!(pieces.iter().all(|(from, to)| from < to && to - from <= step / 4), "{pieces:?}");
+        assert!(pieces.windows(2).all(|pair| pair[0].1 == pair[1].0), "{pieces:?}");
+        (pieces[0].0, pieces[pieces.len() - 1].1)
+    };
+    log.grow_ahead();
+    let (from, present) = contiguous(&std::mem::take(&mut *lock(&presence.0)));
+    assert_eq!(from, 4 * PAGE as u64);
+    assert!(present >= bus.tail() + step);
+    log.grow_ahead();
+    assert!(lock(&presence.0).is_empty(), "twice");
+    // A writer that grows the file itself is far ahead when the keeper comes.
+    while bus.tail() < present + step {
+        writer.write_bytes(2, 7, &[1; 256]).unwrap();
+    }
+    log.grow_ahead();
+    let (from, to) = contiguous(&std::mem::take(&mut *lock(&presence.0)));
+    assert_eq!(from, bus.tail() / PAGE as u64 * PAGE as u64);
+    assert!(to >= bus.tail() + step);
+}
