@@ -462,6 +462,18 @@ impl Entries<'_> {
         self.walk.position()
     }
 
+    /// How many bytes from the next position on are not zero: at the end, those of a torn tail. Whoever wrote them died in
+    /// it, or is still at it, and nobody was told of them.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Io`].
+    pub fn torn(&mut self) -> Result<u64, JournalError> {
+        let position = self.walk.position();
+        let io = |error| JournalError::Io { path: self.journal.path.clone(), action: "read it", error };
+        Ok(self.walk.last_byte(position).map_err(io)? - position)
+    }
+
     /// Whether `position` has been unfinished for so long that it is worth looking for what stands behind it.
     fn is_stalled_for_long(&mut self, position: u64) -> bool {
         match self.stalled {
