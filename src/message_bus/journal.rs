@@ -138,7 +138,7 @@ pub struct Recovered {
     pub counts: SpanCounts,
     /// Bytes behind the tail that were being written when the process died, zeroed now.
     pub torn: u64,
-    /// Bytes that the file once had and has no more: it was cut off.
+    /// Bytes that the file once had and has no more: it was cut off. Said once: it has its length back now.
     pub missing: u64,
     /// What is damaged in the header.
     pub header: Vec<HeaderDamage>,

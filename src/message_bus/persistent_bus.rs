@@ -221,6 +221,10 @@ impl PersistentBus {
     /// What a killed process left half done is cleaned up, and what is damaged is reported and stepped over, as the
     /// [`Recovered`] says. Nothing that was written is ever overwritten. It is read once, at the speed of memory.
     ///
+    /// A process may be killed in this call, too: a journal that was being made is there as a whole or not at all, and
+    /// what a recovery had not come to is done by the next one. (Where files must have a name, as on other systems than
+    /// Linux, one that was being made stays behind as `.name.` and some digits.)
+    ///
     /// # Errors
     ///
     /// [`JournalError`]; the file is as it was.
