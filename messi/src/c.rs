@@ -50,10 +50,8 @@ const TEMPLATES: [templates::Template; 4] = [
 /// A file of the runtime.
 type Runtime = (&'static str, &'static str);
 
-const MESSAGES: [Runtime; 2] = [
-    ("messi_pb.h", include_str!("../runtime/c/messi_pb.h")),
-    ("messi_pb.c", include_str!("../runtime/c/messi_pb.c")),
-];
+const MESSAGES: [Runtime; 2] =
+    [("messi_pb.h", include_str!("../runtime/c/messi_pb.h")), ("messi_pb.c", include_str!("../runtime/c/messi_pb.c"))];
 const CORE: [Runtime; 2] =
     [("messi.h", include_str!("../runtime/c/messi.h")), ("messi.c", include_str!("../runtime/c/messi.c"))];
 const LINUX: [Runtime; 2] = [
@@ -213,9 +211,6 @@ fn check_message(
     if let Some(side) = taken.get(&name) {
         let what = format!("`struct {name}` is that of the {side} of {}.proto in C: rename the message", file.stem);
         return Err(model.error(message, what));
-    }
-    if is_of_runtime(&name) {
-        return Err(model.error(message, format!("`struct {name}` is one of the runtime in C: rename the message")));
     }
     message.child_messages().try_for_each(|child| check_message(model, &child, file, taken))
 }
