@@ -186,6 +186,8 @@ cases! {
         whatever_is_asked_of_whomever_is_safe,
         slots_that_are_free_longest_are_taken_first,
         frames_of_one_turn_are_written_at_once,
+        what_is_gathered_stays_little_and_is_not_slow,
+        what_is_pending_moves_up_before_it_takes_more_memory,
         a_client_that_does_not_read_is_not_read_from,
         a_client_that_pings_and_never_reads_is_slow_after_ten_seconds,
         a_client_that_is_not_read_from_is_told_that_the_server_is_there,

@@ -61,7 +61,9 @@ static ptrdiff_t fake_read(struct messi_connection_t *connection_p, void *buf_p,
 {
     size_t there = it.arrived_end - it.arrived_begin;
 
-    (void)connection_p;
+    CHECK(connection_p->is_open);
+    /* A socket that is asked for nothing says the end. */
+    CHECK(size > 0);
     it.reads++;
 
     if (there == 0) {
@@ -217,7 +219,7 @@ static void turn(void)
         messi_client_output(&it.client);
     }
 
-    if (it.watches_input) {
+    if (it.watches_input && (it.arrived_begin < it.arrived_end || it.is_ended)) {
         messi_client_input(&it.client);
     }
 
@@ -620,10 +622,16 @@ static void sending_while_disconnected_does_nothing(void)
 
 static void stopped_in_a_callback_it_stays_stopped(void)
 {
+    int i;
+
     begin_connected(0);
     it.on_message = stop;
-    arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "x", 1);
-    arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "y", 1);
+
+    /* More than is read at once. */
+    for (i = 0; i < 100; i++) {
+        arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "x", 1);
+    }
+
     turn();
     CHECK_EQ(it.messages, 1);
     CHECK_EQ(it.timer_ms, 0);
@@ -843,6 +851,15 @@ static void without_malloc_the_output_buffer_is_all_there_is(void)
     turn();
     CHECK_EQ(it.reason, messi_disconnect_reason_slow_consumer_t);
 
+    /* A ping that finds no room is not missed. */
+    begin_connected(0);
+    it.room = 0;
+    send_frame(OUTPUT_SIZE - 2);
+    fire();
+    CHECK_EQ(messi_client_pending(&it.client), OUTPUT_SIZE - 2);
+    CHECK(it.client.connection.output.buf_p == it.output);
+    CHECK_EQ(it.disconnected, 0);
+
     begin_connected(0);
     it.room = 0;
     send_frame(100);
@@ -864,7 +881,8 @@ static void a_server_that_does_not_read_is_not_read_from(void)
     it.room = 0;
     it.on_message = read_more;
 
-    for (i = 0; i < 20; i++) {
+    /* More than is read at once. */
+    for (i = 0; i < 100; i++) {
         arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "x", 1);
     }
 
@@ -880,11 +898,11 @@ static void a_server_that_does_not_read_is_not_read_from(void)
     CHECK_EQ(it.messages, 8);
     it.room = SIZE_MAX;
 
-    for (i = 0; i < 10; i++) {
+    for (i = 0; i < 50; i++) {
         turn();
     }
 
-    CHECK_EQ(it.messages, 20);
+    CHECK_EQ(it.messages, 100);
     CHECK(it.watches_input);
     CHECK(!it.watches_output);
     CHECK_EQ(it.disconnected, 0);
