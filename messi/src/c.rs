@@ -166,7 +166,7 @@ fn generate_file(model: &Model, file: &File, platform: &str, options: &Options) 
         taken.insert(format!("{}_server_t", file.stem), "server");
         taken.insert(format!("{}_server_client_t", file.stem), "server");
     }
-    for name in taken.keys().filter(|name| is_of_runtime(name)) {
+    if let Some(name) = taken.keys().find(|name| is_of_runtime(name)) {
         let what = format!("`struct {name}` is one of the runtime in C: rename the file");
         return Err(model.error(&file.descriptor, what));
     }

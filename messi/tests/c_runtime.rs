@@ -144,6 +144,7 @@ cases! {
         a_slow_server_is_waited_for_up_to_max_pending,
         what_is_pending_is_sent_in_order_whatever_the_pieces,
         without_malloc_the_output_buffer_is_all_there_is,
+        large_frames_follow_each_other_in_one_buffer,
         a_server_that_does_not_read_is_not_read_from,
         what_was_left_is_looked_at_although_a_send_made_the_room,
         one_large_frame_is_no_reason_not_to_read,

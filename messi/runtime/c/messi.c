@@ -772,17 +772,14 @@ void messi_client_connect_failed(struct messi_client_t *self_p)
 
 void messi_client_input(struct messi_client_t *self_p)
 {
-    uint32_t life = self_p->connection.life;
     int reason;
 
-    if (self_p->state != messi_client_state_connected_t) {
-        return;
-    }
+    if (self_p->state == messi_client_state_connected_t) {
+        reason = messi_connection_read(&self_p->connection);
 
-    reason = messi_connection_read(&self_p->connection);
-
-    if (reason != MESSI_NO_REASON && life == self_p->connection.life) {
-        lose(self_p, reason);
+        if (reason != MESSI_NO_REASON) {
+            lose(self_p, reason);
+        }
     }
 }
 

@@ -207,7 +207,10 @@ void messi_connection_open(struct messi_connection_t *self_p, bool watches_input
 /** Closes it and forgets what was pending. */
 void messi_connection_close(struct messi_connection_t *self_p);
 
-/** Reads what there is, a bounded number of times, and hands on frames. Returns MESSI_NO_REASON or why to disconnect. */
+/**
+ * Reads what there is, a bounded number of times, and hands on frames. Returns MESSI_NO_REASON or why to disconnect; when it
+ * was closed meanwhile, there is no reason any more.
+ */
 int messi_connection_read(struct messi_connection_t *self_p);
 
 /**

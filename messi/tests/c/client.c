@@ -868,6 +868,43 @@ static void without_malloc_the_output_buffer_is_all_there_is(void)
     CHECK_EQ(it.reason, messi_disconnect_reason_message_encode_error_t);
 }
 
+static void large_frames_follow_each_other_in_one_buffer(void)
+{
+    static uint8_t output[65536];
+    size_t i;
+    int frame;
+
+    begin_with(0);
+    CHECK_EQ(messi_client_init(&it.client, &platform, &callbacks, "tcp://server:4000", it.input, INPUT_SIZE, output,
+                               sizeof(output)),
+             0);
+    messi_client_start(&it.client);
+    connect_it();
+    it.room = 0;
+
+    for (frame = 0; frame < 3; frame++) {
+        /* Of the last one a part finds room, and the rest moves to the front of the buffer that it is in. */
+        it.room = (frame == 2 ? 130000 : 0);
+
+        for (i = 0; i < 60000; i++) {
+            blob[i] = (uint8_t)(i * 7 + (size_t)frame);
+        }
+
+        send_frame(60000);
+    }
+
+    it.room = SIZE_MAX;
+    turn();
+    CHECK_EQ(it.sent_size, 180000);
+
+    for (frame = 0; frame < 3; frame++) {
+        for (i = 100; i < 60000; i++) {
+            /* The data are the end of the frame. */
+            CHECK_EQ(it.sent[60000 * (size_t)frame + i], (uint8_t)((i - 12) * 7 + (size_t)frame));
+        }
+    }
+}
+
 static void read_more(void)
 {
     send_frame(100);
@@ -979,12 +1016,14 @@ static void a_server_that_reads_nothing_is_slow_after_ten_seconds(void)
 static void a_pause_in_reading_is_no_missing_pong(void)
 {
     begin_connected(1000);
+    fire();
     it.room = 0;
     send_frame(200);
     send_frame(200);
     send_frame(200);
     fire();
     fire();
+    CHECK_EQ(it.disconnected, 0);
     it.room = SIZE_MAX;
     turn();
     /* The answer to the ping of the pause has until the next one. */
@@ -1276,6 +1315,7 @@ static const struct test_t tests[] = {
     TEST(a_slow_server_is_waited_for_up_to_max_pending),
     TEST(what_is_pending_is_sent_in_order_whatever_the_pieces),
     TEST(without_malloc_the_output_buffer_is_all_there_is),
+    TEST(large_frames_follow_each_other_in_one_buffer),
     TEST(a_server_that_does_not_read_is_not_read_from),
     TEST(what_was_left_is_looked_at_although_a_send_made_the_room),
     TEST(one_large_frame_is_no_reason_not_to_read),
