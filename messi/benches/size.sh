@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The size of a client in C of a protocol of two messages, ours without malloc and Messi's own: same compiler, same flags,
-# all run times counted, nothing but what the program uses. Prints a table in Markdown.
+# The size of a client in C of a protocol of two messages, ours without malloc and Messi's own: same compiler, same
+# flags, all run times counted, nothing but what the program uses. Prints a table in Markdown.
 #
 #   NANOPB=DIR messi/benches/size.sh       DIR: the source of nanopb 0.4, as of `apt-get source nanopb`
 #
@@ -20,13 +20,14 @@ sed 's|// IMPORT|import "nanopb.proto";|; s|; // OPTIONS| [(nanopb).max_size = 1
 sed '/IMPORT/d; s| // OPTIONS||' "$here/size/sensor.proto" > "$work/theirs/sensor.proto"
 (cd "$work/ours" && "$messi" generate_c_source -s client sensor.proto && rm -f nanopb.pb.*)
 cp "$interop"/rt/messi/c_source/messi.[ch] "$work/theirs"
-(cd "$work/theirs" && PYTHONPATH=$interop/cgen "$interop/venv/bin/python" -m messi generate_c_source -s client sensor.proto)
+(cd "$work/theirs" \
+    && PYTHONPATH=$interop/cgen "$interop/venv/bin/python" -m messi generate_c_source -s client sensor.proto)
 echo 'int main(void) { return 0; }' > "$work/empty.c"
 
 text() { # options, sources: bytes of code and constants beyond those of an empty program
     "${CC:-gcc}" "${flags[@]}" "$1" "$work/empty.c" -o "$work/empty"
     "${CC:-gcc}" "${flags[@]}" "$@" -o "$work/program"
-    echo $(($(size "$work/program" | awk 'NR == 2 { print $1 + $2 }') - $(size "$work/empty" | awk 'NR == 2 { print $1 + $2 }')))
+    size "$work/empty" "$work/program" | awk 'NR == 2 { empty = $1 + $2 } NR == 3 { print $1 + $2 - empty }'
 }
 
 ram() { # options: bytes of the client's struct

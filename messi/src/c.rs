@@ -1,8 +1,8 @@
 //! C that talks Messi: clients and servers on a runtime in C, which is written beside them.
 //!
-//! What is generated is thin, types and dispatch. The logic is in `runtime/c`, in floors: `messi.c` (frames, a connection,
-//! a client) and `messi_server.c` know no system, `messi_linux*.c` and `messi_async.c` are the systems they run on. The
-//! messages are the `nanopb` module's.
+//! What is generated is thin, types and dispatch. The logic is in `runtime/c`, in floors: `messi.c` (frames, a
+//! connection, a client) and `messi_server.c` know no system, `messi_linux*.c` and `messi_async.c` are the systems they
+//! run on. The messages are the `nanopb` module's.
 
 use crate::model::{File, Member, Root};
 use crate::nanopb::{self, names};

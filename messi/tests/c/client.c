@@ -321,7 +321,7 @@ static void stop_and_start(void)
     messi_client_start(&it.client);
 }
 
-/* ----------------------------------------------------------------------------------------------- upstream's own list */
+/* ------------------------------------------------------------------------------------------------ Messi's own list */
 
 static void connect_and_disconnect(void)
 {

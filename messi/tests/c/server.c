@@ -390,7 +390,7 @@ static void check_all_slots_can_be_used(void)
     }
 }
 
-/* ----------------------------------------------------------------------------------------------- upstream's own list */
+/* ------------------------------------------------------------------------------------------------ Messi's own list */
 
 static void connect_and_disconnect_clients(void)
 {
