@@ -202,6 +202,7 @@ cases! {
     mod sockets of SOCKETS: [
         by_address,
         by_name,
+        all_addresses_of_a_name_are_tried,
         by_ipv6,
         at_all_addresses,
         small_frames_do_not_wait,
