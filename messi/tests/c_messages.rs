@@ -353,10 +353,12 @@ fn random_messages_come_back_as_they_were() {
         messages.iter().zip(&requests).zip(roundtrip(&mut Command::new(program), &requests))
     {
         let encoded = answer.unwrap_or_else(|error| panic!("{error} of {message}"));
+        // Not the message itself: dynamic messages forget that a zero in a map was negative.
+        let message = decode(&message.descriptor(), bytes).unwrap();
         let back = decode(&message.descriptor(), &encoded).unwrap();
-        assert_eq!(canonical(&back), canonical(message));
+        assert_eq!(canonical(&back), canonical(&message));
         // Static arrays are packed in any case, and maps have no order.
-        if !any(message, is_map) {
+        if !any(&message, is_map) {
             assert_eq!(encoded, *bytes, "{name} {message}");
         }
     }
