@@ -86,7 +86,10 @@ macro_rules! located {
     };
 }
 
-located! { MessageDescriptor: clone, EnumDescriptor: clone, FieldDescriptor: parent_message, OneofDescriptor: parent_message, EnumValueDescriptor: parent_enum }
+located! {
+    MessageDescriptor: clone, EnumDescriptor: clone, FieldDescriptor: parent_message, OneofDescriptor: parent_message,
+    EnumValueDescriptor: parent_enum
+}
 
 impl Located for FileDescriptor {
     fn file(&self) -> FileDescriptor {
@@ -113,8 +116,8 @@ impl Model {
         Model::of(parse::parse(files, import_paths)?)
     }
 
-    /// As [`read`](Model::read) for files that are not on disk, by their names and texts. Of those in `imported` only what
-    /// is imported counts.
+    /// As [`read`](Model::read) for files that are not on disk, by their names and texts. Of those in `imported` only
+    /// what is imported counts.
     ///
     /// # Errors
     ///

@@ -12,8 +12,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-/// How much is read, in bytes: a .proto file and all that it imports. What is made of it takes some five hundred times as
-/// much memory, which this keeps within 512 MiB.
+/// How much is read, in bytes: a .proto file and all that it imports. What is made of it takes some five hundred times
+/// as much memory, which this keeps within 512 MiB.
 pub const MAX_SOURCE: u64 = 768 * 1024;
 
 /// The deepest chain of imports that is followed.

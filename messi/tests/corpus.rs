@@ -1,5 +1,5 @@
-//! What the fuzzer of the generator has found worth keeping (`fuzz/corpus/proto_front_end`), and all files that are known
-//! to be wrong, through the function that it calls.
+//! What the fuzzer of the generator has found worth keeping (`fuzz/corpus/proto_front_end`), and all files that are
+//! known to be wrong, through the function that it calls.
 
 #[path = "../../fuzz/proto.rs"]
 mod proto;

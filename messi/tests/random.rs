@@ -1,5 +1,5 @@
-//! Two hundred random protocols: what is generated of them is the same anywhere, compiles in all three languages, and the
-//! three read what the others write.
+//! Two hundred random protocols: what is generated of them is the same anywhere, compiles in all three languages, and
+//! the three read what the others write.
 //!
 //! Values begin as trees of numbers and bytes and are encoded by hand (`random/wire.rs`). Each language in turn decodes
 //! what the one before it encoded, and encodes it again; what comes out at last is decoded by hand and compared.
@@ -165,7 +165,8 @@ fn all_languages_read_what_the_others_write() {
     through("C", &through_c);
 }
 
-/// Compiles all that is generated, warnings being errors, and a program for each protocol; runs those with their records.
+/// Compiles all that is generated, warnings being errors, and a program for each protocol; runs those with their
+/// records.
 fn through_c(made: &Made, input: &Path, output: &Path) -> bool {
     if !nanopb() {
         return false;
