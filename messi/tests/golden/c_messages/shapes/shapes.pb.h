@@ -23,7 +23,11 @@ enum shapes_v1_outer_inner_kind_t {
     shapes_v1_outer_inner_kind_two_e = 1
 };
 
-/* All types, each once. */
+/*
+ * All types, each once.
+ *
+ * Comments that come with slashes and stars, as in / * this * /, go on after it.
+ */
 struct shapes_v1_singular_t {
     double a_double;
     float a_float;
