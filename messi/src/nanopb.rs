@@ -188,8 +188,7 @@ fn enum_context(comments: &Comments, an_enum: &EnumDescriptor) -> EnumContext {
     let values = values.iter().map(|value| ConstantContext {
         name: names::enum_value(value),
         comment: comments.of(value),
-        // C has no negative constants, and this one without its sign is no int.
-        value: if value.number() == i32::MIN { "-2147483647 - 1".to_owned() } else { value.number().to_string() },
+        value: value.number().to_string(),
     });
     EnumContext { name: names::enumeration(an_enum), comment: comments.of(an_enum), values: values.collect() }
 }

@@ -225,7 +225,8 @@ impl Random {
                 _ => Value::List((0..self.below(4)).map(|_| Value::I32(i32::from(self.number() as i8))).collect()),
             };
         }
-        let count = self.below(4);
+        // Where there is no limit, and the numbers are more than what is written at once.
+        let count = self.below(if descriptor.name() == "Repeated" { 20 } else { 4 });
         if field.is_list() {
             return Value::List((0..count).map(|_| self.value(&field.kind(), depth.saturating_sub(1))).collect());
         }
