@@ -28,7 +28,7 @@ import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from google.protobuf.message import Message
 
@@ -909,6 +909,10 @@ class _Stopping(Awaitable[None]):
             yield from asyncio.wait(self._rest).__await__()
 
 
+_Client = TypeVar("_Client", bound="Client")
+_Server = TypeVar("_Server", bound="Server")
+
+
 class _Endpoint:
     """What a client and a server have in common."""
 
@@ -1129,7 +1133,7 @@ class Client(_Endpoint):
         """Why the last connection ended: for `on_disconnected`. `None` before the first one has."""
         return self._disconnect_reason
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self: _Client) -> _Client:
         self.start()
         return self
 
@@ -1387,7 +1391,7 @@ class Server(_Endpoint):
         """Where it listens: hosts and ports."""
         return list(self._addresses)
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self: _Server) -> _Server:
         await self.start()
         return self
 
