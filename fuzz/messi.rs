@@ -18,8 +18,8 @@ mod support {
     }
 }
 
-use prost::Message;
 use bank::{Bank, ClientToServer, NopReq, ServerToClient, client_to_server};
+use prost::Message;
 use rust_messenger::messi::net::{Acceptor, Net};
 use rust_messenger::messi::wire::{Decoder, Kind, Side, TooBig, Wire, frame};
 use rust_messenger::messi::{

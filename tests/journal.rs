@@ -17,8 +17,8 @@ use std::fs;
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
 use support::{compose, composed, mix, number_of, size_of, wait_until, within};
 
 /// Small steps, so that the file grows all the time.
@@ -72,7 +72,8 @@ fn child_writes_until_it_is_killed() {
     let mut next = || told.next().unwrap();
     let (path, writers, start) = (PathBuf::from(next()), next().parse::<u16>().unwrap(), next().to_owned());
     let starts: Vec<u64> = start.split(',').map(|start| start.parse().unwrap()).collect();
-    let (bus, _) = open(&path);
+    let step = next().parse().unwrap();
+    let (bus, _) = PersistentBus::<_>::open(&path, PersistentOptions { step, ..options() }).unwrap();
     std::thread::scope(|scope| {
         for source in 1..=writers {
             let (writer, start) = (bus.writer().unwrap(), starts[usize::from(source) - 1]);
@@ -99,19 +100,25 @@ fn child_writes_until_it_is_killed() {
 /// Method: a child process writes, and says of each message through a pipe that it was acknowledged. After a random
 /// number of those it is killed, wherever it is, and the journal opened again: everything acknowledged must be there,
 /// whole, once and in order; and of what was not, at most the one message of each writer that it was at. A journal
-/// lives through several kills, so that what recovery has left is recovered from again.
-fn kill(kills: u32, writers: u16, generation: u32) {
+/// lives through several kills, so that what recovery has left is recovered from again; and so many processes try to
+/// open it in between and are killed at that, so that recovery has left what it was at.
+fn kill(kills: u32, writers: u16, generation: u32, step: u64, openers: u64) {
     let mut done = 0;
+    let opening = if openers == 0 { Duration::ZERO } else { time_of_an_opening() };
     while done < kills {
         let (_directory, path) = scratch();
         let mut known = BTreeMap::<u16, u64>::new();
         for _ in 0..generation.min(kills - done) {
             let starts: Vec<String> =
                 (1..=writers).map(|source| known.get(&source).copied().unwrap_or(0).to_string()).collect();
-            let told = format!("{} {writers} {}", path.display(), starts.join(","));
+            let told = format!("{} {writers} {} {step}", path.display(), starts.join(","));
             let mut process = child("child_writes_until_it_is_killed", &told).spawn().unwrap();
             let acknowledged = acknowledged_until_killed(&mut process, 1 + mix(u64::from(done)) % 400);
             done += 1;
+            for opener in 0..openers {
+                let took = kill_an_opener(&path, part_of(opening, mix(u64::from(done) << 32 | opener)));
+                assert_eq!(took, None);
+            }
             let (bus, recovered) = open(&path);
             assert!(!recovered.is_damaged(), "kill {done}: {recovered}");
             assert_eq!(recovered.missing, 0);
@@ -127,6 +134,13 @@ fn kill(kills: u32, writers: u16, generation: u32) {
             }
         }
     }
+}
+
+/// How long it takes another process to open a journal.
+fn time_of_an_opening() -> Duration {
+    let (_directory, path) = scratch();
+    write(&open(&path).0, 0..1000);
+    kill_an_opener(&path, Duration::MAX).unwrap()
 }
 
 /// Kills the process after so many messages were acknowledged. Returns how many of each source were, in all.
@@ -153,12 +167,127 @@ fn acknowledged_until_killed(process: &mut Child, count: u64) -> BTreeMap<u16, u
 
 #[test]
 fn three_hundred_kills_of_one_writer_lose_nothing() {
-    within("kills of one writer", || kill(300, 1, 10));
+    within("kills of one writer", || kill(300, 1, 10, 64 * 1024, 0));
 }
 
 #[test]
 fn three_hundred_kills_of_four_writers_lose_nothing() {
-    within("kills of four writers", || kill(300, 4, 10));
+    within("kills of four writers", || kill(300, 4, 10, 64 * 1024, 0));
+}
+
+/// A page at a time: the file grows with every second message.
+#[test]
+fn kills_while_the_file_grows_lose_nothing() {
+    within("kills while the file grows", || kill(100, 2, 10, 4096, 0));
+}
+
+#[test]
+fn kills_of_those_who_recover_lose_nothing() {
+    within("kills of those who recover", || kill(40, 4, 10, 64 * 1024, 4));
+}
+
+/// Opens what it is told, after it has said that it will, and is then in nobody's way.
+#[test]
+fn child_opens_until_it_is_killed() {
+    let Some(path) = told() else { return };
+    let mut say = std::io::stderr();
+    say.write_all(b"!").unwrap();
+    let (bus, recovered) = PersistentBus::open(path, options().start("named", Start::Resume)).unwrap();
+    assert!(!recovered.is_damaged(), "{recovered}");
+    drop(bus.subscribe("named").unwrap());
+    drop(bus);
+    say.write_all(b"!").unwrap();
+    // Whoever kills it may be late.
+    std::io::stdin().read_exact(&mut [0]).unwrap();
+}
+
+/// Kills a process that opens the journal at `path` so long after it has begun. Returns how long it took, if it was done.
+fn kill_an_opener(path: &Path, late: Duration) -> Option<Duration> {
+    let mut process = child("child_opens_until_it_is_killed", &path.display().to_string());
+    let mut process = process.stdin(Stdio::piped()).spawn().unwrap();
+    let mut pipe = process.stderr.take().unwrap();
+    let begun = said_and_then(&mut pipe, 1);
+    let took = (late == Duration::MAX).then(|| said_and_then(&mut pipe, 1) - begun);
+    spin_until(begun.checked_add(late));
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let mut said = String::new();
+    pipe.read_to_string(&mut said).unwrap();
+    assert!(["", "!"].contains(&said.as_str()), "{said}");
+    took
+}
+
+/// When a child had said so many bytes more.
+fn said_and_then(pipe: &mut ChildStderr, count: usize) -> Instant {
+    pipe.read_exact(&mut vec![0; count]).expect("a child that goes on until it is killed");
+    Instant::now()
+}
+
+fn spin_until(end: Option<Instant>) {
+    while end.is_some_and(|end| Instant::now() < end) {
+        std::hint::spin_loop();
+    }
+}
+
+/// A part of `whole`, and sometimes a little more than it, by lot.
+fn part_of(whole: Duration, lot: u64) -> Duration {
+    whole.mul_f64((lot % 1200) as f64 / 1000.0)
+}
+
+/// Makes one journal after the other in the directory it is told, with one message in each, and says so.
+#[test]
+fn child_makes_journals_until_it_is_killed() {
+    let Some(directory) = told() else { return };
+    let mut acknowledge = std::io::stderr();
+    for number in 0_u64.. {
+        let (bus, recovered) = open(&Path::new(&directory).join(number.to_string()));
+        assert!(recovered.created);
+        acknowledge.write_all(b"m").unwrap();
+        bus.writer().unwrap().write_bytes(1, 1, &composed(1, number, 100)).unwrap();
+        acknowledge.write_all(b"w").unwrap();
+    }
+}
+
+/// Method: a process that makes journals is killed at a moment by lot. Each one that there is opens; what was said to be
+/// made is there, with its message if that was said; and of one that was not made yet there is nothing.
+#[test]
+fn kills_while_it_is_made_leave_a_whole_journal_or_none() {
+    within("kills while it is made", || {
+        let mut unsaid = 0;
+        for lot in 0..100 {
+            let directory = tempfile::tempdir().unwrap();
+            let mut process = child("child_makes_journals_until_it_is_killed", &directory.path().display().to_string());
+            let mut process = process.spawn().unwrap();
+            let mut pipe = process.stderr.take().unwrap();
+            let mut said = b"mwmw".to_vec();
+            let first = said_and_then(&mut pipe, 2);
+            let second = said_and_then(&mut pipe, 2);
+            spin_until(second.checked_add(part_of(second - first, mix(lot))));
+            process.kill().unwrap();
+            process.wait().unwrap();
+            pipe.read_to_end(&mut said).unwrap();
+            let count = |what: u8| said.iter().filter(|&&said| said == what).count();
+            let (made, written) = (count(b'm'), count(b'w'));
+            assert_eq!(made + written, said.len(), "{}", String::from_utf8_lossy(&said));
+            let names = fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut names: Vec<String> = names.map(|name| name.into_string().unwrap()).collect();
+            if !cfg!(target_os = "linux") {
+                // A draft has a name there.
+                names.retain(|name| !name.starts_with('.'));
+            }
+            assert!(names.len() == made || names.len() == made + 1, "{made} made, and there are {names:?}");
+            unsaid += names.len() - made;
+            for name in names {
+                let number: u64 = name.parse().expect("a draft was left");
+                let (bus, recovered) = open(&directory.path().join(name));
+                assert!(!recovered.created && !recovered.is_damaged(), "{recovered}");
+                let numbers = numbers(&bus).remove(&1).unwrap_or_default();
+                assert!(numbers.iter().copied().eq([number].into_iter().take(numbers.len())));
+                assert!(!numbers.is_empty() || number as usize >= written, "{number} is lost");
+            }
+        }
+        assert!(unsaid < 100, "none was killed before it had made one");
+    });
 }
 
 // ---------------------------------------------------------------------------------------------------------- full disks
@@ -463,6 +592,31 @@ fn a_follower_outlives_a_dead_writer() {
     assert!(matches!(entries.next(), Ok(Some(Entry::Message { .. }))));
     // Whoever only looks at what is there does not wait.
     assert_eq!(journal.entries().next().unwrap(), Some(Entry::Hole(hole)));
+}
+
+/// Whoever only reads says of a torn tail what recovery will.
+#[test]
+fn a_torn_tail_is_told_until_it_is_zeroed() {
+    let (_directory, path) = scratch();
+    let (bus, _) = open(&path);
+    write(&bus, 0..3);
+    let tail = bus.tail();
+    drop(bus);
+    let mut bytes = fs::read(&path).unwrap();
+    bytes[tail as usize + 20..tail as usize + 70].fill(7);
+    fs::write(&path, bytes).unwrap();
+    let journal = Journal::open(&path).unwrap();
+    let torn = || {
+        let mut entries = journal.entries();
+        while entries.next().unwrap().is_some() {}
+        (entries.position(), entries.torn().unwrap())
+    };
+    assert_eq!(torn(), (tail, 80));
+    let (bus, recovered) = open(&path);
+    assert_eq!((recovered.tail, recovered.torn), (tail, 80));
+    assert_eq!(recovered.to_string(), "3 messages, 80 bytes of a torn tail");
+    assert_eq!(torn(), (tail, 0));
+    drop(bus);
 }
 
 // ----------------------------------------------------------------------------------------------------- start positions

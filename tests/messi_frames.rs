@@ -6,8 +6,8 @@
 mod bank;
 mod support;
 
-use prost::Message;
 use bank::{Bank, ClientToServer, DownloadRsp, ServerToClient, UploadReq};
+use prost::Message;
 use rust_messenger::messi::{
     ClientEvent, ClientId, ClientLoop, ClientOptions, Reason, SendError, ServerEvent, ServerLoop, ServerOptions,
 };

@@ -6,11 +6,11 @@
 mod bank;
 mod support;
 
-use prost::Message;
 use bank::{
     Bank, ClientToServer, DownloadRsp, NopReq, NopRsp, ServerToClient, client_to_server::Messages as Up,
     server_to_client::Messages as Down,
 };
+use prost::Message;
 use rust_messenger::messi::wire::{self, Kind};
 use rust_messenger::messi::{
     ClientEvent, ClientLoop, ClientOptions, Reason, Reconnect, SendError, ServerEvent, ServerLoop, ServerOptions,

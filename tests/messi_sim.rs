@@ -19,8 +19,8 @@ mod bank;
 mod sim_net;
 mod support;
 
-use prost::Message;
 use bank::*;
+use prost::Message;
 use rust_messenger::messi::net::{Acceptor, Net};
 use rust_messenger::messi::wire::{Kind, Wire, frame};
 use rust_messenger::messi::*;

@@ -315,7 +315,9 @@ pub mod proto {
     }
 }
 
+#[rustfmt::skip]
 #[allow(unused_imports)]
 pub use proto::bank::*;
+#[rustfmt::skip]
 #[allow(unused_imports)]
 pub use proto::Bank;

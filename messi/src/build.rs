@@ -1,7 +1,8 @@
 //! The generator in a `build.rs`.
 
 use crate::{Error, Model, output, rust};
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 /// Generates Rust from a `build.rs`.
 ///
@@ -45,13 +46,13 @@ impl Build {
         self
     }
 
-    /// Generates one file of Rust for each of these, and tells Cargo to do it again when one of them changes, or one that
-    /// they import.
+    /// Generates one file of Rust for each of these, and tells Cargo to do it again when one of them changes, or one
+    /// that they import.
     ///
     /// # Errors
     ///
-    /// Whatever is wrong with the files: see [`Error`]. Also outside of a `build.rs`, where there is no `OUT_DIR`, unless
-    /// an output directory is given.
+    /// Whatever is wrong with the files: see [`Error`]. Also outside of a `build.rs`, where there is no `OUT_DIR`,
+    /// unless an output directory is given.
     pub fn compile(&self, files: &[impl Into<PathBuf> + Clone]) -> Result<(), Error> {
         let files: Vec<PathBuf> = files.iter().cloned().map(Into::into).collect();
         let output = match (&self.output, std::env::var_os("OUT_DIR")) {
@@ -61,13 +62,18 @@ impl Build {
         };
         // Before anything can fail, so that Cargo runs it again when a fault is mended.
         for file in &files {
-            println!("cargo:rerun-if-changed={}", file.display());
+            tell_cargo(file);
         }
         let model = Model::read(&files, &self.import_paths)?;
         for path in model.paths() {
-            println!("cargo:rerun-if-changed={}", path.display());
+            tell_cargo(path);
         }
         output::write(&rust::generate(&model, &self.options)?, &output)?;
         Ok(())
     }
+}
+
+fn tell_cargo(path: &Path) {
+    // Whoever closed this pipe does not want to know.
+    let _ = writeln!(std::io::stdout(), "cargo:rerun-if-changed={}", path.display());
 }

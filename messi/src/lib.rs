@@ -1,9 +1,9 @@
 //! From a .proto file to C, Python and Rust that talk Messi.
 //!
 //! One file with the messages `ClientToServer` and `ServerToClient`, each with one oneof called `messages`, is a
-//! protocol. [`Model::read`] parses and checks it, with all that it imports; [`c`], [`python`] and [`rust`] each make the
-//! text of files of it; [`output`] writes them. The command `messi` is these three in a row, and [`Build`] the same for a
-//! `build.rs`.
+//! protocol. [`Model::read`] parses and checks it, with all that it imports; [`c`], [`python`] and [`rust`] each make
+//! the text of files of it; [`output`] writes them. The command `messi` is these three in a row, and [`Build`] the same
+//! for a `build.rs`.
 //!
 //! No protoc is needed, and nothing else but this library.
 

@@ -86,7 +86,10 @@ macro_rules! located {
     };
 }
 
-located! { MessageDescriptor: clone, EnumDescriptor: clone, FieldDescriptor: parent_message, OneofDescriptor: parent_message, EnumValueDescriptor: parent_enum }
+located! {
+    MessageDescriptor: clone, EnumDescriptor: clone, FieldDescriptor: parent_message, OneofDescriptor: parent_message,
+    EnumValueDescriptor: parent_enum
+}
 
 impl Located for FileDescriptor {
     fn file(&self) -> FileDescriptor {
@@ -110,13 +113,26 @@ impl Model {
     ///
     /// Whatever is wrong with the files: see [`Error`].
     pub fn read(files: &[PathBuf], import_paths: &[PathBuf]) -> Result<Model, Error> {
-        if files.is_empty() {
+        Model::of(parse::parse(files, import_paths)?)
+    }
+
+    /// As [`read`](Model::read) for files that are not on disk, by their names and texts. Of those in `imported` only
+    /// what is imported counts.
+    ///
+    /// # Errors
+    ///
+    /// Whatever is wrong with the files: see [`Error`].
+    pub fn from_texts(given: &[(&str, &str)], imported: &[(&str, &str)]) -> Result<Model, Error> {
+        Model::of(parse::parse_texts(given, imported)?)
+    }
+
+    fn of(parse::Parsed { pool, sources, given }: parse::Parsed) -> Result<Model, Error> {
+        if given.is_empty() {
             return Err(Error::Options("no .proto file is given".to_owned()));
         }
-        let parse::Parsed { pool, sources, given } = parse::parse(files, import_paths)?;
         let mut model = Model { files: Vec::new(), pool, sources };
         for descriptor in model.pool.files() {
-            let bundled = model.sources[descriptor.name()].path.is_none();
+            let bundled = model.sources[descriptor.name()].bundled;
             let stem = match Path::new(descriptor.name()).file_stem().and_then(|stem| stem.to_str()) {
                 Some(stem) => names::snake(stem),
                 None => String::new(),

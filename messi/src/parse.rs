@@ -12,8 +12,8 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
-/// How much is read, in bytes: a .proto file and all that it imports. What is made of it takes some five hundred times as
-/// much memory, which this keeps within 512 MiB.
+/// How much is read, in bytes: a .proto file and all that it imports. What is made of it takes some five hundred times
+/// as much memory, which this keeps within 512 MiB.
 pub const MAX_SOURCE: u64 = 768 * 1024;
 
 /// The deepest chain of imports that is followed.
@@ -27,8 +27,10 @@ const NANOPB: &str = include_str!("nanopb.proto");
 pub(crate) struct Source {
     /// How the user would name it.
     pub(crate) shown: String,
-    /// Where it is; `None` for one that comes with the generator.
+    /// Where it is, if it was read from there.
     pub(crate) path: Option<PathBuf>,
+    /// Whether it comes with the generator.
+    pub(crate) bundled: bool,
     text: String,
 }
 
@@ -56,7 +58,7 @@ pub(crate) fn parse(files: &[PathBuf], import_paths: &[PathBuf]) -> Result<Parse
             roots.push(PathBuf::from("."));
         }
     }
-    let mut reader = Reader { roots, sources: BTreeMap::new(), pool: DescriptorPool::new(), importing: Vec::new() };
+    let mut reader = Reader { roots, ..Reader::default() };
     let mut given = Vec::new();
     for file in files {
         let name = reader.name_of(file)?;
@@ -65,11 +67,25 @@ pub(crate) fn parse(files: &[PathBuf], import_paths: &[PathBuf]) -> Result<Parse
             given.push(name);
         }
     }
-    Ok(Parsed { pool: reader.pool, sources: reader.sources, given })
+    Ok(reader.finish(given))
 }
 
+/// Parses files of these names and texts; those of `imported` only so far as they are imported.
+pub(crate) fn parse_texts(given: &[(&str, &str)], imported: &[(&str, &str)]) -> Result<Parsed, Error> {
+    let texts = given.iter().chain(imported).map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    let mut reader = Reader { texts, ..Reader::default() };
+    for (name, _) in given {
+        reader.add(name, None)?;
+    }
+    Ok(reader.finish(given.iter().map(|(name, _)| (*name).to_owned()).collect()))
+}
+
+#[derive(Default)]
 struct Reader {
+    /// Where files are looked for.
     roots: Vec<PathBuf>,
+    /// Files that are not on disk.
+    texts: BTreeMap<String, String>,
     sources: BTreeMap<String, Source>,
     pool: DescriptorPool,
     /// The files whose imports are being read, the outermost first.
@@ -77,6 +93,10 @@ struct Reader {
 }
 
 impl Reader {
+    fn finish(self, given: Vec<String>) -> Parsed {
+        Parsed { pool: self.pool, sources: self.sources, given }
+    }
+
     /// The name by which others import `file`: its path below the first of the roots that holds it.
     fn name_of(&self, file: &Path) -> Result<String, Error> {
         let read = |path: &Path| fs::canonicalize(path).map_err(|error| Error::io(path, "cannot read", error));
@@ -139,10 +159,15 @@ impl Reader {
     }
 
     fn exists(&self, name: &str) -> bool {
-        bundled(name) || self.roots.iter().any(|root| root.join(name).exists())
+        bundled(name) || self.texts.contains_key(name) || self.roots.iter().any(|root| root.join(name).exists())
     }
 
     fn read(&self, name: &str, given: Option<&Path>) -> Result<(Source, FileDescriptorProto), Error> {
+        let left = MAX_SOURCE - self.sources.values().map(Source::size).sum::<u64>();
+        if let Some(text) = self.texts.get(name) {
+            check_size(Path::new(name), text.len(), left)?;
+            return parsed(name, Source { shown: name.to_owned(), path: None, bundled: false, text: text.clone() });
+        }
         let found = self.roots.iter().map(|root| root.join(name)).find(|path| path.exists());
         let Some(path) = found else { return Ok(read_bundled(name)) };
         let shown = given.unwrap_or(&path);
@@ -155,7 +180,6 @@ impl Reader {
                 path.display()
             )));
         }
-        let left = MAX_SOURCE - self.sources.values().map(Source::size).sum::<u64>();
         let text = read_text(&path, shown, left)?;
         let shown = without_current(shown).display().to_string();
         let same = |other: &&Source| other.path.as_deref().and_then(|other| fs::canonicalize(other).ok());
@@ -166,17 +190,21 @@ impl Reader {
                 other.0
             )));
         }
-        let file = File::from_source(name, &text).map_err(|error| {
-            // The last of the places, where there are two, is the one that is too much.
-            let offset = miette::Diagnostic::labels(&error)
-                .and_then(|labels| labels.map(|label| label.offset()).last())
-                .unwrap_or(text.len());
-            // The parser calls imports groups there.
-            let what = explained(&error).replace("invalid group name: imports", "invalid import: imports");
-            Error::Proto { place: place_at(&shown, &text, offset), what }
-        })?;
-        Ok((Source { shown, path: Some(path), text }, file.file_descriptor_proto().clone()))
+        parsed(name, Source { shown, path: Some(path), bundled: false, text })
     }
+}
+
+fn parsed(name: &str, source: Source) -> Result<(Source, FileDescriptorProto), Error> {
+    let file = File::from_source(name, &source.text).map_err(|error| {
+        // The last of the places, where there are two, is the one that is too much.
+        let offset = miette::Diagnostic::labels(&error)
+            .and_then(|labels| labels.map(|label| label.offset()).last())
+            .unwrap_or(source.text.len());
+        // The parser calls imports groups there.
+        let what = explained(&error).replace("invalid group name: imports", "invalid import: imports");
+        Error::Proto { place: place_at(&source.shown, &source.text, offset), what }
+    })?;
+    Ok((source, file.file_descriptor_proto().clone()))
 }
 
 /// Whether a file comes with the generator.
@@ -191,7 +219,7 @@ fn read_bundled(name: &str) -> (Source, FileDescriptorProto) {
     };
     let file = file.expect("is there, and is right");
     let text = file.source().unwrap_or_default().to_owned();
-    (Source { shown: name.to_owned(), path: None, text }, file.file_descriptor_proto().clone())
+    (Source { shown: name.to_owned(), path: None, bundled: true, text }, file.file_descriptor_proto().clone())
 }
 
 /// The text of `path`, which the user named `shown`, of no more than `left` bytes.
@@ -205,11 +233,7 @@ fn read_text(path: &Path, shown: &Path, left: u64) -> Result<String, Error> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(fail)?;
     file.take(left + 1).read_to_end(&mut bytes).map_err(fail)?;
-    let place = |line, column| Place { file: without_current(shown).display().to_string(), line, column };
-    if bytes.len() as u64 > left {
-        let what = format!("more than {} KiB of .proto files, with all imports: split the protocol", MAX_SOURCE >> 10);
-        return Err(Error::Proto { place: place(1, 1), what });
-    }
+    check_size(shown, bytes.len(), left)?;
     String::from_utf8(bytes).map_err(|error| {
         let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let text = String::from_utf8_lossy(valid);
@@ -221,6 +245,15 @@ fn read_text(path: &Path, shown: &Path, left: u64) -> Result<String, Error> {
 /// An error with the cure that it knows.
 fn explained(error: &dyn miette::Diagnostic) -> String {
     error.help().map_or_else(|| error.to_string(), |help| format!("{error}: {help}"))
+}
+
+fn check_size(shown: &Path, size: usize, left: u64) -> Result<(), Error> {
+    if size as u64 <= left {
+        return Ok(());
+    }
+    let place = Place { file: without_current(shown).display().to_string(), line: 1, column: 1 };
+    let what = format!("more than {} KiB of .proto files, with all imports: split the protocol", MAX_SOURCE >> 10);
+    Err(Error::Proto { place, what })
 }
 
 fn directory_of(file: &Path) -> PathBuf {
@@ -280,6 +313,6 @@ impl Source {
 
     /// How much was read for it.
     fn size(&self) -> u64 {
-        if self.path.is_some() { self.text.len() as u64 } else { 0 }
+        if self.bundled { 0 } else { self.text.len() as u64 }
     }
 }

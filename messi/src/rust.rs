@@ -1,10 +1,11 @@
 //! Rust for `rust_messenger`: prost types, and the `Protocol` that `messi::Server` and `messi::Client` take.
 //!
-//! Each given file becomes one file of Rust that is complete in itself: what it imports is in it, too. So two given files
-//! that import a third have types of their own for what it declares, and each a protocol that knows nothing of the other.
+//! Each given file becomes one file of Rust that is complete in itself: what it imports is in it, too. So two given
+//! files that import a third have types of their own for what it declares, and each a protocol that knows nothing of
+//! the other.
 //!
-//! The types are prost-build's, the well-known ones of `google/protobuf` among them, so that every type can be a member.
-//! The modules are the packages, in `proto`; what the file itself declares is also at the top.
+//! The types are prost-build's, the well-known ones of `google/protobuf` among them, so that every type can be a
+//! member. The modules are the packages, in `proto`; what the file itself declares is also at the top.
 
 use crate::model::{File, Located, Member, Root};
 use crate::{Error, Generated, Model, templates};

@@ -1,5 +1,5 @@
-//! Two hundred random protocols: what is generated of them is the same anywhere, compiles in all three languages, and the
-//! three read what the others write.
+//! Two hundred random protocols: what is generated of them is the same anywhere, compiles in all three languages, and
+//! the three read what the others write.
 //!
 //! Values begin as trees of numbers and bytes and are encoded by hand (`random/wire.rs`). Each language in turn decodes
 //! what the one before it encoded, and encodes it again; what comes out at last is decoded by hand and compared.
@@ -15,6 +15,7 @@ use random::schema::{Message, Random, Schema};
 use random::wire::{self, Content};
 use std::fmt::Write as _;
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::*;
@@ -157,7 +158,119 @@ fn all_languages_read_what_the_others_write() {
             read_records(&made, &mut records, &fs::read(&output).unwrap(), language);
         }
     };
+    through("C", &through_c);
+    through("Python", &through_python);
     through("Rust", &through_rust);
+    // Each has read what another wrote when C has read what Rust wrote.
+    through("C", &through_c);
+}
+
+/// Compiles all that is generated, warnings being errors, and a program for each protocol; runs those with their
+/// records.
+fn through_c(made: &Made, input: &Path, output: &Path) -> bool {
+    if !nanopb() {
+        return false;
+    }
+    let generated = made.path("c");
+    if !generated.exists() {
+        compile_c(made, &generated);
+    }
+    fs::write(output, "").unwrap();
+    let records = fs::read(input).unwrap();
+    let mut rest = &records[..];
+    while !rest.is_empty() {
+        // Records come in the order of the protocols.
+        let schema = u32::from_le_bytes(rest[..4].try_into().unwrap());
+        let mut end = 0;
+        while rest[end..].starts_with(&schema.to_le_bytes()) {
+            end += 12 + u32::from_le_bytes(rest[end + 8..][..4].try_into().unwrap()) as usize;
+        }
+        let (own_input, own_output) = (made.path("own_input"), made.path("own_output"));
+        fs::write(&own_input, &rest[..end]).unwrap();
+        let program = generated.join(format!("again{schema}"));
+        run(Command::new(program).arg(&own_input).arg(&own_output), true);
+        let mut all = fs::OpenOptions::new().append(true).open(output).unwrap();
+        all.write_all(&fs::read(&own_output).unwrap()).unwrap();
+        rest = &rest[end..];
+    }
+    true
+}
+
+fn compile_c(made: &Made, generated: &Path) {
+    made.generate("generate_c_source", generated, &[]);
+    let again = package().join("tests/random/again.c");
+    // Two at a time, which is what the smallest of machines can do.
+    let schemas: Vec<(usize, &Schema)> = made.schemas.iter().enumerate().collect();
+    std::thread::scope(|scope| {
+        for half in schemas.chunks(schemas.len().div_ceil(2)) {
+            let again = &again;
+            scope.spawn(move || {
+                half.iter().for_each(|(number, schema)| compile_again(generated, again, *number, schema))
+            });
+        }
+    });
+}
+
+fn compile_again(generated: &Path, again: &Path, number: usize, schema: &Schema) {
+    let stem = &schema.files[0].0;
+    let header = fs::read_to_string(generated.join(format!("{stem}.pb.h"))).unwrap();
+    let imported: String = (schema.files[1..].iter())
+        .map(|(stem, _)| fs::read_to_string(generated.join(format!("{stem}.pb.h"))).unwrap())
+        .collect();
+    let plain = |name: &str| name.to_lowercase().replace(['_', '.'], "");
+    let mut table = format!("#include \"{stem}.pb.h\"\n#define CASES");
+    for message in outer(schema) {
+        let Message { name, file, .. } = &schema.messages[message];
+        let wanted = plain(&format!("{}{name}", schema.files[*file].1));
+        let prefix = format!("{header}{imported}")
+            .lines()
+            .filter_map(|line| {
+                line.strip_prefix("#define ")?.split_once("_fields &").map(|(prefix, _)| prefix.to_owned())
+            })
+            .find(|prefix| plain(prefix) == wanted)
+            .unwrap_or_else(|| panic!("no struct for {name} of {stem}"));
+        write!(table, " CASE({message}, {prefix})").unwrap();
+    }
+    table.push('\n');
+    let cases = generated.join(format!("cases{number}.h"));
+    fs::write(&cases, table).unwrap();
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O0"]).current_dir(generated);
+    gcc.arg("-include").arg(&cases).arg("-I.").arg(again).args(["messi_pb.c", "-o", &format!("again{number}")]);
+    gcc.args(schema.files.iter().map(|(stem, _)| format!("{stem}.pb.c"))).arg("-lprotobuf-nanopb");
+    run(&mut gcc, true);
+    let mut gcc = Command::new("gcc");
+    gcc.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O0", "-fsyntax-only"]).current_dir(generated);
+    gcc.args([format!("{stem}_client.c"), format!("{stem}_server.c")]);
+    run(&mut gcc, true);
+}
+
+/// Imports all that is generated; those of no package each by itself, as their roots have one name.
+fn through_python(made: &Made, input: &Path, output: &Path) -> bool {
+    if !tool("python3", &["-c", "import google.protobuf"]) {
+        return false;
+    }
+    let generated = made.path("python");
+    if !generated.exists() {
+        made.generate("generate_py_source", &generated, &[]);
+    }
+    let table: String = (made.schemas.iter().enumerate())
+        .flat_map(|(number, schema)| {
+            outer(schema).map(move |message| {
+                let Message { name, file, .. } = &schema.messages[message];
+                let (stem, package) = &schema.files[*file];
+                let protocol = &schema.files[0].0;
+                let alone = u8::from(package.is_empty() || schema.files[0].1.is_empty());
+                format!("{number} {message} {alone} {protocol} {stem} {name}\n")
+            })
+        })
+        .collect();
+    let cases = made.path("cases.txt");
+    fs::write(&cases, table).unwrap();
+    let mut python = Command::new("python3");
+    python.arg("-W").arg("error").arg(package().join("tests/random/again.py"));
+    run(python.args([&generated, &cases, input, output]), true);
+    true
 }
 
 /// Compiles all protocols as modules of one program, and runs it.

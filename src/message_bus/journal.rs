@@ -138,7 +138,7 @@ pub struct Recovered {
     pub counts: SpanCounts,
     /// Bytes behind the tail that were being written when the process died, zeroed now.
     pub torn: u64,
-    /// Bytes that the file once had and has no more: it was cut off.
+    /// Bytes that the file once had and has no more: it was cut off. Said once: it has its length back now.
     pub missing: u64,
     /// What is damaged in the header.
     pub header: Vec<HeaderDamage>,
@@ -460,6 +460,18 @@ impl Entries<'_> {
     /// The position of the next entry.
     pub fn position(&self) -> u64 {
         self.walk.position()
+    }
+
+    /// How many bytes from the next position on are not zero: at the end, those of a torn tail. Whoever wrote them died in
+    /// it, or is still at it, and nobody was told of them.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Io`].
+    pub fn torn(&mut self) -> Result<u64, JournalError> {
+        let position = self.walk.position();
+        let io = |error| JournalError::Io { path: self.journal.path.clone(), action: "read it", error };
+        Ok(self.walk.last_byte(position).map_err(io)? - position)
     }
 
     /// Whether `position` has been unfinished for so long that it is worth looking for what stands behind it.

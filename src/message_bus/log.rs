@@ -1,8 +1,8 @@
 //! The memory of a journal: slots that are never reused, and a file that grows under them.
 //!
 //! Where a ring waits for readers, a journal waits for the disk: a claim ends before what is **ready**, the part of the
-//! reservation that has space and is present. The keeper grows it ahead; a writer that comes too early grows a little
-//! by itself, and is told when there is no space, before it has claimed anything.
+//! reservation that has space. The keeper grows it ahead, and makes it present; a writer that comes too early grows a
+//! little by itself, and is told when there is no space, before it has claimed anything.
 //!
 //! * **Law 1.** Nobody claims past `ready`, less the first words of a slot, at which readers look at the tail; and
 //!   `ready` is moved (Release) after the bytes before it are usable.
@@ -98,6 +98,8 @@ struct Depot {
     step: u64,
     ready: CachePadded<AtomicU64>,
     growing: Mutex<()>,
+    /// Everything before it is present, or was written to before it could be. The keeper's alone.
+    present: AtomicU64,
     /// Everything before it was finished when it was synced.
     synced: CachePadded<AtomicU64>,
     /// Where the next sync begins: at the start of the file, until the first one has been made.
@@ -141,6 +143,9 @@ pub(super) struct Plan {
 /// What a reader looks at where the next slot will be: stamp and head.
 pub(super) const LOOK: u64 = 16;
 
+/// How much is made present at a time: between two of these the keeper looks where the writers are.
+const PIECE: u64 = 128 * 1024;
+
 /// How much a writer claims until it looks around again.
 const STRETCH: u64 = 1 << 20;
 /// A writer that fills a stretch in less than this is busy: some hundred thousand messages per second.
@@ -167,6 +172,7 @@ impl Log {
             step,
             ready: word(ready),
             growing: Mutex::new(()),
+            present: AtomicU64::new(ready),
             synced: word(tail),
             unsynced: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
@@ -209,13 +215,28 @@ impl Log {
         self.depot.step
     }
 
-    /// Grows ahead if it is time to; what the keeper does. A disk that is full is left to the writer to report.
+    /// Grows ahead if it is time to, and makes present what there is; what the keeper does. A disk that is full is left
+    /// to the writer to report.
+    ///
+    /// A writer that is faster than pages are made goes on behind what is present, at the cost of a page fault for each:
+    /// less than it takes to wait for somebody else.
     pub(super) fn grow_ahead(&self) {
         let depot = &self.depot;
-        let wanted = self.tail().saturating_add(self.ahead()).min(depot.capacity);
-        if depot.ready.load(Ordering::Relaxed) < wanted {
-            let _growing = lock(&depot.growing);
-            let _ = self.grow(wanted, depot.step);
+        loop {
+            let tail = self.tail();
+            let wanted = tail.saturating_add(self.ahead()).min(depot.capacity);
+            if depot.ready.load(Ordering::Relaxed) < wanted {
+                let _growing = lock(&depot.growing);
+                let _ = self.grow(wanted, depot.step);
+            }
+            let ready = depot.ready.load(Ordering::Relaxed);
+            let from = depot.present.load(Ordering::Relaxed).max(tail / PAGE * PAGE);
+            if from >= ready {
+                return;
+            }
+            let to = ready.min(from + PIECE);
+            depot.backing.populate(self.region(), from as usize, to as usize);
+            depot.present.store(to, Ordering::Relaxed);
         }
     }
 
@@ -457,6 +478,7 @@ impl Log {
         lock(&self.depot.rebuilds).remove(&index);
     }
 
+    #[inline(always)]
     fn replay_end(&self, index: usize) -> u64 {
         self.control().reader(index).replaying().load(Ordering::Relaxed)
     }

@@ -17,7 +17,7 @@ use super::store::Store;
 use super::wait::{Adaptive, WaitStrategy, Waiters};
 use crate::mmap::{Backing, Memory, Region};
 use crate::routing::Table;
-use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, lock, unix_nanos};
+use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, fence, lock, unix_nanos};
 use crate::traits::{Clock, MessageBus, Stats, SubscribeError, Time, WriterError};
 use std::fmt;
 use std::io;
@@ -25,6 +25,8 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::time::Duration;
 
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod deaths;
 #[cfg(all(test, rust_messenger_loom))]
 mod model;
 #[cfg(not(rust_messenger_loom))]
@@ -218,6 +220,10 @@ impl PersistentBus {
     ///
     /// What a killed process left half done is cleaned up, and what is damaged is reported and stepped over, as the
     /// [`Recovered`] says. Nothing that was written is ever overwritten. It is read once, at the speed of memory.
+    ///
+    /// A process may be killed in this call, too: a journal that was being made is there as a whole or not at all, and
+    /// what a recovery had not come to is done by the next one. (Where files must have a name, as on other systems than
+    /// Linux, one that was being made stays behind as `.name.` and some digits.)
     ///
     /// # Errors
     ///
@@ -482,6 +488,23 @@ fn mark_of(stride: &Stride) -> Option<u64> {
     }
 }
 
+/// Writes a table area over an older one at `base`. Until it is whole there is none: that somebody was killed in it is
+/// no damage.
+fn write_table(region: &Region, base: usize, bytes: &[u8]) {
+    region.word(base).store(header::UNWRITTEN, Ordering::Relaxed);
+    fence(Ordering::Release);
+    let mut words = bytes.chunks(8).map(|chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u64::from_ne_bytes(word)
+    });
+    let generation = words.next().unwrap_or(header::UNWRITTEN);
+    for (place, word) in words.enumerate() {
+        region.word(base + 8 + 8 * place).store(word, Ordering::Relaxed);
+    }
+    region.word(base).store(generation, Ordering::Release);
+}
+
 impl Opening<'_> {
     fn io(&self, action: &'static str) -> impl Fn(io::Error) -> JournalError + '_ {
         move |error| JournalError::Io { path: self.path.to_owned(), action, error }
@@ -554,15 +577,22 @@ impl Opening<'_> {
         backing: Box<dyn Backing>,
     ) -> Result<(PersistentBus<C, W>, Recovered), JournalError> {
         let findings = self.inspect(image.as_slice())?;
-        let (_, len) = self.region_len(&findings);
+        let region = self.load(&findings, &mut image)?;
+        self.assemble(image.as_slice(), findings, region, backing, |_| Ok(None))
+    }
+
+    /// Memory that has the bytes of `image`, which is brought to whole pages.
+    fn load(&self, findings: &Findings, image: &mut Vec<u8>) -> Result<Region, JournalError> {
+        let (_, len) = self.region_len(findings);
         let region = Region::anonymous(len).map_err(self.io("get memory for it"))?;
         image.resize(image.len().next_multiple_of(PAGE as usize), 0);
-        for (place, chunk) in image.chunks_exact(8).enumerate().filter(|(_, chunk)| *chunk != [0; 8]) {
-            let mut word = [0; 8];
-            word.copy_from_slice(chunk);
-            region.word(8 * place).store(u64::from_ne_bytes(word), Ordering::Relaxed);
+        for (place, word) in image.as_chunks().0.iter().enumerate() {
+            let word = u64::from_ne_bytes(*word);
+            if word != 0 {
+                region.word(8 * place).store(word, Ordering::Relaxed);
+            }
         }
-        self.assemble(image.as_slice(), findings, region, backing, |_| Ok(None))
+        Ok(region)
     }
 
     /// Recovers the journal in `region`, which has the bytes of `source`, and makes a bus of it.
@@ -619,13 +649,7 @@ impl Opening<'_> {
         .map_err(&io)?;
         strip.zero(recovered.tail, (recovered.tail + recovered.torn).min(ready));
         if let Some((area, bytes)) = table {
-            let base = PAGE + area as u64 * self.identity.table_len;
-            for (place, chunk) in bytes.chunks(8).enumerate() {
-                let mut word = [0; 8];
-                word[..chunk.len()].copy_from_slice(chunk);
-                let at = base as usize + 8 * place;
-                region.word(at).store(u64::from_ne_bytes(word), Ordering::Relaxed);
-            }
+            write_table(&region, (PAGE + area as u64 * self.identity.table_len) as usize, &bytes);
         }
 
         let setup = Setup {
@@ -647,9 +671,6 @@ impl Opening<'_> {
             clock: std::sync::Arc::clone(&self.options.clock),
         })
         .map_err(&io)?;
-        log.store_checked(header::CAPACITY, capacity);
-        log.store_checked(header::RETAINED, header.retained.min(recovered.tail));
-        log.store_checked(header::ALLOCATED, ready);
         let mut page = [0; PAGE as usize];
         region.snapshot(0, &mut page);
         for index in 0..header::CURSOR_COUNT {
@@ -661,6 +682,11 @@ impl Opening<'_> {
                 _ => {}
             }
         }
+        // Last, and how long the file is last of all: of a recovery that is killed before that, the next one tells again
+        // what is damaged or missing.
+        log.store_checked(header::RETAINED, header.retained.min(recovered.tail));
+        log.store_checked(header::CAPACITY, capacity);
+        log.store_checked(header::ALLOCATED, ready);
         let keeper = keeper(&log).map_err(self.io("start the thread that looks after it"))?;
         let shared = Shared {
             _keeper: keeper,

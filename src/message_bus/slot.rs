@@ -56,6 +56,9 @@ pub(super) const FENCED: u64 = 0b1001;
 pub(super) const HOLE: u64 = 0b1010;
 #[cfg(unix)]
 pub(super) const DAMAGED: u64 = 0b1100;
+/// No state at all.
+#[cfg(unix)]
+const NO_STATE: u64 = 0b1111;
 
 /// How far `position` is ahead of `other`. Positions wrap around the end of u64 like everything that counts.
 #[inline(always)]
@@ -440,9 +443,33 @@ impl Strip {
     ///
     /// Precondition: nobody else has seen this journal yet.
     pub(super) fn mark(&self, position: u64, state: u64, len: u64) {
+        // Whoever is killed between the two words must not leave the one with an old meaning of the other: a length is
+        // no size. In between stands what will be stepped over in the same way, a claim with nothing in it or damage.
+        let between = if state == HOLE { 0 } else { self.stamp_of(position, NO_STATE) };
+        self.stamp(position).store(between, Ordering::Relaxed);
+        fence(Ordering::Release);
         let head = super::journal::header::checked(position + 8, len);
         self.head(position).store(head, Ordering::Relaxed);
         self.stamp(position).store(self.stamp_of(position, state), Ordering::Release); // SYNC POINT slot.publish
+    }
+
+    /// What stamp and head mean that are no message's. Out of line: a jump by the state would cost every message more
+    /// than all else that is done to read it.
+    #[cold]
+    #[inline(never)]
+    fn observe_other(&self, position: u64, state: u64, head: u64) -> Seen {
+        let size = head as u32 as usize;
+        match state {
+            PENDING => Seen::Open { pending: true },
+            SEALED | FENCED if size <= self.max_payload => {
+                Seen::Sealed { len: self.slot_len(size), fenced: state == FENCED }
+            }
+            HOLE | DAMAGED => {
+                let len = super::journal::header::unchecked(position + 8, head).filter(|&len| len != 0);
+                len.map_or(Seen::Open { pending: false }, |len| Seen::Sealed { len, fenced: false })
+            }
+            _ => Seen::Open { pending: false },
+        }
     }
 
     /// Zeroes what is from `from` to `to`, multiples of 16.
@@ -480,7 +507,9 @@ unsafe impl Slots for Strip {
 
     #[inline(always)]
     fn offset(&self, position: u64) -> usize {
-        assert!(position <= self.last && position.is_multiple_of(SLOT_ALIGN), "no slot at {position}");
+        if position > self.last || !position.is_multiple_of(SLOT_ALIGN) {
+            no_slot(position);
+        }
         position as usize
     }
 
@@ -521,27 +550,25 @@ unsafe impl Slots for Strip {
         }
         let stamp = self.stamp(position).load(Ordering::Acquire); // SYNC POINT slot.publish
         let state = stamp ^ self.key ^ position;
-        let header = self.header_at(position);
-        let is_sane = header.size as usize <= self.max_payload;
-        match state {
-            COMMITTED if is_sane => Seen::Message(header),
-            PENDING => Seen::Open { pending: true },
-            SEALED | FENCED if is_sane => {
-                Seen::Sealed { len: self.slot_len(header.size as usize), fenced: state == FENCED }
-            }
-            HOLE | DAMAGED => {
-                let head = self.head(position).load(Ordering::Relaxed);
-                let len = super::journal::header::unchecked(position + 8, head).filter(|&len| len != 0);
-                len.map_or(Seen::Open { pending: false }, |len| Seen::Sealed { len, fenced: false })
-            }
-            _ => Seen::Open { pending: false },
+        let head = self.head(position).load(Ordering::Relaxed);
+        if state == COMMITTED && head as u32 as usize <= self.max_payload {
+            return Seen::Message(unpack(head, position));
         }
+        self.observe_other(position, state, head)
     }
 
     #[inline(always)]
     fn readable(&self, size: usize) -> usize {
         size.min(self.max_payload)
     }
+}
+
+/// Out of line and by value: a message that is put together where it may be needed costs a store at every slot.
+#[cfg(unix)]
+#[cold]
+#[inline(never)]
+fn no_slot(position: u64) -> ! {
+    panic!("no slot at {position}");
 }
 
 /// A slot is at most an eighth of the ring.

@@ -1,19 +1,16 @@
 //! [`Client`]: the handler that bridges the bus to a Messi server.
 
+use super::bridge::{Bridge, Bridging, largest_frame, post_all, report};
 use super::client_loop::{ClientCore, ClientSink, Nobody};
 use super::connection::{Reason, Share, Verdict};
 use super::net::System;
 use super::options::{ClientOptions, SendError, StartError};
 use super::protocol::{
-    Connected, Disconnected, Member, NetworkError, Protocol, PublishFrom, Root, Start, Stop, ToServer, ToServerSide,
-    Wrapped,
+    Connected, Disconnected, Member, NetworkError, Protocol, Start, Stop, ToServer, ToServerSide, Wrapped,
 };
-use super::server::{largest_frame, verdict};
-use crate::traits::{Handle, Handler, New, Poller, Report, Sender, Time, WriteError, Writer};
-use prost::Message;
+use crate::traits::{Handle, Handler, New, Poller, Sender, Time, WriteError, Writer};
 use std::collections::VecDeque;
 use std::fmt;
-use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -29,9 +26,9 @@ pub struct Client<P: Protocol> {
     waiting: VecDeque<Event>,
 }
 
-/// What a bridge says on its own account.
+/// What a client says on its own account.
 #[derive(Clone, Copy, Debug)]
-enum Event {
+pub(super) enum Event {
     Connected,
     Disconnected(Reason),
 }
@@ -59,14 +56,9 @@ impl<P: Protocol> Handler for Client<P> {
         let Some(core) = &mut self.core else { return };
         core.now = writer.now();
         let allow = core.options.allow.take();
-        core.turn(&mut Bridge::<P, W> {
-            waiting: &mut self.waiting,
-            allow: allow.as_deref(),
-            writer,
-            protocol: PhantomData,
-        });
+        core.turn(&mut Bridge::<Self, W> { waiting: &mut self.waiting, allow: allow.as_deref(), writer });
         core.options.allow = allow;
-        post_all::<P, W>(&mut self.waiting, writer);
+        post_all::<Self, W>(&mut self.waiting, writer);
     }
 
     fn on_stop(&mut self) {
@@ -112,7 +104,7 @@ impl<P: Protocol, M: Member<ToServerSide, Protocol = P>> Handle<ToServer<M>> for
             core.give_up_slow();
         }
         if let Err(error) = sent {
-            report::<P, W>(NetworkError::Unsent(error), writer);
+            report::<Self, W>(NetworkError::Unsent(error), writer);
         }
     }
 }
@@ -135,61 +127,33 @@ impl<P: Protocol> Handle<Stop> for Client<P> {
     }
 }
 
-fn report<P: Protocol, W: Writer>(error: NetworkError, writer: &W) {
-    writer.report(Report::Network { source: P::CLIENT, error: Box::new(error) });
-}
+impl<P: Protocol> Bridging for Client<P> {
+    type Event = Event;
 
-fn post_now<P: Protocol, W: Writer>(event: Event, writer: &W) -> Result<(), WriteError> {
-    match event {
-        Event::Connected => Client::<P>::try_send(&Connected {}, writer),
-        Event::Disconnected(reason) => Client::<P>::try_send(&Disconnected { reason }, writer),
-    }
-}
-
-/// Puts what waits on the bus, in order; false if some of it still waits.
-fn post_all<P: Protocol, W: Writer>(waiting: &mut VecDeque<Event>, writer: &W) -> bool {
-    while let Some(event) = waiting.front() {
-        if post_now::<P, W>(*event, writer) == Err(WriteError::Full) {
-            return false;
+    fn post<W: Writer>(event: Event, writer: &W) -> Result<(), WriteError> {
+        match event {
+            Event::Connected => Self::try_send(&Connected {}, writer),
+            Event::Disconnected(reason) => Self::try_send(&Disconnected { reason }, writer),
         }
-        waiting.pop_front();
     }
-    true
 }
 
-/// From the server to the bus.
-struct Bridge<'a, P, W> {
-    waiting: &'a mut VecDeque<Event>,
-    allow: Option<&'a [u16]>,
-    writer: &'a W,
-    protocol: PhantomData<fn() -> P>,
-}
-
-impl<P: Protocol, W: Writer> ClientSink for Bridge<'_, P, W> {
+impl<P: Protocol, W: Writer> ClientSink for Bridge<'_, Client<P>, W> {
     fn connected(&mut self) {
         self.waiting.push_back(Event::Connected);
     }
 
     fn message(&mut self, payload: &[u8]) -> Verdict {
-        if !post_all::<P, W>(self.waiting, self.writer) {
-            return Verdict::Full;
-        }
-        let Ok(message) = P::ServerToClient::decode(payload) else {
-            return Verdict::Refused(Reason::MessageDecodeError);
-        };
-        let (source, allow, writer) = (P::CLIENT, self.allow, self.writer);
-        verdict(message.visit(PublishFrom { source, client: None, allow, writer }))
+        self.publish::<P::ServerToClient>(None, payload)
     }
 
     fn disconnected(&mut self, peer: SocketAddr, reason: Reason) {
-        if !matches!(reason, Reason::ConnectionClosed | Reason::Requested) {
-            report::<P, W>(NetworkError::Dropped { peer, reason }, self.writer);
-        }
+        self.report_end(peer, reason);
         self.waiting.push_back(Event::Disconnected(reason));
     }
 
     fn trouble(&mut self, trouble: NetworkError) {
-        report::<P, W>(trouble, self.writer);
+        report::<Client<P>, W>(trouble, self.writer);
     }
 
     /// Not while the bus has no room to say so: what waits must stay bounded.

@@ -27,6 +27,7 @@
 //! `wire` takes bytes apart into frames; `connection` is one peer's protocol as a state machine without a socket and
 //! without a clock; `event_loop` drives many of them; `net` is the sockets. All but the last run in simulations.
 
+mod bridge;
 mod client;
 mod client_loop;
 mod connection;

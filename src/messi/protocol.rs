@@ -589,7 +589,8 @@ macro_rules! __messi_root {
                 #[inline]
                 fn from(member: $member) -> Self {
                     let mut root = <$root as $crate::__private::Default>::default();
-                    root.messages = $crate::__private::Option::Some(<$messages>::$variant($crate::__private::From::from(member)));
+                    let member = $crate::__private::From::from(member);
+                    root.messages = $crate::__private::Option::Some(<$messages>::$variant(member));
                     root
                 }
             }

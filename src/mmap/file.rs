@@ -61,15 +61,6 @@ impl FileBacking {
     }
 }
 
-impl FileBacking {
-    /// Makes bytes present that have space.
-    pub(crate) fn populate(&self, region: &Region, from: usize, to: usize) {
-        if from < to {
-            populate(region, from, to);
-        }
-    }
-}
-
 impl Drop for FileBacking {
     /// A lock ends with the last copy of the file's handle, and a child that was forked and has not come to be another
     /// program yet has one.
@@ -79,10 +70,20 @@ impl Drop for FileBacking {
 }
 
 impl Backing for FileBacking {
-    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        self.reserve(from, to)?;
-        populate(region, from, to);
-        Ok(())
+    fn grow(&self, _: &Region, from: usize, to: usize) -> io::Result<()> {
+        self.reserve(from, to)
+    }
+
+    #[cfg(target_os = "linux")]
+    #[allow(unsafe_code)]
+    fn populate(&self, region: &Region, from: usize, to: usize) {
+        use rustix::mm::{Advice, madvise};
+        debug_assert!(from <= to && to <= region.len());
+        let address = region.mapping().as_mut_ptr().wrapping_add(from).cast();
+        // An older system costs its writers a page fault for each page.
+        // SAFETY: the range is inside the mapping, and this advice changes no byte: it makes pages present that have
+        // space.
+        let _ = unsafe { madvise(address, to - from, Advice::LinuxPopulateWrite) };
     }
 
     fn reserve(&self, from: usize, to: usize) -> io::Result<()> {
@@ -158,32 +159,6 @@ fn write_zeros(file: &File, from: u64, to: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes allocated bytes present. What the system cannot do at once costs a page fault each, later.
-#[cfg(target_os = "linux")]
-#[allow(unsafe_code)]
-fn populate(region: &Region, from: usize, to: usize) {
-    use rustix::mm::{Advice, madvise};
-    debug_assert!(to <= region.len());
-    let address = region.mapping().as_mut_ptr().wrapping_add(from).cast();
-    // SAFETY: the range is inside the mapping, and this advice changes no byte: it makes pages present that have space.
-    let populated = unsafe { madvise(address, to - from, Advice::LinuxPopulateWrite) };
-    if populated.is_err() {
-        touch(region, from, to);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn populate(region: &Region, from: usize, to: usize) {
-    touch(region, from, to);
-}
-
-fn touch(region: &Region, from: usize, to: usize) {
-    for page in (from..to).step_by(4096) {
-        // A write of what is there: a read would make the page present for reading only.
-        region.word(page).fetch_or(0, crate::sync::Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,6 +182,29 @@ mod tests {
         assert_eq!(CALLS.load(Ordering::Relaxed), 2);
         assert_eq!(backing.file.metadata().unwrap().len(), 200_000 / 4096 * 4096);
         region.word(150_000).store(7, Ordering::Relaxed);
+    }
+
+    /// What the system says is present of the mapping that begins at `base`, in KiB.
+    #[cfg(target_os = "linux")]
+    fn present(base: *mut u8) -> u64 {
+        let maps = std::fs::read_to_string("/proc/self/smaps").unwrap();
+        let begin = format!("{:x}-", base as usize);
+        let mut lines = maps.lines().skip_while(|line| !line.starts_with(&begin));
+        let rss = lines.find_map(|line| line.strip_prefix("Rss:")).unwrap();
+        rss.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    #[cfg_attr(miri, ignore = "Miri knows no file mapping")]
+    fn populating_makes_present_and_changes_nothing() {
+        let backing = FileBacking::new(scratch());
+        let region = map(&backing.file, 1 << 20).unwrap();
+        backing.grow(&region, 0, 256 * 1024).unwrap();
+        region.word(4096).store(7, Ordering::Relaxed);
+        backing.populate(&region, 0, 256 * 1024);
+        assert_eq!(present(region.mapping().as_mut_ptr()), 256);
+        assert_eq!(region.word(4096).load(Ordering::Relaxed), 7);
     }
 
     #[test]

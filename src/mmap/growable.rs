@@ -7,8 +7,7 @@ use std::io;
 
 /// What lies under a region. Offsets are those of the region; whole pages of 4096 bytes.
 pub(crate) trait Backing: Debug + Send + Sync {
-    /// Makes the bytes from `from` to `to` usable: there is space for them, they are zero, and as far as the system
-    /// allows they are present, so that touching them costs no page fault.
+    /// Makes the bytes from `from` to `to` usable: there is space for them, and they are zero.
     ///
     /// Precondition: nobody touches these bytes yet, and everything before `from` was grown.
     ///
@@ -16,6 +15,10 @@ pub(crate) trait Backing: Debug + Send + Sync {
     ///
     /// What the system says; nothing has changed then.
     fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()>;
+
+    /// Makes usable bytes present as far as the system allows, so that touching them costs no page fault. Changes none of
+    /// them, whoever is using them meanwhile.
+    fn populate(&self, _region: &Region, _from: usize, _to: usize) {}
 
     /// Has space for the bytes from `from` to `to`, whatever is in them; bytes behind the end are zero.
     ///

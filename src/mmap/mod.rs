@@ -12,6 +12,8 @@
 mod anonymous;
 #[cfg(all(unix, not(rust_messenger_loom)))]
 pub(crate) mod file;
+#[cfg(all(test, unix, not(rust_messenger_loom)))]
+pub(crate) mod fuse;
 #[cfg(unix)]
 mod growable;
 #[cfg(rust_messenger_loom)]
@@ -43,6 +45,13 @@ mod mapped {
         /// Keeps the mapping alive; all access goes through `base`.
         #[cfg_attr(not(unix), allow(dead_code, reason = "only file memory asks for it"))]
         mapping: Arc<MmapRaw>,
+    }
+
+    /// Out of line and by value: a message that is put together where it may be needed costs a store at every word.
+    #[cold]
+    #[inline(never)]
+    fn no_word(offset: usize) -> ! {
+        panic!("no word at {offset}");
     }
 
     // SAFETY: the mapping belongs to no thread and is only reached through `base`: either as atomic words, which may
@@ -99,7 +108,9 @@ mod mapped {
         /// If the word is not aligned or not inside the region: a bug of the caller, never of a user's input.
         #[inline]
         pub(crate) fn word(&self, offset: usize) -> &AtomicU64 {
-            assert!(offset.is_multiple_of(8) && offset <= self.last_word, "no word at {offset}");
+            if !offset.is_multiple_of(8) || offset > self.last_word {
+                no_word(offset);
+            }
             // SAFETY: aligned and in bounds, checked above.
             unsafe { self.word_unchecked(offset) }
         }
@@ -112,6 +123,8 @@ mod mapped {
         #[inline(always)]
         pub(crate) unsafe fn word_unchecked(&self, offset: usize) -> &AtomicU64 {
             debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.len);
+            #[cfg(all(test, unix))]
+            super::fuse::burn();
             // SAFETY: in bounds and aligned by the caller's promise, since the base is page aligned; the mapping lives
             // as long as `self`; every bit pattern is an `AtomicU64`, and plain access to the same bytes never runs at
             // the same time (the promise of `with_bytes` and `with_bytes_mut`).

@@ -11,6 +11,8 @@ use std::io;
 /// So many bytes of a payload are shown in text.
 const PREVIEW: usize = 64;
 
+const UNFINISHED: &str = "its writer died, or is still at it";
+
 /// Prints entries.
 #[derive(Debug)]
 pub struct Printer {
@@ -55,14 +57,26 @@ impl Printer {
     }
 
     fn part(&self, entry: &Entry<'_>) -> String {
-        let (ink, Span { position, len }, name, what) = match described(entry) {
+        match described(entry) {
             Some((span, name, what)) => {
                 let ink = if crate::scan::is_damage(entry) { Ink::Alarm } else { Ink::Notice };
-                (ink, span, name, what)
+                self.span(ink, span, name, what)
             }
-            None => return "something that this version of rmsg does not know".to_owned(),
-        };
+            None => "something that this version of rmsg does not know".to_owned(),
+        }
+    }
+
+    fn span(&self, ink: Ink, Span { position, len }: Span, name: &str, what: &str) -> String {
         format!("{position:>12}  {}", self.output.paint(ink, &format!("{name}: {len} bytes, {what}")))
+    }
+
+    /// What lies behind the last entry.
+    pub fn torn(&mut self, span: Span) -> io::Result<()> {
+        let line = match self.format {
+            Format::Text => self.span(Ink::Notice, span, "torn", UNFINISHED),
+            Format::Json => Object::new("torn").number("position", span.position).number("length", span.len).end(),
+        };
+        self.output.line(&line)
     }
 
     fn json(&self, entry: &Entry<'_>, names: &Names) -> String {
@@ -100,7 +114,7 @@ impl Printer {
 pub fn described(entry: &Entry<'_>) -> Option<(Span, &'static str, &'static str)> {
     match *entry {
         Entry::Sealed(span) => Some((span, "sealed", "given up by its writer")),
-        Entry::Hole(span) => Some((span, "hole", "its writer died, or is still at it")),
+        Entry::Hole(span) => Some((span, "hole", UNFINISHED)),
         Entry::Damaged(span) => Some((span, "damaged", "not what was written")),
         Entry::Lagged(span) => Some((span, "gone", "given back by retention")),
         _ => None,

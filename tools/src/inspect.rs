@@ -9,7 +9,7 @@ use crate::names::{clean, plain};
 use crate::opened::Opened;
 use crate::output::{Ink, Outcome, Output, warn};
 use crate::scan::{Selection, is_damage, scan, span_of};
-use rust_messenger::message_bus::{Cursor, Entry, HeaderDamage, Info, JournalTable, MessageRecord};
+use rust_messenger::message_bus::{Cursor, Entry, HeaderDamage, Info, JournalTable, MessageRecord, Span};
 use std::io;
 
 pub fn info(args: &FileArgs) -> Result<Outcome, Failure> {
@@ -152,6 +152,7 @@ struct Findings {
     holes: u64,
     damaged: u64,
     damaged_bytes: u64,
+    torn: u64,
 }
 
 pub fn verify(args: &FileArgs) -> Result<Outcome, Failure> {
@@ -181,8 +182,13 @@ pub fn verify(args: &FileArgs) -> Result<Outcome, Failure> {
         meter.clear();
         printer.entry(&entry, &names)?;
     }
-    drop(meter);
+    meter.clear();
     let end = entries.position();
+    found.torn = entries.torn()?;
+    drop(meter);
+    if found.torn != 0 {
+        printer.torn(Span { position: end, len: found.torn })?;
+    }
     let is_damaged = found.damaged != 0 || is_damaged(&info);
     let ahead = cursors.iter().filter(|cursor| cursor.position.is_some_and(|position| position > end));
     let ahead = ahead.map(|cursor| format!("the cursor {} stands behind the end", clean(&cursor.name)));
@@ -193,10 +199,10 @@ pub fn verify(args: &FileArgs) -> Result<Outcome, Failure> {
             for note in &notes {
                 output.line(&output.paint(Ink::Alarm, note))?;
             }
-            let Findings { messages, sealed, holes, damaged, damaged_bytes } = found;
+            let Findings { messages, sealed, holes, damaged, damaged_bytes, torn } = found;
             output.line(&format!(
                 "{messages} messages from {} to {end}; sealed: {sealed}, holes: {holes}, damaged: {damaged} \
-                 ({damaged_bytes} bytes)",
+                 ({damaged_bytes} bytes), torn: {torn} bytes",
                 info.retained_from
             ))?;
             if !info.crc {
@@ -216,6 +222,7 @@ pub fn verify(args: &FileArgs) -> Result<Outcome, Failure> {
                 .number("holes", found.holes)
                 .number("damaged", found.damaged)
                 .number("damaged_bytes", found.damaged_bytes)
+                .number("torn_bytes", found.torn)
                 .number("missing", info.missing)
                 .list("notes", notes.iter().map(|note| quote(note)));
             output.line(&object.end())?;

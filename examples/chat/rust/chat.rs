@@ -99,7 +99,9 @@ pub mod proto {
     }
 }
 
+#[rustfmt::skip]
 #[allow(unused_imports)]
 pub use proto::chat::*;
+#[rustfmt::skip]
 #[allow(unused_imports)]
 pub use proto::Chat;

@@ -9,8 +9,8 @@
 //! cargo run --example messi_chat --features messi -- --connect tcp://127.0.0.1:4000 ada     # in others
 //! ```
 
-mod guest;
 mod chat;
+mod guest;
 mod room;
 
 use guest::{Keyboard, Line, Reaction};

@@ -210,14 +210,14 @@ impl Schema {
         let mut random = Random(seed);
         let random = &mut random;
         let stem = format!("p{seed}");
-        let package = match random.below(4) {
+        let package = match random.below(8) {
             0 => String::new(),
-            1 => stem.clone(),
-            2 => format!("deep.er.{stem}"),
+            1..4 => stem.clone(),
+            4..6 => format!("deep.er.{stem}"),
             _ => format!("other{seed}"),
         };
         let mut files = vec![(stem, package)];
-        if random.chance(40) {
+        if random.chance(30) {
             files.push((format!("types{seed}"), format!("types{seed}.v1")));
         }
         let mut schema = Schema { files, messages: Vec::new(), enums: Vec::new() };
@@ -230,7 +230,7 @@ impl Schema {
             for _ in 0..random.below(3) {
                 schema.add_enum(random, file, None, &mut used[file]);
             }
-            for _ in 0..1 + random.below(4) {
+            for _ in 0..1 + random.below(3) {
                 schema.add_message(random, file, None, &mut used[file]);
             }
         }

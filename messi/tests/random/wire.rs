@@ -1,7 +1,7 @@
 //! Random values, and the wire format of protocol buffers by hand.
 //!
-//! A value is a tree of numbers and bytes. Numbers are kept as the 64 bits that stand for them: what a language makes of
-//! them must come back the same.
+//! A value is a tree of numbers and bytes. Numbers are kept as the 64 bits that stand for them: what a language makes
+//! of them must come back the same.
 
 use super::schema::{Label, Random, Schema, Type};
 use std::collections::BTreeMap;
@@ -249,8 +249,8 @@ impl<'a> Input<'a> {
     }
 }
 
-/// `None` if it is malformed, or has what the schema has not. Pairs of maps are sorted, and fields that are as if they were
-/// absent are left out, so that equal contents are equal.
+/// `None` if it is malformed, or has what the schema has not. Pairs of maps are sorted, and fields that are as if they
+/// were absent are left out, so that equal contents are equal.
 pub fn decode(schema: &Schema, message: usize, bytes: &[u8]) -> Option<Content> {
     let mut input = Input(bytes);
     let mut content = Content::new();

@@ -37,7 +37,8 @@ pub fn text(bytes: &[u8]) -> String {
 
 /// Whether another program is here and does what `arguments` ask of it, as in `tool("gcc", &["--version"])`.
 ///
-/// Without it a test ends early and says why; with `MESSI_TOOLS_REQUIRED=1`, as where all of them are installed, it fails.
+/// Without it a test ends early and says why; with `MESSI_TOOLS_REQUIRED=1`, as where all of them are installed, it
+/// fails.
 pub fn tool(program: &str, arguments: &[&str]) -> bool {
     let works = Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success());
     if !works {
@@ -92,8 +93,8 @@ pub fn files(directory: &Path) -> BTreeMap<PathBuf, String> {
     found
 }
 
-/// Compares all files below `actual` with those in `tests/golden/<case>`. With `BLESS=1` the latter are rewritten, but only
-/// after they were compared, and the test says so.
+/// Compares all files below `actual` with those in `tests/golden/<case>`. With `BLESS=1` the latter are rewritten, but
+/// only after they were compared, and the test says so.
 pub fn assert_golden(case: &str, actual: &Path) {
     let directory = package().join("tests/golden").join(case);
     let (expected, actual) = (files(&directory), files(actual));

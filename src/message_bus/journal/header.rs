@@ -25,6 +25,8 @@ pub(in super::super) const CURSOR_COUNT: usize = if cfg!(rust_messenger_loom) { 
 pub(in super::super) const CURSOR_NAME: usize = 40;
 const CURSOR_SIZE: u64 = 64;
 const TABLE_TEXT: usize = 24;
+/// The generation of a table that is being written: many bits from that of any that has been.
+pub(in super::super) const UNWRITTEN: u64 = u64::MAX;
 
 /// The largest value of a checked word, and hence the largest position.
 pub(in super::super) const POSITION_MAX: u64 = (1 << 52) - SLOT_ALIGN;
@@ -182,7 +184,7 @@ pub(in super::super) fn cursor_entry(page: &[u8], index: usize) -> CursorEntry {
     let base = cursor_at(index) as usize;
     let entry = &page[base..base + CURSOR_SIZE as usize];
     let check = word(entry, CURSOR_NAME);
-    if entry.iter().all(|&byte| byte == 0) {
+    if *entry == [0; CURSOR_SIZE as usize] {
         return CursorEntry::Free;
     }
     if check == 0 {
@@ -229,7 +231,7 @@ pub(in super::super) fn text_max(table_len: u64) -> u64 {
 }
 
 pub(in super::super) fn decode_area(bytes: &[u8]) -> Area {
-    if bytes.len() < TABLE_TEXT || bytes[..TABLE_TEXT].iter().all(|&byte| byte == 0) {
+    if bytes.len() < TABLE_TEXT || bytes[..TABLE_TEXT].iter().all(|&byte| byte == 0) || word(bytes, 0) == UNWRITTEN {
         return Area::Empty;
     }
     let (generation, len) = (word(bytes, 0), word(bytes, 8));
@@ -295,5 +297,9 @@ mod tests {
             assert_eq!(decode_area(&flipped) == Area::Damaged, !(160..192).contains(&bit), "bit {bit}");
         }
         assert_eq!(decode_area(&[0; 100]), Area::Empty);
+        // Nor is one that is being written.
+        let mut unwritten = area.clone();
+        unwritten[..8].copy_from_slice(&UNWRITTEN.to_ne_bytes());
+        assert_eq!(decode_area(&unwritten), Area::Empty);
     }
 }

@@ -301,8 +301,10 @@ impl<S: Source> Walk<S> {
         let (mut position, mut end) = (from, from);
         while self.fill(position, 1)? {
             let at = (position - self.block_at) as usize;
-            if let Some(last) = self.block[at..].iter().rposition(|&byte| byte != 0) {
-                end = (position + last as u64 + 1).next_multiple_of(slot::SLOT_ALIGN);
+            // Slots are what is looked for: their unit will do.
+            let mut units = self.block[at..].chunks(slot::SLOT_ALIGN as usize);
+            if let Some(last) = units.rposition(|unit| *unit != [0; slot::SLOT_ALIGN as usize][..unit.len()]) {
+                end = position + (last as u64 + 1) * slot::SLOT_ALIGN;
             }
             position = self.block_at + self.block.len() as u64;
         }

@@ -6,10 +6,15 @@ use super::super::journal::{JournalError, Recovered, open_file, read_identity};
 use super::super::keeper::Keeper;
 use super::super::wait::WaitStrategy;
 use super::{Opening, PersistentBus, PersistentOptions, new_identity};
+use crate::mmap::Backing;
 use crate::mmap::file::{self, FileBacking};
 use rustix::fs::OFlags;
+#[cfg(target_os = "linux")]
+use rustix::fs::{AtFlags, CWD, Mode};
 use std::fs::{self, File, OpenOptions};
 use std::io;
+#[cfg(target_os = "linux")]
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -44,20 +49,19 @@ pub(super) fn open<C: Claim, W: WaitStrategy>(
     opening.assemble(&source, findings, region, Box::new(backing), |log| Keeper::start(log).map(Some))
 }
 
-/// Makes an empty journal at `path`: under another name, so that nobody ever sees half of one. False if there is one
-/// meanwhile.
+/// Makes an empty journal at `path`, whole before it has this name, so that nobody ever sees half of one. False if there
+/// is one meanwhile.
 fn make(path: &Path, options: &PersistentOptions) -> Result<bool, JournalError> {
     let io = |error| JournalError::Io { path: path.to_owned(), action: "make it", error };
     let identity = new_identity(options)?;
-    let draft = Draft(draft_name(path));
-    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft.0).map_err(io)?;
+    let draft = Draft::new(path).map_err(io)?;
     let len =
         (identity.header_len() + options.step.next_multiple_of(PAGE)).min(options.capacity.next_multiple_of(PAGE));
-    let written = file::allocate(&file, 0, len)
-        .and_then(|()| file.write_all_at(&identity.encode() as &[u8; IDENTITY], 0))
-        .and_then(|()| file.sync_all());
+    let written = file::allocate(&draft.file, 0, len)
+        .and_then(|()| draft.file.write_all_at(&identity.encode() as &[u8; IDENTITY], 0))
+        .and_then(|()| draft.file.sync_all());
     written.map_err(io)?;
-    match fs::hard_link(&draft.0, path) {
+    match draft.link(path) {
         // What is synced in a file is of no use when its name is not.
         Ok(()) => File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(io).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -69,14 +73,61 @@ fn directory_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A file under a name of its own, which is gone when this is.
-struct Draft(PathBuf);
+/// A file that is gone when this is, unless it was given a name.
+struct Draft {
+    file: File,
+    /// A name of its own, where there must be one: whoever is killed leaves the file under it.
+    name: Option<PathBuf>,
+}
+
+impl Draft {
+    fn new(path: &Path) -> io::Result<Draft> {
+        #[cfg(target_os = "linux")]
+        if let Ok(file) = nameless(directory_of(path)) {
+            return Ok(Draft { file, name: None });
+        }
+        Draft::named(path)
+    }
+
+    fn named(path: &Path) -> io::Result<Draft> {
+        let name = draft_name(path);
+        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name)?;
+        Ok(Draft { file, name: Some(name) })
+    }
+
+    /// Gives it the name `path`, which must not be taken.
+    fn link(&self, path: &Path) -> io::Result<()> {
+        match &self.name {
+            Some(name) => fs::hard_link(name, path),
+            #[cfg(target_os = "linux")]
+            None => Ok(rustix::fs::linkat(CWD, handle(&self.file), CWD, path, AtFlags::SYMLINK_FOLLOW)?),
+            #[cfg(not(target_os = "linux"))]
+            None => unreachable!("only Linux knows files without a name"),
+        }
+    }
+}
 
 impl Drop for Draft {
     fn drop(&mut self) {
-        // If it cannot be removed, it is in nobody's way.
-        let _ = fs::remove_file(&self.0);
+        if let Some(name) = &self.name {
+            // If it cannot be removed, it is in nobody's way.
+            let _ = fs::remove_file(name);
+        }
     }
+}
+
+/// A file without a name, which can be given one. Not every file system knows such, and `/proc` may be missing.
+#[cfg(target_os = "linux")]
+fn nameless(directory: &Path) -> io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let file = File::from(rustix::fs::openat(CWD, directory, flags, Mode::RUSR | Mode::WUSR)?);
+    fs::metadata(handle(&file)).map(|_| file)
+}
+
+/// The path at which the system shows this process's handle of `file`.
+#[cfg(target_os = "linux")]
+fn handle(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
 fn draft_name(path: &Path) -> PathBuf {
@@ -85,4 +136,24 @@ fn draft_name(path: &Path) -> PathBuf {
     // Of this process, and of this call: another thread may be at it, too.
     name.push(format!(".{}-{:x}", std::process::id(), super::random_key()));
     path.with_file_name(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Where files must have names, the draft's is one that nobody takes for the journal's, and gone in the end.
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri makes no links")]
+    fn a_draft_with_a_name_is_gone_in_the_end() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let names = || fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
+        let draft = Draft::named(&path).unwrap();
+        assert!(matches!(&names()[..], [name] if name.to_string_lossy().starts_with(".journal.")));
+        draft.link(&path).unwrap();
+        assert_eq!(Draft::named(&path).unwrap().link(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        drop(draft);
+        assert_eq!(names(), ["journal"]);
+    }
 }

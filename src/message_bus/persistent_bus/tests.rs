@@ -13,14 +13,14 @@ use crate::traits::{Layout, MessageBus, Publish, Reader, WriteError};
 use std::io;
 use std::path::Path;
 
-type Bus = PersistentBus<ManyWriters, Adaptive>;
+pub(super) type Bus = PersistentBus<ManyWriters, Adaptive>;
 
-const PAGE: usize = 4096;
+pub(super) const PAGE: usize = 4096;
 
 /// Less under Miri, which looks at every byte.
 const CAPACITY: u64 = if cfg!(miri) { 24 * 1024 } else { 64 * 1024 };
 
-static TABLE: Table = Table {
+pub(super) static TABLE: Table = Table {
     name: "Messenger",
     workers: &[TableWorker {
         name: "Worker",
@@ -37,7 +37,7 @@ static TABLE: Table = Table {
 };
 
 /// A journal of 16 KiB: three pages of header, one of slots.
-fn small() -> PersistentOptions {
+pub(super) fn small() -> PersistentOptions {
     PersistentOptions {
         capacity: CAPACITY,
         max_payload: 256,
@@ -48,18 +48,18 @@ fn small() -> PersistentOptions {
     }
 }
 
-fn opening(image: &[u8], options: PersistentOptions) -> Result<Opening<'static>, JournalError> {
+pub(super) fn opening(image: &[u8], options: PersistentOptions) -> Result<Opening<'static>, JournalError> {
     let path = Path::new("(test)");
     let identity = super::super::journal::read_identity(path, image)?;
     Ok(Opening { path, identity, options, created: false })
 }
 
-fn open(image: &[u8], options: PersistentOptions) -> Result<(Bus, Recovered), JournalError> {
+pub(super) fn open(image: &[u8], options: PersistentOptions) -> Result<(Bus, Recovered), JournalError> {
     opening(image, options)?.in_memory(image.to_vec(), Box::new(Memory))
 }
 
 /// The bytes of the file that a bus in memory stands for.
-fn image_of(bus: &Bus) -> Vec<u8> {
+pub(super) fn image_of(bus: &Bus) -> Vec<u8> {
     let region = bus.shared.store.slots().region();
     let allocated = header::unchecked(header::ALLOCATED, region.word(144).load(Ordering::Relaxed)).unwrap();
     let mut image = vec![0; allocated as usize];
@@ -68,12 +68,12 @@ fn image_of(bus: &Bus) -> Vec<u8> {
 }
 
 /// Message `number`: its size and every byte follow from it.
-fn message(number: u8) -> Vec<u8> {
+pub(super) fn message(number: u8) -> Vec<u8> {
     vec![number; 3 + usize::from(number) * 7 % 90]
 }
 
 /// Everything that a reader sees.
-fn read_all(bus: &Bus) -> Vec<Vec<u8>> {
+pub(super) fn read_all(bus: &Bus) -> Vec<Vec<u8>> {
     let mut reader = bus.subscribe("reader").unwrap();
     let mut seen = Vec::new();
     while let Ok(payload) = reader.try_read(|_, payload| payload.to_vec()) {
@@ -85,7 +85,7 @@ fn read_all(bus: &Bus) -> Vec<Vec<u8>> {
 
 /// That what was seen are whole messages of `0..count` in order, each at most once.
 #[track_caller]
-fn check_whole(seen: &[Vec<u8>], count: u8) {
+pub(super) fn check_whole(seen: &[Vec<u8>], count: u8) {
     let mut last = None;
     for payload in seen {
         assert_eq!(*payload, message(payload[0]), "torn or invented");
@@ -619,4 +619,64 @@ fn what_little_space_there_is_is_used() {
         }
     };
     assert_eq!(refused, WriteError::Exhausted { capacity: CAPACITY });
+}
+
+/// Memory that says what it was told to make present.
+#[derive(Clone, Debug, Default)]
+struct Presence(Arc<Mutex<Vec<(u64, u64)>>>);
+
+impl Backing for Presence {
+    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        Memory.grow(region, from, to)
+    }
+
+    fn populate(&self, _: &Region, from: usize, to: usize) {
+        lock(&self.0).push((from as u64, to as u64));
+    }
+
+    fn reserve(&self, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn punch(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The keeper makes present what it has grown, a piece at a time, and leaves out what a writer has passed already.
+#[test]
+#[cfg_attr(miri, ignore = "megabytes, of which Miri sees nothing new")]
+fn what_is_grown_ahead_is_made_present() {
+    let step = 1 << 20;
+    let options = PersistentOptions { capacity: 16 * step, step, ..small() };
+    let identity = new_identity(&options).unwrap();
+    let mut image = identity.encode().to_vec();
+    image.resize(4 * PAGE, 0);
+    let presence = Presence::default();
+    let made = Opening { path: Path::new("(test)"), identity, options, created: true };
+    let (bus, _): (Bus, _) = made.in_memory(image, Box::new(presence.clone())).unwrap();
+    let (log, writer) = (&bus.shared.store, bus.writer().unwrap());
+    let contiguous = |pieces: &[(u64, u64)]| {
+        assert!(pieces.iter().all(|(from, to)| from < to && to - from <= step / 4), "{pieces:?}");
+        assert!(pieces.windows(2).all(|pair| pair[0].1 == pair[1].0), "{pieces:?}");
+        (pieces[0].0, pieces[pieces.len() - 1].1)
+    };
+    log.grow_ahead();
+    let (from, present) = contiguous(&std::mem::take(&mut *lock(&presence.0)));
+    assert_eq!(from, 4 * PAGE as u64);
+    assert!(present >= bus.tail() + step);
+    log.grow_ahead();
+    assert!(lock(&presence.0).is_empty(), "twice");
+    // A writer that grows the file itself is far ahead when the keeper comes.
+    while bus.tail() < present + step {
+        writer.write_bytes(2, 7, &[1; 256]).unwrap();
+    }
+    log.grow_ahead();
+    let (from, to) = contiguous(&std::mem::take(&mut *lock(&presence.0)));
+    assert_eq!(from, bus.tail() / PAGE as u64 * PAGE as u64);
+    assert!(to >= bus.tail() + step);
 }

@@ -113,8 +113,8 @@ fn fill(bus: &PersistentBus, clock: &Hands) {
     reader.try_read(|_, _| writer.write_bytes(2, 2, b"total: 5").unwrap()).unwrap();
 }
 
-/// What a killed writer leaves, and a disk that forgets: a sealed slot, a hole, ids without names, a message nobody
-/// receives, and a flipped bit. Returns where that bit is.
+/// What killed writers leave, and a disk that forgets: a sealed slot, a hole, a torn tail, ids without names, a message
+/// nobody receives, and a flipped bit. Returns where that bit is.
 pub fn battered(path: &Path) -> u64 {
     let clock = clock();
     let (_directory, whole) = scratch();
@@ -135,9 +135,14 @@ pub fn battered(path: &Path) -> u64 {
     writer
         .write(1, 1, 40, |_| {
             clock.set(8);
-            bus.writer().unwrap().write_bytes(4, 1, b"").unwrap();
-            // The file as it is now is what a process that is killed now leaves.
-            fs::copy(&whole, path).unwrap();
+            let another = bus.writer().unwrap();
+            another.write_bytes(4, 1, b"").unwrap();
+            let fill = |bytes: &mut [u8]| {
+                bytes.fill(7);
+                // The file as it is now is what a process that is killed now leaves.
+                fs::copy(&whole, path).unwrap();
+            };
+            another.write(1, 1, 50, fill).unwrap();
         })
         .unwrap();
     flip(path, damaged + 40);

@@ -1,0 +1,46 @@
+//! Deaths for tests: a thread whose fuse has burnt down goes no further than to the next word of any region.
+
+use super::Region;
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+thread_local! {
+    /// How much is left of this thread's fuse, and what will be looked at when it dies.
+    static LIT: RefCell<Option<(u64, Region)>> = const { RefCell::new(None) };
+}
+
+/// A death, and what was in memory then.
+struct Burnt(Vec<u8>);
+
+/// Runs `work` until it has touched so many words, of whatever region.
+///
+/// # Errors
+///
+/// It got no further: what was in `region` at that moment, as a process leaves it that is killed there. What is dropped
+/// on the way out of `work` comes later.
+pub(crate) fn within<R>(touches: u64, region: &Region, work: impl FnOnce() -> R) -> Result<R, Vec<u8>> {
+    LIT.set(Some((touches, region.clone())));
+    let done = catch_unwind(AssertUnwindSafe(work));
+    LIT.set(None);
+    done.map_err(|panic| match panic.downcast::<Burnt>() {
+        Ok(burnt) => burnt.0,
+        Err(panic) => resume_unwind(panic),
+    })
+}
+
+/// Counts one touch.
+pub(crate) fn burn() {
+    let dead = LIT.with_borrow_mut(|lit| match lit {
+        Some((0, _)) => lit.take(),
+        Some((left, _)) => {
+            *left -= 1;
+            None
+        }
+        None => None,
+    });
+    if let Some((_, region)) = dead {
+        let mut bytes = vec![0; region.len() / 8 * 8];
+        region.snapshot(0, &mut bytes);
+        resume_unwind(Box::new(Burnt(bytes)));
+    }
+}
