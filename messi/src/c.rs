@@ -50,10 +50,8 @@ const TEMPLATES: [templates::Template; 4] = [
 /// A file of the runtime.
 type Runtime = (&'static str, &'static str);
 
-const MESSAGES: [Runtime; 2] = [
-    ("messi_pb.h", include_str!("../runtime/c/messi_pb.h")),
-    ("messi_pb.c", include_str!("../runtime/c/messi_pb.c")),
-];
+const MESSAGES: [Runtime; 2] =
+    [("messi_pb.h", include_str!("../runtime/c/messi_pb.h")), ("messi_pb.c", include_str!("../runtime/c/messi_pb.c"))];
 const CORE: [Runtime; 2] =
     [("messi.h", include_str!("../runtime/c/messi.h")), ("messi.c", include_str!("../runtime/c/messi.c"))];
 const LINUX: [Runtime; 2] = [

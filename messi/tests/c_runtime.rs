@@ -241,7 +241,10 @@ cases! {
 /// Each file by itself, which must be silent.
 fn compile(directory: &Path, compiler: &str, options: &[&str]) {
     for source in sources(directory) {
-        run(Command::new(compiler).args(options).arg("-I").arg(directory).args(["-c", "-o", "/dev/null"]).arg(source), true);
+        run(
+            Command::new(compiler).args(options).arg("-I").arg(directory).args(["-c", "-o", "/dev/null"]).arg(source),
+            true,
+        );
     }
 }
 
@@ -304,7 +307,8 @@ fn without_malloc_there_is_no_malloc() {
         gcc.arg("-I").arg(&framework).args(["-Os", "-DMESSI_PB_NO_MALLOC", "-c", "-o"]).arg(&object).arg(&source);
         run(&mut gcc, true);
         let symbols = text(&run(Command::new("nm").arg("-u").arg(&object), false).stdout);
-        let allocates = symbols.split_whitespace().any(|symbol| ["malloc", "realloc", "calloc", "free"].contains(&symbol));
+        let allocates =
+            symbols.split_whitespace().any(|symbol| ["malloc", "realloc", "calloc", "free"].contains(&symbol));
         assert!(!allocates, "{}: {symbols}", source.display());
     }
 }
@@ -378,7 +382,9 @@ fn names_that_are_taken_have_places() {
         ),
         (
             "x.proto",
-            protocol("y", "a", "b", "message O { message P {} }").replace("package y", "package x.server").replace("O {", "Client {"),
+            protocol("y", "a", "b", "message O { message P {} }")
+                .replace("package y", "package x.server")
+                .replace("O {", "Client {"),
             "x.proto:6:9: `struct x_server_client_t` is that of the server of x.proto in C: rename the message",
         ),
         (
@@ -405,7 +411,8 @@ fn names_of_all_kinds_compile() {
     }
     let directory = tempfile::tempdir().unwrap();
     let out = directory.path().join("out");
-    let members = ["int", "class", "errno", "message", "self_p", "camelCase", "Capital", "init", "client_p", "new", "t"];
+    let members =
+        ["int", "class", "errno", "message", "self_p", "camelCase", "Capital", "init", "client_p", "new", "t"];
     let oneof: String = members.iter().enumerate().map(|(i, name)| format!("M {name} = {};\n", i + 1)).collect();
     for (name, package) in [("MyProto.proto", "package a.b.c;"), ("x.proto", ""), ("int.proto", "package int;")] {
         let proto = format!(

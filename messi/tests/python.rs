@@ -4,9 +4,9 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use support::*;
 use tempfile::TempDir;
 
@@ -216,6 +216,7 @@ fn types_are_right() {
         (bank(), Some(package().join("tests/bank/python"))),
         (kinds(), None),
         (self::generated("examples/chat", "chat.proto"), Some(repository("examples/chat/python"))),
+        (self::generated("examples/hello_world", "hello_world.proto"), Some(repository("examples/hello_world/python"))),
     ] {
         let mut command = Command::new(&python);
         command.args(["-m", "mypy", "--strict", "--no-error-summary", "--cache-dir"]).arg(cache.path());
@@ -234,6 +235,87 @@ fn types_are_right() {
         }));
         run(&mut command, true);
     }
+}
+
+// ------------------------------------------------------------------------------------------------------------ examples
+
+#[test]
+fn hello_world_greets() {
+    let Some(python) = python("google.protobuf") else { return };
+    let generated = generated("examples/hello_world", "hello_world.proto");
+    let programs = repository("examples/hello_world/python");
+    let mut both = command(&python, generated.path(), &programs);
+    let output = run(both.arg(programs.join("hello_world.py")), false);
+    assert_eq!((text(&output.stdout), text(&output.stderr)), ("Hello, world!\n".to_owned(), String::new()));
+}
+
+/// A program of the chat, whose lines can be waited for.
+struct Talk {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Talk {
+    fn start(mut command: Command) -> Talk {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Talk { child, lines }
+    }
+
+    #[track_caller]
+    fn hears(&mut self, expected: &str) {
+        assert_eq!(self.lines.next().map(Result::unwrap).as_deref(), Some(expected));
+    }
+
+    fn types(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// Ends what is typed, and so the program.
+    fn leaves(mut self) {
+        drop(self.child.stdin.take());
+        assert!(self.child.wait().unwrap().success());
+    }
+}
+
+impl Drop for Talk {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn guests_chat_in_a_room() {
+    let Some(python) = python("google.protobuf") else { return };
+    let generated = generated("examples/chat", "chat.proto");
+    let programs = repository("examples/chat/python");
+    let program = |arguments: &[&str]| {
+        let mut command = command(&python, generated.path(), &programs);
+        command.arg(programs.join(arguments[0])).args(&arguments[1..]).stderr(Stdio::null());
+        Talk::start(command)
+    };
+    let mut room = program(&["room.py", "tcp://127.0.0.1:0"]);
+    let opened = room.lines.next().unwrap().unwrap();
+    let port = opened.strip_prefix("the room is open at port ").and_then(|rest| rest.split(';').next());
+    let uri = format!("tcp://127.0.0.1:{}", port.unwrap_or_else(|| panic!("{opened}")));
+    let mut ada = program(&["guest.py", "ada", &uri]);
+    ada.hears("ada is here");
+    let mut bob = program(&["guest.py", "bob", &uri]);
+    bob.hears("ada is here");
+    bob.hears("bob is here");
+    ada.hears("bob is here");
+    ada.types("Hello, \u{1b}[2JBob!");
+    for guest in [&mut ada, &mut bob] {
+        guest.hears("ada: Hello, [2JBob!");
+    }
+    bob.types("How are you?");
+    for guest in [&mut ada, &mut bob] {
+        guest.hears("bob: How are you?");
+    }
+    bob.leaves();
+    ada.hears("bob has left");
+    ada.leaves();
 }
 
 // ---------------------------------------------------------------------------------------------------------------- bank
