@@ -2,8 +2,8 @@
 //!
 //! Each file, given or imported, becomes `PATH/STEM_pb2.py` as protoc would name it, with types in `PATH/STEM_pb2.pyi`.
 //! It holds the file's descriptor, of which the `protobuf` package makes the classes. Each protocol becomes
-//! `PROTO_client.py` and `PROTO_server.py`, which give names and types to what is in `messi_runtime.py`: one file beside
-//! them, the same for all protocols, so that a program that talks several has it once.
+//! `PROTO_client.py` and `PROTO_server.py`, which give names and types to what is in `messi_runtime.py`: one file
+//! beside them, the same for all protocols, so that a program that talks several has it once.
 
 mod stub;
 
@@ -42,8 +42,8 @@ pub fn generate(model: &Model, options: &Options) -> Result<Vec<Generated>, Erro
     for file in model.files.iter().filter(|file| !file.bundled) {
         let module = Module::of(&file.descriptor);
         if module.path.split('.').next() == Some("messi_runtime") {
-            let what = "the directory has the name of the module that is generated beside it: rename one of its parents \
-                        or choose another -I";
+            let what = "the directory has the name of the module that is generated beside it: rename it, or choose \
+                        another -I";
             return Err(model.error(&file.descriptor, what));
         }
         if let Some(other) = modules.insert(module.path.clone(), file.descriptor.name()) {

@@ -1,6 +1,7 @@
 //! The Python output: as expected, importable, the same as protoc's, and talking.
 //!
-//! `MESSI_PYTHON` names the interpreter, `python3` unless it is set; it needs the package `protobuf`. What needs more says so.
+//! `MESSI_PYTHON` names the interpreter, `python3` unless it is set; it needs the package `protobuf`. Two tests need
+//! `grpcio-tools` and `mypy` with `types-protobuf`, too, and are skipped without.
 
 mod support;
 

@@ -1,6 +1,6 @@
-"""Compares generated descriptors with those that protoc makes: `check_descriptors.py GENERATED IMPORT_PATH... -- FILE...`.
+"""Compares generated descriptors with those that protoc makes.
 
-Needs grpcio-tools, in which protoc is.
+`check_descriptors.py GENERATED IMPORT_PATH... -- FILE...`, with grpcio-tools, in which protoc is.
 """
 
 from __future__ import annotations

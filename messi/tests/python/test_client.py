@@ -26,7 +26,6 @@ from support import (
     NOP_REQ,
     NOP_RSP,
     PATIENCE,
-    PING,
     PONG,
     AsyncTest,
     Customer,
@@ -81,7 +80,7 @@ class LifeTest(AsyncTest):
 
         async def serve(peer: Peer, count: int) -> None:
             nonlocal pings
-            while pings < 5:
+            while pings < 3:
                 self.assertEqual(await peer.read_frame(), (3, b""))
                 pings += 1
                 peer.write(PONG)
@@ -667,7 +666,13 @@ class StopTest(AsyncTest):
         async def serve(peer: Peer, count: int) -> None:
             await peer.read_end()
 
-        client = self.client(await self.listen(serve))
+        class Slow(Customer):
+            async def on_disconnected(self) -> None:
+                # Longer than connecting takes, so that one that does not wait for it is seen.
+                await asyncio.sleep(4 * SOON)
+                await super().on_disconnected()
+
+        client = self.client(await self.listen(serve), Slow)
         client.start()
         await until(lambda: client.is_connected)
         client.stop()
@@ -722,6 +727,7 @@ class StopTest(AsyncTest):
                         if awaited:
                             await rest
                         self.events.append("stopped")
+                        return 3600
 
                     class Stopping(Customer):
                         async def on_nop_rsp(self, message: Any) -> None:
@@ -730,7 +736,8 @@ class StopTest(AsyncTest):
                     taken, silent = silent_port()
                     self.addCleanup(taken.close)
                     port = silent if name == "on_connect_failure" else await self.listen(serve)
-                    client = self.client(port, type("Mine", (Stopping,), {name: stop}))
+                    # One that was stopped must not wait for its next attempt.
+                    client = self.client(port, type("Mine", (Stopping,), {name: stop}), reconnect=3600)
                     client.start()
                     await until(lambda client=client: client._task.done())
                     self.assertEqual(client.events.count("stopped"), 1)

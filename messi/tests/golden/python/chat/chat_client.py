@@ -34,7 +34,7 @@ __all__ = [
 
 
 class ChatClient(messi_runtime.Client):
-    """The client. Make a class of your own from it, and override what it is to do: see `messi_runtime.Client`."""
+    """The client. Override what it is to do in a class of your own; `messi_runtime.Client` says how."""
 
     _INPUT = chat_pb2.ServerToClient
 

@@ -40,7 +40,7 @@ __all__ = [
 
 
 class KindsClient(messi_runtime.Client):
-    """The client. Make a class of your own from it, and override what it is to do: see `messi_runtime.Client`."""
+    """The client. Override what it is to do in a class of your own; `messi_runtime.Client` says how."""
 
     _INPUT = kinds_pb2.ServerToClient
 

@@ -42,7 +42,7 @@ __all__ = [
 
 
 class KindsServer(messi_runtime.Server):
-    """The server. Make a class of your own from it, and override what it is to do: see `messi_runtime.Server`."""
+    """The server. Override what it is to do in a class of your own; `messi_runtime.Server` says how."""
 
     _INPUT = kinds_pb2.ClientToServer
 
