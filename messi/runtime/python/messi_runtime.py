@@ -639,7 +639,6 @@ class _Link(asyncio.Protocol):
         self._receiver: asyncio.Future[None] | None = None
         self._drainers: list[asyncio.Future[None]] = []
         self.address: Any = None
-        self.is_greeted = False
         self.reason: DisconnectReason | None = None
         # Why the connection will end, once what came before is handled.
         self._verdict: DisconnectReason | None = None
@@ -961,7 +960,7 @@ class _Endpoint:
         argument of all of them."""
         greeting = asyncio.get_running_loop().create_task(self._greet(link, connected, *before))
         try:
-            # Lets it begin.
+            # Lets it begin, whatever else happens.
             await asyncio.sleep(0)
             while True:
                 payload = await link.receive()
@@ -990,12 +989,10 @@ class _Endpoint:
                 greeting.cancel()
                 await asyncio.wait({greeting})
             finally:
-                if link.is_greeted:
-                    await self._guard(link, disconnected, *before, link.reason)
+                await self._guard(link, disconnected, *before, link.reason)
 
     async def _greet(self, link: _Link, connected: Callable[..., Awaitable[None]], *before: Any) -> None:
         _SCOPE.set(_Scope(self))
-        link.is_greeted = True
         await self._guard(link, connected, *before)
 
     async def _guard(self, link: _Link, coroutine: Callable[..., Awaitable[None]], *arguments: Any) -> bool:

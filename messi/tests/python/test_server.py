@@ -489,6 +489,16 @@ class StopTest(AsyncTest):
         self.assertEqual(await peer.read_end(), b"")
         await until(lambda: bank.reasons() == [DisconnectReason.REQUESTED])
 
+    async def test_a_peer_that_is_gone_and_not_noticed(self) -> None:
+        bank = await self.server(linger=10 * PATIENCE)
+        peer = await greet(await connect(bank.port))
+        transport = bank.clients[0]._link._transport
+        with mock.patch.object(transport, "write_eof", side_effect=OSError(errno.ENOTCONN, "not connected")):
+            bank.disconnect(bank.clients[0])
+        self.assertEqual(await peer.read_end(), b"")
+        await until(lambda: not bank._clients and not bank._lingering)
+        self.assertEqual(bank.reasons(), [DisconnectReason.REQUESTED])
+
     async def test_those_that_linger_stay_few_and_go(self) -> None:
         bank = await self.server(max_clients=2, linger=10 * PATIENCE)
         peers = []
