@@ -186,7 +186,7 @@ const TYPES: [&str; 14] = [
     "None",
     "True",
     "Message",
-    "Error",
+    "Event",
     "Result",
     "Box",
     "Self",
@@ -284,7 +284,8 @@ impl Schema {
         let mut fields = Vec::new();
         for _ in 0..random.below(7) {
             number += match random.below(10) {
-                0 => 20_000,
+                // Not twice: nanopb has no room for numbers above 65535.
+                0 if number < 20_000 => 20_000,
                 1 => 300,
                 _ => 1,
             };
