@@ -5,8 +5,8 @@
 // Each fuzzer compiles this file for itself and uses its own part of it.
 #![allow(dead_code)]
 
-#[path = "../examples/bank/protocol.rs"]
-mod protocol;
+#[path = "../examples/bank/bank.rs"]
+mod bank;
 #[path = "../tests/support/sim_net.rs"]
 mod sim_net;
 
@@ -18,8 +18,8 @@ mod support {
     }
 }
 
+use bank::{Bank, ClientToServer, NopReq, ServerToClient, client_to_server};
 use prost::Message;
-use protocol::{Bank, ClientToServer, NopReq, ServerToClient, client_to_server};
 use rust_messenger::messi::net::{Acceptor, Net};
 use rust_messenger::messi::wire::{Decoder, Kind, Side, TooBig, Wire, frame};
 use rust_messenger::messi::{

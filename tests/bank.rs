@@ -5,15 +5,15 @@
 
 #![cfg(not(miri))] // Starts processes.
 
+#[path = "../examples/bank/bank.rs"]
+mod bank;
 #[path = "support/example.rs"]
 mod example;
-#[path = "../examples/bank/protocol.rs"]
-mod protocol;
 
+use bank::server_to_client::Messages;
+use bank::*;
 use example::{PATIENCE, Process, command};
 use prost::Message;
-use protocol::server_to_client::Messages;
-use protocol::*;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;

@@ -100,6 +100,18 @@ it sent message 2 [01], now it sends message 2 [02]
     assert_eq!(output_of("persistent_replay"), expected);
 }
 
+#[test]
+#[cfg(feature = "messi")]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn hello_world() {
+    let output = output_of("hello_world");
+    let lines: Vec<&str> = output.lines().collect();
+    assert!(
+        matches!(lines[..], [first, "Hello, world!"] if first.starts_with("listening at tcp://127.0.0.1:")),
+        "{output}"
+    );
+}
+
 /// Two guests talk; what each of them prints is in order, apart from who came first.
 #[test]
 #[cfg(feature = "messi")]

@@ -2,11 +2,11 @@
 
 #![cfg(all(feature = "messi", not(miri)))]
 
-#[path = "../examples/bank/protocol.rs"]
-mod protocol;
+#[path = "../examples/bank/bank.rs"]
+mod bank;
 mod support;
 
-use protocol::{
+use bank::{
     Bank, ClientToServer, DownloadRsp, NopReq, NopRsp, ServerToClient, ShoutInd, ShoutReq, UploadReq,
     client_to_server::Messages as Up, server_to_client::Messages as Down,
 };

@@ -2,12 +2,12 @@
 
 #![cfg(all(feature = "messi", not(miri)))]
 
-#[path = "../examples/bank/protocol.rs"]
-mod protocol;
+#[path = "../examples/bank/bank.rs"]
+mod bank;
 mod support;
 
+use bank::{Bank, ClientToServer, DownloadRsp, ServerToClient, UploadReq};
 use prost::Message;
-use protocol::{Bank, ClientToServer, DownloadRsp, ServerToClient, UploadReq};
 use rust_messenger::messi::{
     ClientEvent, ClientId, ClientLoop, ClientOptions, Reason, SendError, ServerEvent, ServerLoop, ServerOptions,
 };

@@ -4,11 +4,11 @@
 
 #![cfg(all(feature = "messi", target_os = "linux", not(miri)))]
 
-#[path = "../examples/bank/protocol.rs"]
-mod protocol;
+#[path = "../examples/bank/bank.rs"]
+mod bank;
 mod support;
 
-use protocol::Bank;
+use bank::Bank;
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messi::{Client, ClientConnected, ClientOptions, Reconnect, Server, ServerOptions};
 use rust_messenger::traits::{Handle, Handler, MessageBus, New, Writer};

@@ -2,15 +2,15 @@
 
 #![cfg(all(feature = "messi", unix, not(miri)))]
 
-#[path = "../examples/bank/protocol.rs"]
-mod protocol;
+#[path = "../examples/bank/bank.rs"]
+mod bank;
 mod support;
 
-use prost::Message;
-use protocol::{
+use bank::{
     Bank, ClientToServer, DownloadRsp, NopReq, NopRsp, ServerToClient, client_to_server::Messages as Up,
     server_to_client::Messages as Down,
 };
+use prost::Message;
 use rust_messenger::messi::wire::{self, Kind};
 use rust_messenger::messi::{
     ClientEvent, ClientLoop, ClientOptions, Reason, Reconnect, SendError, ServerEvent, ServerLoop, ServerOptions,

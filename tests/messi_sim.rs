@@ -13,14 +13,14 @@
 #![cfg(feature = "messi")]
 #![cfg(not(miri))] // It would take hours there; the tests of wire and connection take minutes.
 
-#[path = "../examples/bank/protocol.rs"]
-mod protocol;
+#[path = "../examples/bank/bank.rs"]
+mod bank;
 #[path = "support/sim_net.rs"]
 mod sim_net;
 mod support;
 
+use bank::*;
 use prost::Message;
-use protocol::*;
 use rust_messenger::messi::net::{Acceptor, Net};
 use rust_messenger::messi::wire::{Kind, Wire, frame};
 use rust_messenger::messi::*;

@@ -1,6 +1,6 @@
 //! One client's account.
 
-use crate::protocol::*;
+use crate::bank::*;
 use std::collections::VecDeque;
 
 /// Entries that are kept.

@@ -1,7 +1,7 @@
 //! The clients: for each customer a messenger of its own, with the bridge and the customer on a worker each.
 
+use crate::bank::*;
 use crate::customer::Customer;
-use crate::protocol::*;
 use crate::scene::Word;
 use crate::script::Role;
 use rust_messenger::messenger::{OnReport, OutsideWriter};

@@ -1,9 +1,9 @@
 //! The handler behind a client: plays a customer by its script, or one without a script.
 
 use crate::account::reversed;
+use crate::bank::server_to_client::Messages;
+use crate::bank::*;
 use crate::client::Config;
-use crate::protocol::server_to_client::Messages;
-use crate::protocol::*;
 use crate::scene::{Deed, Heard, Scene, Word};
 use rust_messenger::messi::protocol::{Member, Root, ToClientSide, ToServerSide, Visitor};
 use rust_messenger::messi::{Connected, Disconnected, FromServer, Start, ToServer};

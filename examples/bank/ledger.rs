@@ -1,8 +1,8 @@
 //! The bank itself: what it counts, and what each request comes to. Knows no bus and no network.
 
 use crate::account::{Account, Audit, fill, fnv, opened};
-use crate::protocol::client_to_server::Messages;
-use crate::protocol::*;
+use crate::bank::client_to_server::Messages;
+use crate::bank::*;
 use rust_messenger::messi::ClientId;
 use rust_messenger::messi::protocol::{Member, ToClientSide};
 use std::collections::HashMap;

@@ -14,10 +14,10 @@
 //! `close_req`, and the client is alice alone: opens an account, answers audits, connects again, until it is killed.
 
 mod account;
+mod bank;
 mod client;
 mod customer;
 mod ledger;
-mod protocol;
 mod scene;
 mod script;
 mod server;

@@ -1,6 +1,6 @@
 //! A piece of a script.
 
-use crate::protocol::{ClientToServer, ServerToClient};
+use crate::bank::{ClientToServer, ServerToClient};
 use rust_messenger::messi::Reason;
 use std::time::Duration;
 

@@ -1,8 +1,8 @@
 //! What the two customers of the scenario hear and do, scene by scene: data, so that nothing is heard unchecked.
 
 use crate::account::{fill, fnv, opened};
+use crate::bank::*;
 use crate::ledger::DOWNLOAD;
-use crate::protocol::*;
 use crate::scene::{Deed, Heard, Scene};
 use rust_messenger::messi::Reason;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The server: the bridge to the clients and the teller, each on a worker of its own.
 
+use crate::bank::*;
 use crate::ledger::Counter;
-use crate::protocol::*;
 use crate::teller::Teller;
 use rust_messenger::messi::protocol::{Member, ToClientSide};
 use rust_messenger::messi::{

@@ -1,8 +1,8 @@
 //! The handler behind the server: answers requests, in the order in which they came.
 
+use crate::bank::client_to_server::Messages;
+use crate::bank::{Bank, ClientToServer};
 use crate::ledger::{Counts, Ledger};
-use crate::protocol::client_to_server::Messages;
-use crate::protocol::{Bank, ClientToServer};
 use crate::server::{BusCounter, Config};
 use rust_messenger::messi::protocol::{Member, ToServerSide};
 use rust_messenger::messi::{ClientConnected, ClientDisconnected, ClientId, FromClient, Listening};

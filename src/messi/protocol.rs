@@ -572,7 +572,8 @@ macro_rules! __messi_root {
                 match &self.messages {
                     $(
                         $crate::__private::Option::Some(__Messages::$variant(member)) => {
-                            $crate::__private::Option::Some(visitor.member(member))
+                            // Boxed, where the member holds its root.
+                            $crate::__private::Option::Some(visitor.member::<$member>(member))
                         }
                     )*
                     _ => {
@@ -588,6 +589,7 @@ macro_rules! __messi_root {
                 #[inline]
                 fn from(member: $member) -> Self {
                     let mut root = <$root as $crate::__private::Default>::default();
+                    let member = $crate::__private::From::from(member);
                     root.messages = $crate::__private::Option::Some(<$messages>::$variant(member));
                     root
                 }

@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# What the tests of the generator need beside Rust: gcc also for 32 bits, nanopb, valgrind, and Python with protobuf.
+# Sourced it also says where they are, and that no test may be skipped for want of them. MESSI_VENV names the place of the
+# virtual environment.
+set -euo pipefail
+missing=()
+probe=$(mktemp --suffix .c)
+echo '#include <pb_decode.h>' >"$probe"
+command -v gcc >/dev/null && gcc -fsyntax-only "$probe" 2>/dev/null || missing+=(gcc libc6-dev libnanopb-dev)
+command -v g++ >/dev/null || missing+=(g++)
+echo '#include <stdio.h>' >"$probe"
+gcc -m32 -fsyntax-only "$probe" 2>/dev/null || missing+=(gcc-multilib)
+rm "$probe"
+command -v valgrind >/dev/null || missing+=(valgrind)
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
+if [ ${#missing[@]} -ne 0 ]; then
+    # Where this is not possible, the tests say what they lack.
+    apt-get update && apt-get install -y "${missing[@]}" || echo "could not install: ${missing[*]}"
+fi
+MESSI_VENV=${MESSI_VENV:-${TMPDIR:-/tmp}/messi-venv}
+if ! "$MESSI_VENV/bin/python3" -c 'import google.protobuf' 2>/dev/null; then
+    python3 -m venv "$MESSI_VENV"
+    "$MESSI_VENV/bin/pip" install --quiet protobuf
+fi
+export PATH="$MESSI_VENV/bin:$PATH"
+export MESSI_TOOLS_REQUIRED=1

@@ -1,0 +1,53 @@
+//! From a .proto file to C, Python and Rust that talk Messi.
+//!
+//! One file with the messages `ClientToServer` and `ServerToClient`, each with one oneof called `messages`, is a
+//! protocol. [`Model::read`] parses and checks it, with all that it imports; [`c`], [`python`] and [`rust`] each make
+//! the text of files of it; [`output`] writes them. The command `messi` is these three in a row, and [`Build`] the same
+//! for a `build.rs`.
+//!
+//! No protoc is needed, and nothing else but this library.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs, missing_debug_implementations)]
+
+mod build;
+pub mod c;
+mod error;
+pub mod model;
+mod names;
+mod nanopb;
+pub mod output;
+mod parse;
+pub mod python;
+pub mod rust;
+mod templates;
+
+pub use build::Build;
+pub use error::{Error, Place};
+pub use model::Model;
+pub use output::Generated;
+pub use parse::{MAX_IMPORT_DEPTH, MAX_SOURCE};
+
+/// Which side of a protocol is generated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Side {
+    /// The client and the server.
+    #[default]
+    Both,
+    /// The client only.
+    Client,
+    /// The server only.
+    Server,
+}
+
+impl Side {
+    /// Whether the client is generated.
+    pub fn client(self) -> bool {
+        self != Side::Server
+    }
+
+    /// Whether the server is generated.
+    pub fn server(self) -> bool {
+        self != Side::Client
+    }
+}

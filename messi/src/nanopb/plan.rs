@@ -1,0 +1,465 @@
+//! Decides where every field's value is, and in which order structs can be declared.
+
+use super::names;
+use super::options::{self, Options};
+use crate::error::Error;
+use crate::model::{Located, Model};
+use prost_reflect::{
+    EnumDescriptor, FieldDescriptor, FileDescriptor, Kind, MessageDescriptor, OneofDescriptor, Syntax,
+};
+use std::collections::{BTreeSet, HashMap};
+
+/// nanopb's descriptors, as Debian builds it, have 16 bits for numbers of fields, sizes and offsets.
+const LIMIT: u64 = 65_535;
+
+/// All that is generated.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Imported ones before those that import them.
+    pub(super) files: Vec<FileDescriptor>,
+    pub(super) enums: Vec<EnumDescriptor>,
+    pub(super) messages: Vec<Message>,
+    /// The messages, those that are held in a struct before it.
+    pub(super) order: Vec<usize>,
+}
+
+#[derive(Debug)]
+pub(super) struct Message {
+    pub(super) descriptor: MessageDescriptor,
+    /// The tag of its struct.
+    pub(super) name: String,
+    /// As they are declared; without those that are ignored.
+    pub(super) fields: Vec<Field>,
+    /// How large nanopb's descriptors of its fields are.
+    pub(super) width: &'static str,
+}
+
+#[derive(Debug)]
+pub(super) struct Field {
+    pub(super) descriptor: FieldDescriptor,
+    /// The member.
+    pub(super) name: String,
+    /// The member that is the union it is in.
+    pub(super) oneof: Option<String>,
+    pub(super) rule: Rule,
+    pub(super) place: Place,
+    pub(super) value: Value,
+    /// Whether the place is one that the .proto file asks for.
+    pinned: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    Singular,
+    Optional,
+    Repeated,
+    FixedArray,
+    Oneof,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    Pointer,
+    /// With as many items.
+    Static(u32),
+}
+
+/// What an item is.
+#[derive(Clone, Debug)]
+pub(super) enum Value {
+    Number {
+        c: &'static str,
+        nanopb: &'static str,
+        size: u32,
+    },
+    Enum(EnumDescriptor),
+    /// The size, if it is in the struct.
+    String(Option<u32>),
+    Bytes(Option<u32>),
+    FixedBytes(u32),
+    /// By its place among all messages.
+    Message(usize),
+}
+
+impl Plan {
+    pub(super) fn new(model: &Model) -> Result<Plan, Error> {
+        let files = needed(model)?;
+        let mut enums = Vec::new();
+        let mut descriptors = Vec::new();
+        for file in &files {
+            enums.extend(file.enums());
+            let mut pending: Vec<MessageDescriptor> = file.messages().collect();
+            pending.reverse();
+            while let Some(message) = pending.pop() {
+                enums.extend(message.child_enums());
+                let at = pending.len();
+                pending.extend(message.child_messages());
+                pending[at..].reverse();
+                descriptors.push(message);
+            }
+        }
+        let index: HashMap<String, usize> =
+            descriptors.iter().enumerate().map(|(i, message)| (message.full_name().to_owned(), i)).collect();
+        let mut messages = Vec::new();
+        for descriptor in descriptors {
+            let mut fields: Vec<FieldDescriptor> = descriptor.fields().collect();
+            // The message's own order is by number.
+            fields.sort_by(|a, b| a.path().cmp(b.path()));
+            let mut planned = Vec::new();
+            for field in fields {
+                planned.extend(plan_field(model, &index, field)?);
+            }
+            messages.push(Message { name: names::message(&descriptor), fields: planned, width: "AUTO", descriptor });
+        }
+        break_cycles(&mut messages);
+        let order = post_order(&held(&messages));
+        check_cycles(model, &messages, &order)?;
+        measure(model, &mut messages, &order)?;
+        Ok(Plan { files, enums, messages, order })
+    }
+}
+
+/// All files, but of those that come with the generator only such as have a type that is used.
+fn needed(model: &Model) -> Result<Vec<FileDescriptor>, Error> {
+    let mut needed: BTreeSet<String> =
+        model.files.iter().filter(|file| !file.bundled).map(|file| file.descriptor.name().to_owned()).collect();
+    // An importing file comes after what it imports.
+    for file in model.files.iter().rev() {
+        if !needed.contains(file.descriptor.name()) {
+            continue;
+        }
+        let mut messages: Vec<MessageDescriptor> = file.descriptor.messages().collect();
+        while let Some(message) = messages.pop() {
+            messages.extend(message.child_messages());
+            for field in message.fields() {
+                let used = match field.kind() {
+                    Kind::Message(message) => message.parent_file(),
+                    Kind::Enum(an_enum) => an_enum.parent_file(),
+                    _ => continue,
+                };
+                if used.syntax() != Syntax::Proto3 {
+                    let what = format!("`{}` is of proto2, which has no types in C: use another", field.name());
+                    return Err(model.error(&field, what));
+                }
+                needed.insert(used.name().to_owned());
+            }
+        }
+    }
+    let files = model.files.iter().map(|file| &file.descriptor);
+    Ok(files.filter(|file| needed.contains(file.name())).cloned().collect())
+}
+
+fn plan_field(model: &Model, index: &HashMap<String, usize>, field: FieldDescriptor) -> Result<Option<Field>, Error> {
+    let options = Options::of(model, &field)?;
+    let error = |what: &str| Err(model.error(&field, format!("`{}` {what}", field.name())));
+    let in_root = is_in_root(model, &field);
+    if options.place == options::Place::Ignore {
+        return if in_root { error("is a message of the protocol, which FT_IGNORE cannot take out") } else { Ok(None) };
+    }
+    if u64::from(field.number()) > LIMIT {
+        return error("has a number above 65535, for which nanopb has no room: give it a smaller one");
+    }
+    let repeated = field.is_list() || field.is_map();
+    let oneof = real_oneof(&field);
+    let is_pointer = options.place == options::Place::Pointer;
+    let number = |c, nanopb, size| Value::Number { c, nanopb, size };
+    let mut value = match field.kind() {
+        Kind::Double => number("double", "DOUBLE", 8),
+        Kind::Float => number("float", "FLOAT", 4),
+        Kind::Int32 => number("int32_t", "INT32", 4),
+        Kind::Int64 => number("int64_t", "INT64", 8),
+        Kind::Uint32 => number("uint32_t", "UINT32", 4),
+        Kind::Uint64 => number("uint64_t", "UINT64", 8),
+        Kind::Sint32 => number("int32_t", "SINT32", 4),
+        Kind::Sint64 => number("int64_t", "SINT64", 8),
+        Kind::Fixed32 => number("uint32_t", "FIXED32", 4),
+        Kind::Fixed64 => number("uint64_t", "FIXED64", 8),
+        Kind::Sfixed32 => number("int32_t", "SFIXED32", 4),
+        Kind::Sfixed64 => number("int64_t", "SFIXED64", 8),
+        Kind::Bool => number("bool", "BOOL", 1),
+        Kind::String => Value::String(options.max_size),
+        Kind::Bytes => match options.max_size {
+            Some(size) if options.fixed_length && !is_pointer => Value::FixedBytes(size),
+            size => Value::Bytes(size),
+        },
+        Kind::Enum(an_enum) => Value::Enum(an_enum),
+        Kind::Message(message) => Value::Message(index[message.full_name()]),
+    };
+    if let (Value::Number { nanopb, size, c }, Some(int_size)) = (&mut value, options.int_size)
+        && nanopb.contains("INT")
+    {
+        *c = match (int_size, c.starts_with('u')) {
+            (1, true) => "uint8_t",
+            (1, false) => "int8_t",
+            (2, true) => "uint16_t",
+            (2, false) => "int16_t",
+            _ if int_size == *size => c,
+            _ => return error("can have an int_size of IS_8 or IS_16 only: remove it, or change the type"),
+        };
+        *size = int_size;
+    }
+    let sized = !matches!(value, Value::String(None) | Value::Bytes(None));
+    let place = if is_pointer || !sized || repeated && options.max_count.is_none() {
+        Place::Pointer
+    } else {
+        Place::Static(if repeated { options.max_count.unwrap_or(1) } else { 1 })
+    };
+    if place == Place::Pointer {
+        match (&value, options.place) {
+            (_, options::Place::Static) => return error("needs its sizes for FT_STATIC: max_size, max_count or both"),
+            (Value::Number { .. } | Value::Enum(_), _) if !repeated => {
+                return error("is a number, which is in its struct: FT_POINTER is for all else");
+            }
+            (_, options::Place::Default) if options.own_size => {
+                return error("has one of its sizes only: give max_size and max_count, or none");
+            }
+            _ => {}
+        }
+        if in_root {
+            return error("is a message of the protocol, which cannot be behind a pointer: remove FT_POINTER");
+        }
+        value = match value {
+            Value::String(_) => Value::String(None),
+            Value::Bytes(_) | Value::FixedBytes(_) => Value::Bytes(None),
+            value => value,
+        };
+    }
+    if (options.fixed_length && options.max_size.is_none() && field.kind() == Kind::Bytes)
+        || (options.fixed_count && options.max_count.is_none() && repeated)
+    {
+        return error("has a fixed size that is not given: add max_size or max_count");
+    }
+    let rule = if repeated {
+        if options.fixed_count && place != Place::Pointer { Rule::FixedArray } else { Rule::Repeated }
+    } else if oneof.is_some() {
+        Rule::Oneof
+    } else if field.supports_presence() {
+        Rule::Optional
+    } else {
+        Rule::Singular
+    };
+    Ok(Some(Field {
+        name: names::member(field.name()),
+        oneof: oneof.map(|oneof| names::member(oneof.name())),
+        rule,
+        place,
+        value,
+        pinned: in_root || options.place == options::Place::Static || repeated,
+        descriptor: field,
+    }))
+}
+
+/// The oneof that a field is in, if it is one that the file declares.
+fn real_oneof(field: &FieldDescriptor) -> Option<OneofDescriptor> {
+    field.containing_oneof().filter(|oneof| !oneof.is_synthetic())
+}
+
+/// Whether a field is one of the messages of a protocol, which have functions that fill them in.
+fn is_in_root(model: &Model, field: &FieldDescriptor) -> bool {
+    let protocols = model.files.iter().filter_map(|file| file.protocol.as_ref());
+    protocols
+        .flat_map(|protocol| [&protocol.client_to_server, &protocol.server_to_client])
+        .any(|root| field.containing_oneof().is_some_and(|oneof| oneof == root.oneof))
+}
+
+/// The messages that each message's struct holds.
+fn held(messages: &[Message]) -> Vec<Vec<usize>> {
+    let held = |field: &Field| match (field.place, &field.value) {
+        (Place::Static(_), Value::Message(message)) => Some(*message),
+        _ => None,
+    };
+    messages.iter().map(|message| message.fields.iter().filter_map(held).collect()).collect()
+}
+
+/// All nodes of a graph, what can be reached from a node before it where there is no cycle. Without recursion: a hostile
+/// file nests as deep as it likes.
+fn post_order(edges: &[Vec<usize>]) -> Vec<usize> {
+    let mut order = Vec::new();
+    let mut seen = vec![false; edges.len()];
+    for root in 0..edges.len() {
+        let mut path = Vec::new();
+        if !seen[root] {
+            seen[root] = true;
+            path.push((root, 0));
+        }
+        while let Some((node, next)) = path.last_mut() {
+            if let Some(&inner) = edges[*node].get(*next) {
+                *next += 1;
+                if !seen[inner] {
+                    seen[inner] = true;
+                    path.push((inner, 0));
+                }
+            } else {
+                order.push(*node);
+                path.pop();
+            }
+        }
+    }
+    order
+}
+
+/// For each node a number that it has in common with those that it can reach, and that can reach it.
+fn components(edges: &[Vec<usize>]) -> Vec<usize> {
+    let mut reversed = vec![Vec::new(); edges.len()];
+    for (from, to) in edges.iter().enumerate() {
+        for &to in to {
+            reversed[to].push(from);
+        }
+    }
+    // Kosaraju's algorithm.
+    let mut components = vec![usize::MAX; edges.len()];
+    for &root in post_order(edges).iter().rev() {
+        let mut pending = vec![root];
+        while let Some(node) = pending.pop() {
+            if components[node] == usize::MAX {
+                components[node] = root;
+                pending.extend(&reversed[node]);
+            }
+        }
+    }
+    components
+}
+
+/// A struct cannot hold itself: where messages are recursive they are behind pointers.
+fn break_cycles(messages: &mut [Message]) {
+    let components = components(&held(messages));
+    for (i, message) in messages.iter_mut().enumerate() {
+        for field in message.fields.iter_mut().filter(|field| !field.pinned) {
+            if let Value::Message(inner) = field.value
+                && components[inner] == components[i]
+            {
+                field.place = Place::Pointer;
+            }
+        }
+    }
+}
+
+/// What is still recursive is so because it must be in the struct.
+fn check_cycles(model: &Model, messages: &[Message], order: &[usize]) -> Result<(), Error> {
+    let mut position = vec![0; messages.len()];
+    for (i, &message) in order.iter().enumerate() {
+        position[message] = i;
+    }
+    for (i, message) in messages.iter().enumerate() {
+        for field in &message.fields {
+            if let (Value::Message(inner), Place::Static(_)) = (&field.value, field.place)
+                && position[*inner] >= position[i]
+            {
+                let what = "makes a message hold itself: remove max_count or FT_STATIC here, or use another message";
+                return Err(model.error(&field.descriptor, format!("`{}` {what}", field.descriptor.name())));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// How large a member is, and to what its place is a multiple.
+#[derive(Clone, Copy, Default)]
+struct Layout {
+    size: u64,
+    align: u64,
+}
+
+impl Layout {
+    fn new(size: u64, align: u64) -> Layout {
+        Layout { size, align }
+    }
+
+    /// Adds a member.
+    fn push(&mut self, member: Layout) {
+        self.size = self.size.next_multiple_of(member.align) + member.size;
+        self.align = self.align.max(member.align);
+    }
+
+    /// Puts a member into the same place as others.
+    fn overlay(&mut self, member: Layout) {
+        self.size = self.size.max(member.size);
+        self.align = self.align.max(member.align);
+    }
+
+    fn finish(self) -> Layout {
+        Layout { size: self.size.next_multiple_of(self.align.max(1)), align: self.align.max(1) }
+    }
+}
+
+/// Chooses descriptors that have room for sizes and offsets.
+///
+/// Sizes are those where pointers have 64 bits and all types their natural alignment, which no other processor exceeds.
+fn measure(model: &Model, messages: &mut [Message], order: &[usize]) -> Result<(), Error> {
+    let mut layouts = vec![Layout::default(); messages.len()];
+    for &i in order {
+        let message = &messages[i];
+        let (mut largest_item, mut largest_count) = (0, 0);
+        let mut members = Vec::new();
+        let mut unions: HashMap<&str, Layout> = HashMap::new();
+        for field in &message.fields {
+            let item = item_layout(field, &layouts);
+            let count = if let Place::Static(count) = field.place { u64::from(count) } else { 1 };
+            let size = item.size.saturating_mul(count);
+            if size > LIMIT || count > LIMIT {
+                return Err(too_large(model, &field.descriptor, field.descriptor.name()));
+            }
+            largest_item = largest_item.max(item.size);
+            largest_count = largest_count.max(count);
+            let member = Layout::new(size, item.align);
+            members.push(member);
+            if let Some(oneof) = &field.oneof {
+                unions.entry(oneof).or_default().overlay(member);
+            }
+        }
+        let mut whole = Layout::new(0, 1);
+        for (field, &member) in message.fields.iter().zip(&members) {
+            match (&field.oneof, field.rule, field.place) {
+                (Some(oneof), ..) => {
+                    if let Some(union) = unions.remove(&**oneof) {
+                        whole.push(Layout::new(4, 4));
+                        whole.push(union.finish());
+                    }
+                    continue;
+                }
+                (None, Rule::Repeated, Place::Pointer) => whole.push(Layout::new(8, 8)),
+                (None, Rule::Repeated, Place::Static(_)) => whole.push(Layout::new(4, 4)),
+                (None, Rule::Optional, Place::Static(_)) => whole.push(Layout::new(1, 1)),
+                _ => {}
+            }
+            whole.push(member);
+        }
+        // An empty struct is none in C.
+        let whole = if whole.size == 0 { Layout::new(1, 1) } else { whole.finish() };
+        if whole.size > LIMIT {
+            return Err(too_large(model, &message.descriptor, message.descriptor.name()));
+        }
+        layouts[i] = whole;
+        let largest_tag = message.fields.iter().map(|field| field.descriptor.number()).max().unwrap_or(0);
+        messages[i].width = if whole.size < 1 << 8 && largest_tag < 1 << 6 {
+            "AUTO"
+        } else if largest_tag < 1 << 10 && largest_item < 1 << 12 && largest_count < 1 << 12 {
+            "2"
+        } else {
+            "4"
+        };
+    }
+    Ok(())
+}
+
+fn item_layout(field: &Field, layouts: &[Layout]) -> Layout {
+    match (&field.value, field.place, field.rule) {
+        // A pointer, or bytes, which are a size and a pointer.
+        (Value::Bytes(_), Place::Pointer, rule) if rule != Rule::Repeated => Layout::new(16, 8),
+        (_, Place::Pointer, _) => Layout::new(8, 8),
+        (Value::Number { size, .. }, ..) => Layout::new(u64::from(*size), u64::from(*size)),
+        (Value::Enum(_), ..) => Layout::new(4, 4),
+        (Value::String(size), ..) => Layout::new(u64::from(size.unwrap_or(0)), 1),
+        (Value::Bytes(size), ..) => Layout::new((u64::from(size.unwrap_or(0)) + 4).next_multiple_of(4), 4),
+        (Value::FixedBytes(size), ..) => Layout::new(u64::from(*size), 1),
+        (Value::Message(message), ..) => layouts[*message],
+    }
+}
+
+fn too_large(model: &Model, at: &impl Located, name: &str) -> Error {
+    let what = format!(
+        "`{name}` is larger than the {LIMIT} bytes and items that nanopb's descriptors reach: give it smaller sizes, or \
+         none, or FT_POINTER to what it holds"
+    );
+    model.error(at, what)
+}

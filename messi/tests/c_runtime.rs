@@ -1,0 +1,555 @@
+//! The runtime in C: its state machines in time that is made up, its sockets, and the bank with all that it talks to.
+//!
+//! The tests themselves are in C, `tests/c`, `tests/async` and `tests/bank/c`; each is a case of a program, which runs under
+//! the address and undefined behaviour sanitizers where gcc has them.
+
+#![cfg(target_os = "linux")] // epoll.
+
+mod support;
+
+use std::io::{BufRead, BufReader, Lines};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::LazyLock;
+use std::{env, fs};
+use support::*;
+
+const BANK: &str = "tests/interop/bank.proto";
+const STRICT: [&str; 5] = ["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic"];
+
+/// The bank as it is generated for Linux, once for all tests.
+static LINUX: LazyLock<PathBuf> = LazyLock::new(|| generated("linux", &[]));
+/// And for the async framework.
+static ASYNC: LazyLock<PathBuf> = LazyLock::new(|| generated("async", &["-p", "async"]));
+
+fn generated(name: &str, options: &[&str]) -> PathBuf {
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join("c_runtime").join(name);
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    let bank = repository(BANK);
+    let mut arguments = vec!["generate_c_source", "-o", ".", bank.to_str().unwrap()];
+    arguments.extend(options);
+    generate(&directory, &arguments);
+    directory
+}
+
+fn with_extension(directory: &Path, extension: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<PathBuf> = entries.filter(|path| path.extension().is_some_and(|end| end == extension)).collect();
+    paths.sort();
+    paths
+}
+
+fn sources(directory: &Path) -> Vec<PathBuf> {
+    with_extension(directory, "c")
+}
+
+fn gcc(directory: &Path) -> Command {
+    let mut gcc = Command::new("gcc");
+    gcc.args(STRICT).arg("-I").arg(directory).arg("-I").arg(package().join("tests/c"));
+    gcc
+}
+
+/// Whether gcc can link with the sanitizers.
+fn sanitizers() -> &'static [&'static str] {
+    static HAS: LazyLock<bool> = LazyLock::new(|| {
+        let directory = tempfile::tempdir().unwrap();
+        let source = directory.path().join("main.c");
+        fs::write(&source, "int main(void) { return 0; }\n").unwrap();
+        let program = directory.path().join("main");
+        tool("gcc", &["-fsanitize=address,undefined", source.to_str().unwrap(), "-o", program.to_str().unwrap()])
+    });
+    if *HAS { &["-fsanitize=address,undefined", "-fno-sanitize-recover=all"] } else { &[] }
+}
+
+/// Builds what is generated with one more program. `None`, and why is printed: gcc or nanopb is not here.
+fn build(generated: &LazyLock<PathBuf>, name: &str, program: &[&str], options: &[&str]) -> Option<PathBuf> {
+    if !nanopb() {
+        return None;
+    }
+    let built = generated.join(name);
+    let mut gcc = gcc(generated);
+    gcc.args(["-g", "-O1"]).args(options).args(sources(generated));
+    gcc.args(program.iter().map(|path| package().join(path)));
+    run(gcc.args(["-lprotobuf-nanopb", "-o"]).arg(&built), true);
+    Some(built)
+}
+
+type Program = LazyLock<Option<PathBuf>>;
+
+static CLIENT: Program = LazyLock::new(|| build(&LINUX, "test_client", &["tests/c/client.c"], sanitizers()));
+static SERVER: Program = LazyLock::new(|| build(&LINUX, "test_server", &["tests/c/server.c"], sanitizers()));
+static SOCKETS: Program = LazyLock::new(|| build(&LINUX, "test_linux", &["tests/c/linux.c"], sanitizers()));
+static FRAMEWORK: Program = LazyLock::new(|| {
+    let framework = package().join("tests/async");
+    let options = [sanitizers(), &["-I", framework.to_str().unwrap()]].concat();
+    build(&ASYNC, "test_async", &["tests/async/client.c", "tests/async/fake.c"], &options)
+});
+
+fn case(program: &Program, name: &str) {
+    if let Some(program) = &**program {
+        run(Command::new(program).arg(name), false);
+    }
+}
+
+/// One test for each case of a program, and one that there is none for which there is no test.
+macro_rules! cases {
+    ($(mod $module:ident of $program:ident: [$($case:ident),* $(,)?];)*) => {$(
+        mod $module {
+            use super::*;
+
+            $(#[test]
+            fn $case() {
+                case(&$program, stringify!($case));
+            })*
+
+            #[test]
+            fn no_case_is_forgotten() {
+                if let Some(program) = &*$program {
+                    let cases = text(&run(&mut Command::new(program), false).stdout);
+                    assert_eq!(cases.lines().collect::<Vec<_>>(), [$(stringify!($case)),*]);
+                }
+            }
+        }
+    )*};
+}
+
+cases! {
+    mod client of CLIENT: [
+        connect_and_disconnect,
+        connect_successful_on_second_attempt,
+        keep_alive,
+        keep_alive_ping_write_error_disconnect,
+        server_disconnects,
+        partial_message_read,
+        send_another_message_after_first_failed,
+        encode_error,
+        decode_error,
+        received_message_too_big,
+        other_types_are_ignored,
+        a_pong_with_a_payload_is_a_pong,
+        many_frames_are_read_at_once,
+        a_turn_is_bounded,
+        a_new_connection_begins_from_nothing,
+        what_follows_too_big_a_message_is_not_written_past_the_buffer,
+        sending_while_disconnected_does_nothing,
+        stopped_in_a_callback_it_stays_stopped,
+        started_again_in_a_callback_it_begins_anew,
+        started_twice_it_connects_once,
+        the_first_reason_is_the_reason,
+        what_arrived_before_a_write_failed_is_delivered,
+        frames_of_a_callback_are_written_at_once,
+        a_callback_may_send_more_than_the_buffer_takes,
+        a_slow_server_is_waited_for_up_to_max_pending,
+        what_is_pending_is_sent_in_order_whatever_the_pieces,
+        without_malloc_the_output_buffer_is_all_there_is,
+        a_server_that_does_not_read_is_not_read_from,
+        what_was_left_is_looked_at_although_a_send_made_the_room,
+        one_large_frame_is_no_reason_not_to_read,
+        a_server_that_reads_nothing_is_slow_after_ten_seconds,
+        a_pause_in_reading_is_no_missing_pong,
+        a_message_larger_than_a_header_can_say_is_not_sent,
+        stop_writes_what_is_pending,
+        an_attempt_to_connect_ends_after_five_seconds,
+        all_addresses_are_tried,
+        pauses_double_to_thirty_seconds_with_full_jitter,
+        seeds_make_different_pauses,
+        only_a_healthy_connection_makes_pauses_short_again,
+        wrong_arguments_are_refused,
+        uris,
+        reasons,
+        workspaces,
+    ];
+    mod server of SERVER: [
+        connect_and_disconnect_clients,
+        broadcast_message,
+        broadcast_message_one_client_fails,
+        keep_alive,
+        messages_are_no_sign_of_life,
+        too_many_clients,
+        partial_message_read_from_multiple_clients_and_send,
+        send_message,
+        send_another_message_after_first_failed,
+        reply_with_no_current_client,
+        disconnect_client_fia,
+        disconnect_current_client,
+        received_message_too_big,
+        output_buffering,
+        other_types_disconnect,
+        a_ping_with_a_payload_is_a_ping,
+        what_is_malformed_disconnects,
+        a_new_connection_begins_from_nothing,
+        stopped_and_started_again_it_is_as_new,
+        stopped_in_any_callback_it_stays_stopped,
+        started_again_in_any_callback_it_is_as_new,
+        whatever_is_asked_of_whomever_is_safe,
+        slots_that_are_free_longest_are_taken_first,
+        frames_of_one_turn_are_written_at_once,
+        a_client_that_does_not_read_is_not_read_from,
+        a_client_that_pings_and_never_reads_is_slow_after_ten_seconds,
+        a_client_that_is_not_read_from_is_told_that_the_server_is_there,
+        what_was_sent_before_a_disconnect_may_be_read,
+        stop_writes_what_is_pending,
+        a_message_that_does_not_fit_is_not_sent,
+        one_frame_may_be_larger_than_what_may_be_pending,
+        answers_take_no_memory_once_they_are_read,
+        wrong_arguments_are_refused,
+    ];
+    mod sockets of SOCKETS: [
+        by_address,
+        by_name,
+        by_ipv6,
+        at_all_addresses,
+        small_frames_do_not_wait,
+        large_messages_arrive_both_ways,
+        it_connects_when_the_server_comes,
+        no_signal_kills_it,
+        an_event_of_an_earlier_descriptor_is_no_connection,
+        events_of_others_do_no_harm,
+        too_many_clients,
+        an_answer_arrives_although_the_client_is_disconnected,
+        a_client_that_never_reads_is_cut_and_the_others_do_not_notice,
+        no_descriptor_is_left,
+        whichever_add_to_epoll_fails_no_descriptor_is_left,
+        a_port_that_is_taken_is_an_error,
+        without_descriptors_the_server_pauses_and_recovers,
+        addresses_that_are_none_are_refused,
+        a_silent_server_is_found,
+        a_silent_client_is_found,
+    ];
+    mod framework of FRAMEWORK: [
+        connect_and_disconnect,
+        connect_successful_on_second_attempt,
+        an_attempt_to_connect_ends_after_five_seconds,
+        keep_alive,
+        server_disconnects,
+        what_arrived_before_the_end_is_delivered,
+        partial_message_read,
+        all_input_is_read,
+        encode_error,
+        decode_error,
+        received_message_too_big,
+        stopped_in_a_callback_it_stays_stopped,
+        the_end_may_come_while_writing,
+        answers_that_fill_the_output_buffer_do_not_end_the_reading,
+    ];
+}
+
+// -------------------------------------------------------------------------------------------------------- compilation
+
+/// Each file by itself, which must be silent.
+fn compile(directory: &Path, compiler: &str, options: &[&str]) {
+    for source in sources(directory) {
+        run(Command::new(compiler).args(options).arg("-I").arg(directory).args(["-c", "-o", "/dev/null"]).arg(source), true);
+    }
+}
+
+fn headers_in_cpp(directory: &Path, options: &[&str]) {
+    let scratch = tempfile::tempdir().unwrap();
+    for header in with_extension(directory, "h") {
+        let source = scratch.path().join("header.cpp");
+        // Twice, for its include guard.
+        fs::write(&source, format!("#include \"{0}\"\n#include \"{0}\"\n", header.display())).unwrap();
+        let mut command = Command::new("g++");
+        command.args(["-Wall", "-Wextra", "-Werror", "-pedantic", "-fsyntax-only", "-I"]).arg(directory);
+        run(command.args(options).arg(&source), true);
+    }
+}
+
+#[test]
+fn no_warning_with_64_bits() {
+    if nanopb() {
+        compile(&LINUX, "gcc", &[&STRICT[..], &["-O2", "-Wconversion", "-Wshadow"]].concat());
+    }
+}
+
+#[test]
+fn no_warning_with_32_bits() {
+    if nanopb() && tool("gcc", &["-m32", "-E", "-include", "sys/socket.h", "-x", "c", "/dev/null"]) {
+        compile(&LINUX, "gcc", &[&STRICT[..], &["-O2", "-m32"]].concat());
+    }
+}
+
+#[test]
+fn no_warning_for_the_async_framework_nor_without_malloc() {
+    if nanopb() {
+        let framework = package().join("tests/async");
+        let options = [&STRICT[..], &["-I", framework.to_str().unwrap()]].concat();
+        compile(&ASYNC, "gcc", &options);
+        compile(&ASYNC, "gcc", &[&options[..], &["-DMESSI_PB_NO_MALLOC"]].concat());
+    }
+}
+
+#[test]
+fn headers_are_cpp_too() {
+    if nanopb() && tool("g++", &["--version"]) {
+        let framework = package().join("tests/async");
+        headers_in_cpp(&LINUX, &[]);
+        headers_in_cpp(&ASYNC, &["-I", framework.to_str().unwrap()]);
+    }
+}
+
+/// Without malloc none is called, nor anything that calls it.
+#[test]
+fn without_malloc_there_is_no_malloc() {
+    if !(nanopb() && tool("nm", &["--version"])) {
+        return;
+    }
+    let framework = package().join("tests/async");
+    let scratch = tempfile::tempdir().unwrap();
+    for source in sources(&ASYNC) {
+        let object = scratch.path().join("object.o");
+        let mut gcc = gcc(&ASYNC);
+        gcc.arg("-I").arg(&framework).args(["-Os", "-DMESSI_PB_NO_MALLOC", "-c", "-o"]).arg(&object).arg(&source);
+        run(&mut gcc, true);
+        let symbols = text(&run(Command::new("nm").arg("-u").arg(&object), false).stdout);
+        let allocates = symbols.split_whitespace().any(|symbol| ["malloc", "realloc", "calloc", "free"].contains(&symbol));
+        assert!(!allocates, "{}: {symbols}", source.display());
+    }
+}
+
+// ----------------------------------------------------------------------------------------------------------- generator
+
+fn refused(options: &[&str], name: &str, proto: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join(name), proto).unwrap();
+    let output = messi(directory.path(), &[&["generate_c_source", "-o", "out"], options, &[name]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(!directory.path().join("out").exists());
+    text(&output.stderr)
+}
+
+fn protocol(package: &str, to_server: &str, to_client: &str, more: &str) -> String {
+    format!(
+        "syntax = \"proto3\";\npackage {package};\nmessage ClientToServer {{ oneof messages {{ M {to_server} = 1; }} }}\n\
+         message ServerToClient {{ oneof messages {{ M {to_client} = 1; }} }}\nmessage M {{}}\n{more}\n"
+    )
+}
+
+#[test]
+fn each_side_has_its_files() {
+    let names = |options: &[&str]| {
+        let directory = tempfile::tempdir().unwrap();
+        let bank = repository(BANK);
+        generate(directory.path(), &[&["generate_c_source", bank.to_str().unwrap()], options].concat());
+        let paths = files(directory.path()).into_keys();
+        let sources = paths.filter(|path| path.extension().is_some_and(|end| end == "c"));
+        sources.map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect::<Vec<_>>().join(" ")
+    };
+    let both = "bank.pb bank_client bank_server messi messi_linux messi_linux_server messi_pb messi_server";
+    assert_eq!(names(&[]), both);
+    assert_eq!(names(&["-s", "both"]), both);
+    assert_eq!(names(&["-s", "client"]), "bank.pb bank_client messi messi_linux messi_pb");
+    let server = "bank.pb bank_server messi messi_linux messi_linux_server messi_pb messi_server";
+    assert_eq!(names(&["-s", "server"]), server);
+    assert_eq!(names(&["-p", "async"]), "bank.pb bank_client messi messi_async messi_pb");
+    assert_eq!(names(&["-p", "async", "-s", "client"]), "bank.pb bank_client messi messi_async messi_pb");
+}
+
+#[test]
+fn the_async_framework_has_no_server() {
+    for side in ["server", "both"] {
+        let said = refused(&["-p", "async", "-s", side], "x.proto", &protocol("x", "a", "b", ""));
+        assert_eq!(
+            said,
+            "error: the async framework cannot accept connections: generate its client only, or for Linux\n"
+        );
+    }
+}
+
+#[test]
+fn names_that_are_taken_have_places() {
+    let cases = [
+        (
+            "x.proto",
+            protocol("x", "a", "connected", ""),
+            "x.proto:4:45: `on_connected` is the callback for connections in C: rename the field",
+        ),
+        (
+            "x.proto",
+            protocol("x", "client_disconnected", "b", ""),
+            "x.proto:3:45: `on_client_disconnected` is the callback for connections in C: rename the field",
+        ),
+        (
+            "x.proto",
+            protocol("x", "a", "b", "message Client {}"),
+            "x.proto:6:9: `struct x_client_t` is that of the client of x.proto in C: rename the message",
+        ),
+        (
+            "x.proto",
+            protocol("y", "a", "b", "message O { message P {} }").replace("package y", "package x.server").replace("O {", "Client {"),
+            "x.proto:6:9: `struct x_server_client_t` is that of the server of x.proto in C: rename the message",
+        ),
+        (
+            "messi_linux.proto",
+            protocol("x", "a", "b", ""),
+            "messi_linux.proto:1:1: `struct messi_linux_client_t` is one of the runtime in C: rename the file",
+        ),
+        (
+            "x.proto",
+            protocol("messi", "a", "b", "message Workspace {}"),
+            "x.proto:6:9: `struct messi_workspace_t` is one of the runtime in C: rename the message",
+        ),
+    ];
+    for (name, proto, expected) in cases {
+        assert_eq!(refused(&[], name, &proto), format!("error: {expected}\n"));
+    }
+}
+
+/// Whatever the package, the members' names and the file's name are, it compiles.
+#[test]
+fn names_of_all_kinds_compile() {
+    if !nanopb() {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().join("out");
+    let members = ["int", "class", "errno", "message", "self_p", "camelCase", "Capital", "init", "client_p", "new", "t"];
+    let oneof: String = members.iter().enumerate().map(|(i, name)| format!("M {name} = {};\n", i + 1)).collect();
+    for (name, package) in [("MyProto.proto", "package a.b.c;"), ("x.proto", ""), ("int.proto", "package int;")] {
+        let proto = format!(
+            "syntax = \"proto3\";\n{package}\nmessage ClientToServer {{ oneof messages {{ {oneof} }} }}\n\
+             message ServerToClient {{ oneof messages {{ {oneof} }} }}\nmessage M {{ string text = 1; }}\n"
+        );
+        fs::write(directory.path().join(name), proto).unwrap();
+        generate(directory.path(), &["generate_c_source", "-o", "out", name]);
+    }
+    compile(&out, "gcc", &STRICT);
+    if tool("g++", &["--version"]) {
+        headers_in_cpp(&out, &[]);
+    }
+}
+
+#[test]
+fn chat_is_as_expected() {
+    let directory = tempfile::tempdir().unwrap();
+    let out = directory.path().to_str().unwrap();
+    generate(&repository("examples/chat"), &["generate_c_source", "-o", out, "chat.proto"]);
+    // The runtime is what it is; the messages have golden files of their own.
+    for path in files(directory.path()).into_keys() {
+        if !path.to_str().unwrap().starts_with("chat_") {
+            fs::remove_file(directory.path().join(path)).unwrap();
+        }
+    }
+    assert_golden("c/chat", directory.path());
+}
+
+// ------------------------------------------------------------------------------------------------------------ the bank
+
+/// A program that ends with PASS or FAIL.
+struct Peer {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    last: String,
+}
+
+impl Peer {
+    fn start(command: &mut Command) -> Peer {
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Peer { child, lines, last: String::new() }
+    }
+
+    fn line(&mut self) -> String {
+        self.last = self.lines.next().unwrap_or_else(|| panic!("no more after {:?}", self.last)).unwrap();
+        self.last.clone()
+    }
+
+    fn port(&mut self) -> String {
+        let line = self.line();
+        line.strip_prefix("READY ").unwrap_or_else(|| panic!("{line}")).to_owned()
+    }
+
+    fn passes(mut self) {
+        self.last = self.lines.by_ref().map(Result::unwrap).last().unwrap_or(std::mem::take(&mut self.last));
+        let status = self.child.wait().unwrap();
+        assert!(status.success() && self.last.starts_with("PASS"), "{status}: {}", self.last);
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+static BANK_SERVER: Program = LazyLock::new(|| bank("server", sanitizers()));
+static BANK_CLIENT: Program = LazyLock::new(|| bank("client", sanitizers()));
+
+fn bank(side: &str, options: &[&str]) -> Option<PathBuf> {
+    build(&LINUX, &format!("bank_{side}"), &[&format!("tests/bank/c/{side}.c")], options)
+}
+
+fn our_server() -> Option<(Peer, String)> {
+    let mut server = Peer::start(Command::new(BANK_SERVER.as_ref()?).arg("0"));
+    let port = server.port();
+    Some((server, port))
+}
+
+/// One of Messi's own peers, see tests/interop; `None` where they are not built.
+fn messi_peer(name: &str, port: &str) -> Option<Peer> {
+    let built = env::var("INTEROP_DIR").unwrap_or_else(|_| "/tmp/messi-interop".to_owned());
+    if !Path::new(&built).join("ready").is_file() {
+        let reason = format!("no peers in {built}; tests/interop/setup.sh builds them");
+        assert!(env::var("INTEROP_REQUIRED").is_ok_and(|required| required == "1").eq(&false), "{reason}");
+        eprintln!("skipped: {reason}");
+        return None;
+    }
+    Some(Peer::start(Command::new(repository("tests/interop").join(name)).arg(port)))
+}
+
+#[test]
+fn the_bank_in_c_at_both_ends() {
+    let Some((server, port)) = our_server() else { return };
+    let Some(client) = &*BANK_CLIENT else { return };
+    Peer::start(Command::new(client).arg(port)).passes();
+    server.passes();
+}
+
+#[test]
+fn the_bank_serves_messis_own_clients() {
+    for name in ["peer-client", "peer-client-py"] {
+        let Some((server, port)) = our_server() else { return };
+        let Some(client) = messi_peer(name, &port) else { return };
+        client.passes();
+        server.passes();
+    }
+}
+
+#[test]
+fn the_bank_visits_messis_own_server() {
+    let Some(client) = &*BANK_CLIENT else { return };
+    // It takes no port 0. One that is free now may be taken a moment later: then another one.
+    for _ in 0..10 {
+        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
+        let port = free.port().to_string();
+        let Some(mut server) = messi_peer("peer-server", &port) else { return };
+        if server.line().starts_with("READY") {
+            Peer::start(Command::new(client).arg(&port)).passes();
+            return server.passes();
+        }
+    }
+    panic!("Messi's server listens nowhere");
+}
+
+/// Nothing is read before it is written, which sanitizers do not see.
+#[test]
+fn the_bank_under_valgrind() {
+    if !tool("valgrind", &["--version"]) {
+        return;
+    }
+    let Some(server) = build(&LINUX, "plain_server", &["tests/bank/c/server.c"], &[]) else { return };
+    let Some(client) = build(&LINUX, "plain_client", &["tests/bank/c/client.c"], &[]) else { return };
+    let valgrind = |program: &Path, port: &str| {
+        let mut command = Command::new("valgrind");
+        command.args(["-q", "--error-exitcode=9", "--leak-check=full", "--track-fds=no"]).arg(program).arg(port);
+        Peer::start(&mut command)
+    };
+    let mut server = valgrind(&server, "0");
+    let port = server.port();
+    valgrind(&client, &port).passes();
+    server.passes();
+}
