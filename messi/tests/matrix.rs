@@ -1,5 +1,5 @@
-//! C, Python and Rust, each with each: the bank scenario of `tests/interop/README.md` over real sockets, with clients and
-//! servers of one .proto file. Both sides check all that they are told, so both must say PASS.
+//! C, Python and Rust, each with each: the bank scenario of `tests/interop/README.md` over real sockets, with clients
+//! and servers of one .proto file. Both sides check all that they are told, so both must say PASS.
 
 #![cfg(target_os = "linux")] // What the C output is for.
 
