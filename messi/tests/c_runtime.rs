@@ -1,7 +1,7 @@
 //! The runtime in C: its state machines in time that is made up, its sockets, and the bank with all that it talks to.
 //!
-//! The tests themselves are in C, `tests/c`, `tests/async` and `tests/bank/c`; each is a case of a program, which runs under
-//! the address and undefined behaviour sanitizers where gcc has them.
+//! The tests themselves are in C, `tests/c`, `tests/async` and `tests/bank/c`; each is a case of a program, which runs
+//! under the address and undefined behaviour sanitizers where gcc has them.
 
 #![cfg(target_os = "linux")] // epoll.
 
