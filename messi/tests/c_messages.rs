@@ -410,7 +410,7 @@ fn both_decoders_agree_on_malformed_bytes() {
     assert!(accepted > 300 && refused > 300, "{accepted} accepted, {refused} refused");
 }
 
-// -------------------------------------------------------------------------------------------------------------- by hand
+// ------------------------------------------------------------------------------------------------------------- by hand
 
 fn key(number: u32, wire_type: u32) -> Vec<u8> {
     varint(u64::from(number << 3 | wire_type))
@@ -737,7 +737,8 @@ fn errors_have_their_places() {
     }
     let roots = |option: &str| {
         format!(
-            "syntax = \"proto3\"; import \"nanopb.proto\";\nmessage ClientToServer {{ oneof messages {{ M m = 1 {option}; }} }}\n\
+            "syntax = \"proto3\"; import \"nanopb.proto\";\n\
+             message ClientToServer {{ oneof messages {{ M m = 1 {option}; }} }}\n\
              message ServerToClient {{ oneof messages {{ M m = 1; }} }}\nmessage M {{}}\n"
         )
     };
@@ -773,7 +774,8 @@ fn whatever_things_are_called_it_compiles() {
         }
     }
     // With all that may be defined before, in C and in C++.
-    let program = "#include <assert.h>\n#include <complex.h>\n#include <errno.h>\n#include <limits.h>\n#include <math.h>\n\
+    let program = "#include <assert.h>\n#include <complex.h>\n#include <errno.h>\n#include <limits.h>\n\
+                   #include <math.h>\n\
                    #include <signal.h>\n#include <stdio.h>\n#include <sys/epoll.h>\n#include \"names.pb.h\"\n\
                    #include \"shapes.pb.h\"\nstruct shapes_v1_singular_t singular = shapes_v1_singular_init_zero;\n\
                    const char *owner(void) { singular.a_string = \"alice\"; return singular.a_string; }\n";
