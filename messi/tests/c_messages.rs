@@ -397,6 +397,8 @@ fn both_decoders_agree_on_malformed_bytes() {
                 assert_eq!(canonical(&back), canonical(expected), "{name} {bytes:02x?}");
             }
             (None, Err(INVALID)) => refused += 1,
+            // A field that is left out of the struct is skipped, whatever it is.
+            (None, Ok(_)) if matches!(*name, "Sized" | "ClientToServer") => accepted += 1,
             (Some(_), Err(INVALID)) if LIMITED.contains(name) => refused += 1,
             // The dynamic messages take whatever comes with a map's number for one of its entries.
             (Some(expected), Err(INVALID)) if any(expected, is_map) => refused += 1,
