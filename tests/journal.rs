@@ -201,7 +201,8 @@ fn child_opens_until_it_is_killed() {
     std::io::stdin().read_exact(&mut [0]).unwrap();
 }
 
-/// Kills a process that opens the journal at `path` so long after it has begun. Returns how long it took, if it was done.
+/// Kills a process that opens the journal at `path` so long after it has begun. Returns how long it took, if it was
+/// done.
 fn kill_an_opener(path: &Path, late: Duration) -> Option<Duration> {
     let mut process = child("child_opens_until_it_is_killed", &path.display().to_string());
     let mut process = process.stdin(Stdio::piped()).spawn().unwrap();
@@ -248,8 +249,8 @@ fn child_makes_journals_until_it_is_killed() {
     }
 }
 
-/// Method: a process that makes journals is killed at a moment by lot. Each one that there is opens; what was said to be
-/// made is there, with its message if that was said; and of one that was not made yet there is nothing.
+/// Method: a process that makes journals is killed at a moment by lot. Each one that there is opens; what was said to
+/// be made is there, with its message if that was said; and of one that was not made yet there is nothing.
 #[test]
 fn kills_while_it_is_made_leave_a_whole_journal_or_none() {
     within("kills while it is made", || {

@@ -462,8 +462,8 @@ impl Entries<'_> {
         self.walk.position()
     }
 
-    /// How many bytes from the next position on are not zero: at the end, those of a torn tail. Whoever wrote them died in
-    /// it, or is still at it, and nobody was told of them.
+    /// How many bytes from the next position on are not zero: at the end, those of a torn tail. Whoever wrote them
+    /// died in it, or is still at it, and nobody was told of them.
     ///
     /// # Errors
     ///

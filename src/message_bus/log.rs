@@ -218,8 +218,8 @@ impl Log {
     /// Grows ahead if it is time to, and makes present what there is; what the keeper does. A disk that is full is left
     /// to the writer to report.
     ///
-    /// A writer that is faster than pages are made goes on behind what is present, at the cost of a page fault for each:
-    /// less than it takes to wait for somebody else.
+    /// A writer that is faster than pages are made goes on behind what is present, at the cost of a page fault for
+    /// each: less than it takes to wait for somebody else.
     pub(super) fn grow_ahead(&self) {
         let depot = &self.depot;
         loop {

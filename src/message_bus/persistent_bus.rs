@@ -682,8 +682,8 @@ impl Opening<'_> {
                 _ => {}
             }
         }
-        // Last, and how long the file is last of all: of a recovery that is killed before that, the next one tells again
-        // what is damaged or missing.
+        // Last, and how long the file is last of all: of a recovery that is killed before that, the next one tells
+        // again what is damaged or missing.
         log.store_checked(header::RETAINED, header.retained.min(recovered.tail));
         log.store_checked(header::CAPACITY, capacity);
         log.store_checked(header::ALLOCATED, ready);

@@ -1,4 +1,4 @@
-//! Deaths for tests: a thread whose fuse has burnt down goes no further than to the next word of any region.
+//! Deaths for tests: a thread whose fuse has burnt down goes no further than to the next word of a region.
 
 use super::Region;
 use std::cell::RefCell;
@@ -12,12 +12,12 @@ thread_local! {
 /// A death, and what was in memory then.
 struct Burnt(Vec<u8>);
 
-/// Runs `work` until it has touched so many words, of whatever region.
+/// Runs `work` until it has touched so many words of `region`.
 ///
 /// # Errors
 ///
-/// It got no further: what was in `region` at that moment, as a process leaves it that is killed there. What is dropped
-/// on the way out of `work` comes later.
+/// It got no further: what was in the region at that moment, as a process leaves it that is killed there. What is
+/// dropped on the way out of `work` comes later.
 pub(crate) fn within<R>(touches: u64, region: &Region, work: impl FnOnce() -> R) -> Result<R, Vec<u8>> {
     LIT.set(Some((touches, region.clone())));
     let done = catch_unwind(AssertUnwindSafe(work));
@@ -28,7 +28,14 @@ pub(crate) fn within<R>(touches: u64, region: &Region, work: impl FnOnce() -> R)
     })
 }
 
-/// Counts one touch.
+/// Counts the touch of a word of the region that is mapped at `base`.
+pub(super) fn touched(base: *mut u8) {
+    if LIT.with_borrow(|lit| lit.as_ref().is_some_and(|(_, region)| region.mapping().as_mut_ptr() == base)) {
+        burn();
+    }
+}
+
+/// Counts a step that touches no word.
 pub(crate) fn burn() {
     let dead = LIT.with_borrow_mut(|lit| match lit {
         Some((0, _)) => lit.take(),

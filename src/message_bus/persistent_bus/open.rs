@@ -49,8 +49,8 @@ pub(super) fn open<C: Claim, W: WaitStrategy>(
     opening.assemble(&source, findings, region, Box::new(backing), |log| Keeper::start(log).map(Some))
 }
 
-/// Makes an empty journal at `path`, whole before it has this name, so that nobody ever sees half of one. False if there
-/// is one meanwhile.
+/// Makes an empty journal at `path`, whole before it has this name, so that nobody ever sees half of one. False if
+/// there is one meanwhile.
 fn make(path: &Path, options: &PersistentOptions) -> Result<bool, JournalError> {
     let io = |error| JournalError::Io { path: path.to_owned(), action: "make it", error };
     let identity = new_identity(options)?;
