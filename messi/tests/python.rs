@@ -11,11 +11,26 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 use support::*;
 use tempfile::TempDir;
 
-/// The interpreter, if it is here and has what it needs to `import` these.
-fn python(imports: &str) -> Option<String> {
+/// The interpreter, and whether it can `import` these.
+fn interpreter(imports: &str) -> (String, [String; 2]) {
     let python = std::env::var("MESSI_PYTHON").unwrap_or_else(|_| "python3".to_owned());
-    let code = format!("import sys; assert sys.version_info >= (3, 9); import {imports}");
-    tool(&python, &["-c", &code]).then_some(python)
+    (python, ["-c".to_owned(), format!("import sys; assert sys.version_info >= (3, 9); import {imports}")])
+}
+
+/// The interpreter, if it is here and has what all of this is about.
+fn python() -> Option<String> {
+    let (python, arguments) = interpreter("google.protobuf");
+    tool(&python, &arguments.each_ref().map(String::as_str)).then_some(python)
+}
+
+/// The interpreter, if it also has what nobody needs but for one test.
+fn python_with(imports: &str) -> Option<String> {
+    let (python, arguments) = interpreter(imports);
+    let has = Command::new(&python).args(arguments).output().is_ok_and(|output| output.status.success());
+    if !has {
+        eprintln!("skipped: `{python}` cannot import {imports}");
+    }
+    has.then_some(python)
 }
 
 /// What is generated from `file`, which is below `import_path`.
@@ -50,7 +65,7 @@ fn tests() -> PathBuf {
 
 #[track_caller]
 fn unittest(generated: &TempDir, module: &str) {
-    let Some(python) = python("google.protobuf") else { return };
+    let Some(python) = python() else { return };
     run(command(&python, generated.path(), &tests()).args(["-m", "unittest", module]), false);
 }
 
@@ -167,7 +182,7 @@ fn file_names_of_all_kinds_can_be_imported() {
     );
     std::fs::write(directory.path().join("MyProto-v1.0.proto"), text).unwrap();
     generate(directory.path(), &["generate_py_source", "MyProto-v1.0.proto"]);
-    let Some(python) = python("google.protobuf") else { return };
+    let Some(python) = python() else { return };
     let code = "from my_proto_v1_0_client import MyProtoV10Client as Client\n\
                 from my_proto_v1_0_server import MyProtoV10Server\n\
                 for i in range(7): getattr(Client('tcp://localhost:1'), f'init_t{i}')().x = i";
@@ -196,7 +211,7 @@ fn messages_mean_what_the_file_says() {
 
 #[test]
 fn descriptors_are_those_of_protoc() {
-    let Some(python) = python("google.protobuf, grpc_tools") else { return };
+    let Some(python) = python_with("google.protobuf, grpc_tools") else { return };
     for (generated, import_path, file, count) in [
         (kinds(), "messi/tests/python/proto", "kinds.proto", "3\n"),
         (bank(), "tests/interop", "bank.proto", "1\n"),
@@ -211,7 +226,7 @@ fn descriptors_are_those_of_protoc() {
 
 #[test]
 fn types_are_right() {
-    let Some(python) = python("google.protobuf, mypy") else { return };
+    let Some(python) = python_with("google.protobuf, mypy") else { return };
     let cache = tempfile::tempdir().unwrap();
     for (generated, beside) in [
         (bank(), Some(package().join("tests/bank/python"))),
@@ -242,7 +257,7 @@ fn types_are_right() {
 
 #[test]
 fn hello_world_greets() {
-    let Some(python) = python("google.protobuf") else { return };
+    let Some(python) = python() else { return };
     let generated = generated("examples/hello_world", "hello_world.proto");
     let programs = repository("examples/hello_world/python");
     let mut both = command(&python, generated.path(), &programs);
@@ -288,7 +303,7 @@ impl Drop for Talk {
 
 #[test]
 fn guests_chat_in_a_room() {
-    let Some(python) = python("google.protobuf") else { return };
+    let Some(python) = python() else { return };
     let generated = generated("examples/chat", "chat.proto");
     let programs = repository("examples/chat/python");
     let program = |arguments: &[&str]| {
@@ -349,7 +364,7 @@ fn side(python: &str, generated: &TempDir, side: &str, port: &str) -> Command {
 
 #[test]
 fn the_bank_serves_its_customers() {
-    let Some(python) = python("google.protobuf") else { return };
+    let Some(python) = python() else { return };
     let bank = bank();
     scenario(side(&python, &bank, "server", "0"), |port| side(&python, &bank, "client", port));
 }
@@ -359,7 +374,9 @@ fn messi_peer(program: &str, wire: &str, port: &str) -> Option<Command> {
     let built = std::env::var("INTEROP_DIR").unwrap_or_else(|_| "/tmp/messi-interop".to_owned());
     let ready = if wire == "v2" { "ready" } else { "ready-v1" };
     if !Path::new(&built).join(ready).is_file() {
-        skip(&format!("no {ready} in {built}; tests/interop/setup.sh and setup-v1.sh build Messi's peers"));
+        let reason = format!("no {ready} in {built}; tests/interop/setup.sh and setup-v1.sh build Messi's peers");
+        assert!(std::env::var_os("INTEROP_REQUIRED").is_none_or(|value| value != "1"), "{reason}");
+        eprintln!("skipped: {reason}");
         return None;
     }
     let mut command = Command::new(repository("tests/interop").join(program));
@@ -372,7 +389,7 @@ fn messi_peer(program: &str, wire: &str, port: &str) -> Option<Command> {
 
 #[test]
 fn the_bank_serves_customers_of_messi() {
-    let Some(python) = python("google.protobuf") else { return };
+    let Some(python) = python() else { return };
     let bank = bank();
     for (program, wire) in
         [("peer-client", "v2"), ("peer-client-py", "v2"), ("peer-client", "v1a"), ("peer-client", "v1b")]
@@ -387,7 +404,7 @@ fn the_bank_serves_customers_of_messi() {
 
 #[test]
 fn customers_visit_the_bank_of_messi() {
-    let Some(python) = python("google.protobuf") else { return };
+    let Some(python) = python() else { return };
     let bank = bank();
     for wire in ["v2", "v1a", "v1b"] {
         // It takes no port 0.
