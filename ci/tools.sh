@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# What the tests of the generator need beside Rust: gcc also for 32 bits, nanopb, valgrind, and Python with protobuf.
-# Sourced it also says where they are, and that no test may be skipped for want of them. MESSI_VENV names the place of the
-# virtual environment.
+# What the tests need beside Rust: gcc also for 32 bits, nanopb, valgrind, Python with protobuf, and Messi's own peers of all
+# three generations of the wire, built from PyPI into INTEROP_DIR. Sourced it also says where they are, and that no test may
+# be skipped for want of them. MESSI_VENV names the place of the virtual environment.
 set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 missing=()
 probe=$(mktemp --suffix .c)
 echo '#include <pb_decode.h>' >"$probe"
@@ -22,5 +23,7 @@ if ! "$MESSI_VENV/bin/python3" -c 'import google.protobuf' 2>/dev/null; then
     python3 -m venv "$MESSI_VENV"
     "$MESSI_VENV/bin/pip" install --quiet protobuf
 fi
+tests/interop/setup.sh
+tests/interop/setup-v1.sh
 export PATH="$MESSI_VENV/bin:$PATH"
-export MESSI_TOOLS_REQUIRED=1
+export MESSI_TOOLS_REQUIRED=1 INTEROP_REQUIRED=1

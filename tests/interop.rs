@@ -1,7 +1,8 @@
 //! The bank example against Messi's own programs, in C and in Python: the kit in `tests/interop/`, once it is built.
 //!
-//! Without the kit nothing is tested and the reason is printed; with `INTEROP_REQUIRED=1`, as in `ci/interop.sh`, that
-//! is a failure. Both sides of each pair check all that they are told, so both must say PASS.
+//! Without the kit nothing is tested and the reason is printed; with `INTEROP_REQUIRED=1`, as after
+//! `source ci/tools.sh`, that is a failure. Both sides of each pair check all that they are told, so both must say
+//! PASS.
 
 #![cfg(all(target_os = "linux", not(miri)))] // The peers are made for epoll.
 

@@ -481,7 +481,8 @@ fn rule_columns(file: &File) -> Complaints {
 }
 
 fn rule_says_what_it_is(file: &File) -> Complaints {
-    let is_fine = file.text.starts_with("//!") || file.path == "src/lib.rs";
+    // A crate's page is its README.
+    let is_fine = file.text.starts_with("//!") || ["src/lib.rs", "messi/src/lib.rs"].contains(&&*file.path);
     let complaint = || format!("{}:1: begin with `//!` and what the file is for", file.path);
     if is_fine { Vec::new() } else { vec![complaint()] }
 }

@@ -1,8 +1,8 @@
 //! C that talks Messi: clients and servers on a runtime in C, which is written beside them.
 //!
-//! What is generated is thin, types and dispatch. The logic is in `runtime/c`, in floors: `messi.c` (frames, a connection,
-//! a client) and `messi_server.c` know no system, `messi_linux*.c` and `messi_async.c` are the systems they run on. The
-//! messages are the `nanopb` module's.
+//! What is generated is thin, types and dispatch. The logic is in `runtime/c`, in floors: `messi.c` (frames, a
+//! connection, a client) and `messi_server.c` know no system, `messi_linux*.c` and `messi_async.c` are the systems they
+//! run on. The messages are the `nanopb` module's.
 
 use crate::model::{File, Member, Root};
 use crate::nanopb::{self, names};
@@ -50,10 +50,8 @@ const TEMPLATES: [templates::Template; 4] = [
 /// A file of the runtime.
 type Runtime = (&'static str, &'static str);
 
-const MESSAGES: [Runtime; 2] = [
-    ("messi_pb.h", include_str!("../runtime/c/messi_pb.h")),
-    ("messi_pb.c", include_str!("../runtime/c/messi_pb.c")),
-];
+const MESSAGES: [Runtime; 2] =
+    [("messi_pb.h", include_str!("../runtime/c/messi_pb.h")), ("messi_pb.c", include_str!("../runtime/c/messi_pb.c"))];
 const CORE: [Runtime; 2] =
     [("messi.h", include_str!("../runtime/c/messi.h")), ("messi.c", include_str!("../runtime/c/messi.c"))];
 const LINUX: [Runtime; 2] = [
@@ -168,7 +166,7 @@ fn generate_file(model: &Model, file: &File, platform: &str, options: &Options) 
         taken.insert(format!("{}_server_t", file.stem), "server");
         taken.insert(format!("{}_server_client_t", file.stem), "server");
     }
-    for name in taken.keys().filter(|name| is_of_runtime(name)) {
+    if let Some(name) = taken.keys().find(|name| is_of_runtime(name)) {
         let what = format!("`struct {name}` is one of the runtime in C: rename the file");
         return Err(model.error(&file.descriptor, what));
     }
@@ -213,9 +211,6 @@ fn check_message(
     if let Some(side) = taken.get(&name) {
         let what = format!("`struct {name}` is that of the {side} of {}.proto in C: rename the message", file.stem);
         return Err(model.error(message, what));
-    }
-    if is_of_runtime(&name) {
-        return Err(model.error(message, format!("`struct {name}` is one of the runtime in C: rename the message")));
     }
     message.child_messages().try_for_each(|child| check_message(model, &child, file, taken))
 }

@@ -1,11 +1,10 @@
-//! From a .proto file to C, Python and Rust that talk Messi.
+#![doc = include_str!("../README.md")]
 //!
-//! One file with the messages `ClientToServer` and `ServerToClient`, each with one oneof called `messages`, is a
-//! protocol. [`Model::read`] parses and checks it, with all that it imports; [`c`], [`python`] and [`rust`] each make
-//! the text of files of it; [`output`] writes them. The command `messi` is these three in a row, and [`Build`] the same
-//! for a `build.rs`.
+//! # The library
 //!
-//! No protoc is needed, and nothing else but this library.
+//! [`Model::read`] parses and checks files, with all that they import; [`c`], [`python`] and [`rust`] each make texts
+//! of a model; [`output`] writes them. The command `messi` is these three in a row, and [`Build`] the same for a
+//! `build.rs`.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations)]

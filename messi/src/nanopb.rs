@@ -16,7 +16,7 @@ use names::Names;
 use plan::{Field, Message, Place, Plan, Rule, Value};
 use prost_reflect::{EnumDescriptor, EnumValueDescriptor, FileDescriptor, Kind};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 const TEMPLATES: &[Template] = &[
@@ -106,7 +106,7 @@ pub(crate) fn generate(model: &Model) -> Result<Vec<Generated>, Error> {
     let mut generated = Vec::new();
     let mut guards = BTreeMap::new();
     for file in &plan.files {
-        let context = file_context(model, &plan, file);
+        let context = file_context(&plan, file);
         if let Some(other) = guards.insert(context.guard.clone(), file.name().to_owned()) {
             let what = format!("{other} makes a header with the same include guard: rename one");
             return Err(model.error(file, what));
@@ -128,8 +128,9 @@ pub(crate) fn path(file: &FileDescriptor) -> String {
     }
 }
 
-fn file_context(model: &Model, plan: &Plan, file: &FileDescriptor) -> FileContext {
+fn file_context(plan: &Plan, file: &FileDescriptor) -> FileContext {
     let path = path(file);
+    let comments = Comments::new(file);
     let imports = file.dependencies().filter(|import| plan.files.contains(import));
     let messages: Vec<usize> =
         (0..plan.messages.len()).filter(|&i| plan.messages[i].descriptor.parent_file() == *file).collect();
@@ -139,9 +140,9 @@ fn file_context(model: &Model, plan: &Plan, file: &FileDescriptor) -> FileContex
         name: path.rsplit('/').next().unwrap_or_default().to_owned(),
         guard: guard(&path),
         includes: imports.map(|import| self::path(&import) + ".pb.h").collect(),
-        enums: plan.enums.iter().filter(|e| e.parent_file() == *file).map(|e| enum_context(model, e)).collect(),
+        enums: plan.enums.iter().filter(|e| e.parent_file() == *file).map(|e| enum_context(&comments, e)).collect(),
         structs: structs.collect(),
-        messages: messages.iter().map(|&i| message_context(model, plan, &plan.messages[i])).collect(),
+        messages: messages.iter().map(|&i| message_context(&comments, plan, &plan.messages[i])).collect(),
         path,
     }
 }
@@ -161,31 +162,43 @@ fn guard(path: &str) -> String {
     format!("PB_{}_H", letters.collect::<String>())
 }
 
-/// A comment's lines, none of which ends it or begins another.
-fn comment(model: &Model, at: &impl Located) -> Vec<String> {
-    let lines = model.comment(at).into_iter();
-    lines.map(|line| line.replace("*/", "* /").replace("/*", "/ *")).collect()
+/// The comments of a file, by the paths of what they are before.
+struct Comments<'a>(HashMap<&'a [i32], &'a str>);
+
+impl<'a> Comments<'a> {
+    fn new(file: &'a FileDescriptor) -> Comments<'a> {
+        let locations = file.file_descriptor_proto().source_code_info.iter().flat_map(|info| &info.location);
+        let comments =
+            locations.filter_map(|location| Some((&location.path[..], location.leading_comments.as_deref()?)));
+        Comments(comments.collect())
+    }
+
+    /// A comment's lines, none of which ends it or begins another.
+    fn of(&self, at: &impl Located) -> Vec<String> {
+        let lines = self.0.get(&at.location()[..]).copied().unwrap_or_default().trim_end().lines();
+        let lines = lines.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end());
+        lines.map(|line| line.replace("*/", "* /").replace("/*", "/ *")).collect()
+    }
 }
 
-fn enum_context(model: &Model, an_enum: &EnumDescriptor) -> EnumContext {
+fn enum_context(comments: &Comments, an_enum: &EnumDescriptor) -> EnumContext {
     // The enum's own order is by number.
     let mut values: Vec<EnumValueDescriptor> = an_enum.values().collect();
     values.sort_by(|a, b| a.path().cmp(b.path()));
     let values = values.iter().map(|value| ConstantContext {
         name: names::enum_value(value),
-        comment: comment(model, value),
-        // C has no negative constants, and this one without its sign is no int.
-        value: if value.number() == i32::MIN { "-2147483647 - 1".to_owned() } else { value.number().to_string() },
+        comment: comments.of(value),
+        value: value.number().to_string(),
     });
-    EnumContext { name: names::enumeration(an_enum), comment: comment(model, an_enum), values: values.collect() }
+    EnumContext { name: names::enumeration(an_enum), comment: comments.of(an_enum), values: values.collect() }
 }
 
-fn message_context(model: &Model, plan: &Plan, message: &Message) -> MessageContext {
+fn message_context(comments: &Comments, plan: &Plan, message: &Message) -> MessageContext {
     let prefix = names::message_prefix(&message.descriptor);
     let mut members: Vec<MemberContext> = Vec::new();
     for field in &message.fields {
         let member = MemberContext {
-            comment: comment(model, &field.descriptor),
+            comment: comments.of(&field.descriptor),
             oneof: None,
             lines: declarations(plan, field),
             fields: Vec::new(),
@@ -198,7 +211,7 @@ fn message_context(model: &Model, plan: &Plan, message: &Message) -> MessageCont
         match members.iter_mut().rev().find(|member| member.oneof.as_ref() == Some(oneof)) {
             Some(union) => union.fields.push(member),
             None => members.push(MemberContext {
-                comment: field.descriptor.containing_oneof().map(|o| comment(model, &o)).unwrap_or_default(),
+                comment: field.descriptor.containing_oneof().map(|oneof| comments.of(&oneof)).unwrap_or_default(),
                 oneof: Some(oneof.clone()),
                 lines: Vec::new(),
                 fields: vec![member],
@@ -214,7 +227,7 @@ fn message_context(model: &Model, plan: &Plan, message: &Message) -> MessageCont
     });
     MessageContext {
         name: message.name.clone(),
-        comment: comment(model, &message.descriptor),
+        comment: comments.of(&message.descriptor),
         members,
         fields: sorted.iter().map(|field| field_context(plan, message, field)).collect(),
         tags: tags.collect(),

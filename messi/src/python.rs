@@ -2,8 +2,8 @@
 //!
 //! Each file, given or imported, becomes `PATH/STEM_pb2.py` as protoc would name it, with types in `PATH/STEM_pb2.pyi`.
 //! It holds the file's descriptor, of which the `protobuf` package makes the classes. Each protocol becomes
-//! `PROTO_client.py` and `PROTO_server.py`, which give names and types to what is in `messi_runtime.py`: one file beside
-//! them, the same for all protocols, so that a program that talks several has it once.
+//! `PROTO_client.py` and `PROTO_server.py`, which give names and types to what is in `messi_runtime.py`: one file
+//! beside them, the same for all protocols, so that a program that talks several has it once.
 
 mod stub;
 
@@ -12,7 +12,7 @@ use crate::{Error, Generated, Model, Side, names, templates};
 use prost_reflect::prost::Message;
 use prost_reflect::{DynamicMessage, FileDescriptor, MessageDescriptor, ReflectMessage, Value};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// What is generated.
@@ -42,8 +42,8 @@ pub fn generate(model: &Model, options: &Options) -> Result<Vec<Generated>, Erro
     for file in model.files.iter().filter(|file| !file.bundled) {
         let module = Module::of(&file.descriptor);
         if module.path.split('.').next() == Some("messi_runtime") {
-            let what = "the directory has the name of the module that is generated beside it: rename one of its parents \
-                        or choose another -I";
+            let what = "the directory has the name of the module that is generated beside it: rename it, or choose \
+                        another -I";
             return Err(model.error(&file.descriptor, what));
         }
         if let Some(other) = modules.insert(module.path.clone(), file.descriptor.name()) {
@@ -71,9 +71,13 @@ struct Messages {
 
 fn messages(file: &File, module: &Module) -> [Generated; 2] {
     let name = file.descriptor.name();
-    let declared: Vec<FileDescriptor> = file.descriptor.dependencies().filter(|file| !is_for_c(file)).collect();
-    let mut imports: Vec<String> = declared.iter().map(|file| Module::of(file).import_for_effect()).collect();
-    imports.extend(file.descriptor.public_dependencies().map(|file| Module::of(&file).import_all()));
+    let declared = file.descriptor.dependencies().filter(|file| !is_for_c(file));
+    let declared: Vec<Module> = declared.map(|file| Module::of(&file)).collect();
+    let mut imports = Vec::from_iter(importlib(declared.iter()));
+    imports.extend(declared.iter().map(Module::import_for_effect));
+    imports.extend(
+        file.descriptor.public_dependencies().filter(|file| !is_for_c(file)).map(|file| Module::of(&file).import_all()),
+    );
     let context = Messages {
         file: name.to_owned(),
         module: module.path.clone(),
@@ -241,11 +245,15 @@ fn side_of(file: &File, side: &'static str, received: &Root, sent: &Root) -> Gen
     let base = if is_client { "Client" } else { "Server" };
     let class = format!("{}{base}", names::title(&file.stem));
     let used = [received, sent].into_iter().flat_map(|root| &root.members).map(|member| &member.message);
-    let mut imports: Vec<String> = (used.chain([&received.message, &sent.message]))
-        .map(|message| Module::of(&message.parent_file()).import())
-        .collect();
-    imports.sort();
-    imports.dedup();
+    let modules = used.chain([&received.message, &sent.message]).map(|message| Module::of(&message.parent_file()));
+    let modules: BTreeSet<Module> = modules.collect();
+    let (received_members, sent_members) = (members(received), members(sent));
+    let mut imports = Vec::new();
+    if received_members.iter().chain(&sent_members).any(|member| member.r#type == "Any") {
+        imports.push("from typing import Any\n".to_owned());
+    }
+    imports.extend(importlib(modules.iter()));
+    imports.extend(modules.iter().map(Module::import));
     let runtime: Vec<&str> = EXPORTED.into_iter().filter(|name| !(is_client && *name == "RemoteClient")).collect();
     let mut exported: Vec<String> = runtime.iter().map(ToString::to_string).chain([class.clone()]).collect();
     exported.sort_by_key(|name| (name.chars().any(|c| c.is_lowercase()), name.clone()));
@@ -262,19 +270,24 @@ fn side_of(file: &File, side: &'static str, received: &Root, sent: &Root) -> Gen
         exported,
         input: value(&received.message),
         output: value(&sent.message),
-        received: members(received),
-        sent: members(sent),
+        received: received_members,
+        sent: sent_members,
     };
     let path = format!("{}_{side}.py", file.stem).into();
     Generated { path, text: templates::render(&TEMPLATES, "side.py", context) }
 }
 
 fn members(root: &Root) -> Vec<MemberContext> {
-    let member = |Member { field, message }: &Member| MemberContext {
-        name: field.name().to_owned(),
-        r#type: type_of(message).unwrap_or_else(|| "messi_runtime.Message".to_owned()),
-        field: attribute("message", field.name()),
-        cast: if is_plain(field.name()) && type_of(message).is_some() { "" } else { "  # type: ignore[no-any-return]" },
+    let member = |Member { field, message }: &Member| {
+        let known = type_of(message);
+        // An attribute that can only be got by its name as a string has no type.
+        let cast = if is_plain(field.name()) || known.is_none() { "" } else { "  # type: ignore[no-any-return]" };
+        MemberContext {
+            name: field.name().to_owned(),
+            r#type: known.unwrap_or_else(|| "Any".to_owned()),
+            field: attribute("message", field.name()),
+            cast,
+        }
     };
     root.members.iter().map(member).collect()
 }
@@ -322,7 +335,8 @@ impl Module {
     fn alias(&self) -> String {
         if self.path.contains('.') || !self.is_plain() {
             let alias = self.path.replace('_', "__").replace('.', "_dot_");
-            return alias.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+            let alias: String = alias.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+            return if alias.starts_with(|c: char| c.is_ascii_digit()) { format!("_{alias}") } else { alias };
         }
         self.path.clone()
     }
@@ -335,7 +349,7 @@ impl Module {
     fn import(&self) -> String {
         let alias = self.alias();
         match self.path.rsplit_once('.') {
-            _ if !self.is_plain() => format!("{alias} = __import__(\"importlib\").import_module({:?})", self.path),
+            _ if !self.is_plain() => format!("{alias} = _importlib.import_module({:?})", self.path),
             Some((package, module)) => format!("from {package} import {module} as {alias}"),
             None => format!("import {}", self.path),
         }
@@ -351,6 +365,11 @@ impl Module {
         }
         format!("globals().update({{n: v for n, v in vars({}).items() if n[0] != \"_\"}})", self.alias())
     }
+}
+
+/// What imports of modules with such names need before them.
+fn importlib<'m>(mut modules: impl Iterator<Item = &'m Module>) -> Option<String> {
+    modules.any(|module| !module.is_plain()).then(|| "import importlib as _importlib".to_owned())
 }
 
 /// The expression for an attribute.

@@ -24,8 +24,8 @@ fn examples_are_what_is_generated() {
     }
 }
 
-/// What is not in the random protocols: members that hold their root, well-known types as members, names that clash with
-/// the protocol's, types of other packages, comments that look like code.
+/// What is not in the random protocols: members that hold their root, well-known types as members, names that clash
+/// with the protocol's, types of other packages, comments that look like code.
 const ODD: &str = "\
 syntax = \"proto3\";
 package outer.inner;

@@ -772,17 +772,14 @@ void messi_client_connect_failed(struct messi_client_t *self_p)
 
 void messi_client_input(struct messi_client_t *self_p)
 {
-    uint32_t life = self_p->connection.life;
     int reason;
 
-    if (self_p->state != messi_client_state_connected_t) {
-        return;
-    }
+    if (self_p->state == messi_client_state_connected_t) {
+        reason = messi_connection_read(&self_p->connection);
 
-    reason = messi_connection_read(&self_p->connection);
-
-    if (reason != MESSI_NO_REASON && life == self_p->connection.life) {
-        lose(self_p, reason);
+        if (reason != MESSI_NO_REASON) {
+            lose(self_p, reason);
+        }
     }
 }
 
@@ -927,21 +924,21 @@ static int put(struct messi_client_t *self_p, const pb_msgdesc_t *fields_p, cons
             return is_possible ? messi_disconnect_reason_slow_consumer_t
                                : messi_disconnect_reason_message_encode_error_t;
         }
+    }
 
 #ifndef MESSI_PB_NO_MALLOC
-        if (grow(connection_p, 0) != MESSI_NO_REASON) {
-            return messi_disconnect_reason_general_error_t;
-        }
-#endif
+    if (!is_from_malloc(connection_p) && grow(connection_p, 0) != MESSI_NO_REASON) {
+        return messi_disconnect_reason_general_error_t;
     }
 
     size = encode(connection_p->output.fixed_p, connection_p->output.fixed_size, fields_p, message_p);
 
-    if (size < 0) {
-        return messi_disconnect_reason_message_encode_error_t;
+    if (size >= 0) {
+        return messi_connection_write(connection_p, connection_p->output.fixed_p, (size_t)size, true);
     }
+#endif
 
-    return messi_connection_write(connection_p, connection_p->output.fixed_p, (size_t)size, true);
+    return messi_disconnect_reason_message_encode_error_t;
 }
 
 void messi_client_send(struct messi_client_t *self_p, const pb_msgdesc_t *fields_p, const void *message_p)

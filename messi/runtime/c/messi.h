@@ -12,8 +12,8 @@
  * Not thread safe: an object belongs to the thread that processes it.
  *
  * Memory. A client is its struct and the buffers given to its init function. What the server does not read at once
- * stays in the output buffer; if that is too small, malloc gives more, up to `max_pending`. Compiled with MESSI_PB_NO_MALLOC
- * defined, nothing here calls malloc and the output buffer is all there is.
+ * stays in the output buffer; if that is too small, malloc gives more, up to `max_pending`. Compiled with
+ * MESSI_PB_NO_MALLOC defined, nothing here calls malloc and the output buffer is all there is.
  */
 
 #ifndef MESSI_H
@@ -207,7 +207,10 @@ void messi_connection_open(struct messi_connection_t *self_p, bool watches_input
 /** Closes it and forgets what was pending. */
 void messi_connection_close(struct messi_connection_t *self_p);
 
-/** Reads what there is, a bounded number of times, and hands on frames. Returns MESSI_NO_REASON or why to disconnect. */
+/**
+ * Reads what there is, a bounded number of times, and hands on frames. Returns MESSI_NO_REASON or why to disconnect;
+ * when it was closed meanwhile, there is no reason any more.
+ */
 int messi_connection_read(struct messi_connection_t *self_p);
 
 /**

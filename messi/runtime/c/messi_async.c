@@ -112,8 +112,8 @@ static void on_connected(struct async_stcp_client_t *stcp_p, int res)
 }
 
 /*
- * All that there is now: of what is left nobody would tell again. Leaving writes what was sent meanwhile, so that nothing
- * stays unread for that.
+ * All that there is now: of what is left nobody would tell again. Leaving writes what was sent meanwhile, so that
+ * nothing stays unread for that.
  */
 static void read_all(struct messi_async_client_t *self_p)
 {

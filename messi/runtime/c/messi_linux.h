@@ -71,9 +71,9 @@ int messi_linux_client_init(struct messi_linux_client_t *self_p, const struct me
                             size_t output_size, int epoll_fd, messi_epoll_ctl_t epoll_ctl);
 
 /**
- * Begins to connect, and keeps on connecting until it is stopped. Calls no callback: those come from process. The host's
- * name is resolved here and at every attempt, by getaddrinfo(), which blocks; addresses are not resolved. All addresses
- * of a name are tried, one after the other.
+ * Begins to connect, and keeps on connecting until it is stopped. Calls no callback: those come from process. The
+ * host's name is resolved here and at every attempt, by getaddrinfo(), which blocks; addresses are not resolved. All
+ * addresses of a name are tried, one after the other.
  *
  * If the system has no timer for it, it stays stopped, which messi_linux_client_is_started() tells.
  */

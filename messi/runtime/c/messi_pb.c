@@ -1256,6 +1256,29 @@ static int64_t load_signed(const void *value_p, size_t size)
     }
 }
 
+/* A number as its varint has it. */
+static uint64_t load_varint(const pb_field_iter_t *field_p, const void *value_p, size_t size)
+{
+    int64_t number;
+
+    switch (PB_LTYPE(field_p->type)) {
+
+    case PB_LTYPE_BOOL:
+        return *(const bool *)value_p ? 1 : 0;
+
+    case PB_LTYPE_UVARINT:
+        return load_unsigned(value_p, size);
+
+    case PB_LTYPE_SVARINT:
+        number = load_signed(value_p, size);
+
+        return ((uint64_t)number << 1) ^ (number < 0 ? UINT64_MAX : 0);
+
+    default:
+        return (uint64_t)load_signed(value_p, size);
+    }
+}
+
 static bool encode_text(pb_ostream_t *stream_p, const void *buf_p, size_t size)
 {
     return pb_encode_string(stream_p, buf_p == NULL ? empty : buf_p, buf_p == NULL ? 0 : size);
@@ -1268,18 +1291,6 @@ static bool encode_value(pb_ostream_t *stream_p, const pb_field_iter_t *field_p,
     const char *string_p;
 
     switch (PB_LTYPE(field_p->type)) {
-
-    case PB_LTYPE_BOOL:
-        return pb_encode_varint(stream_p, *(const bool *)value_p ? 1 : 0);
-
-    case PB_LTYPE_VARINT:
-        return pb_encode_varint(stream_p, (uint64_t)load_signed(value_p, size));
-
-    case PB_LTYPE_UVARINT:
-        return pb_encode_varint(stream_p, load_unsigned(value_p, size));
-
-    case PB_LTYPE_SVARINT:
-        return pb_encode_svarint(stream_p, load_signed(value_p, size));
 
     case PB_LTYPE_FIXED32:
         return pb_encode_fixed32(stream_p, value_p);
@@ -1301,28 +1312,91 @@ static bool encode_value(pb_ostream_t *stream_p, const pb_field_iter_t *field_p,
 
         return encode_text(stream_p, bytes_p->buf_p, bytes_p->size);
 
-    default:
+    case PB_LTYPE_SUBMESSAGE:
         return pb_encode_submessage(stream_p, field_p->submsg_desc, value_p);
+
+    default:
+        return pb_encode_varint(stream_p, load_varint(field_p, value_p, size));
     }
 }
 
-static bool encode_packed(pb_ostream_t *stream_p,
-                          const pb_field_iter_t *field_p,
-                          void *items_p,
-                          size_t count,
-                          size_t size)
+static size_t size_packed(const pb_field_iter_t *field_p, void *items_p, size_t count, size_t size)
 {
-    pb_ostream_t sizing = PB_OSTREAM_SIZING;
+    uint64_t number;
+    size_t packed;
     size_t i;
 
-    for (i = 0; i < count; i++) {
-        if (!encode_value(&sizing, field_p, item_of(items_p, i, size), size)) {
-            return false;
+    switch (wire_type_of(field_p)) {
+
+    case FIXED32:
+        return 4 * count;
+
+    case FIXED64:
+        return 8 * count;
+
+    default:
+        packed = count;
+
+        for (i = 0; i < count; i++) {
+            for (number = load_varint(field_p, item_of(items_p, i, size), size); number >= 0x80; number >>= 7) {
+                packed++;
+            }
         }
+
+        return packed;
+    }
+}
+
+/* Numbers behind each other, many in one write: nanopb's writes are slow for single bytes. */
+static bool encode_varints(
+    pb_ostream_t *stream_p, const pb_field_iter_t *field_p, void *items_p, size_t count, size_t size)
+{
+    uint8_t chunk[64];
+    uint64_t number;
+    size_t length;
+    size_t i;
+
+    length = 0;
+
+    for (i = 0; i < count; i++) {
+        /* The longest number has ten bytes. */
+        if (length > sizeof(chunk) - 10) {
+            if (!pb_write(stream_p, &chunk[0], length)) {
+                return false;
+            }
+
+            length = 0;
+        }
+
+        for (number = load_varint(field_p, item_of(items_p, i, size), size); number >= 0x80; number >>= 7) {
+            chunk[length++] = (uint8_t)(number | 0x80);
+        }
+
+        chunk[length++] = (uint8_t)number;
     }
 
-    if (!pb_encode_tag(stream_p, PB_WT_STRING, field_p->tag) || !pb_encode_varint(stream_p, sizing.bytes_written)) {
+    return pb_write(stream_p, &chunk[0], length);
+}
+
+static bool encode_packed(
+    pb_ostream_t *stream_p, const pb_field_iter_t *field_p, void *items_p, size_t count, size_t size)
+{
+    size_t packed;
+    size_t i;
+
+    packed = size_packed(field_p, items_p, count, size);
+
+    if (!pb_encode_tag(stream_p, PB_WT_STRING, field_p->tag) || !pb_encode_varint(stream_p, packed)) {
         return false;
+    }
+
+    /* A stream that only counts. */
+    if (stream_p->callback == NULL) {
+        return pb_write(stream_p, NULL, packed);
+    }
+
+    if (wire_type_of(field_p) == VARINT) {
+        return encode_varints(stream_p, field_p, items_p, count, size);
     }
 
     for (i = 0; i < count; i++) {

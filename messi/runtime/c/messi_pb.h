@@ -5,8 +5,19 @@
  * own, and only what messi_decode() made is ever released. Decoded memory comes from a workspace, or, if that has no
  * buffer, from malloc().
  *
+ * What is there, and what is sent:
+ *
+ *   string                char array, or const char * that may be NULL, which is as if it were empty
+ *   bytes                 size and array, or struct messi_bytes_t; of fixed_length only the array
+ *   message               has_NAME and the struct; a pointer, NULL if not there, where messages are recursive
+ *   optional              has_NAME and the value; of strings and bytes that are pointers: NULL if not there
+ *   repeated and maps     NAME_count and an array, or a pointer to the items; of fixed_count only the array
+ *   oneof                 which_NAME, the number of the field that is set or zero, and a union called NAME
+ *
+ * A C string ends at its first zero, which a string of protocol buffers may have in its middle.
+ *
  * The descriptors of messages are nanopb's (0.4), and so is encoding. Decoding is done here: it bounds depth and memory,
- * and needs no nanopb that was built with PB_ENABLE_MALLOC.
+ * knows sizes of more than 16 bits, and needs no nanopb that was built with PB_ENABLE_MALLOC.
  */
 
 #ifndef MESSI_PB_H
@@ -21,7 +32,7 @@ extern "C" {
 #endif
 
 /* How deep messages may be nested in the outermost one: as deep as in other implementations of protocol buffers. Each
- * level takes about 400 bytes of stack where pointers have 64 bits. */
+ * level takes about 600 bytes of stack where pointers have 64 bits. */
 #ifndef MESSI_PB_DEPTH_MAX
 #    define MESSI_PB_DEPTH_MAX 100
 #endif

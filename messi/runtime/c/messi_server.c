@@ -94,15 +94,12 @@ static void set_deadline(struct messi_server_client_t *client_p, uint64_t at_ms)
 
 /* ---------------------------------------------------------------------------------------------------------- clients */
 
-/* Two steps: nothing is sent or received any more from now on, and leave() tells. The first reason is the reason. */
+/* Two steps: nothing is sent or received any more from now on, and leave() tells. */
 static void lose(struct messi_server_client_t *client_p, int reason)
 {
     struct messi_server_t *self_p = client_p->server_p;
 
-    if (client_p->state == messi_server_client_state_connected_t) {
-        client_p->reason = (enum messi_disconnect_reason_t)reason;
-    }
-
+    client_p->reason = (enum messi_disconnect_reason_t)reason;
     messi_connection_close(&client_p->connection);
     unlink_connected(self_p, client_p);
     client_p->state = messi_server_client_state_lost_t;
@@ -318,7 +315,6 @@ void messi_server_disconnect(struct messi_server_t *self_p, struct messi_server_
     }
 
     client_p->state = messi_server_client_state_ending_t;
-    client_p->reason = messi_disconnect_reason_requested_t;
     client_p->connection.is_ending = true;
     messi_connection_flush(&client_p->connection);
     messi_connection_watch(&client_p->connection);
@@ -378,7 +374,6 @@ void messi_server_stop(struct messi_server_t *self_p)
         }
 
         client_p->state = messi_server_client_state_free_t;
-        client_p->is_dirty = false;
     }
 
     self_p->platform_p->set_timer(self_p, UINT64_MAX);
@@ -419,7 +414,6 @@ void messi_server_connected(struct messi_server_t *self_p, struct messi_server_c
 
 void messi_server_input(struct messi_server_t *self_p, struct messi_server_client_t *client_p)
 {
-    uint32_t life = client_p->connection.life;
     int reason;
 
     (void)self_p;
@@ -427,7 +421,7 @@ void messi_server_input(struct messi_server_t *self_p, struct messi_server_clien
     if (client_p->state == messi_server_client_state_connected_t) {
         reason = messi_connection_read(&client_p->connection);
 
-        if (life == client_p->connection.life && client_p->state == messi_server_client_state_connected_t) {
+        if (client_p->state == messi_server_client_state_connected_t) {
             if (reason != MESSI_NO_REASON) {
                 lose(client_p, reason);
             } else {
@@ -502,10 +496,9 @@ void messi_server_timeout(struct messi_server_t *self_p)
 
 void messi_server_leave(struct messi_server_t *self_p)
 {
-    uint32_t life = self_p->life;
-
-    while (self_p->life == life && (self_p->dirty_p != NULL || self_p->lost_head_p != NULL)) {
+    while (self_p->dirty_p != NULL || self_p->lost_head_p != NULL) {
         struct messi_server_client_t *client_p = self_p->dirty_p;
+        uint32_t life = self_p->life;
 
         if (client_p != NULL) {
             self_p->dirty_p = client_p->next_dirty_p;

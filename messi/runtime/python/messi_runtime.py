@@ -28,7 +28,7 @@ import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from google.protobuf.message import Message
 
@@ -639,7 +639,6 @@ class _Link(asyncio.Protocol):
         self._receiver: asyncio.Future[None] | None = None
         self._drainers: list[asyncio.Future[None]] = []
         self.address: Any = None
-        self.is_greeted = False
         self.reason: DisconnectReason | None = None
         # Why the connection will end, once what came before is handled.
         self._verdict: DisconnectReason | None = None
@@ -909,6 +908,10 @@ class _Stopping(Awaitable[None]):
             yield from asyncio.wait(self._rest).__await__()
 
 
+_Client = TypeVar("_Client", bound="Client")
+_Server = TypeVar("_Server", bound="Server")
+
+
 class _Endpoint:
     """What a client and a server have in common."""
 
@@ -957,7 +960,7 @@ class _Endpoint:
         argument of all of them."""
         greeting = asyncio.get_running_loop().create_task(self._greet(link, connected, *before))
         try:
-            # Lets it begin.
+            # Lets it begin, whatever else happens.
             await asyncio.sleep(0)
             while True:
                 payload = await link.receive()
@@ -986,12 +989,10 @@ class _Endpoint:
                 greeting.cancel()
                 await asyncio.wait({greeting})
             finally:
-                if link.is_greeted:
-                    await self._guard(link, disconnected, *before, link.reason)
+                await self._guard(link, disconnected, *before, link.reason)
 
     async def _greet(self, link: _Link, connected: Callable[..., Awaitable[None]], *before: Any) -> None:
         _SCOPE.set(_Scope(self))
-        link.is_greeted = True
         await self._guard(link, connected, *before)
 
     async def _guard(self, link: _Link, coroutine: Callable[..., Awaitable[None]], *arguments: Any) -> bool:
@@ -1129,7 +1130,7 @@ class Client(_Endpoint):
         """Why the last connection ended: for `on_disconnected`. `None` before the first one has."""
         return self._disconnect_reason
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self: _Client) -> _Client:
         self.start()
         return self
 
@@ -1387,7 +1388,7 @@ class Server(_Endpoint):
         """Where it listens: hosts and ports."""
         return list(self._addresses)
 
-    async def __aenter__(self) -> Any:
+    async def __aenter__(self: _Server) -> _Server:
         await self.start()
         return self
 

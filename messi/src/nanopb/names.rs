@@ -34,7 +34,7 @@ pub(crate) fn enum_value(value: &EnumValueDescriptor) -> String {
 
 /// The constant with a field's number.
 pub(crate) fn tag(field: &FieldDescriptor) -> String {
-    format!("{}_{}_tag", message_prefix(&field.parent_message()), field.name())
+    format!("{}_{}_tag", message_prefix(field.parent_message()), field.name())
 }
 
 /// A field or a oneof as a member of a struct: as it is called, unless C or its headers have other plans with that.

@@ -396,7 +396,7 @@ fn measure(model: &Model, messages: &mut [Message], order: &[usize]) -> Result<(
             let item = item_layout(field, &layouts);
             let count = if let Place::Static(count) = field.place { u64::from(count) } else { 1 };
             let size = item.size.saturating_mul(count);
-            if size > LIMIT || count > LIMIT {
+            if size > LIMIT {
                 return Err(too_large(model, &field.descriptor, field.descriptor.name()));
             }
             largest_item = largest_item.max(item.size);

@@ -3,7 +3,7 @@
 //! Names of other places are imported with an underscore before them, so that no field of a message can hide them from
 //! those that come after it.
 
-use super::{Module, TEMPLATES, is_name, is_plain};
+use super::{Module, TEMPLATES, is_for_c, is_name, is_plain};
 use crate::model::File;
 use crate::templates;
 use prost_reflect::{Cardinality, EnumDescriptor, FieldDescriptor, FileDescriptor, Kind, MessageDescriptor};
@@ -39,8 +39,7 @@ const NAMES: [(&str, &str); 17] = [
 ];
 
 pub(super) fn generate(file: &File) -> String {
-    let mut stub =
-        Stub { file: file.descriptor.clone(), hidden: BTreeSet::new(), ..Stub::default_of(&file.descriptor) };
+    let mut stub = Stub::new(&file.descriptor);
     for message in file.descriptor.messages() {
         stub.hide(&message);
     }
@@ -72,7 +71,7 @@ struct Stub {
 }
 
 impl Stub {
-    fn default_of(file: &FileDescriptor) -> Stub {
+    fn new(file: &FileDescriptor) -> Stub {
         Stub {
             file: file.clone(),
             hidden: BTreeSet::new(),
@@ -101,8 +100,9 @@ impl Stub {
             return;
         }
         self.lines.push(String::new());
-        let values: Vec<String> =
-            an_enum.values().map(|value| value.name().to_owned()).filter(|name| is_name(name)).collect();
+        let mut values: Vec<_> = an_enum.values().filter(|value| is_name(value.name())).collect();
+        values.sort_by(|a, b| a.path().cmp(b.path()));
+        let values: Vec<String> = values.iter().map(|value| value.name().to_owned()).collect();
         self.line(depth, &format!("class _{name}(_EnumTypeWrapper):"));
         for value in &values {
             self.line(depth + 1, &format!("{value}: _int"));
@@ -129,6 +129,9 @@ impl Stub {
         }
         for child in message.child_messages() {
             self.message(&child, depth + 1);
+        }
+        if self.lines.len() > begin {
+            self.lines.push(String::new());
         }
         let mut fields: Vec<FieldDescriptor> = message.fields().collect();
         fields.sort_by(|a, b| a.path().cmp(b.path()));
@@ -225,8 +228,6 @@ impl Stub {
         for name in &self.aliases {
             self.lines.push(format!("_module_{name} = {name}"));
         }
-        let public = self.file.public_dependencies().filter(|file| !super::is_for_c(file));
-        let public: Vec<Module> = public.map(|file| Module::of(&file)).filter(Module::is_plain).collect();
         let text = self.lines.join("\n");
         let is_used = |name: &str| {
             let name = format!("_{name}");
@@ -237,8 +238,24 @@ impl Stub {
         let mut imports: Vec<String> =
             used.map(|(module, name)| format!("from {module} import {name} as _{name}")).collect();
         imports.extend(self.modules);
-        imports.extend(public.iter().map(|module| format!("from {} import *", module.path)));
+        for file in self.file.public_dependencies().filter(|file| !is_for_c(file) && Module::of(file).is_plain()) {
+            let module = Module::of(&file).path;
+            imports.extend(names(&file).iter().map(|name| format!("from {module} import {name} as {name}")));
+        }
         let file = self.file.name().to_owned();
         templates::render(&TEMPLATES, "pb2.pyi", Context { file, imports, lines: self.lines })
     }
+}
+
+/// All names that a file declares, or imports for those who import it.
+fn names(file: &FileDescriptor) -> BTreeSet<String> {
+    let mut all: BTreeSet<String> = file.messages().map(|message| message.name().to_owned()).collect();
+    for an_enum in file.enums() {
+        all.insert(an_enum.name().to_owned());
+        all.extend(an_enum.values().map(|value| value.name().to_owned()));
+    }
+    all.extend(file.extensions().map(|extension| extension.name().to_owned()));
+    all.retain(|name| is_name(name));
+    all.extend(file.public_dependencies().flat_map(|file| names(&file)));
+    all
 }

@@ -61,7 +61,9 @@ static ptrdiff_t fake_read(struct messi_connection_t *connection_p, void *buf_p,
 {
     size_t there = it.arrived_end - it.arrived_begin;
 
-    (void)connection_p;
+    CHECK(connection_p->is_open);
+    /* A socket that is asked for nothing says the end. */
+    CHECK(size > 0);
     it.reads++;
 
     if (there == 0) {
@@ -217,7 +219,7 @@ static void turn(void)
         messi_client_output(&it.client);
     }
 
-    if (it.watches_input) {
+    if (it.watches_input && (it.arrived_begin < it.arrived_end || it.is_ended)) {
         messi_client_input(&it.client);
     }
 
@@ -319,7 +321,7 @@ static void stop_and_start(void)
     messi_client_start(&it.client);
 }
 
-/* ----------------------------------------------------------------------------------------------- upstream's own list */
+/* ------------------------------------------------------------------------------------------------ Messi's own list */
 
 static void connect_and_disconnect(void)
 {
@@ -620,10 +622,16 @@ static void sending_while_disconnected_does_nothing(void)
 
 static void stopped_in_a_callback_it_stays_stopped(void)
 {
+    int i;
+
     begin_connected(0);
     it.on_message = stop;
-    arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "x", 1);
-    arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "y", 1);
+
+    /* More than is read at once. */
+    for (i = 0; i < 100; i++) {
+        arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "x", 1);
+    }
+
     turn();
     CHECK_EQ(it.messages, 1);
     CHECK_EQ(it.timer_ms, 0);
@@ -843,12 +851,58 @@ static void without_malloc_the_output_buffer_is_all_there_is(void)
     turn();
     CHECK_EQ(it.reason, messi_disconnect_reason_slow_consumer_t);
 
+    /* A ping that finds no room is not missed. */
+    begin_connected(0);
+    it.room = 0;
+    send_frame(OUTPUT_SIZE - 2);
+    fire();
+    CHECK_EQ(messi_client_pending(&it.client), OUTPUT_SIZE - 2);
+    CHECK(it.client.connection.output.buf_p == it.output);
+    CHECK_EQ(it.disconnected, 0);
+
     begin_connected(0);
     it.room = 0;
     send_frame(100);
     send_frame(OUTPUT_SIZE + 1);
     turn();
     CHECK_EQ(it.reason, messi_disconnect_reason_message_encode_error_t);
+}
+
+static void large_frames_follow_each_other_in_one_buffer(void)
+{
+    static uint8_t output[65536];
+    size_t i;
+    int frame;
+
+    begin_with(0);
+    CHECK_EQ(messi_client_init(&it.client, &platform, &callbacks, "tcp://server:4000", it.input, INPUT_SIZE, output,
+                               sizeof(output)),
+             0);
+    messi_client_start(&it.client);
+    connect_it();
+    it.room = 0;
+
+    for (frame = 0; frame < 3; frame++) {
+        /* Of the last one a part finds room, and the rest moves to the front of the buffer that it is in. */
+        it.room = (frame == 2 ? 130000 : 0);
+
+        for (i = 0; i < 60000; i++) {
+            blob[i] = (uint8_t)(i * 7 + (size_t)frame);
+        }
+
+        send_frame(60000);
+    }
+
+    it.room = SIZE_MAX;
+    turn();
+    CHECK_EQ(it.sent_size, 180000);
+
+    for (frame = 0; frame < 3; frame++) {
+        for (i = 100; i < 60000; i++) {
+            /* The data are the end of the frame. */
+            CHECK_EQ(it.sent[60000 * (size_t)frame + i], (uint8_t)((i - 12) * 7 + (size_t)frame));
+        }
+    }
 }
 
 static void read_more(void)
@@ -864,7 +918,8 @@ static void a_server_that_does_not_read_is_not_read_from(void)
     it.room = 0;
     it.on_message = read_more;
 
-    for (i = 0; i < 20; i++) {
+    /* More than is read at once. */
+    for (i = 0; i < 100; i++) {
         arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "x", 1);
     }
 
@@ -880,11 +935,11 @@ static void a_server_that_does_not_read_is_not_read_from(void)
     CHECK_EQ(it.messages, 8);
     it.room = SIZE_MAX;
 
-    for (i = 0; i < 10; i++) {
+    for (i = 0; i < 50; i++) {
         turn();
     }
 
-    CHECK_EQ(it.messages, 20);
+    CHECK_EQ(it.messages, 100);
     CHECK(it.watches_input);
     CHECK(!it.watches_output);
     CHECK_EQ(it.disconnected, 0);
@@ -961,12 +1016,14 @@ static void a_server_that_reads_nothing_is_slow_after_ten_seconds(void)
 static void a_pause_in_reading_is_no_missing_pong(void)
 {
     begin_connected(1000);
+    fire();
     it.room = 0;
     send_frame(200);
     send_frame(200);
     send_frame(200);
     fire();
     fire();
+    CHECK_EQ(it.disconnected, 0);
     it.room = SIZE_MAX;
     turn();
     /* The answer to the ping of the pause has until the next one. */
@@ -1258,6 +1315,7 @@ static const struct test_t tests[] = {
     TEST(a_slow_server_is_waited_for_up_to_max_pending),
     TEST(what_is_pending_is_sent_in_order_whatever_the_pieces),
     TEST(without_malloc_the_output_buffer_is_all_there_is),
+    TEST(large_frames_follow_each_other_in_one_buffer),
     TEST(a_server_that_does_not_read_is_not_read_from),
     TEST(what_was_left_is_looked_at_although_a_send_made_the_room),
     TEST(one_large_frame_is_no_reason_not_to_read),

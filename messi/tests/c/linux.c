@@ -1,6 +1,6 @@
 /*
- * Messi on Linux with real sockets, epoll and timers: our client, our server, and bare sockets as their peers. What needs
- * time to pass is in client.c and server.c, where time is made up.
+ * Messi on Linux with real sockets, epoll and timers: our client, our server, and bare sockets as their peers. What
+ * needs time to pass is in client.c and server.c, where time is made up.
  */
 
 #ifndef _GNU_SOURCE
@@ -465,7 +465,7 @@ static void large_messages_arrive_both_ways(void)
     end_server();
 }
 
-/* --------------------------------------------------------------------------------------------------- what goes wrong */
+/* -------------------------------------------------------------------------------------------------- what goes wrong */
 
 static void it_connects_when_the_server_comes(void)
 {

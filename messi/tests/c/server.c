@@ -67,6 +67,9 @@ static ptrdiff_t fake_read(struct messi_connection_t *connection_p, void *buf_p,
     struct peer_t *peer_p = peer_of(connection_p);
     size_t there = peer_p->arrived_end - peer_p->arrived_begin;
 
+    CHECK(connection_p->is_open);
+    CHECK(size > 0);
+
     if (there == 0) {
         return peer_p->is_ended ? -1 : 0;
     }
@@ -230,7 +233,8 @@ static void turn(int index)
         messi_server_output(&it.server, &it.clients[index]);
     }
 
-    if (it.peers[index].watches_input) {
+    if (it.peers[index].watches_input
+        && (it.peers[index].arrived_begin < it.peers[index].arrived_end || it.peers[index].is_ended)) {
         messi_server_input(&it.server, &it.clients[index]);
     }
 
@@ -386,7 +390,7 @@ static void check_all_slots_can_be_used(void)
     }
 }
 
-/* ----------------------------------------------------------------------------------------------- upstream's own list */
+/* ------------------------------------------------------------------------------------------------ Messi's own list */
 
 static void connect_and_disconnect_clients(void)
 {
@@ -816,6 +820,48 @@ static void frames_of_one_turn_are_written_at_once(void)
     CHECK_EQ(messi_server_client_pending(&it.clients[0]), 0);
 }
 
+static void reply_five_hundred_times(struct messi_server_client_t *client_p)
+{
+    int i;
+
+    for (i = 0; i < 500; i++) {
+        reply(client_p);
+        CHECK(client_p->connection.output.size <= 32768);
+    }
+}
+
+static void what_is_gathered_stays_little_and_is_not_slow(void)
+{
+    begin(1);
+    it.on_message = reply_five_hundred_times;
+    say(0);
+    CHECK_EQ(it.disconnected, 0);
+    CHECK_EQ(it.peers[0].sent_size, 50000);
+
+    begin(1);
+    messi_server_set_max_pending(&it.server, 1u << 20);
+    it.on_message = reply_five_hundred_times;
+    say(0);
+    CHECK_EQ(it.peers[0].sent_size, 50000);
+    CHECK(it.peers[0].writes <= 5);
+}
+
+static void what_is_pending_moves_up_before_it_takes_more_memory(void)
+{
+    size_t size;
+
+    begin(1);
+    it.peers[0].room = 0;
+    send_to(&it.clients[0], 492);
+    send_to(&it.clients[0], 392);
+    size = it.clients[0].connection.output.size;
+    it.peers[0].room = 600;
+    turn(0);
+    send_to(&it.clients[0], 492);
+    CHECK_EQ(it.clients[0].connection.output.size, size);
+    messi_server_stop(&it.server);
+}
+
 static void a_client_that_does_not_read_is_not_read_from(void)
 {
     int i;
@@ -914,6 +960,7 @@ static void what_was_sent_before_a_disconnect_may_be_read(void)
     CHECK_EQ(it.messages, 1);
     CHECK_EQ(it.peers[0].closes, 0);
     CHECK_EQ(it.disconnected, 0);
+    CHECK(!it.peers[0].watches_input);
     say(0);
     CHECK_EQ(it.messages, 1);
     it.peers[0].room = SIZE_MAX;
@@ -1038,6 +1085,8 @@ static const struct test_t tests[] = {
     TEST(whatever_is_asked_of_whomever_is_safe),
     TEST(slots_that_are_free_longest_are_taken_first),
     TEST(frames_of_one_turn_are_written_at_once),
+    TEST(what_is_gathered_stays_little_and_is_not_slow),
+    TEST(what_is_pending_moves_up_before_it_takes_more_memory),
     TEST(a_client_that_does_not_read_is_not_read_from),
     TEST(a_client_that_pings_and_never_reads_is_slow_after_ten_seconds),
     TEST(a_client_that_is_not_read_from_is_told_that_the_server_is_there),

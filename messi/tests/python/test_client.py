@@ -13,20 +13,22 @@ from unittest import mock
 
 import bank_client
 import bank_pb2
+import messi_runtime
 from bank_client import (
     Backoff,
     BankClient,
     DisconnectReason,
     MessageTooBigError,
     NotPreparedError,
+    Settings,
     Wire,
     parse_tcp_uri,
 )
+from messi_runtime import Side
 from support import (
     NOP_REQ,
     NOP_RSP,
     PATIENCE,
-    PING,
     PONG,
     AsyncTest,
     Customer,
@@ -81,7 +83,7 @@ class LifeTest(AsyncTest):
 
         async def serve(peer: Peer, count: int) -> None:
             nonlocal pings
-            while pings < 5:
+            while pings < 3:
                 self.assertEqual(await peer.read_frame(), (3, b""))
                 pings += 1
                 peer.write(PONG)
@@ -162,6 +164,18 @@ class LifeTest(AsyncTest):
             client.start()
             await until(lambda: len(limits) >= 3)
             self.assertEqual(set(limits), {0.1})
+
+    async def test_the_clocks_begin_with_the_connection(self) -> None:
+        link = messi_runtime._Link(Side.CLIENT, Settings(keep_alive=1), lambda _: True)
+        await asyncio.sleep(0.1)
+        transport = mock.create_autospec(asyncio.Transport, instance=True)
+        transport.get_write_buffer_size.return_value = 0
+        transport.is_closing.return_value = False
+        connected = asyncio.get_running_loop().time()
+        link.connection_made(transport)
+        self.assertGreaterEqual(link._connection.next_deadline(), connected + 1)
+        link.abort()
+        link.connection_lost(None)
 
     async def test_tcp_nodelay_is_set(self) -> None:
         async def serve(peer: Peer, count: int) -> None: ...
@@ -250,6 +264,36 @@ class FailureTest(AsyncTest):
             fillers.append(filler)
         for delay in (0, None):
             await self.fails(port, asyncio.TimeoutError, delay, connect_timeout=SOON)
+
+    async def test_a_connection_that_comes_too_late_is_closed(self) -> None:
+        ended: list[int] = []
+
+        async def serve(peer: Peer, count: int) -> None:
+            await peer.read_end()
+            ended.append(count)
+
+        class GivingUp(Customer):
+            async def on_connect_failure(self, exception: BaseException) -> None:
+                self.events.append(type(exception))
+
+        async def late(*arguments: Any) -> Any:
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                return await real(*arguments)
+
+        loop = asyncio.get_running_loop()
+        real = loop.create_connection
+        for stops in (False, True):
+            client = self.client(await self.listen(serve), GivingUp, connect_timeout=PATIENCE if stops else SOON)
+            with mock.patch.object(loop, "create_connection", late):
+                client.start()
+                if stops:
+                    await asyncio.sleep(0.01)
+                    await within(client.stop())
+                await until(lambda: ended)
+            self.assertEqual(client.events, [] if stops else [asyncio.TimeoutError])
+            ended.clear()
 
     async def test_connects_when_somebody_listens(self) -> None:
         taken, port = silent_port()
@@ -641,6 +685,29 @@ class HandlerTest(AsyncTest):
         await until(lambda: len(client.events) == 1002)
         self.assertEqual(client.events, ["connected", *range(1000), DisconnectReason.CONNECTION_CLOSED])
 
+    async def test_what_was_received_when_the_network_failed_is_delivered(self) -> None:
+        async def serve(peer: Peer, count: int) -> None:
+            peer.write(OPEN_RSP * 1000)
+            await peer.read_end()
+
+        class Slow(Customer):
+            received = 0
+
+            async def on_open_rsp(self, message: Any) -> None:
+                if not self.received:
+                    machine = self._link._connection
+                    await until(lambda: machine.has_more)
+                    self.expected = 1 + len(machine._inbox) + len(machine._buffer) // len(OPEN_RSP)
+                    self._link._transport.abort()
+                    await until(lambda: not self.is_connected)
+                self.received += 1
+
+        client = self.client(await self.listen(serve), Slow, reconnect=None)
+        client.start()
+        await until(lambda: DisconnectReason.CONNECTION_CLOSED in client.events)
+        self.assertGreater(client.expected, 65)
+        self.assertEqual(client.received, client.expected)
+
 
 class StopTest(AsyncTest):
     """Stops, wherever they come from."""
@@ -667,7 +734,13 @@ class StopTest(AsyncTest):
         async def serve(peer: Peer, count: int) -> None:
             await peer.read_end()
 
-        client = self.client(await self.listen(serve))
+        class Slow(Customer):
+            async def on_disconnected(self) -> None:
+                # Longer than connecting takes, so that one that does not wait for it is seen.
+                await asyncio.sleep(4 * SOON)
+                await super().on_disconnected()
+
+        client = self.client(await self.listen(serve), Slow)
         client.start()
         await until(lambda: client.is_connected)
         client.stop()
@@ -690,6 +763,8 @@ class StopTest(AsyncTest):
         client.send()
         client.nop()
         await within(client.stop())
+        # It has waited for that: a program may end here.
+        self.assertTrue(client._link.closed.done())
         await until(lambda: got)
         self.assertEqual(len(got[0]), 900000 + 12 + len(NOP_REQ))
 
@@ -722,6 +797,7 @@ class StopTest(AsyncTest):
                         if awaited:
                             await rest
                         self.events.append("stopped")
+                        return 3600
 
                     class Stopping(Customer):
                         async def on_nop_rsp(self, message: Any) -> None:
@@ -730,7 +806,8 @@ class StopTest(AsyncTest):
                     taken, silent = silent_port()
                     self.addCleanup(taken.close)
                     port = silent if name == "on_connect_failure" else await self.listen(serve)
-                    client = self.client(port, type("Mine", (Stopping,), {name: stop}))
+                    # One that was stopped must not wait for its next attempt.
+                    client = self.client(port, type("Mine", (Stopping,), {name: stop}), reconnect=3600)
                     client.start()
                     await until(lambda client=client: client._task.done())
                     self.assertEqual(client.events.count("stopped"), 1)

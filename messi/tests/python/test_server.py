@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import socket
 import subprocess
 import sys
 import unittest
 from typing import Any
+from unittest import mock
 
 import bank_pb2
 from bank_server import BankServer, DisconnectReason, MessageTooBigError, NotPreparedError, RemoteClient, Wire
@@ -18,12 +20,9 @@ from support import (
     NOP_RSP,
     PATIENCE,
     PING,
-    PONG,
     AsyncTest,
     Bank,
-    Customer,
     Peer,
-    answer,
     connect,
     frame,
     request,
@@ -490,8 +489,18 @@ class StopTest(AsyncTest):
         self.assertEqual(await peer.read_end(), b"")
         await until(lambda: bank.reasons() == [DisconnectReason.REQUESTED])
 
+    async def test_a_peer_that_is_gone_and_not_noticed(self) -> None:
+        bank = await self.server(linger=10 * PATIENCE)
+        peer = await greet(await connect(bank.port))
+        transport = bank.clients[0]._link._transport
+        with mock.patch.object(transport, "write_eof", side_effect=OSError(errno.ENOTCONN, "not connected")):
+            bank.disconnect(bank.clients[0])
+        self.assertEqual(await peer.read_end(), b"")
+        await until(lambda: not bank._clients and not bank._lingering)
+        self.assertEqual(bank.reasons(), [DisconnectReason.REQUESTED])
+
     async def test_those_that_linger_stay_few_and_go(self) -> None:
-        bank = await self.server(max_clients=2, linger=PATIENCE)
+        bank = await self.server(max_clients=2, linger=10 * PATIENCE)
         peers = []
         for _ in range(10):
             peer = await greet(await connect(bank.port))
@@ -590,10 +599,32 @@ class ListenTest(AsyncTest):
             await greet(await connect(bank.port))
 
     async def test_the_same_port_at_all_addresses(self) -> None:
-        bank = await self.server(uri="tcp://localhost:0")
-        self.assertEqual(len({port for _, port in bank.addresses}), 1)
-        for host, port in bank.addresses:
-            await greet(await connect(port, host))
+        loop = asyncio.get_running_loop()
+        two = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 0)) for host in ("127.0.0.1", "127.0.0.2")]
+        with mock.patch.object(loop, "getaddrinfo", mock.AsyncMock(return_value=two)):
+            bank = Bank("tcp://localhost:0")
+
+            async def listen(factory: Any, host: str, port: int) -> Any:
+                if host == "127.0.0.2":
+                    # Where there is no IPv6, names have addresses of it all the same.
+                    raise OSError(errno.EADDRNOTAVAIL, "no such address")
+                return await real(factory, host, port)
+
+            real = loop.create_server
+            with mock.patch.object(loop, "create_server", listen):
+                await bank.start()
+            self.assertEqual(len(bank.addresses), 1)
+            await bank.stop()
+            asked: list[tuple[str, int]] = []
+
+            async def record(factory: Any, host: str, port: int) -> Any:
+                asked.append((host, port))
+                return await real(factory, "127.0.0.1", 0)
+
+            with mock.patch.object(loop, "create_server", record):
+                await bank.start()
+            self.assertEqual(asked, [("127.0.0.1", 0), ("127.0.0.2", bank.addresses[0][1])])
+            await bank.stop()
 
     async def test_a_port_that_is_taken(self) -> None:
         bank = await self.server()

@@ -186,7 +186,7 @@ const TYPES: [&str; 14] = [
     "None",
     "True",
     "Message",
-    "Error",
+    "Event",
     "Result",
     "Box",
     "Self",
@@ -221,17 +221,14 @@ impl Schema {
             files.push((format!("types{seed}"), format!("types{seed}.v1")));
         }
         let mut schema = Schema { files, messages: Vec::new(), enums: Vec::new() };
-        let mut used = vec![BTreeSet::new(), BTreeSet::new()];
         for file in 0..schema.files.len() {
-            for name_of in ["clienttoserver", "servertoclient", "messages"] {
-                used[file].insert(name_of.to_owned());
-            }
-            used[file].insert(schema.files[file].0.clone());
+            let stem = schema.files[file].0.as_str();
+            let mut used = BTreeSet::from(["clienttoserver", "servertoclient", "messages", stem].map(str::to_owned));
             for _ in 0..random.below(3) {
-                schema.add_enum(random, file, None, &mut used[file]);
+                schema.add_enum(random, file, None, &mut used);
             }
             for _ in 0..1 + random.below(3) {
-                schema.add_message(random, file, None, &mut used[file]);
+                schema.add_message(random, file, None, &mut used);
             }
         }
         for message in 0..schema.messages.len() {
@@ -284,7 +281,8 @@ impl Schema {
         let mut fields = Vec::new();
         for _ in 0..random.below(7) {
             number += match random.below(10) {
-                0 => 20_000,
+                // Not twice: nanopb has no room for numbers above 65535.
+                0 if number < 20_000 => 20_000,
                 1 => 300,
                 _ => 1,
             };

@@ -35,9 +35,7 @@ class Bank(BankServer):
     def __init__(self, port: int) -> None:
         super().__init__(f"tcp://127.0.0.1:{port}", max_clients=3, max_frame=131072, wire=WIRE)
         self.accounts: dict[RemoteClient, Account] = {}
-        self.counts = dict.fromkeys(
-            ("connects", "disconnects", "opens", "deposits", "uploads", "downloads", "audits", "shouts", "nops", "kicks"), 0
-        )
+        self.counts = dict.fromkeys(EXPECTED, 0)
         self.is_closing = False
         self.done = asyncio.Event()
 

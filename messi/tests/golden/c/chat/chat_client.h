@@ -8,9 +8,12 @@
  * nothing is sent. Strings and the like that a message points to are the caller's, or from chat_client_alloc(),
  * and need to live until it is sent. What a received message points to lives until the callback returns.
  *
- * Memory: this struct, the buffers given to chat_client_init(), and malloc for what the server does not read at
- * once, up to 1 MiB. More or less of that, and none, is chosen by messi_client_set_max_pending(), and when to connect
- * again by messi_client_set_reconnect_delay(); both take `&self_p->platform.client`. See messi.h.
+ * Memory: this struct, the buffers given to chat_client_init(), and malloc for what the server does not read at once, up
+ * to 1 MiB. More or less of that is chosen by messi_client_set_max_pending(), and when to connect again by
+ * messi_client_set_reconnect_delay(); both take `&self_p->platform.client`. See messi.h.
+ *
+ * A fixed ceiling: compiled with MESSI_PB_NO_MALLOC defined, this struct and those buffers are all the memory there is.
+ * What the server does not read at once then has to fit encoded_out.
  */
 
 #ifndef CHAT_CLIENT_H
@@ -32,19 +35,19 @@ typedef void (*chat_client_on_connected_t)(struct chat_client_t *self_p);
 typedef void (*chat_client_on_disconnected_t)(struct chat_client_t *self_p,
     enum messi_disconnect_reason_t disconnect_reason);
 
-/** A welcome message was received. */
+/** The message welcome was received. */
 typedef void (*chat_client_on_welcome_t)(struct chat_client_t *self_p,
     struct chat_welcome_t *message_p);
 
-/** A entered message was received. */
+/** The message entered was received. */
 typedef void (*chat_client_on_entered_t)(struct chat_client_t *self_p,
     struct chat_entered_t *message_p);
 
-/** A said message was received. */
+/** The message said was received. */
 typedef void (*chat_client_on_said_t)(struct chat_client_t *self_p,
     struct chat_said_t *message_p);
 
-/** A left message was received. */
+/** The message left was received. */
 typedef void (*chat_client_on_left_t)(struct chat_client_t *self_p,
     struct chat_left_t *message_p);
 
@@ -127,10 +130,10 @@ void *chat_client_alloc(struct chat_client_t *self_p, size_t size);
 /** Prepares an empty message, as all init functions do. */
 void chat_client_new_output_message(struct chat_client_t *self_p);
 
-/** Prepares a enter message. */
+/** Prepares the message enter. */
 struct chat_enter_t *chat_client_init_enter(struct chat_client_t *self_p);
 
-/** Prepares a say message. */
+/** Prepares the message say. */
 struct chat_say_t *chat_client_init_say(struct chat_client_t *self_p);
 
 #ifdef __cplusplus

@@ -35,11 +35,11 @@ typedef void (*chat_server_on_client_connected_t)(struct chat_server_t *self_p,
 typedef void (*chat_server_on_client_disconnected_t)(struct chat_server_t *self_p,
     struct chat_server_client_t *client_p);
 
-/** A enter message was received. */
+/** The message enter was received. */
 typedef void (*chat_server_on_enter_t)(struct chat_server_t *self_p,
     struct chat_server_client_t *client_p, struct chat_enter_t *message_p);
 
-/** A say message was received. */
+/** The message say was received. */
 typedef void (*chat_server_on_say_t)(struct chat_server_t *self_p,
     struct chat_server_client_t *client_p, struct chat_say_t *message_p);
 
@@ -141,16 +141,16 @@ void *chat_server_alloc(struct chat_server_t *self_p, size_t size);
 /** Prepares an empty message, as all init functions do. */
 void chat_server_new_output_message(struct chat_server_t *self_p);
 
-/** Prepares a welcome message. */
+/** Prepares the message welcome. */
 struct chat_welcome_t *chat_server_init_welcome(struct chat_server_t *self_p);
 
-/** Prepares a entered message. */
+/** Prepares the message entered. */
 struct chat_entered_t *chat_server_init_entered(struct chat_server_t *self_p);
 
-/** Prepares a said message. */
+/** Prepares the message said. */
 struct chat_said_t *chat_server_init_said(struct chat_server_t *self_p);
 
-/** Prepares a left message. */
+/** Prepares the message left. */
 struct chat_left_t *chat_server_init_left(struct chat_server_t *self_p);
 
 #ifdef __cplusplus

@@ -23,7 +23,11 @@ enum shapes_v1_outer_inner_kind_t {
     shapes_v1_outer_inner_kind_two_e = 1
 };
 
-/* All types, each once. */
+/*
+ * All types, each once.
+ *
+ * Comments that come with slashes and stars, as in / * this * /, go on after it.
+ */
 struct shapes_v1_singular_t {
     double a_double;
     float a_float;
@@ -396,26 +400,27 @@ extern const pb_msgdesc_t shapes_v1_outer_t_msg;
 #define shapes_v1_outer_fields &shapes_v1_outer_t_msg
 #define shapes_v1_outer_init_zero MESSI_PB_INIT_ZERO
 
+/* In no order. */
 struct shapes_v1_tags_t {
-    int32_t last_of_one_byte;
-    int32_t first_of_two_bytes;
-    int32_t of_six_bits;
-    int32_t of_seven_bits;
     const char *of_ten_bits;
-    size_t of_eleven_bits_count;
-    int32_t *of_eleven_bits;
+    int32_t last_of_one_byte;
     bool has_largest;
     struct shapes_v1_empty_t largest;
+    int32_t first_of_two_bytes;
+    size_t of_eleven_bits_count;
+    int32_t *of_eleven_bits;
+    int32_t of_seven_bits;
+    int32_t of_six_bits;
 };
 
 enum {
-    shapes_v1_tags_last_of_one_byte_tag = 15,
-    shapes_v1_tags_first_of_two_bytes_tag = 16,
-    shapes_v1_tags_of_six_bits_tag = 63,
-    shapes_v1_tags_of_seven_bits_tag = 64,
     shapes_v1_tags_of_ten_bits_tag = 1023,
+    shapes_v1_tags_last_of_one_byte_tag = 15,
+    shapes_v1_tags_largest_tag = 65535,
+    shapes_v1_tags_first_of_two_bytes_tag = 16,
     shapes_v1_tags_of_eleven_bits_tag = 1024,
-    shapes_v1_tags_largest_tag = 65535
+    shapes_v1_tags_of_seven_bits_tag = 64,
+    shapes_v1_tags_of_six_bits_tag = 63
 };
 
 extern const pb_msgdesc_t shapes_v1_tags_t_msg;
