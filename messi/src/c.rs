@@ -4,10 +4,10 @@
 //! connection, a client) and `messi_server.c` know no system, `messi_linux*.c` and `messi_async.c` are the systems they
 //! run on. The messages are the `nanopb` module's.
 
-use crate::model::{File, Member, Root};
+use crate::model::{File, Located, Member, Root};
 use crate::nanopb::{self, names};
 use crate::{Error, Generated, Model, Side, templates};
-use prost_reflect::MessageDescriptor;
+use prost_reflect::{EnumDescriptor, FileDescriptor, MessageDescriptor};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -170,8 +170,7 @@ fn generate_file(model: &Model, file: &File, platform: &str, options: &Options) 
         let what = format!("`struct {name}` is one of the runtime in C: rename the file");
         return Err(model.error(&file.descriptor, what));
     }
-    let mut messages = model.files.iter().flat_map(|file| file.descriptor.messages());
-    messages.try_for_each(|message| check_message(model, &message, file, &taken))?;
+    check_types(model, file, &taken)?;
     Ok(generated)
 }
 
@@ -200,19 +199,27 @@ fn check_callbacks(model: &Model, root: &Root, taken: &[&str]) -> Result<(), Err
     }
 }
 
-/// Messages and the protocol's own types are structs of one namespace.
-fn check_message(
-    model: &Model,
-    message: &MessageDescriptor,
-    file: &File,
-    taken: &BTreeMap<String, &str>,
-) -> Result<(), Error> {
-    let name = names::message(message);
-    if let Some(side) = taken.get(&name) {
-        let what = format!("`struct {name}` is that of the {side} of {}.proto in C: rename the message", file.stem);
-        return Err(model.error(message, what));
+/// Messages, enums, the protocol's own types and those of the runtime have one namespace.
+fn check_types(model: &Model, file: &File, taken: &BTreeMap<String, &str>) -> Result<(), Error> {
+    let check = |at: &dyn Located, name: String| match taken.get(&name) {
+        Some(side) => {
+            let what = format!("`struct {name}` is that of the {side} of {}.proto in C: rename the type", file.stem);
+            Err(model.error(at, what))
+        }
+        None if is_of_runtime(&name) => {
+            Err(model.error(at, format!("`struct {name}` is one of the runtime in C: rename the type")))
+        }
+        None => Ok(()),
+    };
+    let files = || model.files.iter().map(|file| &file.descriptor);
+    let mut messages: Vec<MessageDescriptor> = files().flat_map(FileDescriptor::messages).collect();
+    let mut enums: Vec<EnumDescriptor> = files().flat_map(FileDescriptor::enums).collect();
+    while let Some(message) = messages.pop() {
+        check(&message, names::message(&message))?;
+        messages.extend(message.child_messages());
+        enums.extend(message.child_enums());
     }
-    message.child_messages().try_for_each(|child| check_message(model, &child, file, taken))
+    enums.into_iter().try_for_each(|an_enum| check(&an_enum, names::enumeration(&an_enum)))
 }
 
 /// Whether a struct of this name is in a header of the runtime, whichever platform it is for.

@@ -150,7 +150,7 @@ impl Model {
     }
 
     /// The place of `what`: of its name, if it has one.
-    pub fn place(&self, what: &impl Located) -> Place {
+    pub fn place(&self, what: &dyn Located) -> Place {
         let mut path = what.location();
         if !path.is_empty() {
             path.push(NAME);
@@ -159,18 +159,8 @@ impl Model {
     }
 
     /// An error at the place of `at`: `what` is wrong, and how to mend it.
-    pub fn error(&self, at: &impl Located, what: impl Into<String>) -> Error {
+    pub fn error(&self, at: &dyn Located, what: impl Into<String>) -> Error {
         Error::Proto { place: self.place(at), what: what.into() }
-    }
-
-    /// The comment before `what`, line by line and without what marks it as a comment.
-    pub fn comment(&self, what: &impl Located) -> Vec<String> {
-        let (file, path) = (what.file(), what.location());
-        let mut locations = file.file_descriptor_proto().source_code_info.iter().flat_map(|info| &info.location);
-        let location = locations.find(|location| location.path == path && !path.is_empty());
-        let comment = location.and_then(|location| location.leading_comments.as_deref());
-        let lines = comment.unwrap_or_default().trim_end().lines();
-        lines.map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned()).collect()
     }
 
     fn place_of(&self, file: &FileDescriptor, path: &[i32]) -> Place {

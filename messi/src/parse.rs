@@ -168,8 +168,9 @@ impl Reader {
             check_size(Path::new(name), text.len(), left)?;
             return parsed(name, Source { shown: name.to_owned(), path: None, bundled: false, text: text.clone() });
         }
+        // Copies of what comes with the generator are of other versions, and not of proto3.
         let found = self.roots.iter().map(|root| root.join(name)).find(|path| path.exists());
-        let Some(path) = found else { return Ok(read_bundled(name)) };
+        let Some(path) = found.filter(|_| given.is_some() || !bundled(name)) else { return Ok(read_bundled(name)) };
         let shown = given.unwrap_or(&path);
         if let Some(given) = given
             && fs::canonicalize(given).ok() != fs::canonicalize(&path).ok()

@@ -382,12 +382,12 @@ fn names_that_are_taken_have_places() {
         (
             "x.proto",
             protocol("x", "a", "b", "message Client {}"),
-            "x.proto:6:9: `struct x_client_t` is that of the client of x.proto in C: rename the message",
+            "x.proto:6:9: `struct x_client_t` is that of the client of x.proto in C: rename the type",
         ),
         (
             "x.proto",
             protocol("x.server", "a", "b", "message Client {}"),
-            "x.proto:6:9: `struct x_server_client_t` is that of the server of x.proto in C: rename the message",
+            "x.proto:6:9: `struct x_server_client_t` is that of the server of x.proto in C: rename the type",
         ),
         (
             "messi_linux.proto",

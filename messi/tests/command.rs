@@ -259,6 +259,17 @@ fn one_file_by_two_names() {
     generate(here.path(), &["generate_rust_source", "-o", "o", "-I", ".", "p/types.proto", "p/chat.proto"]);
 }
 
+/// Copies of what comes with the generator do not get into its way.
+#[test]
+fn copies_of_what_is_bundled() {
+    let importing = format!("{PROTOCOL}import \"nanopb.proto\";\nimport \"google/protobuf/empty.proto\";\n");
+    let old = "message Old {}\n";
+    let here = directory(&[("chat.proto", &importing), ("nanopb.proto", old), ("google/protobuf/empty.proto", old)]);
+    for command in ALL {
+        generate(here.path(), &[command, "-o", "o", "chat.proto"]);
+    }
+}
+
 #[test]
 fn types_only_beside_a_protocol() {
     let types = "syntax = \"proto3\";\npackage t;\nmessage T {}\n";
