@@ -98,8 +98,8 @@ struct ExtraContext {
     size: String,
 }
 
-/// Structs and descriptors for all messages of the model's files, but of those that come with the generator only for such
-/// as are used.
+/// Structs and descriptors for all messages of the model's files, but of those that come with the generator only for
+/// such as are used.
 pub(crate) fn generate(model: &Model) -> Result<Vec<Generated>, Error> {
     let plan = Plan::new(model)?;
     check_names(model, &plan)?;

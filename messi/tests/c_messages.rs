@@ -397,6 +397,8 @@ fn both_decoders_agree_on_malformed_bytes() {
                 assert_eq!(canonical(&back), canonical(expected), "{name} {bytes:02x?}");
             }
             (None, Err(INVALID)) => refused += 1,
+            // A field that is left out of the struct is skipped, whatever it is.
+            (None, Ok(_)) if matches!(*name, "Sized" | "ClientToServer") => accepted += 1,
             (Some(_), Err(INVALID)) if LIMITED.contains(name) => refused += 1,
             // The dynamic messages take whatever comes with a map's number for one of its entries.
             (Some(expected), Err(INVALID)) if any(expected, is_map) => refused += 1,
@@ -410,7 +412,7 @@ fn both_decoders_agree_on_malformed_bytes() {
     assert!(accepted > 300 && refused > 300, "{accepted} accepted, {refused} refused");
 }
 
-// -------------------------------------------------------------------------------------------------------------- by hand
+// ------------------------------------------------------------------------------------------------------------- by hand
 
 fn key(number: u32, wire_type: u32) -> Vec<u8> {
     varint(u64::from(number << 3 | wire_type))
@@ -737,7 +739,8 @@ fn errors_have_their_places() {
     }
     let roots = |option: &str| {
         format!(
-            "syntax = \"proto3\"; import \"nanopb.proto\";\nmessage ClientToServer {{ oneof messages {{ M m = 1 {option}; }} }}\n\
+            "syntax = \"proto3\"; import \"nanopb.proto\";\n\
+             message ClientToServer {{ oneof messages {{ M m = 1 {option}; }} }}\n\
              message ServerToClient {{ oneof messages {{ M m = 1; }} }}\nmessage M {{}}\n"
         )
     };
@@ -773,7 +776,8 @@ fn whatever_things_are_called_it_compiles() {
         }
     }
     // With all that may be defined before, in C and in C++.
-    let program = "#include <assert.h>\n#include <complex.h>\n#include <errno.h>\n#include <limits.h>\n#include <math.h>\n\
+    let program = "#include <assert.h>\n#include <complex.h>\n#include <errno.h>\n#include <limits.h>\n\
+                   #include <math.h>\n\
                    #include <signal.h>\n#include <stdio.h>\n#include <sys/epoll.h>\n#include \"names.pb.h\"\n\
                    #include \"shapes.pb.h\"\nstruct shapes_v1_singular_t singular = shapes_v1_singular_init_zero;\n\
                    const char *owner(void) { singular.a_string = \"alice\"; return singular.a_string; }\n";

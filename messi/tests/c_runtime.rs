@@ -1,7 +1,7 @@
 //! The runtime in C: its state machines in time that is made up, its sockets, and the bank with all that it talks to.
 //!
-//! The tests themselves are in C, `tests/c`, `tests/async` and `tests/bank/c`; each is a case of a program, which runs under
-//! the address and undefined behaviour sanitizers where gcc has them.
+//! The tests themselves are in C, `tests/c`, `tests/async` and `tests/bank/c`; each is a case of a program, which runs
+//! under the address and undefined behaviour sanitizers where gcc has them.
 
 #![cfg(target_os = "linux")] // epoll.
 
@@ -202,6 +202,7 @@ cases! {
     mod sockets of SOCKETS: [
         by_address,
         by_name,
+        all_addresses_of_a_name_are_tried,
         by_ipv6,
         at_all_addresses,
         small_frames_do_not_wait,

@@ -55,7 +55,7 @@ struct key_t {
     enum wire_type_t wire_type;
 };
 
-/* How far an array of fixed length has come. nanopb sends all items of one together, so one is all that is looked after. */
+/* How far an array of fixed length has come. nanopb sends all items of one together: it is enough to look after one. */
 struct fixed_array_t {
     bool is_open;
     pb_size_t index;
@@ -74,7 +74,7 @@ static int decode_message(const pb_msgdesc_t *fields_p,
 
 static void release_message(const pb_msgdesc_t *fields_p, void *message_p);
 
-/* ------------------------------------------------------------------------------------------------------------ members */
+/* --------------------------------------------------------------------------------------------------------- members */
 
 #ifdef PB_BUFFER_ONLY
 static int locate;
@@ -165,7 +165,7 @@ static bool is_chosen(const pb_field_iter_t *field_p)
     return *(const pb_size_t *)field_p->pSize == field_p->tag;
 }
 
-/* ---------------------------------------------------------------------------------------------------- empty messages */
+/* -------------------------------------------------------------------------------------------------- empty messages */
 
 static void init_message(const pb_msgdesc_t *fields_p, void *message_p);
 
@@ -245,7 +245,7 @@ static void init_message(const pb_msgdesc_t *fields_p, void *message_p)
     } while (pb_field_iter_next(&field));
 }
 
-/* ------------------------------------------------------------------------------------------------------------- memory */
+/* ---------------------------------------------------------------------------------------------------------- memory */
 
 static void *allocate(struct messi_workspace_t *self_p, size_t size, size_t alignment)
 {
@@ -428,7 +428,7 @@ static void release_message(const pb_msgdesc_t *fields_p, void *message_p)
     } while (pb_field_iter_next(&field));
 }
 
-/* -------------------------------------------------------------------------------------------------------------- bytes */
+/* ----------------------------------------------------------------------------------------------------------- bytes */
 
 static size_t left(const struct input_t *self_p)
 {
@@ -603,7 +603,7 @@ static bool is_utf8(const uint8_t *pos_p, const uint8_t *end_p)
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- values */
+/* ---------------------------------------------------------------------------------------------------------- values */
 
 static enum wire_type_t wire_type_of(const pb_field_iter_t *field_p)
 {
@@ -868,7 +868,7 @@ static int decode_value(const pb_field_iter_t *field_p,
                               : decode_text(field_p, value_p, workspace_p, &inner);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- arrays */
+/* ---------------------------------------------------------------------------------------------------------- arrays */
 
 /* How many numbers are packed in these bytes. */
 static size_t count_packed(const pb_field_iter_t *field_p, const struct input_t *packed_p)
@@ -1082,7 +1082,7 @@ static int fixed_array_open(struct fixed_array_t *self_p, const pb_field_iter_t 
     return res;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- messages */
+/* -------------------------------------------------------------------------------------------------------- messages */
 
 /* Makes a field the one of its oneof. What was there before is given back. */
 static void choose(const pb_field_iter_t *field_p, struct messi_workspace_t *workspace_p)
@@ -1218,7 +1218,7 @@ static int decode_message(const pb_msgdesc_t *fields_p,
     return res == 0 ? fixed_array_close(&fixed_array) : res;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- encoding */
+/* -------------------------------------------------------------------------------------------------------- encoding */
 
 static uint64_t load_unsigned(const void *value_p, size_t size)
 {
@@ -1518,7 +1518,7 @@ bool messi_pb_callback(pb_istream_t *istream_p,
     return i < length;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- interface */
+/* ------------------------------------------------------------------------------------------------------- interface */
 
 void messi_workspace_init(struct messi_workspace_t *self_p, uint8_t *buf_p, size_t size)
 {

@@ -16,8 +16,8 @@
  *
  * A C string ends at its first zero, which a string of protocol buffers may have in its middle.
  *
- * The descriptors of messages are nanopb's (0.4), and so is encoding. Decoding is done here: it bounds depth and memory,
- * knows sizes of more than 16 bits, and needs no nanopb that was built with PB_ENABLE_MALLOC.
+ * The descriptors of messages are nanopb's (0.4), and so is encoding. Decoding is done here: it bounds depth and
+ * memory, knows sizes of more than 16 bits, and needs no nanopb that was built with PB_ENABLE_MALLOC.
  */
 
 #ifndef MESSI_PB_H
@@ -71,8 +71,9 @@ struct messi_workspace_t {
 void messi_workspace_init(struct messi_workspace_t *self_p, uint8_t *buf_p, size_t size);
 
 /*
- * Makes a message, whatever is in it before, of its encoding. Strings are never NULL then, unless they are `optional` and
- * not there. Returns zero, MESSI_PB_INVALID or MESSI_PB_NO_SPACE; if not zero, the message is empty and needs no release.
+ * Makes a message, whatever is in it before, of its encoding. Strings are never NULL then, unless they are `optional`
+ * and not there. Returns zero, MESSI_PB_INVALID or MESSI_PB_NO_SPACE; if not zero, the message is empty and needs no
+ * release.
  */
 int messi_decode(const pb_msgdesc_t *fields_p,
                  void *message_p,
@@ -81,14 +82,14 @@ int messi_decode(const pb_msgdesc_t *fields_p,
                  size_t size);
 
 /*
- * Releases a decoded message, which is empty then. If the workspace has a buffer all of it can be used again, so that all
- * other messages in it are gone, too.
+ * Releases a decoded message, which is empty then. If the workspace has a buffer all of it can be used again, so that
+ * all other messages in it are gone, too.
  */
 void messi_release(const pb_msgdesc_t *fields_p, void *message_p, struct messi_workspace_t *workspace_p);
 
 /*
- * Writes the encoding of a message, decoded or zeroed and filled in, to a buffer. Returns its length, MESSI_PB_INVALID, or
- * MESSI_PB_NO_SPACE.
+ * Writes the encoding of a message, decoded or zeroed and filled in, to a buffer. Returns its length,
+ * MESSI_PB_INVALID, or MESSI_PB_NO_SPACE.
  */
 int messi_encode(const pb_msgdesc_t *fields_p, const void *message_p, uint8_t *buf_p, size_t size);
 

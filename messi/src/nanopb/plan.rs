@@ -271,8 +271,8 @@ fn held(messages: &[Message]) -> Vec<Vec<usize>> {
     messages.iter().map(|message| message.fields.iter().filter_map(held).collect()).collect()
 }
 
-/// All nodes of a graph, what can be reached from a node before it where there is no cycle. Without recursion: a hostile
-/// file nests as deep as it likes.
+/// All nodes of a graph, what can be reached from a node before it where there is no cycle. Without recursion: a
+/// hostile file nests as deep as it likes.
 fn post_order(edges: &[Vec<usize>]) -> Vec<usize> {
     let mut order = Vec::new();
     let mut seen = vec![false; edges.len()];
@@ -458,8 +458,8 @@ fn item_layout(field: &Field, layouts: &[Layout]) -> Layout {
 
 fn too_large(model: &Model, at: &impl Located, name: &str) -> Error {
     let what = format!(
-        "`{name}` is larger than the {LIMIT} bytes and items that nanopb's descriptors reach: give it smaller sizes, or \
-         none, or FT_POINTER to what it holds"
+        "`{name}` is larger than the {LIMIT} bytes and items that nanopb's descriptors reach: give it smaller sizes, \
+         or none, or FT_POINTER to what it holds"
     );
     model.error(at, what)
 }

@@ -1,10 +1,10 @@
 /*
  * Decodes and encodes what a test asks for. A request on the standard input is a message's index and a length, both of
- * four bytes and little endian, and as many bytes. The answer is the result of messi_decode(), and, if that is zero, the
- * length and the bytes of what messi_encode() made of the struct.
+ * four bytes and little endian, and as many bytes. The answer is the result of messi_decode(), and, if that is zero,
+ * the length and the bytes of what messi_encode() made of the struct.
  *
- * Each request is done over and over: with malloc(), with malloc() up to a limit, and in workspaces of all sizes that are
- * too small and one that is not, of all alignments. All must agree, or fail as they should, or the program ends.
+ * Each request is done over and over: with malloc(), with malloc() up to a limit, and in workspaces of all sizes that
+ * are too small and one that is not, of all alignments. All must agree, or fail as they should, or the program ends.
  */
 
 #include <stdio.h>

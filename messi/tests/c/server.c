@@ -954,6 +954,8 @@ static void what_was_sent_before_a_disconnect_may_be_read(void)
 {
     begin(1);
     it.on_message = reply_and_disconnect;
+    /* What comes of the message afterwards is no reason any more. */
+    it.answer = messi_disconnect_reason_message_decode_error_t;
     it.peers[0].room = 100;
     arrive(0, MESSI_MESSAGE_TYPE_CLIENT_TO_SERVER_USER, "x", 1);
     say(0);

@@ -1,6 +1,6 @@
 /*
- * One message of all types, as a struct that is written out here and as bytes that the test has made of the same values:
- * `values FILE` compares both ways.
+ * One message of all types, as a struct that is written out here and as bytes that the test has made of the same
+ * values: `values FILE` compares both ways.
  */
 
 #include <limits.h>

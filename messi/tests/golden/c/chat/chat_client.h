@@ -4,12 +4,13 @@
  * Start it once; it connects, and connects again whenever it is disconnected, until it is stopped. The functions here
  * may be called from every callback, except process.
  *
- * chat_client_send() sends what the last init function prepared, and may do so several times. While it is not connected
- * nothing is sent. Strings and the like that a message points to are the caller's, or from chat_client_alloc(),
- * and need to live until it is sent. What a received message points to lives until the callback returns.
+ * chat_client_send() sends what the last init function prepared, and may do so several times. While it is not
+ * connected nothing is sent. Strings and the like that a message points to are the caller's, or from
+ * chat_client_alloc(), and need to live until it is sent. What a received message points to lives until the
+ * callback returns.
  *
- * Memory: this struct, the buffers given to chat_client_init(), and malloc for what the server does not read at once, up
- * to 1 MiB. More or less of that is chosen by messi_client_set_max_pending(), and when to connect again by
+ * Memory: this struct, the buffers given to chat_client_init(), and malloc for what the server does not read at
+ * once, up to 1 MiB. More or less of that is chosen by messi_client_set_max_pending(), and when to connect again by
  * messi_client_set_reconnect_delay(); both take `&self_p->platform.client`. See messi.h.
  *
  * A fixed ceiling: compiled with MESSI_PB_NO_MALLOC defined, this struct and those buffers are all the memory there is.
@@ -80,8 +81,8 @@ struct chat_client_t {
  * workspace_out: for chat_client_alloc(). May be NULL.
  * epoll_ctl: instead of messi_epoll_ctl_default(), or NULL.
  *
- * Returns 0, or -1 if the URI is not `tcp://<host>:<port>`, or a buffer is too small for a header. The host is a name, an
- * IPv4 address, or an IPv6 address in brackets.
+ * Returns 0, or -1 if the URI is not `tcp://<host>:<port>`, or a buffer is too small for a header. The host is a name,
+ * an IPv4 address, or an IPv6 address in brackets.
  */
 int chat_client_init(
     struct chat_client_t *self_p,

@@ -78,8 +78,9 @@ struct chat_server_t {
  * epoll_ctl: instead of messi_epoll_ctl_default(), or NULL.
  *
  * Returns 0, or -1 if the URI is not `tcp://<host>:<port>`, there is no slot, or a buffer is too small for a header.
- * The host is a name, an IPv4 address, an IPv6 address in brackets, or empty for all addresses of this machine. Everybody
- * who reaches the address may connect, and nothing is hidden: on other networks than one's own, put a tunnel around it.
+ * The host is a name, an IPv4 address, an IPv6 address in brackets, or empty for all addresses of this machine.
+ * Everybody who reaches the address may connect, and nothing is hidden: on other networks than one's own, put a tunnel
+ * around it.
  */
 int chat_server_init(
     struct chat_server_t *self_p,
