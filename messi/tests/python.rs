@@ -262,7 +262,10 @@ fn hello_world_greets() {
     let programs = repository("examples/hello_world/python");
     let mut both = command(&python, generated.path(), &programs);
     let output = run(both.arg(programs.join("hello_world.py")), false);
-    assert_eq!((text(&output.stdout), text(&output.stderr)), ("Hello, world!\n".to_owned(), String::new()));
+    assert_eq!(text(&output.stdout), "Hello, world!\n");
+    // Where it is slow, Python says so.
+    let said = text(&output.stderr);
+    assert!(!said.contains("Error") && !said.contains("Warning"), "{said}");
 }
 
 /// A program of the chat, whose lines can be waited for.
