@@ -19,9 +19,9 @@ if [ ${#missing[@]} -ne 0 ]; then
     apt-get update && apt-get install -y "${missing[@]}" || echo "could not install: ${missing[*]}"
 fi
 MESSI_VENV=${MESSI_VENV:-${TMPDIR:-/tmp}/messi-venv}
-if ! "$MESSI_VENV/bin/python3" -c 'import google.protobuf' 2>/dev/null; then
+if ! "$MESSI_VENV/bin/python3" -c 'import google.protobuf, grpc_tools, mypy' 2>/dev/null; then
     python3 -m venv "$MESSI_VENV"
-    "$MESSI_VENV/bin/pip" install --quiet protobuf
+    "$MESSI_VENV/bin/pip" install --quiet protobuf grpcio-tools mypy types-protobuf
 fi
 tests/interop/setup.sh
 tests/interop/setup-v1.sh

@@ -7,12 +7,11 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Lines, Write};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 use std::sync::LazyLock;
 use std::{env, fs};
+use support::process::Process;
 use support::*;
 
 const BANK: &str = "tests/interop/bank.proto";
@@ -467,27 +466,33 @@ fn port_in(line: &str) -> String {
 #[test]
 fn hello_world() {
     let Some(example) = example("hello_world") else { return };
-    let program = |name: &str| Command::new(example.path().join("c").join(name));
-    let mut server = Peer::start(program("server").arg("tcp://127.0.0.1:0"));
+    let program = |name: &str, uri: &str| of(&example.path().join("c").join(name), uri);
+    let mut server = Process::start(program("server", "tcp://127.0.0.1:0"));
     let port = port_in(&server.line());
-    let said = run(program("client").arg(format!("tcp://localhost:{port}")), false).stdout;
+    let said = run(&mut program("client", &format!("tcp://localhost:{port}")), false).stdout;
     assert_eq!(text(&said), "Hello, world!\n");
 }
 
 #[test]
 fn chat() {
     let Some(example) = example("chat") else { return };
-    let program = |name: &str| Command::new(example.path().join("c").join(name));
-    let mut server = Peer::start(program("server").arg("tcp://127.0.0.1:0"));
+    let program = |name: &str, uri: &str| of(&example.path().join("c").join(name), uri);
+    let mut server = Process::start(program("server", "tcp://127.0.0.1:0"));
     let uri = format!("tcp://127.0.0.1:{}", port_in(&server.line()));
-    let guest = |name: &str| Peer::start(program("client").args([&uri, name]).stdin(Stdio::piped()));
+    let guest = |name: &str| {
+        let mut client = program("client", &uri);
+        client.arg(name);
+        Process::start(client)
+    };
     let mut ada = guest("ada");
     assert_eq!(ada.line(), "ada | ada is here");
     let mut bob = guest("bob");
     assert_eq!(bob.line(), "bob | ada is here");
     assert_eq!(bob.line(), "bob | bob is here");
     assert_eq!(ada.line(), "ada | bob is here");
-    bob.child.stdin.take().unwrap().write_all(b"hello\nhow are \x1b you?\n").unwrap();
+    bob.type_line("hello");
+    bob.type_line("how are \x1b you?");
+    assert!(bob.end().0.success());
     assert_eq!(ada.line(), "ada | bob: hello");
     assert_eq!(ada.line(), "ada | bob: how are   you?");
     assert_eq!(ada.line(), "ada | bob has left");
@@ -497,45 +502,6 @@ fn chat() {
 
 // ------------------------------------------------------------------------------------------------------------ the bank
 
-/// A program that ends with PASS or FAIL.
-struct Peer {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-    last: String,
-}
-
-impl Peer {
-    fn start(command: &mut Command) -> Peer {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Peer { child, lines, last: String::new() }
-    }
-
-    fn line(&mut self) -> String {
-        self.last = self.lines.next().unwrap_or_else(|| panic!("no more after {:?}", self.last)).unwrap();
-        self.last.clone()
-    }
-
-    fn port(&mut self) -> String {
-        let line = self.line();
-        line.strip_prefix("READY ").unwrap_or_else(|| panic!("{line}")).to_owned()
-    }
-
-    fn passes(mut self) {
-        self.last = self.lines.by_ref().map(Result::unwrap).last().unwrap_or(std::mem::take(&mut self.last));
-        let status = self.child.wait().unwrap();
-        assert!(status.success() && self.last.starts_with("PASS"), "{status}: {}", self.last);
-    }
-}
-
-impl Drop for Peer {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 static BANK_SERVER: Program = LazyLock::new(|| bank("server", sanitizers()));
 static BANK_CLIENT: Program = LazyLock::new(|| bank("client", sanitizers()));
 
@@ -543,56 +509,33 @@ fn bank(side: &str, options: &[&str]) -> Option<PathBuf> {
     build(&LINUX, &format!("bank_{side}"), &[&format!("tests/bank/c/{side}.c")], options)
 }
 
-fn our_server() -> Option<(Peer, String)> {
-    let mut server = Peer::start(Command::new(BANK_SERVER.as_ref()?).arg("0"));
-    let port = server.port();
-    Some((server, port))
-}
-
-/// One of Messi's own peers, see tests/interop; `None` where they are not built.
-fn messi_peer(name: &str, port: &str) -> Option<Peer> {
-    let built = env::var("INTEROP_DIR").unwrap_or_else(|_| "/tmp/messi-interop".to_owned());
-    if !Path::new(&built).join("ready").is_file() {
-        let reason = format!("no peers in {built}; tests/interop/setup.sh builds them");
-        assert!(env::var("INTEROP_REQUIRED").as_deref() != Ok("1"), "{reason}");
-        eprintln!("skipped: {reason}");
-        return None;
-    }
-    Some(Peer::start(Command::new(repository("tests/interop").join(name)).arg(port)))
+/// A program with its first argument: a port or a URI.
+fn of(program: &Path, argument: &str) -> Command {
+    let mut command = Command::new(program);
+    command.arg(argument);
+    command
 }
 
 #[test]
 fn the_bank_in_c_at_both_ends() {
-    let Some((server, port)) = our_server() else { return };
-    let Some(client) = &*BANK_CLIENT else { return };
-    Peer::start(Command::new(client).arg(port)).passes();
-    server.passes();
+    let (Some(server), Some(client)) = (&*BANK_SERVER, &*BANK_CLIENT) else { return };
+    scenario::play(of(server, "0"), |port| of(client, port));
 }
 
 #[test]
 fn the_bank_serves_messis_own_clients() {
+    let Some(server) = &*BANK_SERVER else { return };
     for name in ["peer-client", "peer-client-py"] {
-        let Some((server, port)) = our_server() else { return };
-        let Some(client) = messi_peer(name, &port) else { return };
-        client.passes();
-        server.passes();
+        if scenario::messi_peer(name, "v2", "0").is_some() {
+            scenario::play(of(server, "0"), |port| scenario::messi_peer(name, "v2", port).unwrap());
+        }
     }
 }
 
 #[test]
 fn the_bank_visits_messis_own_server() {
     let Some(client) = &*BANK_CLIENT else { return };
-    // It takes no port 0. One that is free now may be taken a moment later: then another one.
-    for _ in 0..10 {
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
-        let port = free.port().to_string();
-        let Some(mut server) = messi_peer("peer-server", &port) else { return };
-        if server.line().starts_with("READY") {
-            Peer::start(Command::new(client).arg(&port)).passes();
-            return server.passes();
-        }
-    }
-    panic!("Messi's server listens nowhere");
+    scenario::visit_messi("v2", |port| of(client, port));
 }
 
 /// Nothing is read before it is written, which sanitizers do not see.
@@ -606,10 +549,7 @@ fn the_bank_under_valgrind() {
     let valgrind = |program: &Path, port: &str| {
         let mut command = Command::new("valgrind");
         command.args(["-q", "--error-exitcode=9", "--leak-check=full", "--track-fds=no"]).arg(program).arg(port);
-        Peer::start(&mut command)
+        command
     };
-    let mut server = valgrind(&server, "0");
-    let port = server.port();
-    valgrind(&client, &port).passes();
-    server.passes();
+    scenario::play(valgrind(&server, "0"), |port| valgrind(&client, port));
 }

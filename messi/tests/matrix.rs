@@ -3,11 +3,8 @@
 
 #![cfg(target_os = "linux")] // What the C output is for.
 
-#[path = "../../tests/support/process.rs"]
-mod process;
 mod support;
 
-use process::Process;
 use std::path::Path;
 use std::process::Command;
 use support::*;
@@ -61,15 +58,12 @@ fn play(server: (&str, Play), client: (&str, Play)) {
     let directory = tempfile::tempdir().unwrap();
     let sides = (server.1(directory.path(), "server"), client.1(directory.path(), "client"));
     let (Some(mut server_command), Some(mut client_command)) = sides else { return };
+    println!("{} server, {} client", server.0, client.0);
     server_command.arg("0");
-    let mut server_process = Process::start(server_command);
-    client_command.arg(server_process.wait_for("READY"));
-    let pair = [server_process, Process::start(client_command)].map(Process::end);
-    for (status, printed) in &pair {
-        let passes = status.success() && printed.last().is_some_and(|line| line.starts_with("PASS"));
-        assert!(passes, "{} server, {} client: {pair:#?}", server.0, client.0);
-    }
-    println!("{} server, {} client: PASS", server.0, client.0);
+    scenario::play(server_command, |port| {
+        client_command.arg(port);
+        client_command
+    });
 }
 
 #[test]

@@ -5,9 +5,9 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Lines, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
+use support::process::Process;
 use support::*;
 use tempfile::TempDir;
 
@@ -23,14 +23,10 @@ fn python() -> Option<String> {
     tool(&python, &arguments.each_ref().map(String::as_str)).then_some(python)
 }
 
-/// The interpreter, if it also has what nobody needs but for one test.
+/// The interpreter, if it also has what only one test needs.
 fn python_with(imports: &str) -> Option<String> {
     let (python, arguments) = interpreter(imports);
-    let has = Command::new(&python).args(arguments).output().is_ok_and(|output| output.status.success());
-    if !has {
-        eprintln!("skipped: `{python}` cannot import {imports}");
-    }
-    has.then_some(python)
+    tool(&python, &arguments.each_ref().map(String::as_str)).then_some(python)
 }
 
 /// What is generated from `file`, which is below `import_path`.
@@ -268,42 +264,6 @@ fn hello_world_greets() {
     assert!(!said.contains("Error") && !said.contains("Warning"), "{said}");
 }
 
-/// A program of the chat, whose lines can be waited for.
-struct Talk {
-    child: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Talk {
-    fn start(mut command: Command) -> Talk {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        Talk { child, lines }
-    }
-
-    #[track_caller]
-    fn hears(&mut self, expected: &str) {
-        assert_eq!(self.lines.next().map(Result::unwrap).as_deref(), Some(expected));
-    }
-
-    fn types(&mut self, line: &str) {
-        writeln!(self.child.stdin.as_mut().unwrap(), "{line}").unwrap();
-    }
-
-    /// Ends what is typed, and so the program.
-    fn leaves(mut self) {
-        drop(self.child.stdin.take());
-        assert!(self.child.wait().unwrap().success());
-    }
-}
-
-impl Drop for Talk {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
 #[test]
 fn guests_chat_in_a_room() {
     let Some(python) = python() else { return };
@@ -312,50 +272,31 @@ fn guests_chat_in_a_room() {
     let program = |arguments: &[&str]| {
         let mut command = command(&python, generated.path(), &programs);
         command.arg(programs.join(arguments[0])).args(&arguments[1..]).stderr(Stdio::null());
-        Talk::start(command)
+        Process::start(command)
     };
     let mut room = program(&["room.py", "tcp://127.0.0.1:0"]);
-    let opened = room.lines.next().unwrap().unwrap();
-    let port = opened.strip_prefix("the room is open at port ").and_then(|rest| rest.split(';').next());
-    let uri = format!("tcp://127.0.0.1:{}", port.unwrap_or_else(|| panic!("{opened}")));
+    let opened = room.wait_for("the room is open at port ");
+    let uri = format!("tcp://127.0.0.1:{}", opened.split(';').next().unwrap());
     let mut ada = program(&["guest.py", "ada", &uri]);
-    ada.hears("ada is here");
+    assert_eq!(ada.line(), "ada is here");
     let mut bob = program(&["guest.py", "bob", &uri]);
-    bob.hears("ada is here");
-    bob.hears("bob is here");
-    ada.hears("bob is here");
-    ada.types("Hello, \u{1b}[2JBob!");
+    assert_eq!(bob.line(), "ada is here");
+    assert_eq!(bob.line(), "bob is here");
+    assert_eq!(ada.line(), "bob is here");
+    ada.type_line("Hello, \u{1b}[2JBob!");
     for guest in [&mut ada, &mut bob] {
-        guest.hears("ada: Hello, [2JBob!");
+        assert_eq!(guest.line(), "ada: Hello, [2JBob!");
     }
-    bob.types("How are you?");
+    bob.type_line("How are you?");
     for guest in [&mut ada, &mut bob] {
-        guest.hears("bob: How are you?");
+        assert_eq!(guest.line(), "bob: How are you?");
     }
-    bob.leaves();
-    ada.hears("bob has left");
-    ada.leaves();
+    assert!(bob.end().0.success());
+    assert_eq!(ada.line(), "bob has left");
+    assert!(ada.end().0.success());
 }
 
 // ---------------------------------------------------------------------------------------------------------------- bank
-
-/// Runs the bank scenario: a server that prints `READY PORT`, and a client.
-#[track_caller]
-fn scenario(mut server: Command, client: impl FnOnce(&str) -> Command) {
-    let mut server = server.stdout(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let ready = lines.next().unwrap_or_default();
-    let port = ready.strip_prefix("READY ").unwrap_or_else(|| panic!("no READY: {ready}"));
-    let output = client(port).output().unwrap();
-    let said = text(&output.stdout);
-    let lines: Vec<String> = lines.collect();
-    let status = server.wait().unwrap();
-    assert!(
-        output.status.success() && said.lines().last().is_some_and(|line| line.starts_with("PASS")),
-        "{said}\n{lines:?}"
-    );
-    assert!(status.success() && lines.last().is_some_and(|line| line.starts_with("PASS")), "{lines:?}\n{said}");
-}
 
 /// One side of the bank in Python.
 fn side(python: &str, generated: &TempDir, side: &str, port: &str) -> Command {
@@ -369,25 +310,7 @@ fn side(python: &str, generated: &TempDir, side: &str, port: &str) -> Command {
 fn the_bank_serves_its_customers() {
     let Some(python) = python() else { return };
     let bank = bank();
-    scenario(side(&python, &bank, "server", "0"), |port| side(&python, &bank, "client", port));
-}
-
-/// A program of the Messi project's own, if they are built.
-fn messi_peer(program: &str, wire: &str, port: &str) -> Option<Command> {
-    let built = std::env::var("INTEROP_DIR").unwrap_or_else(|_| "/tmp/messi-interop".to_owned());
-    let ready = if wire == "v2" { "ready" } else { "ready-v1" };
-    if !Path::new(&built).join(ready).is_file() {
-        let reason = format!("no {ready} in {built}; tests/interop/setup.sh and setup-v1.sh build Messi's peers");
-        assert!(std::env::var_os("INTEROP_REQUIRED").is_none_or(|value| value != "1"), "{reason}");
-        eprintln!("skipped: {reason}");
-        return None;
-    }
-    let mut command = Command::new(repository("tests/interop").join(program));
-    command.arg(port).env("WIRE", wire);
-    if wire == "v2" {
-        command.env_remove("WIRE");
-    }
-    Some(command)
+    scenario::play(side(&python, &bank, "server", "0"), |port| side(&python, &bank, "client", port));
 }
 
 #[test]
@@ -397,10 +320,10 @@ fn the_bank_serves_customers_of_messi() {
     for (program, wire) in
         [("peer-client", "v2"), ("peer-client-py", "v2"), ("peer-client", "v1a"), ("peer-client", "v1b")]
     {
-        if messi_peer(program, wire, "0").is_some() {
+        if scenario::messi_peer(program, wire, "0").is_some() {
             let mut server = side(&python, &bank, "server", "0");
             server.env("WIRE", wire);
-            scenario(server, |port| messi_peer(program, wire, port).unwrap());
+            scenario::play(server, |port| scenario::messi_peer(program, wire, port).unwrap());
         }
     }
 }
@@ -410,14 +333,10 @@ fn customers_visit_the_bank_of_messi() {
     let Some(python) = python() else { return };
     let bank = bank();
     for wire in ["v2", "v1a", "v1b"] {
-        // It takes no port 0.
-        let free = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).unwrap();
-        if let Some(server) = messi_peer("peer-server", wire, &free.port().to_string()) {
-            scenario(server, |port| {
-                let mut client = side(&python, &bank, "client", port);
-                client.env("WIRE", wire);
-                client
-            });
-        }
+        scenario::visit_messi(wire, |port| {
+            let mut client = side(&python, &bank, "client", port);
+            client.env("WIRE", wire);
+            client
+        });
     }
 }

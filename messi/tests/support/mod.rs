@@ -2,6 +2,10 @@
 
 #![allow(dead_code, reason = "no test file needs all of it")]
 
+#[path = "../../../tests/support/process.rs"]
+pub mod process;
+pub mod scenario;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
