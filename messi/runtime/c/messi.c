@@ -58,6 +58,54 @@ void messi_header_create(struct messi_header_t *header_p, uint8_t message_type, 
     header_p->size[2] = (uint8_t)size;
 }
 
+/* Compiled without the older wires this is always so, and what is for them falls away. */
+static bool is_v2(uint8_t wire)
+{
+#ifdef MESSI_NO_V1
+    (void)wire;
+
+    return true;
+#else
+    return wire == MESSI_WIRE_V2;
+#endif
+}
+
+static bool is_known(uint8_t wire)
+{
+    return is_v2(wire) || wire < MESSI_WIRE_AUTO;
+}
+
+static void put_u32(uint8_t *buf_p, uint32_t value)
+{
+    buf_p[0] = (uint8_t)(value >> 24);
+    buf_p[1] = (uint8_t)(value >> 16);
+    buf_p[2] = (uint8_t)(value >> 8);
+    buf_p[3] = (uint8_t)value;
+}
+
+static uint32_t get_u32(const uint8_t *buf_p)
+{
+    return ((uint32_t)buf_p[0] << 24) | ((uint32_t)buf_p[1] << 16) | ((uint32_t)buf_p[2] << 8) | buf_p[3];
+}
+
+static size_t header_size(uint8_t wire)
+{
+    return is_v2(wire) ? MESSI_HEADER_SIZE : MESSI_V1_HEADER_SIZE;
+}
+
+static void put_header(uint8_t wire, uint8_t type, uint32_t size, uint8_t *payload_p)
+{
+    if (is_v2(wire)) {
+        put_u32(&payload_p[-MESSI_HEADER_SIZE], ((uint32_t)type << 24) | size);
+    } else {
+        /* Messages have one number, whatever their direction, and the others have moved up. */
+        bool has_moved = (wire == MESSI_WIRE_V1A && type > 1);
+
+        put_u32(&payload_p[-MESSI_V1_HEADER_SIZE], has_moved ? type - 1u : type);
+        put_u32(&payload_p[-MESSI_HEADER_SIZE], size);
+    }
+}
+
 uint32_t messi_header_get_size(const struct messi_header_t *header_p)
 {
     return ((uint32_t)header_p->size[0] << 16) | ((uint32_t)header_p->size[1] << 8) | header_p->size[2];
@@ -193,7 +241,7 @@ void *messi_workspace_alloc(struct messi_workspace_t *self_p, size_t size)
 /* ------------------------------------------------------------------------------------------------------ connections */
 
 void messi_connection_init(struct messi_connection_t *self_p, const struct messi_transport_t *transport_p,
-                           void *platform_p, messi_on_frame_t on_frame, uint8_t types, bool is_strict,
+                           void *platform_p, messi_on_frame_t on_frame, uint8_t types, bool refuses_others,
                            uint8_t *input_p, size_t input_size, uint8_t *fixed_p, size_t fixed_size)
 {
     memset(self_p, 0, sizeof(*self_p));
@@ -204,7 +252,7 @@ void messi_connection_init(struct messi_connection_t *self_p, const struct messi
     self_p->input.buf_p = input_p;
     self_p->input.size = input_size;
     self_p->input.types = types;
-    self_p->input.is_strict = is_strict;
+    self_p->input.refuses_others = refuses_others;
     self_p->output.buf_p = fixed_p;
     self_p->output.size = fixed_size;
     self_p->output.fixed_p = fixed_p;
@@ -220,9 +268,16 @@ void messi_connection_open(struct messi_connection_t *self_p, bool watches_input
     self_p->is_ending = false;
     self_p->is_stalled = false;
     self_p->has_progress = false;
+    self_p->has_traffic = false;
+    self_p->wire = self_p->first_wire;
     self_p->watches_input = watches_input;
     self_p->watches_output = false;
     self_p->input.used = 0;
+}
+
+bool messi_connection_is_wire_known(const struct messi_connection_t *self_p)
+{
+    return is_known(self_p->wire);
 }
 
 static bool is_from_malloc(const struct messi_connection_t *self_p)
@@ -264,7 +319,8 @@ bool messi_connection_is_choked(const struct messi_connection_t *self_p)
 {
     size_t pending = messi_connection_pending(self_p);
 
-    return pending > self_p->output.max / 2 && pending > self_p->output.first;
+    /* If nothing may be written before something is read, something has to be read. */
+    return pending > self_p->output.max / 2 && pending > self_p->output.first && is_known(self_p->wire);
 }
 
 void messi_connection_watch(struct messi_connection_t *self_p)
@@ -272,7 +328,8 @@ void messi_connection_watch(struct messi_connection_t *self_p)
     bool is_choked = messi_connection_is_choked(self_p);
     bool input = !self_p->is_ending && !is_choked;
     /* Frames that are left in the input buffer are no news to a transport, but that there is room to write is. */
-    bool output = messi_connection_pending(self_p) > 0 || (self_p->is_stalled && !is_choked);
+    bool output = (messi_connection_pending(self_p) > 0 && is_known(self_p->wire))
+                  || (self_p->is_stalled && !is_choked);
 
     if (!self_p->is_open || (input == self_p->watches_input && output == self_p->watches_output)) {
         return;
@@ -305,7 +362,7 @@ void messi_connection_flush(struct messi_connection_t *self_p)
 {
     size_t pending = messi_connection_pending(self_p);
 
-    if (pending > 0) {
+    if (pending > 0 && is_known(self_p->wire)) {
         self_p->output.begin += write_now(self_p, &self_p->output.buf_p[self_p->output.begin], pending);
 
         if (self_p->is_broken || messi_connection_pending(self_p) == 0) {
@@ -437,7 +494,8 @@ int messi_connection_write(struct messi_connection_t *self_p, const uint8_t *fra
         messi_connection_flush(self_p);
     }
 
-    if (messi_connection_pending(self_p) == 0 && !self_p->is_broken && (!is_batch || size >= BATCH)) {
+    if (messi_connection_pending(self_p) == 0 && !self_p->is_broken && (!is_batch || size >= BATCH)
+        && is_known(self_p->wire)) {
         written = write_now(self_p, frame_p, size);
     }
 
@@ -467,14 +525,65 @@ int messi_connection_write(struct messi_connection_t *self_p, const uint8_t *fra
 
 void messi_connection_write_empty(struct messi_connection_t *self_p, uint8_t type)
 {
-    struct messi_header_t header;
+    size_t size = header_size(self_p->wire);
 
-    messi_header_create(&header, type, 0);
+    if (self_p->is_open && !self_p->is_broken && !self_p->is_ending && make_room(self_p, size) == MESSI_NO_REASON) {
+        put_header(self_p->wire, type, 0, &self_p->output.buf_p[self_p->output.end + size]);
+        append(self_p, size);
+    }
+}
 
-    if (self_p->is_open && !self_p->is_broken && !self_p->is_ending
-        && make_room(self_p, sizeof(header)) == MESSI_NO_REASON) {
-        memcpy(&self_p->output.buf_p[self_p->output.end], &header, sizeof(header));
-        append(self_p, sizeof(header));
+#ifndef MESSI_NO_V1
+
+/* The peer's first byte is there, and tells its wire: no type of v1 needs the first of its four bytes. */
+static void learn_wire(struct messi_connection_t *self_p)
+{
+    uint8_t v1 = (self_p->wire == MESSI_WIRE_AUTO ? MESSI_WIRE_V1B : MESSI_WIRE_V1A);
+    uint8_t wire = (self_p->input.buf_p[0] == 0 ? v1 : MESSI_WIRE_V2);
+    size_t header = header_size(wire);
+    const uint8_t *from_p = &self_p->output.buf_p[self_p->output.begin];
+    uint8_t *to_p = &self_p->output.buf_p[self_p->output.begin];
+    const uint8_t *end_p = &self_p->output.buf_p[self_p->output.end];
+
+    self_p->wire = wire;
+
+    if (from_p < end_p) {
+        self_p->output.first -= MESSI_V1_HEADER_SIZE - header;
+    }
+
+    /* What waited for this has the longest header, so that every frame stays where it is or moves to the front. */
+    while (from_p < end_p) {
+        uint8_t type = (uint8_t)get_u32(from_p);
+        uint32_t size = get_u32(&from_p[4]);
+
+        memmove(&to_p[header], &from_p[MESSI_V1_HEADER_SIZE], size);
+        put_header(wire, type, size, &to_p[header]);
+        from_p += MESSI_V1_HEADER_SIZE + size;
+        to_p += header + size;
+    }
+
+    self_p->output.end -= (size_t)(end_p - to_p);
+}
+
+#endif
+
+/* What a header says. */
+static void get_header(const struct messi_connection_t *self_p, const uint8_t *header_p, uint32_t *type_p,
+                       uint32_t *size_p)
+{
+    *type_p = get_u32(header_p);
+
+    if (is_v2(self_p->wire)) {
+        *size_p = *type_p & MESSI_PAYLOAD_MAX;
+        *type_p >>= 24;
+    } else {
+        *size_p = get_u32(&header_p[4]);
+
+        /* Type 1 is a message to whoever takes messages, and the others have moved up. */
+        if (self_p->wire == MESSI_WIRE_V1A
+            && (*type_p > 1 || (self_p->input.types & (1 << MESSI_MESSAGE_TYPE_CLIENT_TO_SERVER_USER)) == 0)) {
+            (*type_p)++;
+        }
     }
 }
 
@@ -483,38 +592,52 @@ static int decode(struct messi_connection_t *self_p)
 {
     uint32_t life = self_p->life;
     size_t begin = 0;
+    size_t header;
     int reason = MESSI_NO_REASON;
 
     self_p->is_stalled = false;
 
-    while (reason == MESSI_NO_REASON && self_p->input.used - begin >= MESSI_HEADER_SIZE && !self_p->is_ending) {
+#ifndef MESSI_NO_V1
+    if (!is_known(self_p->wire) && self_p->input.used > 0) {
+        learn_wire(self_p);
+    }
+#endif
+
+    header = header_size(self_p->wire);
+
+    while (reason == MESSI_NO_REASON && self_p->input.used - begin >= header && !self_p->is_ending) {
         const uint8_t *frame_p = &self_p->input.buf_p[begin];
-        uint8_t type = frame_p[0];
-        size_t size = ((size_t)frame_p[1] << 16) | ((size_t)frame_p[2] << 8) | frame_p[3];
-        bool is_taken = type < 8 && ((self_p->input.types >> type) & 1) != 0;
+        uint32_t type;
+        uint32_t size;
+        bool is_taken;
 
         if (messi_connection_is_choked(self_p)) {
             self_p->is_stalled = true;
             break;
         }
 
-        if (size > self_p->input.size - MESSI_HEADER_SIZE) {
+        get_header(self_p, frame_p, &type, &size);
+        is_taken = type < 8 && ((self_p->input.types >> type) & 1) != 0;
+
+        if (size > self_p->input.size - header) {
             return messi_disconnect_reason_message_too_big_t;
         }
 
-        if (!is_taken && self_p->input.is_strict) {
+        if ((!is_taken && self_p->input.refuses_others)
+            || (self_p->input.is_strict && (!is_taken || (size > 0 && type >= MESSI_MESSAGE_TYPE_PING)))) {
             /* Its payload is not waited for. */
             return messi_disconnect_reason_protocol_t;
         }
 
-        if (self_p->input.used - begin < MESSI_HEADER_SIZE + size) {
+        if (self_p->input.used - begin < header + size) {
             break;
         }
 
-        begin += MESSI_HEADER_SIZE + size;
+        begin += header + size;
+        self_p->has_traffic = true;
 
         if (is_taken) {
-            reason = self_p->on_frame(self_p, type, &frame_p[MESSI_HEADER_SIZE], size);
+            reason = self_p->on_frame(self_p, (uint8_t)type, &frame_p[header], size);
 
             if (self_p->life != life) {
                 return MESSI_NO_REASON;
@@ -560,32 +683,51 @@ int messi_connection_read(struct messi_connection_t *self_p)
     return reason;
 }
 
-ptrdiff_t messi_frame_encode(uint8_t type, const pb_msgdesc_t *fields_p, const void *message_p, uint8_t *buf_p,
-                             size_t size)
+bool messi_wire_is_spoken(enum messi_wire_t wire)
 {
-    struct messi_header_t header;
+#ifdef MESSI_NO_V1
+    return wire == MESSI_WIRE_V2;
+#else
+    return (unsigned int)wire <= MESSI_WIRE_AUTO_V1A;
+#endif
+}
+
+size_t messi_frame_header_size(enum messi_wire_t wire)
+{
+    return header_size((uint8_t)wire);
+}
+
+void messi_frame_put_header(enum messi_wire_t wire, uint8_t type, uint32_t size, uint8_t *payload_p)
+{
+    put_header((uint8_t)wire, type, size, payload_p);
+}
+
+ptrdiff_t messi_frame_encode(enum messi_wire_t wire, uint8_t type, const pb_msgdesc_t *fields_p,
+                             const void *message_p, uint8_t *buf_p, size_t size)
+{
+    size_t header = header_size((uint8_t)wire);
+    bool is_v1 = !is_v2((uint8_t)wire) && is_known((uint8_t)wire);
     int res;
 
-    if (size < MESSI_HEADER_SIZE) {
+    if (size < header) {
         return -1;
     }
 
-    size -= MESSI_HEADER_SIZE;
+    size -= header;
 
-    if (size > MESSI_PAYLOAD_MAX) {
+    if (size > MESSI_PAYLOAD_MAX && !is_v1) {
         size = MESSI_PAYLOAD_MAX;
     }
 
-    res = messi_encode(fields_p, message_p, &buf_p[MESSI_HEADER_SIZE], size);
+    res = messi_encode(fields_p, message_p, &buf_p[header], size);
 
     if (res < 0) {
         return -1;
     }
 
-    messi_header_create(&header, type, (uint32_t)res);
-    memcpy(buf_p, &header, sizeof(header));
+    put_header((uint8_t)wire, type, (uint32_t)res, &buf_p[header]);
 
-    return MESSI_HEADER_SIZE + (ptrdiff_t)res;
+    return (ptrdiff_t)header + res;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- clients */
@@ -649,6 +791,31 @@ void messi_client_set_seed(struct messi_client_t *self_p, uint32_t seed)
 {
     /* The generator would stay at zero for ever. */
     self_p->random = (seed != 0 ? seed : 0x6d657373u);
+}
+
+int messi_client_set_wire(struct messi_client_t *self_p, enum messi_wire_t wire)
+{
+    struct messi_connection_t *connection_p = &self_p->connection;
+
+    if (self_p->state != messi_client_state_stopped_t || !messi_wire_is_spoken(wire) || wire >= MESSI_WIRE_AUTO
+        || connection_p->input.size < header_size((uint8_t)wire)
+        || connection_p->output.fixed_size < header_size((uint8_t)wire)) {
+        return -1;
+    }
+
+    connection_p->first_wire = (uint8_t)wire;
+
+    return 0;
+}
+
+void messi_client_set_any_traffic(struct messi_client_t *self_p, bool any_traffic)
+{
+    self_p->any_traffic = any_traffic;
+}
+
+void messi_client_set_strict(struct messi_client_t *self_p, bool is_strict)
+{
+    self_p->connection.input.is_strict = is_strict;
 }
 
 bool messi_client_is_connected(const struct messi_client_t *self_p)
@@ -806,6 +973,10 @@ static void ping(struct messi_client_t *self_p)
         return;
     }
 
+    if (self_p->any_traffic && connection_p->has_traffic) {
+        self_p->is_unanswered = false;
+    }
+
     self_p->is_paused = messi_connection_is_choked(connection_p);
 
     if (!self_p->is_paused || connection_p->has_progress) {
@@ -828,6 +999,7 @@ static void ping(struct messi_client_t *self_p)
     }
 
     connection_p->has_progress = false;
+    connection_p->has_traffic = false;
     self_p->is_unanswered = true;
     messi_connection_write_empty(connection_p, MESSI_MESSAGE_TYPE_PING);
     messi_connection_flush(connection_p);
@@ -869,16 +1041,18 @@ void messi_client_leave(struct messi_client_t *self_p)
     }
 }
 
-static ptrdiff_t encode(uint8_t *buf_p, size_t size, const pb_msgdesc_t *fields_p, const void *message_p)
+static ptrdiff_t encode(const struct messi_connection_t *connection_p, uint8_t *buf_p, size_t size,
+                        const pb_msgdesc_t *fields_p, const void *message_p)
 {
-    return messi_frame_encode(MESSI_MESSAGE_TYPE_CLIENT_TO_SERVER_USER, fields_p, message_p, buf_p, size);
+    return messi_frame_encode((enum messi_wire_t)connection_p->wire, MESSI_MESSAGE_TYPE_CLIENT_TO_SERVER_USER,
+                              fields_p, message_p, buf_p, size);
 }
 
 /* Encodes behind what is pending in the output buffer, so that nothing is copied as long as that is large enough. */
 static ptrdiff_t encode_in_place(struct messi_connection_t *connection_p, const pb_msgdesc_t *fields_p,
                                  const void *message_p)
 {
-    ptrdiff_t size = encode(&connection_p->output.buf_p[connection_p->output.end],
+    ptrdiff_t size = encode(connection_p, &connection_p->output.buf_p[connection_p->output.end],
                             connection_p->output.size - connection_p->output.end, fields_p, message_p);
 
     if (size >= 0) {
@@ -919,7 +1093,7 @@ static int put(struct messi_client_t *self_p, const pb_msgdesc_t *fields_p, cons
         if (connection_p->output.max == connection_p->output.fixed_size) {
             size_t alone;
             bool is_possible = pb_get_encoded_size(&alone, fields_p, message_p)
-                               && alone <= connection_p->output.fixed_size - MESSI_HEADER_SIZE;
+                               && alone <= connection_p->output.fixed_size - header_size(connection_p->wire);
 
             return is_possible ? messi_disconnect_reason_slow_consumer_t
                                : messi_disconnect_reason_message_encode_error_t;
@@ -931,7 +1105,7 @@ static int put(struct messi_client_t *self_p, const pb_msgdesc_t *fields_p, cons
         return messi_disconnect_reason_general_error_t;
     }
 
-    size = encode(connection_p->output.fixed_p, connection_p->output.fixed_size, fields_p, message_p);
+    size = encode(connection_p, connection_p->output.fixed_p, connection_p->output.fixed_size, fields_p, message_p);
 
     if (size >= 0) {
         return messi_connection_write(connection_p, connection_p->output.fixed_p, (size_t)size, true);

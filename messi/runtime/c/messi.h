@@ -9,11 +9,14 @@
  *     type 1  a message to the server     type 3  ping, from clients only
  *     type 2  a message to the client     type 4  pong, from servers only
  *
+ * Messi before 0.12 has other headers; they are spoken, too, see `enum messi_wire_t`.
+ *
  * Not thread safe: an object belongs to the thread that processes it.
  *
  * Memory. A client is its struct and the buffers given to its init function. What the server does not read at once
  * stays in the output buffer; if that is too small, malloc gives more, up to `max_pending`. Compiled with
- * MESSI_PB_NO_MALLOC defined, nothing here calls malloc and the output buffer is all there is.
+ * MESSI_PB_NO_MALLOC defined, nothing here calls malloc and the output buffer is all there is. With MESSI_NO_V1 defined
+ * the code is smaller, and the older headers are not spoken. Either is defined for all files or for none.
  */
 
 #ifndef MESSI_H
@@ -38,7 +41,10 @@ extern "C" {
 /** Bytes of a header. */
 #define MESSI_HEADER_SIZE 4
 
-/** The largest payload in bytes that a header can announce. */
+/** Bytes of a header of MESSI_WIRE_V1A and MESSI_WIRE_V1B. */
+#define MESSI_V1_HEADER_SIZE 8
+
+/** The largest payload in bytes that a header of MESSI_WIRE_V2 can announce. */
 #define MESSI_PAYLOAD_MAX 0xffffffu
 
 /** Bytes for a host name in a client or server, its terminating zero included. */
@@ -66,6 +72,24 @@ extern "C" {
 
 /** How long a peer may read nothing at all while more than half of what may be pending is. */
 #define MESSI_STUCK_MS 10000u
+
+/**
+ * A generation of the framing. There is no version in it and no handshake: both sides are told. The older ones have
+ *
+ *     | type u32, big endian | size u32, big endian | size bytes |
+ */
+enum messi_wire_t {
+    /** Messi since 0.12. */
+    MESSI_WIRE_V2 = 0,
+    /** Messi 0.8 to 0.11: the types of MESSI_WIRE_V2. */
+    MESSI_WIRE_V1B,
+    /** Messi up to 0.7: type 1 is a message in both directions, 2 is ping and 3 is pong. */
+    MESSI_WIRE_V1A,
+    /** For servers: MESSI_WIRE_V1B for a client whose first byte is 0, else MESSI_WIRE_V2. */
+    MESSI_WIRE_AUTO,
+    /** For servers: MESSI_WIRE_V1A for a client whose first byte is 0, else MESSI_WIRE_V2. */
+    MESSI_WIRE_AUTO_V1A
+};
 
 /** Why a connection ended. The first six are numbered as in Messi's own C code. */
 enum messi_disconnect_reason_t {
@@ -99,7 +123,7 @@ enum messi_disconnect_reason_t {
 /** A reason in words. */
 const char *messi_disconnect_reason_string(enum messi_disconnect_reason_t disconnect_reason);
 
-/** The header of a frame, as it is on the wire. */
+/** The header of a frame of MESSI_WIRE_V2, as it is on the wire. */
 struct messi_header_t {
     uint8_t type;
     uint8_t size[3];
@@ -164,6 +188,8 @@ struct messi_connection_t {
         /** A set of types, bit n being type n: those that are handed on. */
         uint8_t types;
         /** Other types end the connection; if not, they are skipped. */
+        bool refuses_others;
+        /** They do in any case, and pings and pongs with a payload do. */
         bool is_strict;
     } input;
     struct {
@@ -194,15 +220,24 @@ struct messi_connection_t {
     /** What the transport watches. */
     bool watches_input;
     bool watches_output;
+    /** A frame has arrived since this was last looked at. */
+    bool has_traffic;
+    /** An `enum messi_wire_t`: the one that is spoken; while it is not known, one of those that say so. */
+    uint8_t wire;
+    /** The one that the next connection begins with. */
+    uint8_t first_wire;
 };
 
 /** Makes it a connection that is not open. `fixed_p`: memory for what is pending, or NULL. */
 void messi_connection_init(struct messi_connection_t *self_p, const struct messi_transport_t *transport_p,
-                           void *platform_p, messi_on_frame_t on_frame, uint8_t types, bool is_strict,
+                           void *platform_p, messi_on_frame_t on_frame, uint8_t types, bool refuses_others,
                            uint8_t *input_p, size_t input_size, uint8_t *fixed_p, size_t fixed_size);
 
 /** It is open: begins from nothing. `watches_input`: the transport watches the input already. */
 void messi_connection_open(struct messi_connection_t *self_p, bool watches_input);
+
+/** Whether its wire is known. Until then nothing is written. */
+bool messi_connection_is_wire_known(const struct messi_connection_t *self_p);
 
 /** Closes it and forgets what was pending. */
 void messi_connection_close(struct messi_connection_t *self_p);
@@ -237,12 +272,21 @@ size_t messi_connection_pending(const struct messi_connection_t *self_p);
  */
 bool messi_connection_is_choked(const struct messi_connection_t *self_p);
 
+/** Whether it is a wire, and compiled in. */
+bool messi_wire_is_spoken(enum messi_wire_t wire);
+
+/** Bytes of a header of `wire`: of the larger one, if it may become one or the other. */
+size_t messi_frame_header_size(enum messi_wire_t wire);
+
+/** Writes the header of a frame into the bytes before its payload, as many as messi_frame_header_size() says. */
+void messi_frame_put_header(enum messi_wire_t wire, uint8_t type, uint32_t size, uint8_t *payload_p);
+
 /**
  * Encodes a message as a frame of `type`. Returns its size, header included, or a negative number if it does not fit
  * `size` bytes or a header, or cannot be encoded.
  */
-ptrdiff_t messi_frame_encode(uint8_t type, const pb_msgdesc_t *fields_p, const void *message_p, uint8_t *buf_p,
-                             size_t size);
+ptrdiff_t messi_frame_encode(enum messi_wire_t wire, uint8_t type, const pb_msgdesc_t *fields_p,
+                             const void *message_p, uint8_t *buf_p, size_t size);
 
 /* ---------------------------------------------------------------------------------------------------------- clients */
 
@@ -298,6 +342,8 @@ struct messi_client_t {
     bool is_busy;
     /** A ping was sent, and no pong has come since. */
     bool is_unanswered;
+    /** Every frame is as good as a pong. */
+    bool any_traffic;
     /** The server did not read when the last ping was due, so that its answers were not read either. */
     bool is_paused;
     /** For how many pings in a row nothing was written to a server that does not read. */
@@ -332,6 +378,21 @@ void messi_client_set_reconnect_delay(struct messi_client_t *self_p, uint32_t mi
  * device its own number, or all of them come back at the same time.
  */
 void messi_client_set_seed(struct messi_client_t *self_p, uint32_t seed);
+
+/**
+ * Which framing it speaks, MESSI_WIRE_V2 if nothing else is chosen. Returns 0, or -1 if it is started, if a client
+ * cannot speak it or it is not compiled in, or if a buffer is smaller than its header.
+ */
+int messi_client_set_wire(struct messi_client_t *self_p, enum messi_wire_t wire);
+
+/** Whether any frame is a sign of life, rather than pongs alone. Messi's own servers answer every ping. */
+void messi_client_set_any_traffic(struct messi_client_t *self_p, bool any_traffic);
+
+/**
+ * Whether it disconnects at frames that a server has no business to send, rather than ignoring them, and at pongs with
+ * a payload.
+ */
+void messi_client_set_strict(struct messi_client_t *self_p, bool is_strict);
 
 /** Whether it is connected. */
 bool messi_client_is_connected(const struct messi_client_t *self_p);

@@ -126,7 +126,11 @@ static void look_at_pause(struct messi_server_client_t *client_p)
 
 static void end_if_written(struct messi_server_client_t *client_p)
 {
-    if (client_p->connection.is_broken || messi_connection_pending(&client_p->connection) == 0) {
+    struct messi_connection_t *connection_p = &client_p->connection;
+
+    /* What it is not read from for does not tell its wire any more. */
+    if (connection_p->is_broken || messi_connection_pending(connection_p) == 0
+        || !messi_connection_is_wire_known(connection_p)) {
         lose(client_p, messi_disconnect_reason_requested_t);
     }
 }
@@ -161,16 +165,23 @@ static bool is_alive(const struct messi_server_client_t *client_p)
            || client_p->state == messi_server_client_state_ending_t;
 }
 
-static void write_frame(struct messi_server_client_t *client_p, size_t size)
+/* Writes the message that encode() has left, whose payload has `size` bytes. */
+static void write_message(struct messi_server_client_t *client_p, size_t size)
 {
     struct messi_server_t *self_p = client_p->server_p;
+    struct messi_connection_t *connection_p = &client_p->connection;
+    enum messi_wire_t wire = (enum messi_wire_t)connection_p->wire;
+    size_t header = messi_frame_header_size(wire);
+    uint8_t *payload_p = &self_p->message_p[messi_frame_header_size(self_p->wire)];
     int reason;
 
     if (client_p->state != messi_server_client_state_connected_t) {
         return;
     }
 
-    reason = messi_connection_write(&client_p->connection, self_p->message_p, size, self_p->is_busy);
+    /* Each in its own wire. */
+    messi_frame_put_header(wire, MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, (uint32_t)size, payload_p);
+    reason = messi_connection_write(connection_p, payload_p - header, header + size, self_p->is_busy);
 
     if (reason != MESSI_NO_REASON) {
         lose(client_p, reason);
@@ -181,6 +192,15 @@ static void write_frame(struct messi_server_client_t *client_p, size_t size)
     }
 }
 
+/* Returns the size of the payload, or a negative number. */
+static ptrdiff_t encode(struct messi_server_t *self_p, const pb_msgdesc_t *fields_p, const void *message_p)
+{
+    ptrdiff_t size = messi_frame_encode(self_p->wire, MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, fields_p, message_p,
+                                        self_p->message_p, self_p->message_size);
+
+    return size < 0 ? size : size - (ptrdiff_t)messi_frame_header_size(self_p->wire);
+}
+
 static int on_frame(struct messi_connection_t *connection_p, uint8_t type, const uint8_t *buf_p, size_t size)
 {
     struct messi_server_client_t *client_p = (struct messi_server_client_t *)connection_p;
@@ -188,10 +208,13 @@ static int on_frame(struct messi_connection_t *connection_p, uint8_t type, const
     uint32_t life = self_p->life;
     int reason;
 
+    if (type == MESSI_MESSAGE_TYPE_PING || self_p->any_traffic) {
+        set_deadline(client_p, now(self_p) + MESSI_SERVER_KEEP_ALIVE_MS);
+    }
+
     if (type == MESSI_MESSAGE_TYPE_PING) {
         messi_connection_write_empty(connection_p, MESSI_MESSAGE_TYPE_PONG);
         make_dirty(client_p);
-        set_deadline(client_p, now(self_p) + MESSI_SERVER_KEEP_ALIVE_MS);
 
         return MESSI_NO_REASON;
     }
@@ -257,6 +280,39 @@ void messi_server_set_max_pending(struct messi_server_t *self_p, size_t max_pend
     }
 }
 
+int messi_server_set_wire(struct messi_server_t *self_p, enum messi_wire_t wire)
+{
+    size_t header = messi_frame_header_size(wire);
+    int i;
+
+    if (self_p->is_started || !messi_wire_is_spoken(wire) || self_p->input_size < header
+        || self_p->message_size < header) {
+        return -1;
+    }
+
+    self_p->wire = wire;
+
+    for (i = 0; i < self_p->clients_max; i++) {
+        slot(self_p, i)->connection.first_wire = (uint8_t)wire;
+    }
+
+    return 0;
+}
+
+void messi_server_set_any_traffic(struct messi_server_t *self_p, bool any_traffic)
+{
+    self_p->any_traffic = any_traffic;
+}
+
+void messi_server_set_strict(struct messi_server_t *self_p, bool is_strict)
+{
+    int i;
+
+    for (i = 0; i < self_p->clients_max; i++) {
+        slot(self_p, i)->connection.input.is_strict = is_strict;
+    }
+}
+
 size_t messi_server_client_pending(const struct messi_server_client_t *self_p)
 {
     return messi_connection_pending(&self_p->connection);
@@ -278,11 +334,10 @@ void messi_server_send(struct messi_server_t *self_p, struct messi_server_client
         return;
     }
 
-    size = messi_frame_encode(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, fields_p, message_p, self_p->message_p,
-                              self_p->message_size);
+    size = encode(self_p, fields_p, message_p);
 
     if (size >= 0) {
-        write_frame(client_p, (size_t)size);
+        write_message(client_p, (size_t)size);
     }
 }
 
@@ -295,13 +350,12 @@ void messi_server_broadcast(struct messi_server_t *self_p, const pb_msgdesc_t *f
         return;
     }
 
-    size = messi_frame_encode(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, fields_p, message_p, self_p->message_p,
-                              self_p->message_size);
+    size = encode(self_p, fields_p, message_p);
 
     while (size >= 0 && client_p != NULL) {
         struct messi_server_client_t *next_p = client_p->next_p;
 
-        write_frame(client_p, (size_t)size);
+        write_message(client_p, (size_t)size);
         client_p = next_p;
     }
 }

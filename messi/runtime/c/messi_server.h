@@ -99,6 +99,9 @@ struct messi_server_t {
     uint8_t *message_p;
     size_t message_size;
     size_t max_pending;
+    enum messi_wire_t wire;
+    /** Every frame is as good as a ping. */
+    bool any_traffic;
     /** Connected and ending, the newest first. */
     struct messi_server_client_t *connected_p;
     struct messi_server_client_t *free_head_p;
@@ -128,6 +131,19 @@ int messi_server_init(struct messi_server_t *self_p, const struct messi_server_p
  * is disconnected with slow_consumer. A client is not read from while more than half of it waits.
  */
 void messi_server_set_max_pending(struct messi_server_t *self_p, size_t max_pending);
+
+/**
+ * Which framing it speaks, MESSI_WIRE_V2 if nothing else is chosen. With one that depends on a client's first byte,
+ * what is sent to a client before that byte waits for it, and a payload has at most MESSI_PAYLOAD_MAX bytes. Returns 0,
+ * or -1 if it is started, if there is no such wire or it is not compiled in, or if a buffer is smaller than its header.
+ */
+int messi_server_set_wire(struct messi_server_t *self_p, enum messi_wire_t wire);
+
+/** Whether any frame of a client is a sign of life, rather than pings alone. Messi's own clients ping always. */
+void messi_server_set_any_traffic(struct messi_server_t *self_p, bool any_traffic);
+
+/** Whether it disconnects a client at pings with a payload, too. At types that are not a client's it does always. */
+void messi_server_set_strict(struct messi_server_t *self_p, bool is_strict);
 
 /** How many bytes wait for a client to read them. */
 size_t messi_server_client_pending(const struct messi_server_client_t *self_p);
