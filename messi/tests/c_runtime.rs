@@ -167,6 +167,7 @@ cases! {
         broadcast_message_one_client_fails,
         keep_alive,
         messages_are_no_sign_of_life,
+        any_traffic_may_be_a_sign_of_life,
         too_many_clients,
         partial_message_read_from_multiple_clients_and_send,
         send_message,
@@ -178,8 +179,20 @@ cases! {
         output_buffering,
         other_types_disconnect,
         a_ping_with_a_payload_is_a_ping,
+        a_strict_server_takes_no_ping_with_a_payload,
         what_is_malformed_disconnects,
         a_new_connection_begins_from_nothing,
+        all_generations_are_spoken_byte_for_byte_whatever_the_pieces,
+        the_first_byte_tells_the_wire,
+        each_client_hears_its_own_wire,
+        what_waits_for_the_first_byte_is_bounded_and_in_order,
+        large_frames_wait_for_the_first_byte_too,
+        disconnected_before_its_first_byte_it_is_gone_at_once,
+        silent_before_its_first_byte_it_is_dropped,
+        other_types_of_older_wires_disconnect,
+        older_wires_may_fill_the_input_buffer_and_no_more,
+        the_largest_message_is_that_of_the_wire,
+        wires_that_cannot_be_are_refused,
         stopped_and_started_again_it_is_as_new,
         stopped_in_any_callback_it_stays_stopped,
         started_again_in_any_callback_it_is_as_new,
@@ -525,9 +538,18 @@ fn the_bank_in_c_at_both_ends() {
 #[test]
 fn the_bank_serves_messis_own_clients() {
     let Some(server) = &*BANK_SERVER else { return };
-    for name in ["peer-client", "peer-client-py"] {
-        if scenario::messi_peer(name, "v2", "0").is_some() {
-            scenario::play(of(server, "0"), |port| scenario::messi_peer(name, "v2", port).unwrap());
+    for (name, wire, ours) in [
+        ("peer-client", "v2", "v2"),
+        ("peer-client-py", "v2", "auto"),
+        ("peer-client", "v1b", "v1b"),
+        ("peer-client", "v1b", "auto"),
+        ("peer-client", "v1a", "v1a"),
+        ("peer-client", "v1a", "auto-v1a"),
+    ] {
+        if scenario::messi_peer(name, wire, "0").is_some() {
+            let mut server = of(server, "0");
+            server.env("WIRE", ours);
+            scenario::play(server, |port| scenario::messi_peer(name, wire, port).unwrap());
         }
     }
 }
@@ -535,7 +557,13 @@ fn the_bank_serves_messis_own_clients() {
 #[test]
 fn the_bank_visits_messis_own_server() {
     let Some(client) = &*BANK_CLIENT else { return };
-    scenario::visit_messi("v2", |port| of(client, port));
+    for wire in ["v2", "v1b", "v1a"] {
+        scenario::visit_messi(wire, |port| {
+            let mut client = of(client, port);
+            client.env("WIRE", wire);
+            client
+        });
+    }
 }
 
 /// Nothing is read before it is written, which sanitizers do not see.

@@ -128,7 +128,7 @@ static void end_if_written(struct messi_server_client_t *client_p)
 {
     struct messi_connection_t *connection_p = &client_p->connection;
 
-    /* What it is not read from for does not tell its wire any more. */
+    /* It is not read from any more, so that it will never tell its wire. */
     if (connection_p->is_broken || messi_connection_pending(connection_p) == 0
         || !messi_connection_is_wire_known(connection_p)) {
         lose(client_p, messi_disconnect_reason_requested_t);

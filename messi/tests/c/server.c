@@ -203,7 +203,7 @@ static int connect_one(void)
     return index;
 }
 
-static void begin(int clients)
+static void begin_with(enum messi_wire_t wire, int clients)
 {
     int i;
 
@@ -216,6 +216,7 @@ static void begin(int clients)
                                MESSAGE_SIZE),
              0);
     messi_server_set_max_pending(&it.server, 10000);
+    CHECK_EQ(messi_server_set_wire(&it.server, wire), 0);
     messi_server_start(&it.server);
 
     for (i = 0; i < clients; i++) {
@@ -223,6 +224,11 @@ static void begin(int clients)
     }
 
     CHECK_EQ(it.connected, clients);
+}
+
+static void begin(int clients)
+{
+    begin_with(MESSI_WIRE_V2, clients);
 }
 
 static void turn(int index)
@@ -463,6 +469,27 @@ static void messages_are_no_sign_of_life(void)
     CHECK_EQ(it.disconnected, 1);
 }
 
+static void any_traffic_may_be_a_sign_of_life(void)
+{
+    int i;
+
+    begin(2);
+    messi_server_set_any_traffic(&it.server, true);
+
+    for (i = 0; i < 10; i++) {
+        say(0);
+        pass(2900);
+    }
+
+    CHECK_EQ(it.disconnected, 1);
+    CHECK_EQ(it.reasons[1], messi_disconnect_reason_keep_alive_timeout_t);
+    CHECK_EQ(frames_sent(0, MESSI_MESSAGE_TYPE_PONG), 0);
+    ping(0);
+    CHECK_EQ(frames_sent(0, MESSI_MESSAGE_TYPE_PONG), 1);
+    pass(3000);
+    CHECK_EQ(it.disconnected, 2);
+}
+
 static void too_many_clients(void)
 {
     begin(3);
@@ -641,6 +668,25 @@ static void a_ping_with_a_payload_is_a_ping(void)
     CHECK_EQ(it.disconnected, 0);
 }
 
+static void a_strict_server_takes_no_ping_with_a_payload(void)
+{
+    static const uint8_t header[] = { 3, 0, 0, 1 };
+
+    begin(1);
+    messi_server_set_strict(&it.server, true);
+    ping(0);
+    say(0);
+    CHECK_EQ(frames_sent(0, MESSI_MESSAGE_TYPE_PONG), 1);
+    CHECK_EQ(it.messages, 1);
+    CHECK_EQ(it.disconnected, 0);
+    /* It is not waited for. */
+    arrive_bytes(0, header, sizeof(header));
+    turn(0);
+    CHECK_EQ(it.disconnected, 1);
+    CHECK_EQ(it.reasons[0], messi_disconnect_reason_protocol_t);
+    CHECK_EQ(frames_sent(0, MESSI_MESSAGE_TYPE_PONG), 1);
+}
+
 static void what_is_malformed_disconnects(void)
 {
     begin(1);
@@ -674,6 +720,351 @@ static void a_new_connection_begins_from_nothing(void)
     say(1);
     CHECK_EQ(it.messages, 1);
     CHECK_EQ(it.peers[1].sent_size, 0);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ wires */
+
+/* What each generation says for the same: two messages with a ping in between, the answers, and a message from here. */
+static const struct {
+    enum messi_wire_t wire;
+    /* A server that finds out for itself. */
+    enum messi_wire_t automatic;
+    size_t header;
+    uint8_t arrives[32];
+    uint8_t pong[8];
+    uint8_t message[16];
+} generations[] = {
+    { MESSI_WIRE_V2, MESSI_WIRE_AUTO, 4,
+      { 1, 0, 0, 1, 'x', 3, 0, 0, 0, 1, 0, 0, 2, 'y', 'z' },
+      { 4, 0, 0, 0 },
+      { 2, 0, 0, 7, 0x22, 5, 0x0a, 3, 'a', 'b', 'c' } },
+    { MESSI_WIRE_V2, MESSI_WIRE_AUTO_V1A, 4,
+      { 1, 0, 0, 1, 'x', 3, 0, 0, 0, 1, 0, 0, 2, 'y', 'z' },
+      { 4, 0, 0, 0 },
+      { 2, 0, 0, 7, 0x22, 5, 0x0a, 3, 'a', 'b', 'c' } },
+    { MESSI_WIRE_V1B, MESSI_WIRE_AUTO, 8,
+      { 0, 0, 0, 1, 0, 0, 0, 1, 'x', 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 'y', 'z' },
+      { 0, 0, 0, 4, 0, 0, 0, 0 },
+      { 0, 0, 0, 2, 0, 0, 0, 7, 0x22, 5, 0x0a, 3, 'a', 'b', 'c' } },
+    { MESSI_WIRE_V1A, MESSI_WIRE_AUTO_V1A, 8,
+      { 0, 0, 0, 1, 0, 0, 0, 1, 'x', 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 'y', 'z' },
+      { 0, 0, 0, 3, 0, 0, 0, 0 },
+      { 0, 0, 0, 1, 0, 0, 0, 7, 0x22, 5, 0x0a, 3, 'a', 'b', 'c' } },
+};
+
+#define GENERATIONS (sizeof(generations) / sizeof(generations[0]))
+
+static size_t arrives_size(size_t generation)
+{
+    return 3 * generations[generation].header + 3;
+}
+
+static void check_sent(int index, size_t *at_p, const void *buf_p, size_t size)
+{
+    CHECK(*at_p + size <= it.peers[index].sent_size);
+    CHECK(memcmp(&it.peers[index].sent[*at_p], buf_p, size) == 0);
+    *at_p += size;
+}
+
+static void send_abc(struct messi_server_client_t *client_p)
+{
+    memcpy(blob, "abc", 3);
+    send_to(client_p, 3);
+}
+
+/* Gives the input in two pieces, with a message from here before, in between and afterwards. */
+static void check_generation(size_t generation, enum messi_wire_t wire, size_t cut)
+{
+    size_t header = generations[generation].header;
+    size_t at = 0;
+    size_t early;
+
+    begin_with(wire, 1);
+    send_abc(&it.clients[0]);
+    arrive_bytes(0, generations[generation].arrives, cut);
+    turn(0);
+    send_abc(&it.clients[0]);
+    early = 2 * (header + 7);
+    /* The ping is answered as soon as it is there. */
+    early += (cut >= 2 * header + 1 ? header : 0);
+    CHECK_EQ(it.peers[0].sent_size, cut == 0 && wire >= MESSI_WIRE_AUTO ? 0 : early);
+    CHECK_EQ(it.messages, (cut >= header + 1) + (cut >= arrives_size(generation)));
+    arrive_bytes(0, &generations[generation].arrives[cut], arrives_size(generation) - cut);
+    turn(0);
+    send_abc(&it.clients[0]);
+    CHECK_EQ(it.messages, 2);
+    CHECK_EQ(it.disconnected, 0);
+    CHECK_EQ(it.peers[0].sent_size, 3 * (header + 7) + header);
+    check_sent(0, &at, generations[generation].message, header + 7);
+
+    if (cut < 2 * header + 1) {
+        check_sent(0, &at, generations[generation].message, header + 7);
+        check_sent(0, &at, generations[generation].pong, header);
+    } else {
+        check_sent(0, &at, generations[generation].pong, header);
+        check_sent(0, &at, generations[generation].message, header + 7);
+    }
+
+    check_sent(0, &at, generations[generation].message, header + 7);
+    messi_server_stop(&it.server);
+}
+
+static void all_generations_are_spoken_byte_for_byte_whatever_the_pieces(void)
+{
+    size_t generation;
+    size_t cut;
+
+    for (generation = 0; generation < GENERATIONS; generation++) {
+        for (cut = 0; cut <= arrives_size(generation); cut++) {
+            check_generation(generation, generations[generation].wire, cut);
+        }
+    }
+}
+
+static void the_first_byte_tells_the_wire(void)
+{
+    size_t generation;
+    size_t cut;
+
+    for (generation = 0; generation < GENERATIONS; generation++) {
+        for (cut = 0; cut <= arrives_size(generation); cut++) {
+            check_generation(generation, generations[generation].automatic, cut);
+        }
+    }
+}
+
+static void each_client_hears_its_own_wire(void)
+{
+    static const uint8_t zero[] = { 0 };
+    static const uint8_t three[] = { 3 };
+    size_t at = 0;
+
+    begin_with(MESSI_WIRE_AUTO, 3);
+    memcpy(blob, "abc", 3);
+    broadcast(3);
+    CHECK(!it.peers[0].watches_output);
+    CHECK(it.peers[0].watches_input);
+    turn(0);
+    CHECK(strcmp(it.order, "") == 0);
+    arrive_bytes(0, zero, 1);
+    turn(0);
+    arrive_bytes(1, three, 1);
+    turn(1);
+    broadcast(3);
+    CHECK_EQ(it.peers[0].sent_size, 30);
+    check_sent(0, &at, generations[2].message, 15);
+    check_sent(0, &at, generations[2].message, 15);
+    at = 0;
+    CHECK_EQ(it.peers[1].sent_size, 22);
+    check_sent(1, &at, generations[0].message, 11);
+    check_sent(1, &at, generations[0].message, 11);
+    CHECK_EQ(it.peers[2].sent_size, 0);
+    /* Who comes to the same place begins from nothing. */
+    it.peers[0].is_ended = true;
+    turn(0);
+    CHECK_EQ(connect_one(), 0);
+    send_to(&it.clients[0], 3);
+    CHECK_EQ(it.peers[0].sent_size, 0);
+    arrive_bytes(0, three, 1);
+    turn(0);
+    at = 0;
+    CHECK_EQ(it.peers[0].sent_size, 11);
+    check_sent(0, &at, generations[0].message, 11);
+    messi_server_stop(&it.server);
+    CHECK_EQ(it.peers[2].sent_size, 0);
+}
+
+static void what_waits_for_the_first_byte_is_bounded_and_in_order(void)
+{
+    size_t i;
+
+    begin_with(MESSI_WIRE_AUTO, 2);
+
+    for (i = 0; i < 100; i++) {
+        memset(blob, (int)i, 92);
+        messi_server_enter(&it.server);
+        send_to(&it.clients[0], 88);
+        messi_server_leave(&it.server);
+    }
+
+    /* More than half of what may be pending is, and yet it is read from, or it would be for ever. */
+    CHECK_EQ(messi_server_client_pending(&it.clients[0]), 10000);
+    CHECK(it.peers[0].watches_input);
+    CHECK_EQ(it.clients[0].connection.output.first, 100);
+    it.peers[0].room = 0;
+    ping(0);
+    CHECK_EQ(messi_server_client_pending(&it.clients[0]), 9600);
+    CHECK_EQ(it.clients[0].connection.output.first, 96);
+    CHECK(!it.peers[0].watches_input);
+    it.peers[0].room = SIZE_MAX;
+    turn(0);
+    turn(0);
+    CHECK_EQ(frames_sent(0, MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER), 100);
+    CHECK_EQ(frames_sent(0, MESSI_MESSAGE_TYPE_PONG), 1);
+
+    for (i = 0; i < 100; i++) {
+        CHECK_EQ(it.peers[0].sent[96 * i + 95], i);
+    }
+
+    for (i = 0; i < 101; i++) {
+        send_to(&it.clients[1], 88);
+    }
+
+    pass(0);
+    CHECK_EQ(it.disconnected, 1);
+    CHECK_EQ(it.reasons[1], messi_disconnect_reason_slow_consumer_t);
+    CHECK_EQ(it.peers[1].sent_size, 0);
+    messi_server_stop(&it.server);
+}
+
+static void large_frames_wait_for_the_first_byte_too(void)
+{
+    static uint8_t message[50000];
+
+    begin_with(MESSI_WIRE_AUTO, 1);
+    it.server.message_p = message;
+    it.server.message_size = sizeof(message);
+    send_to(&it.clients[0], 40000);
+    CHECK(messi_server_client_pending(&it.clients[0]) > 40000);
+    CHECK_EQ(it.peers[0].sent_size, 0);
+    messi_server_stop(&it.server);
+}
+
+static void disconnected_before_its_first_byte_it_is_gone_at_once(void)
+{
+    begin_with(MESSI_WIRE_AUTO, 1);
+    send_to(&it.clients[0], 92);
+    disconnect(&it.clients[0]);
+    pass(0);
+    CHECK_EQ(it.disconnected, 1);
+    CHECK_EQ(it.reasons[0], messi_disconnect_reason_requested_t);
+    CHECK_EQ(it.peers[0].sent_size, 0);
+}
+
+static void silent_before_its_first_byte_it_is_dropped(void)
+{
+    begin_with(MESSI_WIRE_AUTO, 1);
+    pass(2999);
+    CHECK_EQ(it.disconnected, 0);
+    pass(1);
+    CHECK_EQ(it.disconnected, 1);
+    CHECK_EQ(it.reasons[0], messi_disconnect_reason_keep_alive_timeout_t);
+}
+
+static void other_types_of_older_wires_disconnect(void)
+{
+    static const struct {
+        enum messi_wire_t wire;
+        uint32_t type;
+    } others[] = {
+        { MESSI_WIRE_V1B, 0 },          { MESSI_WIRE_V1B, 2 },          { MESSI_WIRE_V1B, 4 },
+        { MESSI_WIRE_V1B, 5 },          { MESSI_WIRE_V1B, 0x101 },      { MESSI_WIRE_V1B, 0x10001 },
+        { MESSI_WIRE_V1B, 0x1000001 },  { MESSI_WIRE_V1B, 0x1000000 },  { MESSI_WIRE_V1B, 0xffffffff },
+        { MESSI_WIRE_V1A, 0 },          { MESSI_WIRE_V1A, 3 },          { MESSI_WIRE_V1A, 4 },
+        { MESSI_WIRE_V1A, 5 },          { MESSI_WIRE_V1A, 0x101 },      { MESSI_WIRE_V1A, 0x10002 },
+        { MESSI_WIRE_V1A, 0x1000001 },  { MESSI_WIRE_V1A, 0x1000000 },  { MESSI_WIRE_V1A, 0xffffffff },
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        uint32_t type = others[i].type;
+        uint8_t header[8] = {
+            (uint8_t)(type >> 24), (uint8_t)(type >> 16), (uint8_t)(type >> 8), (uint8_t)type, 0, 0, 0, 100
+        };
+
+        begin_with(others[i].wire, 1);
+        arrive_bytes(0, header, 7);
+        turn(0);
+        CHECK_EQ(it.disconnected, 0);
+        arrive_bytes(0, &header[7], 1);
+        turn(0);
+        CHECK_EQ(it.disconnected, 1);
+        CHECK_EQ(it.reasons[0], messi_disconnect_reason_protocol_t);
+        CHECK_EQ(it.messages, 0);
+    }
+}
+
+static void older_wires_may_fill_the_input_buffer_and_no_more(void)
+{
+    static const uint8_t sizes[][4] = {
+        { 0, 0, 0, INPUT_SIZE - 8 + 1 }, { 0, 0, 0, INPUT_SIZE - 4 }, { 0, 0, 1, 0 }, { 0, 1, 0, 0 }, { 1, 0, 0, 0 },
+        { 255, 255, 255, 255 },          { 255, 255, 255, 248 },
+    };
+    static const uint8_t type[] = { 0, 0, 0, 1 };
+    static const uint8_t full[] = { 0, 0, 0, INPUT_SIZE - 8 };
+    size_t i;
+
+    for (i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        begin_with(MESSI_WIRE_V1B, 1);
+        arrive_bytes(0, type, 4);
+        arrive_bytes(0, full, 4);
+        arrive_bytes(0, blob, INPUT_SIZE - 8);
+        turn(0);
+        CHECK_EQ(it.messages, 1);
+        arrive_bytes(0, type, 4);
+        arrive_bytes(0, sizes[i], 4);
+        turn(0);
+        CHECK_EQ(it.messages, 1);
+        CHECK_EQ(it.disconnected, 1);
+        CHECK_EQ(it.reasons[0], messi_disconnect_reason_message_too_big_t);
+    }
+}
+
+/* A payload of 16 MiB is one byte more than v2 can say; a server that may have to speak v2 does not send it. */
+static void the_largest_message_is_that_of_the_wire(void)
+{
+    static const enum messi_wire_t wires[] = {
+        MESSI_WIRE_V2, MESSI_WIRE_V1B, MESSI_WIRE_V1A, MESSI_WIRE_AUTO, MESSI_WIRE_AUTO_V1A,
+    };
+    static uint8_t data[1u << 24];
+    static uint8_t message[(1u << 24) + 100];
+    struct bank_client_to_server_t upload;
+    size_t i;
+    size_t size;
+
+    for (i = 0; i < sizeof(wires) / sizeof(wires[0]); i++) {
+        bool is_v1 = (wires[i] == MESSI_WIRE_V1B || wires[i] == MESSI_WIRE_V1A);
+
+        begin_with(wires[i], 1);
+        it.server.message_p = message;
+        it.server.message_size = sizeof(message);
+        it.peers[0].room = 0;
+        upload = *message_of(0);
+        upload.messages.upload_req.data.buf_p = data;
+        upload.messages.upload_req.data.size = (1u << 24) - 1 - 10;
+        messi_server_send(&it.server, &it.clients[0], bank_client_to_server_fields, &upload);
+        size = messi_server_client_pending(&it.clients[0]);
+        CHECK_EQ(size, (1u << 24) - 1 + (wires[i] == MESSI_WIRE_V2 ? 4 : 8));
+        messi_server_stop(&it.server);
+        messi_server_start(&it.server);
+        connect_one();
+        it.peers[0].room = 0;
+        upload.messages.upload_req.data.size++;
+        messi_server_send(&it.server, &it.clients[0], bank_client_to_server_fields, &upload);
+        size = messi_server_client_pending(&it.clients[0]);
+        CHECK_EQ(size, is_v1 ? (1u << 24) + 8 : 0);
+        messi_server_stop(&it.server);
+    }
+}
+
+static void wires_that_cannot_be_are_refused(void)
+{
+    begin(0);
+    CHECK_EQ(messi_server_set_wire(&it.server, MESSI_WIRE_V1B), -1);
+    messi_server_stop(&it.server);
+    CHECK_EQ(messi_server_set_wire(&it.server, MESSI_WIRE_AUTO_V1A), 0);
+    CHECK_EQ(messi_server_set_wire(&it.server, (enum messi_wire_t)(MESSI_WIRE_AUTO_V1A + 1)), -1);
+    CHECK_EQ(messi_server_set_wire(&it.server, (enum messi_wire_t)-1), -1);
+    it.server.input_size = 7;
+    CHECK_EQ(messi_server_set_wire(&it.server, MESSI_WIRE_V1B), -1);
+    CHECK_EQ(messi_server_set_wire(&it.server, MESSI_WIRE_AUTO), -1);
+    CHECK_EQ(messi_server_set_wire(&it.server, MESSI_WIRE_V2), 0);
+    it.server.input_size = 8;
+    CHECK_EQ(messi_server_set_wire(&it.server, MESSI_WIRE_V1B), 0);
+    it.server.message_size = 7;
+    CHECK_EQ(messi_server_set_wire(&it.server, MESSI_WIRE_V1A), -1);
+    CHECK_EQ(messi_server_set_wire(&it.server, MESSI_WIRE_AUTO), -1);
+    CHECK_EQ(messi_server_set_wire(&it.server, MESSI_WIRE_V2), 0);
 }
 
 /* ------------------------------------------------------------------------------------------ stopping in all places */
@@ -1068,6 +1459,7 @@ static const struct test_t tests[] = {
     TEST(broadcast_message_one_client_fails),
     TEST(keep_alive),
     TEST(messages_are_no_sign_of_life),
+    TEST(any_traffic_may_be_a_sign_of_life),
     TEST(too_many_clients),
     TEST(partial_message_read_from_multiple_clients_and_send),
     TEST(send_message),
@@ -1079,8 +1471,20 @@ static const struct test_t tests[] = {
     TEST(output_buffering),
     TEST(other_types_disconnect),
     TEST(a_ping_with_a_payload_is_a_ping),
+    TEST(a_strict_server_takes_no_ping_with_a_payload),
     TEST(what_is_malformed_disconnects),
     TEST(a_new_connection_begins_from_nothing),
+    TEST(all_generations_are_spoken_byte_for_byte_whatever_the_pieces),
+    TEST(the_first_byte_tells_the_wire),
+    TEST(each_client_hears_its_own_wire),
+    TEST(what_waits_for_the_first_byte_is_bounded_and_in_order),
+    TEST(large_frames_wait_for_the_first_byte_too),
+    TEST(disconnected_before_its_first_byte_it_is_gone_at_once),
+    TEST(silent_before_its_first_byte_it_is_dropped),
+    TEST(other_types_of_older_wires_disconnect),
+    TEST(older_wires_may_fill_the_input_buffer_and_no_more),
+    TEST(the_largest_message_is_that_of_the_wire),
+    TEST(wires_that_cannot_be_are_refused),
     TEST(stopped_and_started_again_it_is_as_new),
     TEST(stopped_in_any_callback_it_stays_stopped),
     TEST(started_again_in_any_callback_it_is_as_new),

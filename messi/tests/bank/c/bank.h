@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "messi.h"
+
 #define UPLOAD_SIZE 60000u
 #define UPLOAD_SEED 11u
 #define DOWNLOAD_SIZE 1000000u
@@ -51,6 +53,22 @@ static inline void reverse(char *to_p, const char *from_p)
     }
 
     to_p[size] = '\0';
+}
+
+/* The framing, as for the other peers: `WIRE=v1a`, `WIRE=v1b`; for servers also `WIRE=auto` and `WIRE=auto-v1a`. */
+static inline enum messi_wire_t wire(void)
+{
+    static const char *const names[] = { "v2", "v1b", "v1a", "auto", "auto-v1a" };
+    const char *name_p = getenv("WIRE");
+    int i;
+
+    for (i = 0; name_p != NULL && i < 5; i++) {
+        if (strcmp(name_p, names[i]) == 0) {
+            return (enum messi_wire_t)i;
+        }
+    }
+
+    return MESSI_WIRE_V2;
 }
 
 static inline double now_s(void)

@@ -209,6 +209,7 @@ static void init(struct customer_t *customer_p, const char *uri_p, int epoll_fd)
                               on_open_rsp, on_join_ind, on_statement_rsp, on_upload_rsp, on_download_rsp, on_audit_req,
                               on_audit_done_ind, on_shout_ind, on_nop_rsp, on_kick_rsp, on_close_rsp, epoll_fd, NULL);
     EXPECT(res == 0);
+    EXPECT(messi_client_set_wire(&customer_p->client.platform.client, wire()) == 0);
 }
 
 static void deposit_all(void)

@@ -306,6 +306,7 @@ int main(int argc, const char *argv[])
                           on_deposit_ind, on_statement_req, on_upload_req, on_download_req, on_audit_start_req,
                           on_audit_rsp, on_shout_req, on_nop_req, on_kick_req, on_close_req, epoll_fd, NULL);
     EXPECT(res == 0);
+    EXPECT(messi_server_set_wire(&server.platform.server, wire()) == 0);
 
     if (problem[0] == '\0') {
         EXPECT(bank_server_start(&server) == 0);
