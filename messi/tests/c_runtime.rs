@@ -86,6 +86,19 @@ static FRAMEWORK: Program = LazyLock::new(|| {
     build(&ASYNC, "test_async", &["tests/async/client.c", "tests/async/fake.c"], &options)
 });
 
+/// Compiled for the newest wire alone.
+static NEWEST: Program = LazyLock::new(|| {
+    build(&LINUX, "test_newest", &["tests/c/client.c"], &[sanitizers(), &["-DMESSI_NO_V1"]].concat())
+});
+
+/// What the older wires are for is left out, and nothing else is.
+#[test]
+fn without_the_older_wires_the_newest_is_spoken() {
+    for name in ["keep_alive", "partial_message_read", "encode_error", "wires_that_cannot_be_are_refused"] {
+        case(&NEWEST, name);
+    }
+}
+
 fn case(program: &Program, name: &str) {
     if let Some(program) = &**program {
         run(Command::new(program).arg(name), false);
@@ -119,6 +132,7 @@ cases! {
         connect_and_disconnect,
         connect_successful_on_second_attempt,
         keep_alive,
+        any_traffic_may_be_a_sign_of_life,
         keep_alive_ping_write_error_disconnect,
         server_disconnects,
         partial_message_read,
@@ -128,6 +142,7 @@ cases! {
         received_message_too_big,
         other_types_are_ignored,
         a_pong_with_a_payload_is_a_pong,
+        a_strict_client_takes_nothing_else,
         many_frames_are_read_at_once,
         a_turn_is_bounded,
         a_new_connection_begins_from_nothing,
@@ -150,6 +165,11 @@ cases! {
         a_server_that_reads_nothing_is_slow_after_ten_seconds,
         a_pause_in_reading_is_no_missing_pong,
         a_message_larger_than_a_header_can_say_is_not_sent,
+        all_generations_are_spoken_byte_for_byte_whatever_the_pieces,
+        other_types_of_older_wires_are_ignored,
+        older_wires_may_fill_the_buffers_and_no_more,
+        older_wires_carry_more_than_16_mib,
+        wires_that_cannot_be_are_refused,
         stop_writes_what_is_pending,
         an_attempt_to_connect_ends_after_five_seconds,
         all_addresses_are_tried,
@@ -297,6 +317,7 @@ fn no_warning_for_the_async_framework_nor_without_malloc() {
         let options = [&STRICT[..], &["-I", framework.to_str().unwrap()]].concat();
         compile(&ASYNC, "gcc", &options);
         compile(&ASYNC, "gcc", &[&options[..], &["-DMESSI_PB_NO_MALLOC"]].concat());
+        compile(&ASYNC, "gcc", &[&options[..], &["-DMESSI_PB_NO_MALLOC", "-DMESSI_NO_V1"]].concat());
     }
 }
 

@@ -384,6 +384,40 @@ static void keep_alive(void)
     CHECK_EQ(it.attempts, 2);
 }
 
+static void any_traffic_may_be_a_sign_of_life(void)
+{
+    int i;
+
+    begin_connected(0);
+    messi_client_set_any_traffic(&it.client, true);
+
+    for (i = 0; i < 5; i++) {
+        fire();
+        CHECK_EQ(it.disconnected, 0);
+        /* Also what is ignored. */
+        arrive(i % 2 == 0 ? MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER : 77, "x", 1);
+        turn();
+    }
+
+    fire();
+    CHECK_EQ(it.disconnected, 0);
+    CHECK_EQ(frames_sent(MESSI_MESSAGE_TYPE_PING), 6);
+    /* Half a frame is none. */
+    arrive_bytes("\2\0", 2);
+    turn();
+    fire();
+    CHECK_EQ(it.disconnected, 1);
+    CHECK_EQ(it.reason, messi_disconnect_reason_keep_alive_timeout_t);
+    fire();
+    connect_it();
+    fire();
+    arrive(MESSI_MESSAGE_TYPE_PONG, NULL, 0);
+    turn();
+    fire();
+    fire();
+    CHECK_EQ(it.disconnected, 2);
+}
+
 static void keep_alive_ping_write_error_disconnect(void)
 {
     begin_connected(0);
@@ -516,6 +550,29 @@ static void a_pong_with_a_payload_is_a_pong(void)
     turn();
     fire();
     CHECK_EQ(it.disconnected, 0);
+}
+
+static void a_strict_client_takes_nothing_else(void)
+{
+    static const uint8_t headers[][4] = {
+        { 0, 0, 0, 0 }, { 1, 0, 0, 1 }, { 3, 0, 0, 0 }, { 4, 0, 0, 1 }, { 5, 0, 0, 0 }, { 255, 0, 0, 0 },
+    };
+    size_t i;
+
+    for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        begin_connected(0);
+        messi_client_set_strict(&it.client, true);
+        arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "abc", 3);
+        arrive(MESSI_MESSAGE_TYPE_PONG, NULL, 0);
+        turn();
+        CHECK_EQ(it.messages, 1);
+        CHECK_EQ(it.disconnected, 0);
+        /* Its payload is not waited for. */
+        arrive_bytes(headers[i], 4);
+        turn();
+        CHECK_EQ(it.disconnected, 1);
+        CHECK_EQ(it.reason, messi_disconnect_reason_protocol_t);
+    }
 }
 
 static void many_frames_are_read_at_once(void)
@@ -1060,6 +1117,215 @@ static void a_message_larger_than_a_header_can_say_is_not_sent(void)
     CHECK_EQ(it.sent_size, 0);
 }
 
+/* ------------------------------------------------------------------------------------------------------------ wires */
+
+/* What each generation says for the same: a pong and two messages; a message and a ping from here. */
+static const struct {
+    enum messi_wire_t wire;
+    size_t header;
+    uint8_t arrives[32];
+    uint8_t message[16];
+    uint8_t ping[8];
+} generations[] = {
+    { MESSI_WIRE_V2, 4,
+      { 4, 0, 0, 0, 2, 0, 0, 1, 'x', 2, 0, 0, 2, 'y', 'z' },
+      { 1, 0, 0, 7, 0x22, 5, 0x0a, 3, 'a', 'b', 'c' },
+      { 3, 0, 0, 0 } },
+    { MESSI_WIRE_V1B, 8,
+      { 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 'x', 0, 0, 0, 2, 0, 0, 0, 2, 'y', 'z' },
+      { 0, 0, 0, 1, 0, 0, 0, 7, 0x22, 5, 0x0a, 3, 'a', 'b', 'c' },
+      { 0, 0, 0, 3, 0, 0, 0, 0 } },
+    { MESSI_WIRE_V1A, 8,
+      { 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 'x', 0, 0, 0, 1, 0, 0, 0, 2, 'y', 'z' },
+      { 0, 0, 0, 1, 0, 0, 0, 7, 0x22, 5, 0x0a, 3, 'a', 'b', 'c' },
+      { 0, 0, 0, 2, 0, 0, 0, 0 } },
+};
+
+static void begin_connected_with(enum messi_wire_t wire, size_t max_pending)
+{
+    begin_with(max_pending);
+    CHECK_EQ(messi_client_set_wire(&it.client, wire), 0);
+    messi_client_start(&it.client);
+    connect_it();
+}
+
+/* A message whose payload has `size` bytes, which is none of those where a length within needs a byte more. */
+static void send_payload(size_t size)
+{
+    struct bank_client_to_server_t message;
+    size_t encoded;
+    size_t data = (size > 16 ? size - 16 : 0);
+
+    memset(&message, 0, sizeof(message));
+    message.which_messages = bank_client_to_server_upload_req_tag;
+    message.messages.upload_req.data.buf_p = blob;
+
+    do {
+        message.messages.upload_req.data.size = data++;
+        CHECK(pb_get_encoded_size(&encoded, bank_client_to_server_fields, &message));
+        CHECK(encoded <= size);
+    } while (encoded < size);
+
+    messi_client_send(&it.client, bank_client_to_server_fields, &message);
+}
+
+static void all_generations_are_spoken_byte_for_byte_whatever_the_pieces(void)
+{
+    size_t generation;
+    size_t cut;
+
+    memcpy(blob, "abc", 3);
+
+    for (generation = 0; generation < 3; generation++) {
+        size_t header = generations[generation].header;
+        size_t size = 3 * header + 3;
+
+        for (cut = 0; cut <= size; cut++) {
+            begin_connected_with(generations[generation].wire, 0);
+            send_payload(7);
+            fire();
+            CHECK_EQ(it.sent_size, 2 * header + 7);
+            CHECK(memcmp(it.sent, generations[generation].message, header + 7) == 0);
+            CHECK(memcmp(&it.sent[header + 7], generations[generation].ping, header) == 0);
+            arrive_bytes(generations[generation].arrives, cut);
+            turn();
+            CHECK_EQ(it.messages, (cut >= 2 * header + 1) + (cut >= size));
+            arrive_bytes(&generations[generation].arrives[cut], size - cut);
+            turn();
+            CHECK_EQ(it.messages, 2);
+            CHECK_EQ(it.message_size, 2);
+            CHECK(memcmp(it.message, "yz", 2) == 0);
+            /* The pong was one. */
+            fire();
+            CHECK_EQ(it.disconnected, 0);
+        }
+    }
+}
+
+static void other_types_of_older_wires_are_ignored(void)
+{
+    static const uint32_t types[][9] = {
+        { 0, 1, 3, 5, 0x102, 0x10002, 0x1000002, 0x2000000, 0xffffffff },
+        { 0, 2, 4, 5, 0x101, 0x10001, 0x1000001, 0x1000000, 0xffffffff },
+    };
+    size_t wire;
+    size_t i;
+
+    for (wire = 0; wire < 2; wire++) {
+        begin_connected_with(wire == 0 ? MESSI_WIRE_V1B : MESSI_WIRE_V1A, 0);
+        fire();
+
+        for (i = 0; i < 9; i++) {
+            uint32_t type = types[wire][i];
+            uint8_t frame[11] = {
+                (uint8_t)(type >> 24), (uint8_t)(type >> 16), (uint8_t)(type >> 8), (uint8_t)type, 0, 0, 0, 3, 'a', 'b',
+                'c'
+            };
+
+            arrive_bytes(frame, sizeof(frame));
+            turn();
+        }
+
+        CHECK_EQ(it.messages, 0);
+        CHECK_EQ(it.disconnected, 0);
+        arrive_bytes(&generations[wire + 1].arrives[8], 9);
+        turn();
+        CHECK_EQ(it.messages, 1);
+        /* None of them was a pong. */
+        fire();
+        CHECK_EQ(it.disconnected, 1);
+    }
+}
+
+static void older_wires_may_fill_the_buffers_and_no_more(void)
+{
+    static const uint8_t type[] = { 0, 0, 0, 2 };
+    static const uint8_t sizes[][4] = { { 0, 0, 0, INPUT_SIZE - 8 }, { 0, 0, 0, INPUT_SIZE - 8 + 1 },
+                                        { 1, 0, 0, 0 },              { 255, 255, 255, 255 } };
+    size_t i;
+
+    for (i = 0; i < 4; i++) {
+        begin_connected_with(MESSI_WIRE_V1B, 0);
+        arrive_bytes(type, 4);
+        arrive_bytes(sizes[i], 4);
+        arrive_bytes(blob, i == 0 ? INPUT_SIZE - 8 : 0);
+        turn();
+        CHECK_EQ(it.messages, i == 0);
+        CHECK_EQ(it.reason, i == 0 ? -1 : (int)messi_disconnect_reason_message_too_big_t);
+    }
+
+    begin_connected_with(MESSI_WIRE_V1B, 0);
+    send_payload(OUTPUT_SIZE - 8);
+    CHECK_EQ(it.sent_size, OUTPUT_SIZE);
+    send_payload(OUTPUT_SIZE - 8 + 1);
+    turn();
+    CHECK_EQ(it.reason, messi_disconnect_reason_message_encode_error_t);
+
+    /* Behind another one it is slow if it would fit alone. */
+    for (i = 0; i < 2; i++) {
+        begin_connected_with(MESSI_WIRE_V1B, 0);
+        it.room = 0;
+        send_payload(20);
+        send_payload(OUTPUT_SIZE - 8 + i);
+        turn();
+        CHECK_EQ(it.reason, i == 0 ? messi_disconnect_reason_slow_consumer_t
+                                   : messi_disconnect_reason_message_encode_error_t);
+    }
+
+    /* And a ping that finds no room is not missed. */
+    begin_connected_with(MESSI_WIRE_V1A, 0);
+    it.room = 0;
+    send_payload(OUTPUT_SIZE - 8 - 7);
+    fire();
+    CHECK_EQ(messi_client_pending(&it.client), OUTPUT_SIZE - 7);
+    CHECK_EQ(it.disconnected, 0);
+}
+
+static void older_wires_carry_more_than_16_mib(void)
+{
+    static uint8_t output[(17u << 20)];
+
+    begin_with(0);
+    CHECK_EQ(messi_client_init(&it.client, &platform, &callbacks, "tcp://server:4000", it.input, INPUT_SIZE, output,
+                               sizeof(output)),
+             0);
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V1A), 0);
+    messi_client_start(&it.client);
+    connect_it();
+    it.room = 0;
+    send_payload((1u << 24) + 5);
+    CHECK_EQ(messi_client_pending(&it.client), (1u << 24) + 5 + 8);
+    CHECK(memcmp(output, "\0\0\0\1\1\0\0\5", 8) == 0);
+}
+
+static void wires_that_cannot_be_are_refused(void)
+{
+    begin_with(0);
+#ifndef MESSI_NO_V1
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V1A), 0);
+    it.client.connection.input.size = 7;
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V1B), -1);
+    it.client.connection.input.size = 8;
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V1B), 0);
+    it.client.connection.output.fixed_size = 7;
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V1B), -1);
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V2), 0);
+#else
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V1A), -1);
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V1B), -1);
+#endif
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V2), 0);
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_AUTO), -1);
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_AUTO_V1A), -1);
+    CHECK_EQ(messi_client_set_wire(&it.client, (enum messi_wire_t)-1), -1);
+    messi_client_start(&it.client);
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V2), -1);
+    connect_it();
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V2), -1);
+    stop();
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V2), 0);
+}
+
 static void stop_writes_what_is_pending(void)
 {
     begin_connected(0);
@@ -1291,6 +1557,7 @@ static const struct test_t tests[] = {
     TEST(connect_and_disconnect),
     TEST(connect_successful_on_second_attempt),
     TEST(keep_alive),
+    TEST(any_traffic_may_be_a_sign_of_life),
     TEST(keep_alive_ping_write_error_disconnect),
     TEST(server_disconnects),
     TEST(partial_message_read),
@@ -1300,6 +1567,7 @@ static const struct test_t tests[] = {
     TEST(received_message_too_big),
     TEST(other_types_are_ignored),
     TEST(a_pong_with_a_payload_is_a_pong),
+    TEST(a_strict_client_takes_nothing_else),
     TEST(many_frames_are_read_at_once),
     TEST(a_turn_is_bounded),
     TEST(a_new_connection_begins_from_nothing),
@@ -1322,6 +1590,11 @@ static const struct test_t tests[] = {
     TEST(a_server_that_reads_nothing_is_slow_after_ten_seconds),
     TEST(a_pause_in_reading_is_no_missing_pong),
     TEST(a_message_larger_than_a_header_can_say_is_not_sent),
+    TEST(all_generations_are_spoken_byte_for_byte_whatever_the_pieces),
+    TEST(other_types_of_older_wires_are_ignored),
+    TEST(older_wires_may_fill_the_buffers_and_no_more),
+    TEST(older_wires_carry_more_than_16_mib),
+    TEST(wires_that_cannot_be_are_refused),
     TEST(stop_writes_what_is_pending),
     TEST(an_attempt_to_connect_ends_after_five_seconds),
     TEST(all_addresses_are_tried),
