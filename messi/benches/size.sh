@@ -39,7 +39,7 @@ ram() { # options: bytes of the client's struct
 echo '| client in C, two messages, `-Os` | code and constants, bytes | struct, bytes |'
 echo '| --- | --- | --- |'
 for bits in -m64 -m32; do
-    ours=("$bits" -DMESSI_PB_NO_MALLOC -DMESSI_HOST_SIZE=16 "-I$work/ours" "-I$nanopb")
+    ours=("$bits" -DMESSI_PB_NO_MALLOC -DMESSI_NO_V1 -DMESSI_HOST_SIZE=16 "-I$work/ours" "-I$nanopb")
     theirs=("$bits" -DMESSI_OWN "-I$work/theirs")
     printf '| ours, %s bits, `MESSI_PB_NO_MALLOC` | %s | %s |\n' "${bits#-m}" \
         "$(text "${ours[@]}" "$here/size/main.c" "$work"/ours/*.c "$nanopb"/pb_{common,encode,decode}.c)" \

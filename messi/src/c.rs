@@ -166,8 +166,8 @@ fn generate_file(model: &Model, file: &File, platform: &str, options: &Options) 
         taken.insert(format!("{}_server_t", file.stem), "server");
         taken.insert(format!("{}_server_client_t", file.stem), "server");
     }
-    if let Some(name) = taken.keys().find(|name| is_of_runtime(name)) {
-        let what = format!("`struct {name}` is one of the runtime in C: rename the file");
+    if let Some((kind, name)) = taken.keys().find_map(|name| Some((kind_in_runtime(name)?, name))) {
+        let what = format!("`{kind} {name}` is one of the runtime in C: rename the file");
         return Err(model.error(&file.descriptor, what));
     }
     check_types(model, file, &taken)?;
@@ -206,10 +206,12 @@ fn check_types(model: &Model, file: &File, taken: &BTreeMap<String, &str>) -> Re
             let what = format!("`struct {name}` is that of the {side} of {}.proto in C: rename the type", file.stem);
             Err(model.error(at, what))
         }
-        None if is_of_runtime(&name) => {
-            Err(model.error(at, format!("`struct {name}` is one of the runtime in C: rename the type")))
-        }
-        None => Ok(()),
+        None => match kind_in_runtime(&name) {
+            Some(kind) => {
+                Err(model.error(at, format!("`{kind} {name}` is one of the runtime in C: rename the type")))
+            }
+            None => Ok(()),
+        },
     };
     let files = || model.files.iter().map(|file| &file.descriptor);
     let mut messages: Vec<MessageDescriptor> = files().flat_map(FileDescriptor::messages).collect();
@@ -222,9 +224,12 @@ fn check_types(model: &Model, file: &File, taken: &BTreeMap<String, &str>) -> Re
     enums.into_iter().try_for_each(|an_enum| check(&an_enum, names::enumeration(&an_enum)))
 }
 
-/// Whether a struct of this name is in a header of the runtime, whichever platform it is for.
-fn is_of_runtime(name: &str) -> bool {
+/// Whether a struct or an enum of this name is in a header of the runtime, whichever platform it is for.
+fn kind_in_runtime(name: &str) -> Option<&'static str> {
     let headers = [&MESSAGES[..], &CORE, &LINUX, &SERVER, &ASYNC].concat();
-    let mut structs = headers.iter().flat_map(|(_, text)| text.lines()).filter_map(|line| line.strip_prefix("struct "));
-    structs.any(|line| line.trim_end_matches([' ', '{', ';']) == name)
+    let mut types = headers.iter().flat_map(|(_, text)| text.lines()).filter_map(|line| line.split_once(' '));
+    let (kind, _) = types.find(|(kind, line)| {
+        ["struct", "enum"].contains(kind) && line.trim_end_matches([' ', '{', ';']) == name
+    })?;
+    Some(kind)
 }

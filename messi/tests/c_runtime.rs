@@ -427,6 +427,11 @@ fn names_that_are_taken_have_places() {
             protocol("x", "a", "b", ""),
             "messi_linux.proto:1:1: `struct messi_linux_client_t` is one of the runtime in C: rename the file",
         ),
+        (
+            "x.proto",
+            protocol("messi", "a", "b", "enum Wire { A = 0; }"),
+            "x.proto:6:6: `enum messi_wire_t` is one of the runtime in C: rename the type",
+        ),
     ];
     for (name, proto, expected) in cases {
         assert_eq!(refused(&[], name, &proto), format!("error: {expected}\n"));

@@ -1272,6 +1272,16 @@ static void older_wires_may_fill_the_buffers_and_no_more(void)
                                    : messi_disconnect_reason_message_encode_error_t);
     }
 
+    /* With less room than for a header, too. */
+    for (i = 1; i < 8; i++) {
+        begin_connected_with(MESSI_WIRE_V1B, 0);
+        it.room = 0;
+        send_payload(OUTPUT_SIZE - 8 - i);
+        send_payload(7);
+        turn();
+        CHECK_EQ(it.reason, messi_disconnect_reason_slow_consumer_t);
+    }
+
     /* And a ping that finds no room is not missed. */
     begin_connected_with(MESSI_WIRE_V1A, 0);
     it.room = 0;
@@ -1310,6 +1320,8 @@ static void wires_that_cannot_be_are_refused(void)
     it.client.connection.output.fixed_size = 7;
     CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V1B), -1);
     CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V2), 0);
+    it.client.connection.output.fixed_size = 8;
+    CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V1B), 0);
 #else
     CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V1A), -1);
     CHECK_EQ(messi_client_set_wire(&it.client, MESSI_WIRE_V1B), -1);
