@@ -137,6 +137,23 @@ fn all_or_nothing() {
     }
 }
 
+/// A directory that was made for what was not written goes again.
+#[test]
+fn no_directory_is_left() {
+    let importing = format!("{PROTOCOL}import \"sub/types.proto\";\n");
+    let types = "syntax = \"proto3\";\npackage t;\nmessage T {}\n";
+    let here = directory(&[("chat.proto", &importing), ("sub/types.proto", types)]);
+    for (command, last) in [("generate_c_source", "chat_server.c"), ("generate_py_source", "chat_server.py")] {
+        let out = here.path().join(command);
+        fs::create_dir_all(out.join(last)).unwrap();
+        assert_fails(&messi(here.path(), &[command, "-o", command, "chat.proto"]), 1, "cannot write");
+        assert!(!out.join("sub").exists(), "{command}");
+        fs::remove_dir(out.join(last)).unwrap();
+        generate(here.path(), &[command, "-o", command, "chat.proto"]);
+        assert!(out.join("sub").exists(), "{command}");
+    }
+}
+
 #[test]
 fn nowhere_to_write() {
     let here = directory(&[("chat.proto", PROTOCOL), ("file", "")]);
@@ -205,6 +222,19 @@ fn not_utf8() {
     let here = tempfile::tempdir().unwrap();
     fs::write(here.path().join("latin.proto"), b"syntax = \"proto3\";\n// \xc3\xa5 caf\xe9\n").unwrap();
     assert_fails(&messi(here.path(), &["generate_c_source", "latin.proto"]), 1, "latin.proto:2:9: this is not UTF-8");
+    // Columns are characters wherever they come from: the parser, the checks of types, our own.
+    for (after, column, what) in
+        [("message B { int32 n; }", 29, "expected"), ("message B { C c = 1; }", 22, "not defined")]
+    {
+        fs::write(here.path().join("chat.proto"), format!("{PROTOCOL}/* å€ */ {after}\n")).unwrap();
+        let place = format!("chat.proto:5:{column}: ");
+        let output = messi(here.path(), &["generate_c_source", "chat.proto"]);
+        assert_fails(&output, 1, &place);
+        assert_fails(&output, 1, what);
+    }
+    let reserved = "/* å€ */ message B { reserved \"n\"; int32 n = 1; }\n";
+    fs::write(here.path().join("chat.proto"), format!("{PROTOCOL}{reserved}")).unwrap();
+    assert_fails(&messi(here.path(), &["generate_c_source", "chat.proto"]), 1, "chat.proto:5:42: the name `n`");
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod support;
 
 use std::path::Path;
 use std::process::Command;
+use support::process::Process;
 use support::*;
 
 /// One side of the bank in one language: the command that plays it, but for the port.
@@ -14,35 +15,44 @@ type Play = fn(&Path, &str) -> Option<Command>;
 
 const LANGUAGES: [(&str, Play); 3] = [("C", c), ("Python", python), ("Rust", rust)];
 
-fn bank_proto() -> String {
-    repository("tests/interop/bank.proto").to_str().unwrap().to_owned()
-}
-
-fn c(directory: &Path, side: &str) -> Option<Command> {
+/// A program in C, of this protocol, compiled with all that is generated for it.
+fn compiled(directory: &Path, proto: &str, source: &Path) -> Option<Command> {
     if !nanopb() {
         return None;
     }
     let out = directory.join("c");
-    generate(directory, &["generate_c_source", "-o", out.to_str().unwrap(), &bank_proto()]);
-    let program = directory.join(format!("bank_{side}"));
+    let proto = repository(proto);
+    generate(directory, &["generate_c_source", "-o", out.to_str().unwrap(), proto.to_str().unwrap()]);
+    let program = directory.join(source.file_stem().unwrap());
     let sources = files(&out).into_keys().filter(|path| path.extension().is_some_and(|extension| extension == "c"));
     let mut gcc = Command::new("gcc");
-    gcc.args(["-std=c99", "-Wall", "-Wextra", "-Werror", "-pedantic", "-O1", "-g", "-I."]).current_dir(&out);
+    gcc.args(["-Wall", "-Wextra", "-Werror", "-O1", "-g", "-I."]).current_dir(&out);
     gcc.args(["-fsanitize=address,undefined", "-fno-sanitize-recover=all"]);
-    gcc.args(sources).arg(package().join("tests/bank/c").join(side).with_extension("c"));
-    run(gcc.arg("-o").arg(&program).arg("-lprotobuf-nanopb"), true);
+    run(gcc.args(sources).arg(source).arg("-o").arg(&program).arg("-lprotobuf-nanopb"), true);
     Some(Command::new(program))
 }
 
-fn python(directory: &Path, side: &str) -> Option<Command> {
+/// A program in Python, beside all that is generated of this protocol.
+fn interpreted(directory: &Path, proto: &str, program: &Path) -> Option<Command> {
     if !tool("python3", &["-c", "import google.protobuf"]) {
         return None;
     }
     let out = directory.join("python");
-    generate(directory, &["generate_py_source", "-o", out.to_str().unwrap(), &bank_proto()]);
+    let proto = repository(proto);
+    generate(directory, &["generate_py_source", "-o", out.to_str().unwrap(), proto.to_str().unwrap()]);
     let mut python = Command::new("python3");
-    python.env("PYTHONPATH", out).arg(package().join("tests/bank/python").join(side).with_extension("py"));
+    python.env("PYTHONPATH", out).env("PYTHONDONTWRITEBYTECODE", "1").arg(program);
     Some(python)
+}
+
+const BANK: &str = "tests/interop/bank.proto";
+
+fn c(directory: &Path, side: &str) -> Option<Command> {
+    compiled(directory, BANK, &package().join("tests/bank/c").join(side).with_extension("c"))
+}
+
+fn python(directory: &Path, side: &str) -> Option<Command> {
+    interpreted(directory, BANK, &package().join("tests/bank/python").join(side).with_extension("py"))
 }
 
 fn rust(_: &Path, side: &str) -> Option<Command> {
@@ -74,4 +84,48 @@ fn nine_pairs() {
             scope.spawn(move || LANGUAGES.into_iter().for_each(|client| play(server, client)));
         }
     });
+}
+
+/// The examples: in a room of each language there is a guest of each, and all hear the same.
+#[test]
+fn three_languages_chat() {
+    const CHAT: &str = "examples/chat/chat.proto";
+    let directory = tempfile::tempdir().unwrap();
+    let in_c = |name: &str| compiled(directory.path(), CHAT, &repository("examples/chat/c").join(name));
+    let in_python = |name: &str| interpreted(directory.path(), CHAT, &repository("examples/chat/python").join(name));
+    let in_rust = |side: &str| {
+        let mut chat = process::example(&repository(""), "messi_chat", &["messi"]);
+        chat.arg(side);
+        Some(chat)
+    };
+    let rooms = [in_c("server.c"), in_python("room.py"), in_rust("--listen")];
+    for mut room in rooms.into_iter().flatten() {
+        room.arg("tcp://127.0.0.1:0");
+        let mut room = Process::start(room);
+        let opened = room.wait_for("the room is open at port ");
+        let uri = format!("tcp://127.0.0.1:{}", opened.split(';').next().unwrap());
+        let guests = [("ada", in_c("client.c")), ("bob", in_python("guest.py")), ("eve", in_rust("--connect"))];
+        let mut inside: Vec<(&str, Process)> = Vec::new();
+        for (name, guest) in guests {
+            let Some(mut guest) = guest else { continue };
+            guest.args([&uri, name]);
+            inside.push((name, Process::start(guest)));
+            for (hearer, process) in &mut inside {
+                process.wait_for(&format!("{hearer} | {name} is here"));
+            }
+        }
+        for speaker in 0..inside.len() {
+            let name = inside[speaker].0;
+            inside[speaker].1.type_line("hello");
+            for (hearer, process) in &mut inside {
+                process.wait_for(&format!("{hearer} | {name}: hello"));
+            }
+        }
+        while let Some((name, guest)) = inside.pop() {
+            assert!(guest.end().0.success());
+            for (hearer, process) in &mut inside {
+                process.wait_for(&format!("{hearer} | {name} has left"));
+            }
+        }
+    }
 }

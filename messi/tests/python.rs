@@ -277,22 +277,22 @@ fn guests_chat_in_a_room() {
     let mut room = program(&["room.py", "tcp://127.0.0.1:0"]);
     let opened = room.wait_for("the room is open at port ");
     let uri = format!("tcp://127.0.0.1:{}", opened.split(';').next().unwrap());
-    let mut ada = program(&["guest.py", "ada", &uri]);
-    assert_eq!(ada.line(), "ada is here");
-    let mut bob = program(&["guest.py", "bob", &uri]);
-    assert_eq!(bob.line(), "ada is here");
-    assert_eq!(bob.line(), "bob is here");
-    assert_eq!(ada.line(), "bob is here");
+    let mut ada = program(&["guest.py", &uri, "ada"]);
+    assert_eq!(ada.line(), "ada | ada is here");
+    let mut bob = program(&["guest.py", &uri, "bob"]);
+    assert_eq!(bob.line(), "bob | ada is here");
+    assert_eq!(bob.line(), "bob | bob is here");
+    assert_eq!(ada.line(), "ada | bob is here");
     ada.type_line("Hello, \u{1b}[2JBob!");
-    for guest in [&mut ada, &mut bob] {
-        assert_eq!(guest.line(), "ada: Hello, [2JBob!");
+    for (name, guest) in [("ada", &mut ada), ("bob", &mut bob)] {
+        assert_eq!(guest.line(), format!("{name} | ada: Hello, [2JBob!"));
     }
     bob.type_line("How are you?");
-    for guest in [&mut ada, &mut bob] {
-        assert_eq!(guest.line(), "bob: How are you?");
+    for (name, guest) in [("ada", &mut ada), ("bob", &mut bob)] {
+        assert_eq!(guest.line(), format!("{name} | bob: How are you?"));
     }
     assert!(bob.end().0.success());
-    assert_eq!(ada.line(), "bob has left");
+    assert_eq!(ada.line(), "ada | bob has left");
     assert!(ada.end().0.success());
 }
 

@@ -18,7 +18,8 @@ use std::sync::Arc;
 ///
 /// It sends [`FromServer`](super::FromServer), [`Connected`] and [`Disconnected`], and takes [`ToServer`], [`Start`]
 /// and [`Stop`] from whoever is routed to it. It connects by itself, again and again. What is sent while there is no
-/// connection is not kept: it is reported as [`Report::Network`], as is whatever else it cannot do.
+/// connection is not kept: it is reported as [`Report::Network`](crate::traits::Report::Network), as is whatever else
+/// it cannot do.
 pub struct Client<P: Protocol> {
     /// None if it could not even be made, which was said.
     core: Option<ClientCore<P, System>>,

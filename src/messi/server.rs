@@ -19,7 +19,7 @@ use std::sync::Arc;
 ///
 /// It sends [`FromClient`](super::FromClient), [`Listening`], [`ClientConnected`] and [`ClientDisconnected`], and takes
 /// [`ToClient`], [`Disconnect`], [`Start`] and [`Stop`] from whoever is routed to it. What it cannot do is reported as
-/// [`Report::Network`]; if it cannot start with the messenger, the messenger fails.
+/// [`Report::Network`](crate::traits::Report::Network); if it cannot start with the messenger, the messenger fails.
 pub struct Server<P: Protocol> {
     /// None if it could not even be made, which was said.
     core: Option<ServerCore<P, System>>,

@@ -1,4 +1,4 @@
-"""A guest: says what is typed, and prints what it hears. `guest.py NAME [URI]`."""
+"""A guest: says what is typed, and prints what it hears. `guest.py URI NAME`."""
 
 from __future__ import annotations
 
@@ -10,43 +10,47 @@ import chat_pb2
 from chat_client import ChatClient
 
 
-def hear(text: str) -> None:
-    """Prints a line. Whatever others send must not move the cursor, or worse."""
-    print("".join(character for character in text if character.isprintable()), flush=True)
+def printable(text: str) -> str:
+    """Whatever others send must not move the cursor, or worse."""
+    return "".join(character for character in text if character.isprintable())
 
 
 class Guest(ChatClient):
     """Enters again by itself when the room was closed for a while."""
 
-    def __init__(self, name: str, uri: str) -> None:
+    def __init__(self, uri: str, name: str) -> None:
         super().__init__(uri)
         self.name = name
+
+    def hear(self, text: str) -> None:
+        """Prints a line."""
+        print(self.name, "|", printable(text), flush=True)
 
     async def on_connected(self) -> None:
         self.init_enter().name = self.name
         self.send()
 
     async def on_disconnected(self) -> None:
-        hear(f"({self.disconnect_reason})")
+        self.hear(f"({self.disconnect_reason} Connecting again.)")
 
     async def on_welcome(self, message: chat_pb2.Welcome) -> None:
         for name in message.guests:
-            hear(f"{name} is here")
+            self.hear(f"{name} is here")
 
     async def on_entered(self, message: chat_pb2.Entered) -> None:
-        hear(f"{message.name} is here")
+        self.hear(f"{message.name} is here")
 
     async def on_said(self, message: chat_pb2.Said) -> None:
-        hear(f"{message.name}: {message.text}")
+        self.hear(f"{message.name}: {message.text}")
 
     async def on_left(self, message: chat_pb2.Left) -> None:
-        hear(f"{message.name} has left")
+        self.hear(f"{message.name} has left")
 
     def say(self, text: str) -> None:
         """Says something, if there is a connection."""
         self.init_say().text = text
         if not self.send():
-            hear("(nobody hears you)")
+            self.hear("(nobody hears you)")
 
 
 def type_into(lines: asyncio.Queue[str | None], loop: asyncio.AbstractEventLoop) -> None:
@@ -56,19 +60,19 @@ def type_into(lines: asyncio.Queue[str | None], loop: asyncio.AbstractEventLoop)
     loop.call_soon_threadsafe(lines.put_nowait, None)
 
 
-async def main(name: str, uri: str = "tcp://127.0.0.1:4000") -> None:
+async def main(uri: str, name: str) -> None:
     """Stays until the end of what is typed."""
     lines: asyncio.Queue[str | None] = asyncio.Queue()
     # A read of the keyboard cannot be cancelled, so it must not keep the program from its end.
     threading.Thread(target=type_into, args=(lines, asyncio.get_running_loop()), daemon=True).start()
-    async with Guest(name, uri) as guest:
+    async with Guest(uri, name) as guest:
         while (line := await lines.get()) is not None:
             guest.say(line)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
-        sys.exit("usage: guest.py NAME [URI]")
+    if len(sys.argv) != 3:
+        sys.exit("usage: guest.py URI NAME")
     try:
         asyncio.run(main(*sys.argv[1:]))
     except KeyboardInterrupt:
