@@ -207,9 +207,7 @@ fn check_types(model: &Model, file: &File, taken: &BTreeMap<String, &str>) -> Re
             Err(model.error(at, what))
         }
         None => match kind_in_runtime(&name) {
-            Some(kind) => {
-                Err(model.error(at, format!("`{kind} {name}` is one of the runtime in C: rename the type")))
-            }
+            Some(kind) => Err(model.error(at, format!("`{kind} {name}` is one of the runtime in C: rename the type"))),
             None => Ok(()),
         },
     };
@@ -228,8 +226,7 @@ fn check_types(model: &Model, file: &File, taken: &BTreeMap<String, &str>) -> Re
 fn kind_in_runtime(name: &str) -> Option<&'static str> {
     let headers = [&MESSAGES[..], &CORE, &LINUX, &SERVER, &ASYNC].concat();
     let mut types = headers.iter().flat_map(|(_, text)| text.lines()).filter_map(|line| line.split_once(' '));
-    let (kind, _) = types.find(|(kind, line)| {
-        ["struct", "enum"].contains(kind) && line.trim_end_matches([' ', '{', ';']) == name
-    })?;
+    let (kind, _) = types
+        .find(|(kind, line)| ["struct", "enum"].contains(kind) && line.trim_end_matches([' ', '{', ';']) == name)?;
     Some(kind)
 }

@@ -87,9 +87,8 @@ static FRAMEWORK: Program = LazyLock::new(|| {
 });
 
 /// Compiled for the newest wire alone.
-static NEWEST: Program = LazyLock::new(|| {
-    build(&LINUX, "test_newest", &["tests/c/client.c"], &[sanitizers(), &["-DMESSI_NO_V1"]].concat())
-});
+static NEWEST: Program =
+    LazyLock::new(|| build(&LINUX, "test_newest", &["tests/c/client.c"], &[sanitizers(), &["-DMESSI_NO_V1"]].concat()));
 
 /// What the older wires are for is left out, and nothing else is.
 #[test]

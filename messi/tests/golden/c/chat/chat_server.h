@@ -11,7 +11,8 @@
  *
  * Memory: the structs, the buffers given to chat_server_init(), and malloc for what a client does not read at once, up
  * to 1 MiB for each. More or less of that is chosen by messi_server_set_max_pending(), which takes
- * `&self_p->platform.server`. See messi_server.h.
+ * `&self_p->platform.server`, as do messi_server_set_wire() for clients of Messi before 0.12,
+ * messi_server_set_any_traffic() and messi_server_set_strict(). See messi_server.h.
  */
 
 #ifndef CHAT_SERVER_H
