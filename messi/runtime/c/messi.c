@@ -268,8 +268,6 @@ void messi_connection_open(struct messi_connection_t *self_p, bool watches_input
     self_p->is_ending = false;
     self_p->is_stalled = false;
     self_p->has_progress = false;
-    self_p->has_traffic = false;
-    self_p->wire = self_p->first_wire;
     self_p->watches_input = watches_input;
     self_p->watches_output = false;
     self_p->input.used = 0;
@@ -634,7 +632,7 @@ static int decode(struct messi_connection_t *self_p)
         }
 
         begin += header + size;
-        self_p->has_traffic = true;
+        self_p->input.has_traffic = true;
 
         if (is_taken) {
             reason = self_p->on_frame(self_p, (uint8_t)type, &frame_p[header], size);
@@ -803,7 +801,7 @@ int messi_client_set_wire(struct messi_client_t *self_p, enum messi_wire_t wire)
         return -1;
     }
 
-    connection_p->first_wire = (uint8_t)wire;
+    connection_p->wire = (uint8_t)wire;
 
     return 0;
 }
@@ -973,7 +971,7 @@ static void ping(struct messi_client_t *self_p)
         return;
     }
 
-    if (self_p->any_traffic && connection_p->has_traffic) {
+    if (self_p->any_traffic && connection_p->input.has_traffic) {
         self_p->is_unanswered = false;
     }
 
@@ -999,7 +997,7 @@ static void ping(struct messi_client_t *self_p)
     }
 
     connection_p->has_progress = false;
-    connection_p->has_traffic = false;
+    connection_p->input.has_traffic = false;
     self_p->is_unanswered = true;
     messi_connection_write_empty(connection_p, MESSI_MESSAGE_TYPE_PING);
     messi_connection_flush(connection_p);

@@ -191,6 +191,8 @@ struct messi_connection_t {
         bool refuses_others;
         /** They do in any case, and pings and pongs with a payload do. */
         bool is_strict;
+        /** A frame has arrived since this was last looked at. */
+        bool has_traffic;
     } input;
     struct {
         /** What is pending is from `begin` to `end`. */
@@ -220,12 +222,8 @@ struct messi_connection_t {
     /** What the transport watches. */
     bool watches_input;
     bool watches_output;
-    /** A frame has arrived since this was last looked at. */
-    bool has_traffic;
-    /** An `enum messi_wire_t`: the one that is spoken; while it is not known, one of those that say so. */
+    /** An `enum messi_wire_t`, chosen before it is opened; one to be found out becomes the one that is spoken. */
     uint8_t wire;
-    /** The one that the next connection begins with. */
-    uint8_t first_wire;
 };
 
 /** Makes it a connection that is not open. `fixed_p`: memory for what is pending, or NULL. */

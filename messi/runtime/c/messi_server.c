@@ -283,7 +283,6 @@ void messi_server_set_max_pending(struct messi_server_t *self_p, size_t max_pend
 int messi_server_set_wire(struct messi_server_t *self_p, enum messi_wire_t wire)
 {
     size_t header = messi_frame_header_size(wire);
-    int i;
 
     if (self_p->is_started || !messi_wire_is_spoken(wire) || self_p->input_size < header
         || self_p->message_size < header) {
@@ -291,10 +290,6 @@ int messi_server_set_wire(struct messi_server_t *self_p, enum messi_wire_t wire)
     }
 
     self_p->wire = wire;
-
-    for (i = 0; i < self_p->clients_max; i++) {
-        slot(self_p, i)->connection.first_wire = (uint8_t)wire;
-    }
 
     return 0;
 }
@@ -460,6 +455,7 @@ void messi_server_connected(struct messi_server_t *self_p, struct messi_server_c
     client_p->state = messi_server_client_state_connected_t;
     client_p->is_dirty = false;
     client_p->is_paused = false;
+    client_p->connection.wire = (uint8_t)self_p->wire;
     messi_connection_open(&client_p->connection, true);
     link_connected(self_p, client_p);
     set_deadline(client_p, now(self_p) + MESSI_SERVER_KEEP_ALIVE_MS);

@@ -11,8 +11,8 @@
  *
  * Memory: this struct, the buffers given to chat_client_init(), and malloc for what the server does not read at
  * once, up to 1 MiB. More or less of that is chosen by messi_client_set_max_pending(), and when to connect again by
- * messi_client_set_reconnect_delay(); both take `&self_p->platform.client`, as do messi_client_set_wire() for servers of
- * Messi before 0.12, messi_client_set_any_traffic() and messi_client_set_strict(). See messi.h.
+ * messi_client_set_reconnect_delay(); both take `&self_p->platform.client`, as do messi_client_set_wire() for servers
+ * of Messi before 0.12, messi_client_set_any_traffic() and messi_client_set_strict(). See messi.h.
  *
  * A fixed ceiling: compiled with MESSI_PB_NO_MALLOC defined, this struct and those buffers are all the memory there is.
  * What the server does not read at once then has to fit encoded_out.
