@@ -14,8 +14,8 @@ use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messenger::{Cause, OutsideWriter, RunError};
 use rust_messenger::messi::{
     Client, ClientConnected, ClientDisconnected, ClientEvent, ClientId, ClientLoop, ClientOptions, Connected,
-    Disconnect, Disconnected, FromClient, FromServer, Listening, NetworkError, Reason, Reconnect, SendError, Server,
-    ServerEvent, ServerLoop, ServerOptions, Start, StartError, Stop, To, ToClient, ToServer, Wire, Wires,
+    Disconnect, Disconnected, FromClient, FromServer, Listening, NetworkError, Protocol, Reason, Reconnect, SendError,
+    Server, ServerEvent, ServerLoop, ServerOptions, Start, StartError, Stop, To, ToClient, ToServer, Wire, Wires,
 };
 use rust_messenger::traits::{Handle, Handler, Message, MessageBus, New, Report, Sender, WriteError, Writer};
 use rust_messenger::{JoinHandles, Messenger, Options};
@@ -692,7 +692,9 @@ fn reports_are_typed() {
         let found = Arc::new(Mutex::new(false));
         let note = Arc::clone(&found);
         let on_report = Arc::new(move |report: &Report| {
-            if let Report::Network { source: 40, error } = report {
+            if let Report::Network { source, error } = report
+                && *source == Bank::SERVER
+            {
                 let unsent = error.downcast_ref::<NetworkError>();
                 *note.lock().unwrap() |= matches!(unsent, Some(NetworkError::Dropped { reason: Reason::Protocol, .. }));
             }

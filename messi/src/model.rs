@@ -250,10 +250,7 @@ impl Model {
             let what = format!("the oneof of `{}` must be called `messages`: rename it", message.name());
             return Err(self.error(&oneof, what));
         }
-        // The oneof's own order is by number.
-        let mut fields: Vec<FieldDescriptor> = oneof.fields().collect();
-        fields.sort_by(|a, b| a.path().cmp(b.path()));
-        let members = fields.into_iter().map(|field| match field.kind() {
+        let members = oneof.fields().map(|field| match field.kind() {
             Kind::Message(message) => Ok(Member { field, message }),
             _ => Err(self.error(&field, format!("`{}` must be a message: wrap it in one", field.name()))),
         });
