@@ -15,6 +15,6 @@ rest=$(cd tests && ls ./*.rs | sed 's|./||; s|\.rs$||' | grep -v bus_contract | 
 cargo +nightly miri test --all-features --lib $rest
 wait $contract || { cat "$log"; exit 1; }
 tail -n 3 "$log"
-export MIRIFLAGS="$MIRIFLAGS -Zmiri-preemption-rate=0.1 -Zmiri-many-seeds=0..${SEEDS:-16}"
+export MIRIFLAGS="$MIRIFLAGS -Zmiri-preemption-rate=0.1 -Zmiri-many-seeds=0..${SEEDS:-8}"
 cargo +nightly miri test --all-features --test bus_contract -- \
     circular_many::no_wake condvar_many::no_wake circular_many::a_slot_in_flight
