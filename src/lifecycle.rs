@@ -6,6 +6,8 @@
 //!            get Closed         the stop is flushed; then        everything before `end`,
 //!                               `end` = the tail                 then `on_stop`
 //! ```
+//!
+//! Before all that, until every worker is subscribed, outsiders get `NotStarted`.
 
 use crate::sync::{AtomicU64, CachePadded, Condvar, Mutex, Ordering, lock, unix_nanos};
 use crate::traits::{Clock, Header, MessageBus, ReadError, Reader, Report, SubscribeError, Time, WriterError};
@@ -265,9 +267,11 @@ pub(crate) enum Phase {
     Draining { end: u64 },
 }
 
-const RUNNING: u64 = 0;
-const FLUSHING: u64 = 1;
-const DRAINING: u64 = 2;
+/// Running, as far as a worker can see; but not all of them are subscribed.
+const NEW: u64 = 0;
+const RUNNING: u64 = 1;
+const FLUSHING: u64 = 2;
+const DRAINING: u64 = 3;
 
 /// What the workers of one messenger share.
 pub(crate) struct Lifecycle<B> {
@@ -309,7 +313,7 @@ impl<B: MessageBus> Lifecycle<B> {
         Lifecycle {
             bus,
             options,
-            phase: CachePadded::new(AtomicU64::new(RUNNING)),
+            phase: CachePadded::new(AtomicU64::new(NEW)),
             end: word(),
             deadline: word(),
             undecodable: word(),
@@ -329,10 +333,16 @@ impl<B: MessageBus> Lifecycle<B> {
     #[inline]
     pub(crate) fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
-            RUNNING => Phase::Running,
+            NEW | RUNNING => Phase::Running,
             FLUSHING => Phase::Flushing,
             _ => Phase::Draining { end: self.end.load(Ordering::Relaxed) },
         }
+    }
+
+    /// Whether every worker is subscribed, so that what is written from outside now is seen by all of them.
+    #[inline]
+    pub(crate) fn is_subscribed(&self) -> bool {
+        self.phase.load(Ordering::Acquire) != NEW
     }
 
     pub(crate) fn now(&self) -> Time {
@@ -358,17 +368,21 @@ impl<B: MessageBus> Lifecycle<B> {
         lock(&self.state).started = false;
     }
 
-    /// Expects these workers; called before the first of them moves.
+    /// Expects these workers, which are subscribed; called before the first of them moves.
     pub(crate) fn expect(&self, workers: impl Iterator<Item = &'static str>) {
         let mut state = lock(&self.state);
         state.live.extend(workers);
         state.unacknowledged = state.live.len();
+        if self.phase.load(Ordering::Relaxed) == NEW {
+            // Release: who writes because of this does so after the subscriptions.
+            self.phase.store(RUNNING, Ordering::Release);
+        }
     }
 
     /// Begins the stop, unless it has begun.
     pub(crate) fn stop(&self) {
         let mut state = lock(&self.state);
-        if self.phase.load(Ordering::Relaxed) != RUNNING {
+        if !matches!(self.phase.load(Ordering::Relaxed), NEW | RUNNING) {
             return;
         }
         self.deadline.store((self.now() + self.options.drain).as_nanos(), Ordering::Relaxed);

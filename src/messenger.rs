@@ -129,6 +129,11 @@ impl<B: MessageBus, T> Messenger<B, T> {
 
     /// A writer for a thread outside: what it writes carries the source that it names.
     ///
+    /// It may be had before the messenger runs, to be handed on. But until all workers are subscribed, which they are
+    /// when [`run`](Self::run), [`try_run`](Self::try_run) or [`workers`](Self::workers) returns, whatever is written
+    /// with it is refused: [`WriteError::NotStarted`]. [`MessageBus::writer`] refuses nothing, and is for filling a
+    /// journal first.
+    ///
     /// # Errors
     ///
     /// [`WriterError`]: the bus is for one writer, and it exists.
@@ -373,6 +378,9 @@ impl<B: MessageBus<Writer: Clone>> Clone for OutsideWriter<B> {
 impl<B: MessageBus> Publish for OutsideWriter<B> {
     #[inline]
     fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+        if !self.lifecycle.is_subscribed() {
+            return Err(WriteError::NotStarted);
+        }
         self.writer.try_put(source, message, payload)
     }
 

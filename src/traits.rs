@@ -825,6 +825,9 @@ pub enum WriteError {
         /// The largest payload of this bus in bytes.
         max: usize,
     },
+    /// Not all workers of the messenger are subscribed yet, so some would never see the message. Run it first; what is
+    /// to be in a journal before that is written with the writer of the bus.
+    NotStarted,
     /// The bus is closed to writers from outside: the messenger is stopping.
     Closed,
     /// On a bus for one writer, this worker is not the one. Route the message from the worker that writes, or use a
@@ -911,6 +914,7 @@ impl fmt::Display for WriteError {
             WriteError::TooLarge { size, max } => {
                 write!(f, "a payload of {size} bytes is larger than the {max} bytes this bus takes")
             }
+            WriteError::NotStarted => f.write_str("the messenger's workers are not subscribed yet"),
             WriteError::Closed => f.write_str("the bus is closed to writers from outside"),
             WriteError::NotAWriter => f.write_str("this worker is not the one writer of its bus"),
             WriteError::Fenced => f.write_str("the fill took too long and readers went on without the message"),

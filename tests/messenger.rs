@@ -412,6 +412,7 @@ on_both_buses! {
     a_deadline_fires: 1024;
     a_deadline_fires_under_constant_load: 1024;
     a_deadline_in_the_past_keeps_awake: 1024;
+    nothing_is_written_before_all_are_subscribed: 1024;
     blocked_writers_get_closed_at_the_stop: 1024;
     waiting_for_room_ends_when_the_bus_is_closed: 1024;
 }
@@ -1778,6 +1779,46 @@ fn a_bus_for_one_writer_refuses_a_second_one() {
 }
 
 // -------------------------------------------------------------------------------------------------------- from outside
+
+fn nothing_is_written_before_all_are_subscribed<B: MessageBus>(bus: B) {
+    let config = Config::idle();
+    let messenger = Solo::with_options(bus.clone(), patient());
+    let writer = messenger.writer().unwrap();
+    // The one that waits does not wait for this.
+    assert_eq!(write(&writer, 1), Err(WriteError::NotStarted));
+    assert_eq!(write_now(&writer, 2), Err(WriteError::NotStarted));
+    assert_eq!(messenger.stats().messages, 0);
+    // The bus itself knows of no messenger. Nobody who subscribes later sees this.
+    write(&bus.writer().unwrap(), 3).unwrap();
+    let handles = messenger.run(&config);
+    write(&writer, 4).unwrap();
+    write_now(&writer, 5).unwrap();
+    messenger.stop();
+    assert_eq!(write(&writer, 6), Err(WriteError::Closed));
+    handles.join().unwrap();
+    assert_eq!(config.numbers(1), [4, 5]);
+}
+
+#[test]
+fn a_start_that_failed_is_no_start() {
+    let bus = CircularBus::new(1024).unwrap();
+    let readers: Vec<_> = (0..).map_while(|number: u32| bus.subscribe(&number.to_string()).ok()).collect();
+    let messenger = Solo::with_options(bus, patient());
+    let writer = messenger.writer().unwrap();
+    assert!(matches!(messenger.try_run(&Config::idle()), Err(StartError::Subscribe { .. })));
+    assert_eq!(write(&writer, 1), Err(WriteError::NotStarted));
+    drop(readers);
+    let config = Config::idle();
+    let mut workers = messenger.workers(&config).unwrap();
+    write(&writer, 2).unwrap();
+    settle(&mut workers);
+    assert_eq!(config.numbers(1), [2]);
+    messenger.stop();
+    // A stop that comes before the start ends what was never started.
+    let messenger = Solo::with_options(CircularBus::new(1024).unwrap(), patient());
+    messenger.stop();
+    assert_eq!(write(&messenger.writer().unwrap(), 1), Err(WriteError::Closed));
+}
 
 fn blocked_writers_get_closed_at_the_stop<B: MessageBus>(bus: B) {
     const WRITERS: u64 = if cfg!(miri) { 3 } else { 8 };
