@@ -842,7 +842,8 @@ pub enum WriteError {
         /// The limit in bytes.
         limit: usize,
     },
-    /// There is no space on the disk. Nothing was written; writing goes on when there is space again.
+    /// There is no space on the disk, or this process may write no larger file (`RLIMIT_FSIZE`). Nothing was written;
+    /// writing goes on when there is space again, or the limit is raised.
     NoSpace,
     /// The journal has reached the end of its reservation. Open it again with a larger capacity.
     Exhausted {

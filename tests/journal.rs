@@ -12,6 +12,7 @@ use rust_messenger::message_bus::{
     Entry, Journal, JournalError, PersistentBus, PersistentOptions, Recovered, Retention, Span, Start, Sync,
 };
 use rust_messenger::traits::{MessageBus, Publish, ReadError, Reader, SubscribeError, WriteError};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
@@ -349,6 +350,82 @@ fn a_full_disk_is_no_signal() {
     command.args(&unshare[1..]).arg(inner.get_program()).args(inner.get_args());
     command.env("JOURNAL_TEST", directory.path());
     let output = command.output().unwrap();
+    assert!(output.status.success(), "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
+}
+
+/// From now on this process may write no larger file. The hard limit stays, so it can be raised again.
+fn limit_files(len: Option<u64>) {
+    let limit = getrlimit(Resource::Fsize);
+    setrlimit(Resource::Fsize, Rlimit { current: len, ..limit }).unwrap();
+}
+
+/// Makes, fills and mends journals in the directory it is told, within what this process may write. Any panic or signal
+/// is seen by the parent.
+#[test]
+fn child_may_write_no_large_file() {
+    let Some(told) = told() else { return };
+    let path = Path::new(&told).join("journal");
+    // Not even the header: nothing is left behind.
+    limit_files(Some(8192));
+    let too_large = |error: JournalError| match error {
+        JournalError::Io { error, .. } => error.kind() == std::io::ErrorKind::FileTooLarge,
+        _ => false,
+    };
+    assert!(too_large(PersistentBus::open(&path, options()).unwrap_err()));
+    assert_eq!(fs::read_dir(&told).unwrap().count(), 0, "a draft was left");
+    // Where no page and no step ends.
+    const FIRST: u64 = 300_001;
+    limit_files(Some(FIRST));
+    let (bus, _) = open(&path);
+    let writer = bus.writer().unwrap();
+    let mut number = 0;
+    let mut fill = || {
+        loop {
+            match writer.write_bytes(1, 1, &composed(1, number, 1000)) {
+                Ok(()) => number += 1,
+                Err(WriteError::NoSpace) => return number,
+                Err(other) => panic!("{other}"),
+            }
+        }
+    };
+    let full = fill();
+    let tail = bus.tail();
+    // A claim keeps a little away from the end, and the file ends with a page.
+    assert!(tail > FIRST - 80 * 1024 && fs::metadata(&path).unwrap().len() <= FIRST, "{tail}");
+    assert_eq!(fill(), full, "full is full");
+    assert_eq!(bus.tail(), tail, "a hole");
+    bus.sync().unwrap();
+    assert!(numbers(&bus)[&1].iter().copied().eq(0..full));
+    limit_files(Some(2 * FIRST));
+    assert!(fill() > full + 200);
+    drop(fill);
+    drop((writer, bus));
+    // What is there may be opened within any limit; what was cut off does not come back past it.
+    limit_files(Some(0));
+    let (bus, recovered) = open(&path);
+    assert!(!recovered.is_damaged() && recovered.holes.is_empty(), "{recovered}");
+    assert!(numbers(&bus)[&1].iter().copied().eq(0..number));
+    assert_eq!(bus.writer().unwrap().write_bytes(1, 1, &[0; 100_000]), Err(WriteError::NoSpace));
+    drop(bus);
+    limit_files(None);
+    let len = fs::metadata(&path).unwrap().len();
+    let cut = fs::read(&path).unwrap()[..len as usize - 100].to_vec();
+    fs::write(&path, &cut).unwrap();
+    limit_files(Some(len - 1));
+    assert!(too_large(PersistentBus::open(&path, options()).unwrap_err()));
+    assert!(fs::read(&path).unwrap() == cut, "changed by an open that failed");
+    limit_files(Some(len));
+    let (bus, recovered) = open(&path);
+    assert_eq!(recovered.missing, 100);
+    limit_files(None);
+    write(&bus, 0..100);
+}
+
+/// What a process may not write is a signal that ends it, unless it is never tried.
+#[test]
+fn a_limit_on_files_is_no_signal() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = child("child_may_write_no_large_file", directory.path().to_str().unwrap()).output().unwrap();
     assert!(output.status.success(), "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 

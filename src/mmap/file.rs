@@ -7,6 +7,7 @@ use super::{Backing, Region};
 use memmap2::MmapOptions;
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -142,6 +143,10 @@ pub(crate) fn allocate(file: &File, from: u64, to: u64) -> io::Result<()> {
 }
 
 fn allocate_by(file: &File, from: u64, to: u64, allocate: Allocate) -> io::Result<()> {
+    // Past its limit a process gets a signal before it gets the error, and what a signal does is its user's to say.
+    if getrlimit(Resource::Fsize).current.is_some_and(|limit| limit < to) && file.metadata()?.len() < to {
+        return Err(Errno::FBIG.into());
+    }
     match retried(|| allocate(file, from, to)) {
         Err(Errno::OPNOTSUPP) => write_zeros(file, from.max(file.metadata()?.len()), to),
         done => Ok(done?),
