@@ -500,6 +500,52 @@ fn what_is_no_journal_is_refused_and_left_alone() {
     }
 }
 
+/// A link to nothing is a link to where the journal is made. One that leads nowhere, or in a circle, is refused.
+#[test]
+fn links_are_followed_to_where_they_end() {
+    use std::os::unix::fs::symlink;
+    within("opening what links lead to", || {
+        let (directory, path) = scratch();
+        let [far, real, file] = ["far", "far/real", "far/real/file"].map(|name| directory.path().join(name));
+        fs::create_dir_all(&real).unwrap();
+        // Relative, and each to the directory that it is in; the last one is through a linked directory.
+        symlink("far/one", &path).unwrap();
+        symlink("../far/two", far.join("one")).unwrap();
+        symlink("real", far.join("linked")).unwrap();
+        symlink("linked/file", far.join("two")).unwrap();
+        let (bus, recovered) = open(&path);
+        assert!(recovered.created);
+        write(&bus, 0..3);
+        drop(bus);
+        assert!(fs::symlink_metadata(&file).unwrap().is_file());
+        assert!(fs::symlink_metadata(&path).unwrap().is_symlink());
+        assert_eq!(fs::read_dir(&real).unwrap().count(), 1, "a draft was left");
+        // And now it links to a journal.
+        let (bus, recovered) = open(&path);
+        assert!(!recovered.created);
+        assert!(numbers(&bus)[&1].iter().copied().eq(0..3));
+        assert!(matches!(PersistentBus::open(&file, options()), Err(JournalError::Locked { .. })));
+        drop(bus);
+
+        let refused = |target: &Path, expected: &str| {
+            fs::remove_file(&path).unwrap();
+            symlink(target, &path).unwrap();
+            let error = PersistentBus::open(&path, options()).expect_err("nothing to open").to_string();
+            assert!(error.starts_with(&format!("{}: {expected}", path.display())), "{error}");
+        };
+        refused(&file.join("under a file"), "open it: Not a directory");
+        refused(Path::new("no/such/directory"), "make it where this link points to: No such file");
+        refused(Path::new("no/.."), "make it where this link points to: No such file");
+        refused(Path::new("journal"), "open it: Too many levels of symbolic links");
+        refused(Path::new("far"), "a journal is a file, and this is a directory");
+        fs::remove_dir_all(&far).unwrap();
+        // Of which the directory is a link to nothing.
+        symlink("nowhere", &far).unwrap();
+        let error = PersistentBus::open(&file, options()).expect_err("no directory").to_string();
+        assert!(error.contains("make it: No such file"), "{error}");
+    });
+}
+
 /// Whether permissions mean anything to this user.
 fn is_kept_out(directory: &Path) -> std::io::Result<bool> {
     let path = directory.join("forbidden");

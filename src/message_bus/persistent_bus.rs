@@ -216,7 +216,7 @@ impl Clock for UnixClock {
 
 impl PersistentBus {
     /// Opens the journal at `path` for any number of writers, or makes it. A file that is made is readable and writable
-    /// for its owner only.
+    /// for its owner only. Symbolic links are followed; one to nothing is to where the file is made.
     ///
     /// What a killed process left half done is cleaned up, and what is damaged is reported and stepped over, as the
     /// [`Recovered`] says. Nothing that was written is ever overwritten. It is read once, at the speed of memory.

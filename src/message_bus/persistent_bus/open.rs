@@ -22,16 +22,7 @@ pub(super) fn open<C: Claim, W: WaitStrategy>(
     path: &Path,
     options: PersistentOptions,
 ) -> Result<(PersistentBus<C, W>, Recovered), JournalError> {
-    // Whoever makes it at the same time has made it when we come back.
-    let mut created = false;
-    let file = loop {
-        match open_file(path, OFlags::RDWR) {
-            Err(JournalError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound && !created => {
-                created = make(path, &options)?;
-            }
-            opened => break opened?,
-        }
-    };
+    let (file, created) = open_or_make(|| open_file(path, OFlags::RDWR), || make(path, &options))?;
     let backing = FileBacking::new(file);
     match backing.lock() {
         Ok(true) => {}
@@ -49,10 +40,48 @@ pub(super) fn open<C: Claim, W: WaitStrategy>(
     opening.assemble(&source, findings, region, Box::new(backing), |log| Keeper::start(log).map(Some))
 }
 
-/// Makes an empty journal at `path`, whole before it has this name, so that nobody ever sees half of one. False if
-/// there is one meanwhile.
+/// How often a journal that is not there is made, or found to be made by somebody else. More than once takes somebody
+/// who removes it each time.
+const ATTEMPTS: usize = 16;
+
+/// What `open` opens, and whether it was `make` that made it.
+fn open_or_make<F>(
+    open: impl Fn() -> Result<F, JournalError>,
+    make: impl Fn() -> Result<bool, JournalError>,
+) -> Result<(F, bool), JournalError> {
+    let mut made = false;
+    for _ in 0..ATTEMPTS {
+        match open() {
+            // Whoever makes it at the same time has made it when we come back.
+            Err(JournalError::Io { error, .. }) if error.kind() == io::ErrorKind::NotFound => made = make()?,
+            opened => return opened.map(|file| (file, made)),
+        }
+    }
+    open().map(|file| (file, made))
+}
+
+/// As many links from name to name as Linux follows.
+const LINKS: usize = 40;
+
+/// The name that `path` stands for when every link there is followed: where a file is made that is not there yet.
+fn followed(path: &Path) -> PathBuf {
+    let mut name = path.to_owned();
+    for _ in 0..LINKS {
+        match fs::read_link(&name) {
+            Ok(target) => name = directory_of(&name).join(target),
+            Err(_) => break,
+        }
+    }
+    name
+}
+
+/// Makes an empty journal at `path`, whole before it has this name, so that nobody ever sees half of one. A link to
+/// nothing is one to where it is made. False if there is one meanwhile.
 fn make(path: &Path, options: &PersistentOptions) -> Result<bool, JournalError> {
-    let io = |error| JournalError::Io { path: path.to_owned(), action: "make it", error };
+    let named = path;
+    let path = &followed(named);
+    let action = if path == named { "make it" } else { "make it where this link points to" };
+    let io = |error| JournalError::Io { path: named.to_owned(), action, error };
     let identity = new_identity(options)?;
     let draft = Draft::new(path).map_err(io)?;
     let len =
@@ -155,5 +184,30 @@ mod tests {
         assert_eq!(Draft::named(&path).unwrap().link(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         drop(draft);
         assert_eq!(names(), ["journal"]);
+    }
+
+    /// A name that is gone when it is opened and there when it is made, whatever file system comes up with that: an end
+    /// in any case. And what was made by others is not called made here.
+    #[test]
+    fn a_name_that_comes_and_goes_ends_in_an_error() {
+        let gone = || Err(JournalError::Io { path: PathBuf::new(), action: "", error: io::ErrorKind::NotFound.into() });
+        for is_made in [false, true] {
+            let made = std::cell::Cell::new(0);
+            let make = || {
+                made.set(made.get() + 1);
+                assert!(made.get() < 1000, "without end");
+                Ok(is_made)
+            };
+            let error = open_or_make::<()>(gone, make).unwrap_err();
+            assert!(matches!(error, JournalError::Io { error, .. } if error.kind() == io::ErrorKind::NotFound));
+            assert!(made.get() > 1, "others may be at it, too");
+        }
+        // It is made here, gone, and made by somebody else.
+        let calls = std::cell::Cell::new(0);
+        let open = || {
+            calls.set(calls.get() + 1);
+            if calls.get() < 3 { gone() } else { Ok(()) }
+        };
+        assert!(!open_or_make(open, || Ok(calls.get() == 1)).unwrap().1);
     }
 }
