@@ -464,14 +464,23 @@ fn what_is_no_journal_is_refused_and_left_alone() {
     };
     both(&good[..60], "half a journal's header: 60 bytes of 4096");
     both(&good[..4096], "half a journal's header: 4096 bytes of");
+    // In both copies: one that is bad is repaired from the other.
     let with = |offset: usize, word: u64| {
         let mut bytes = good.clone();
-        bytes[offset..offset + 8].copy_from_slice(&word.to_ne_bytes());
+        for at in [0, 4096] {
+            bytes[at + offset..][..8].copy_from_slice(&word.to_ne_bytes());
+        }
         bytes
     };
-    both(&with(16, 2), "a journal of version 2; this program reads version 1");
     both(&with(8, 0x0102_0304_0506_0708_u64.swap_bytes()), "the other byte order");
-    both(&with(32, 5), "first page is damaged");
+    both(&with(32, 5), "first page is damaged, and so is the copy of it");
+    both(&with(16, 3), "a journal of version 3; this program reads version 2");
+    // The version before this one had one copy, and a table behind it.
+    let mut older = with(16, 1);
+    let sum = crc32c::crc32c(&older[..124]);
+    older[124..128].copy_from_slice(&sum.to_ne_bytes());
+    older[4096..4224].fill(b'x');
+    both(&older, "a journal of version 1; this program reads version 2");
     fs::remove_file(&path).unwrap();
 
     fs::create_dir(&path).unwrap();
@@ -689,7 +698,7 @@ fn a_follower_sees_what_is_written() {
         let mut entries = journal.entries_from(middle);
         assert!(matches!(entries.next(), Ok(Some(Entry::Message { header, .. })) if header.position == middle));
         let info = journal.info().unwrap();
-        assert_eq!((info.version, info.crc, info.first), (1, crc, info.retained_from));
+        assert_eq!((info.version, info.crc, info.first), (2, crc, info.retained_from));
         assert_eq!((info.damage, info.missing), (Vec::new(), 0));
     }
 }

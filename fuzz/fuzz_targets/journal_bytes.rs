@@ -33,12 +33,12 @@ pub fn journal_of(input: &[u8]) -> Vec<u8> {
     let (options, key) = (input.byte(), input.word() | 1 << 63);
     let (crc, table_len) = (options & 1, PAGE * usize::from(options >> 1 & 1));
     let max_payload = if options & 4 == 0 { 256 } else { input.word() % (u32::MAX as u64 - 100) };
-    let header_len = PAGE + 2 * table_len;
+    let header_len = 2 * PAGE + 2 * table_len;
     let mut bytes = vec![0; header_len];
     let mut put = |at: usize, word: u64| bytes[at..at + 8].copy_from_slice(&word.to_ne_bytes());
     put(0, u64::from_ne_bytes(*b"rmsgjrnl"));
     for (place, word) in
-        [0x0102_0304_0506_0708, 1, u64::from(crc), key, header_len as u64, table_len as u64, max_payload]
+        [0x0102_0304_0506_0708, 2, u64::from(crc), key, header_len as u64, table_len as u64, max_payload]
             .into_iter()
             .enumerate()
     {
@@ -52,6 +52,10 @@ pub fn journal_of(input: &[u8]) -> Vec<u8> {
     }
     let sum = crc32c::crc32c(&bytes[..124]);
     bytes[124..128].copy_from_slice(&sum.to_ne_bytes());
+    bytes.copy_within(..128, PAGE);
+    if options & 0xF0 == 0xF0 {
+        bytes[usize::from(key as u8 & 0x7F)] ^= 1;
+    }
     while !input.0.is_empty() && bytes.len() < 64 * 1024 {
         let (kind, size) = (input.byte(), usize::from(input.byte()));
         let at = bytes.len();

@@ -40,7 +40,7 @@ pub enum JournalError {
         /// What it is.
         found: &'static str,
     },
-    /// It is no journal, one of another version, or its first page is damaged.
+    /// It is no journal, one of another version, or both copies of what it is as a whole are damaged.
     NotAJournal {
         /// The file.
         path: PathBuf,
@@ -158,6 +158,9 @@ pub struct SpanCounts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeaderDamage {
+    /// One of the two copies of what the journal is as a whole: version, key, sizes. The other one counts, and opening
+    /// the journal for writing repairs this one.
+    Identity,
     /// The capacity: that of the options counts.
     Capacity,
     /// Where the retained messages begin: everything that can be read counts.
@@ -227,6 +230,7 @@ impl fmt::Display for Recovered {
 impl fmt::Display for HeaderDamage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            HeaderDamage::Identity => f.write_str("one of the two copies of what it is as a whole"),
             HeaderDamage::Capacity => f.write_str("the capacity"),
             HeaderDamage::Retained => f.write_str("where the retained messages begin"),
             HeaderDamage::Allocated => f.write_str("how long the file was"),
@@ -529,16 +533,21 @@ fn name_of(kind: std::fs::FileType) -> &'static str {
 pub(super) fn read_identity(path: &Path, source: &(impl Source + ?Sized)) -> Result<Identity, JournalError> {
     let io = |error| JournalError::Io { path: path.to_owned(), action: "read it", error };
     let not_a_journal = |found: String| JournalError::NotAJournal { path: path.to_owned(), found };
-    let mut bytes = [0; header::IDENTITY];
-    let filled = source.read_at(0, &mut bytes).map_err(io)?;
+    let mut copies = [[0; header::IDENTITY]; 2];
+    let mut filled = [0; 2];
+    for ((at, bytes), filled) in header::IDENTITIES.into_iter().zip(&mut copies).zip(&mut filled) {
+        *filled = source.read_at(at, bytes).map_err(io)?;
+    }
     let unfit = |unfit: Unfit| not_a_journal(unfit.to_string());
-    let identity = match Identity::decode(&bytes) {
-        Err(Unfit::Magic(_)) if filled < 8 => {
+    let identity = match (Identity::of_either(copies.each_ref()), filled[0]) {
+        (Ok(identity), _) => identity,
+        (Err(Unfit::Magic(_)), filled) if filled < 8 => {
             return Err(not_a_journal(format!("no journal: {filled} bytes, and a journal has at least {PAGE}")));
         }
-        decoded if filled == header::IDENTITY => decoded.map_err(unfit)?,
-        Err(error @ Unfit::Magic(_)) => return Err(unfit(error)),
-        _ => return Err(not_a_journal(format!("half a journal's header: {filled} bytes of {PAGE}"))),
+        (Err(error), filled) if filled == header::IDENTITY || matches!(error, Unfit::Magic(_)) => {
+            return Err(unfit(error));
+        }
+        (Err(_), filled) => return Err(not_a_journal(format!("half a journal's header: {filled} bytes of {PAGE}"))),
     };
     let (len, expected) = (source.len().map_err(io)?, identity.header_len());
     if len < expected {
@@ -566,6 +575,13 @@ pub(super) fn read_header(source: &(impl Source + ?Sized), identity: &Identity) 
     let mut page = [0; PAGE as usize];
     source.read_at(0, &mut page)?;
     let mut damage = Vec::new();
+    for at in header::IDENTITIES {
+        let mut bytes = [0; header::IDENTITY];
+        source.read_at(at, &mut bytes)?;
+        if Identity::decode(&bytes) != Ok(*identity) {
+            damage.push(HeaderDamage::Identity);
+        }
+    }
     let mut checked = |offset, what: HeaderDamage| match header::checked_in(&page, offset) {
         Some(value) => value,
         None => {
@@ -593,7 +609,7 @@ pub(super) fn read_header(source: &(impl Source + ?Sized), identity: &Identity) 
     let mut area = vec![0; identity.table_len as usize];
     for index in 0..2 {
         area.fill(0);
-        source.read_at(PAGE + index as u64 * identity.table_len, &mut area)?;
+        source.read_at(identity.table_at(index), &mut area)?;
         match header::decode_area(&area) {
             Area::Empty => {}
             Area::Damaged => damage.push(HeaderDamage::Table),

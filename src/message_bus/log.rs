@@ -92,6 +92,8 @@ pub struct Log {
 /// What is needed now and then.
 struct Depot {
     backing: Box<dyn Backing>,
+    /// Where the first slot of the file stands.
+    first: u64,
     /// No slot ends behind it.
     capacity: u64,
     /// How much the file grows at a time.
@@ -133,6 +135,7 @@ pub(super) struct Plan {
     pub(super) step: u64,
     /// Where the file ends.
     pub(super) ready: u64,
+    pub(super) first: u64,
     pub(super) retained: u64,
     pub(super) tail: u64,
     pub(super) sync: Sync,
@@ -158,7 +161,7 @@ const RESERVE: u64 = 64 * 1024;
 
 impl Log {
     pub(super) fn new(plan: Plan) -> io::Result<Log> {
-        let Plan { backing, strip, capacity, step, ready, retained, tail, sync, retention, clock } = plan;
+        let Plan { backing, strip, capacity, step, ready, first, retained, tail, sync, retention, clock } = plan;
         let control = Region::anonymous(control::SIZE)?;
         Control(&control).begin(capacity, tail, strip.key());
         Control(&control).gate().store(retained, Ordering::Release);
@@ -168,6 +171,7 @@ impl Log {
         let word = |value| CachePadded::new(AtomicU64::new(value));
         let depot = Depot {
             backing,
+            first,
             capacity,
             step,
             ready: word(ready),
@@ -368,7 +372,7 @@ impl Log {
             // First: whoever reads by position looks at it after it has copied what is given back now.
             self.store_checked(header::RETAINED, from);
         }
-        let first = self.first();
+        let first = depot.first;
         let (hole, end) = (before.max(first) / PAGE * PAGE, from / PAGE * PAGE);
         let hole = hole.max(first.next_multiple_of(PAGE));
         if hole < end {
@@ -383,12 +387,6 @@ impl Log {
 
     pub(super) fn forgets(&self) -> bool {
         self.depot.retention.forgets()
-    }
-
-    /// Where the first slot of the file stands.
-    fn first(&self) -> u64 {
-        let identity = self.region().word(40).load(Ordering::Relaxed);
-        identity.min(self.depot.capacity)
     }
 
     // --------------------------------------------------------------------------------------------------------- cursors

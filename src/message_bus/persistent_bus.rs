@@ -315,8 +315,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
 
     fn made_in_memory(options: PersistentOptions) -> Result<Self, JournalError> {
         let identity = new_identity(&options)?;
-        let mut image = identity.encode().to_vec();
-        image.resize((identity.header_len() + options.step).next_multiple_of(PAGE) as usize, 0);
+        let image = identity.image((identity.header_len() + options.step).next_multiple_of(PAGE));
         let made = Opening { path: Path::new("(memory)"), identity, options, created: true };
         made.in_memory(image, Box::new(Memory)).map(|(bus, _)| bus)
     }
@@ -505,6 +504,22 @@ fn write_table(region: &Region, base: usize, bytes: &[u8]) {
     region.word(base).store(generation, Ordering::Release);
 }
 
+/// Copies the identity from the page where it is whole to the one where it is not.
+fn repair_identity(region: &Region, identity: &Identity) {
+    let copies = header::IDENTITIES.map(|at| {
+        let mut bytes = [0; header::IDENTITY];
+        region.snapshot(at as usize, &mut bytes);
+        (at, bytes)
+    });
+    let is_whole = |bytes: &[u8; header::IDENTITY]| Identity::decode(bytes) == Ok(*identity);
+    let Some((_, whole)) = copies.iter().find(|(_, bytes)| is_whole(bytes)) else { return };
+    for (at, _) in copies.iter().filter(|(_, bytes)| !is_whole(bytes)) {
+        for (place, word) in whole.as_chunks().0.iter().enumerate() {
+            region.word(*at as usize + 8 * place).store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+        }
+    }
+}
+
 impl Opening<'_> {
     fn io(&self, action: &'static str) -> impl Fn(io::Error) -> JournalError + '_ {
         move |error| JournalError::Io { path: self.path.to_owned(), action, error }
@@ -515,7 +530,7 @@ impl Opening<'_> {
         let (identity, options) = (&self.identity, &self.options);
         let io = self.io("read it");
         let len = source.len().map_err(&io)?;
-        let mut header = journal::read_header(source, identity).map_err(&io)?;
+        let header = journal::read_header(source, identity).map_err(&io)?;
         let table = self.merged_table(&header)?;
         let mut recovered = Recovered { created: self.created, ..Recovered::default() };
         let mut walk = Walk::new(source, identity, header.retained);
@@ -527,7 +542,7 @@ impl Opening<'_> {
         recovered.tail = walk.position();
         recovered.torn = walk.last_byte(recovered.tail).map_err(&io)? - recovered.tail;
         recovered.missing = header.allocated.saturating_sub(len);
-        recovered.header = std::mem::take(&mut header.damage);
+        recovered.header = header.damage.clone();
         for (_, name, position) in &header.cursors {
             if position.is_some_and(|position| position > recovered.tail) {
                 recovered.header.push(HeaderDamage::CursorAhead(name.clone()));
@@ -649,7 +664,7 @@ impl Opening<'_> {
         .map_err(&io)?;
         strip.zero(recovered.tail, (recovered.tail + recovered.torn).min(ready));
         if let Some((area, bytes)) = table {
-            write_table(&region, (PAGE + area as u64 * self.identity.table_len) as usize, &bytes);
+            write_table(&region, self.identity.table_at(area) as usize, &bytes);
         }
 
         let setup = Setup {
@@ -664,6 +679,7 @@ impl Opening<'_> {
             capacity,
             step: self.options.step.next_multiple_of(PAGE),
             ready,
+            first: self.identity.header_len(),
             retained: header.retained.min(recovered.tail),
             tail: recovered.tail,
             sync: self.options.sync,
@@ -681,6 +697,9 @@ impl Opening<'_> {
                 }
                 _ => {}
             }
+        }
+        if header.damage.contains(&HeaderDamage::Identity) {
+            repair_identity(&region, &self.identity);
         }
         // Last, and how long the file is last of all: of a recovery that is killed before that, the next one tells
         // again what is damaged or missing.

@@ -411,6 +411,15 @@ pub struct Record {
     pub(super) cause: u64,
 }
 
+#[cfg(unix)]
+impl Record {
+    /// What a slot's third and fourth word say. A cause with one of its highest two bits is that of a message that came
+    /// from elsewhere, or came again: none that stands here.
+    pub(super) fn of(time: u64, cause: u64) -> Record {
+        Record { time, cause: if cause >> 62 == 0 { cause } else { 0 } }
+    }
+}
+
 /// Stamp, head, time and cause.
 #[cfg(unix)]
 pub(super) const RECORD_HEADER: u64 = 32;
@@ -436,7 +445,7 @@ impl Strip {
     /// When the slot at `position` was claimed. Precondition: as for [`Slots::with_payload`].
     pub(super) fn record(&self, position: u64) -> Record {
         let word = |offset| self.region.word(self.offset(position) + offset).load(Ordering::Relaxed);
-        Record { time: word(16), cause: word(24) }
+        Record::of(word(16), word(24))
     }
 
     /// Marks `len` bytes at `position` as a hole or as damaged.

@@ -70,16 +70,15 @@ fn a_pipe_is_refused_at_once() {
 fn a_journal_of_another_version_is_refused() {
     let (_directory, path) = scratch();
     healthy(&path);
-    let mut bytes = fs::read(&path).unwrap();
-    bytes[16] = 2;
+    let whole = fs::read(&path).unwrap();
+    let mut bytes = whole.clone();
+    for at in [0, 4096] {
+        bytes[at + 16] = 1;
+    }
     fs::write(&path, &bytes).unwrap();
-    let (code, _, stderr) = told("journal info", &path);
-    assert_eq!(code, 1);
-    assert!(stderr.contains(": a journal") && stderr.ends_with(&format!("; {CHECK}\n")), "{stderr}");
-    bytes[16] = 1;
-    bytes.truncate(5000);
-    fs::write(&path, &bytes).unwrap();
-    refused(&path, &format!("half a journal's header: 5000 bytes of 12288; {CHECK}"));
+    refused(&path, &format!("a journal of version 1; this program reads version 2; {CHECK}"));
+    fs::write(&path, &whole[..5000]).unwrap();
+    refused(&path, &format!("half a journal's header: 5000 bytes of 16384; {CHECK}"));
 }
 
 #[test]
@@ -170,17 +169,17 @@ fn a_file_that_was_cut_off_is_damaged() {
     let cut = |to: u64| fs::File::options().write(true).open(&path).unwrap().set_len(to).unwrap();
     healthy(&path);
     // Behind the last message, as far as can be seen.
-    cut(12288 + 4096);
+    cut(16384 + 4096);
     let (code, stdout, stderr) = told("journal cat", &path);
     assert_eq!((code, stdout.lines().count(), stderr.lines().count()), (1, 2, 1), "{stderr}");
     fs::remove_file(&path).unwrap();
     battered(&path);
     let len = fs::metadata(&path).unwrap().len();
-    cut(12640);
+    cut(16736);
     let (code, stdout, stderr) = told("journal cat", &path);
     assert_eq!(code, 1);
-    assert!(stdout.contains("12512  damaged: 128 bytes"), "{stdout}");
-    let missing = format!("{} bytes are missing at the end: the file was cut off", len - 12640);
+    assert!(stdout.contains("16608  damaged: 128 bytes"), "{stdout}");
+    let missing = format!("{} bytes are missing at the end: the file was cut off", len - 16736);
     assert_eq!(stderr, format!("rmsg: warning: FILE: {missing}\n"));
     for words in ["journal verify", "journal info"] {
         let (code, stdout, _) = told(words, &path);
@@ -194,14 +193,16 @@ fn damage_in_the_header_is_said() {
     healthy(&path);
     let whole = fs::read(&path).unwrap();
     for (position, words, expected) in [
+        (40, "journal info", "in the header: one of the two copies of what it is as a whole"),
+        (4096 + 40, "journal verify", "in the header: one of the two copies of what it is as a whole"),
         (130, "journal info", "in the header: the capacity"),
         (138, "journal verify", "in the header: where the retained messages begin"),
         (512, "journal cursors", "the name of a cursor is damaged"),
         (560, "journal cursors", "Bank       damaged"),
         (560, "journal cursors --format json", "{\"kind\":\"cursor\",\"name\":\"Bank\",\"position\":null}"),
-        (4130, "journal cat", "a routing table in the header is damaged"),
-        (4130, "journal sequence", "no routing table in the header"),
-        (4130, "graph", "no routing table in the header"),
+        (8226, "journal cat", "a routing table in the header is damaged"),
+        (8226, "journal sequence", "no routing table in the header"),
+        (8226, "graph", "no routing table in the header"),
     ] {
         fs::write(&path, &whole).unwrap();
         flip(&path, position);
@@ -220,7 +221,7 @@ fn an_older_table_is_better_than_none() {
     for table in [&OLDER, &TABLE] {
         drop(PersistentBus::open(&path, options(&clock).table(table)).unwrap());
     }
-    flip(&path, 8192 + 30);
+    flip(&path, 12288 + 30);
     let warning = "rmsg: warning: FILE: a routing table in the header is damaged: names may be missing or old\n";
     for words in ["graph --format dot", "journal cat", "journal sequence"] {
         let (code, _, stderr) = told(words, &path);
@@ -235,15 +236,17 @@ fn flipped_bits_and_cut_ends_are_found_and_crash_nothing() {
     let (_directory, path) = scratch();
     healthy(&path);
     let whole = fs::read(&path).unwrap();
-    for position in (0..152).step_by(5).chain((4096..4200).step_by(7)).chain(12288..12384) {
+    for position in
+        (0..152).step_by(5).chain((4096..4224).step_by(9)).chain((8192..8296).step_by(7)).chain(16384..16480)
+    {
         fs::write(&path, &whole).unwrap();
         flip(&path, position);
         let (code, stdout, stderr) = told("journal verify", &path);
         // Behind the table's checksum nothing is kept.
-        let is_spare = (4116..4120).contains(&position);
+        let is_spare = (8212..8216).contains(&position);
         assert_eq!(code, i32::from(!is_spare), "{position}: {stdout}{stderr}");
     }
-    for len in (0..12400).step_by(401) {
+    for len in (0..16496).step_by(401) {
         fs::write(&path, &whole[..len]).unwrap();
         for words in ["journal verify", "journal sequence"] {
             let (code, stdout, stderr) = told(words, &path);

@@ -173,8 +173,8 @@ fn what_retention_gave_back_is_said_to_be_gone() {
     let from = bus.retain().unwrap().from;
     assert!(from > 300_000, "{from}");
     assert_eq!(positions("journal cat", &path)[0], from);
-    let (code, text, _) = told("journal cat --from 12288", &path);
-    let gone = format!("       12288  gone: {} bytes, given back by retention\n{from:>12}  ", from - 12288);
+    let (code, text, _) = told("journal cat --from 16384", &path);
+    let gone = format!("       16384  gone: {} bytes, given back by retention\n{from:>12}  ", from - 16384);
     assert!(code == 0 && text.starts_with(&gone), "{text}");
     assert!(told("journal info", &path).1.contains(&format!("retained from     {from}\n")));
     assert!(told("journal verify", &path).1.contains(&format!(" messages from {from} to {};", bus.tail())));

@@ -1,4 +1,4 @@
-//! The first page of a journal and its two table areas: where each field is, and whether it is what was written.
+//! The first two pages of a journal and its two table areas: where each field is, and whether it is what was written.
 //!
 //! `docs/journal-format.md` draws the same, byte by byte.
 
@@ -7,13 +7,17 @@ use std::fmt;
 
 /// The unit in which a file grows and gives space back.
 pub(in super::super) const PAGE: u64 = if cfg!(rust_messenger_loom) { 1024 } else { 4096 };
-pub(in super::super) const VERSION: u64 = 1;
+pub(in super::super) const VERSION: u64 = 2;
 const MAGIC: [u8; 8] = *b"rmsgjrnl";
 const BYTE_ORDER: u64 = 0x0102_0304_0506_0708;
 const FLAG_CRC: u64 = 1;
 
 const IDENTITY_CRC: usize = 124;
 pub(in super::super) const IDENTITY: usize = 128;
+/// Where the identity stands. On two pages: what is lost of a file is lost by pages.
+pub(in super::super) const IDENTITIES: [u64; 2] = [0, PAGE];
+/// Where the table areas begin.
+const TABLES: u64 = 2 * PAGE;
 /// How far the file may grow.
 pub(in super::super) const CAPACITY: u64 = 128;
 /// The first position that is still there.
@@ -22,6 +26,9 @@ pub(in super::super) const RETAINED: u64 = 136;
 pub(in super::super) const ALLOCATED: u64 = 144;
 const CURSORS: u64 = 512;
 pub(in super::super) const CURSOR_COUNT: usize = if cfg!(rust_messenger_loom) { 1 } else { 32 };
+/// The rest of the first page is kept for what is to come: ignored, and preserved.
+pub(in super::super) const RESERVED: u64 = 2560;
+const _: () = assert!(cursor_at(CURSOR_COUNT) <= RESERVED);
 pub(in super::super) const CURSOR_NAME: usize = 40;
 const CURSOR_SIZE: u64 = 64;
 const TABLE_TEXT: usize = 24;
@@ -77,7 +84,7 @@ impl fmt::Display for Unfit {
             Unfit::ByteOrder => f.write_str("a journal of a machine with the other byte order"),
             Unfit::Version(found) => write!(f, "a journal of version {found}; this program reads version {VERSION}"),
             Unfit::Flags(flags) => write!(f, "a journal with flags {flags:#x}, which this program does not know"),
-            Unfit::Damaged => f.write_str("a journal whose first page is damaged"),
+            Unfit::Damaged => f.write_str("a journal whose first page is damaged, and so is the copy of it"),
         }
     }
 }
@@ -97,7 +104,12 @@ fn half(bytes: &[u8], offset: usize) -> u32 {
 impl Identity {
     /// The position of the first slot.
     pub(in super::super) fn header_len(&self) -> u64 {
-        PAGE + 2 * self.table_len
+        TABLES + 2 * self.table_len
+    }
+
+    /// Where the table area `index` begins.
+    pub(in super::super) fn table_at(&self, index: usize) -> u64 {
+        TABLES + index as u64 * self.table_len
     }
 
     pub(in super::super) fn encode(&self) -> [u8; IDENTITY] {
@@ -114,6 +126,31 @@ impl Identity {
         bytes
     }
 
+    /// The first pages of a journal that is made now, and so many zeros that it is `len` bytes long.
+    pub(in super::super) fn image(&self, len: u64) -> Vec<u8> {
+        let mut image = vec![0; len as usize];
+        for at in IDENTITIES {
+            image[at as usize..][..IDENTITY].copy_from_slice(&self.encode());
+        }
+        image
+    }
+
+    /// The identity, from whichever of its two copies is whole; the first one counts if they differ.
+    pub(in super::super) fn of_either(copies: [&[u8; IDENTITY]; 2]) -> Result<Identity, Unfit> {
+        let [first, second] = copies.map(Identity::decode);
+        let Err(error) = first else { return first };
+        if second.is_ok() || second == first {
+            return second;
+        }
+        // What a checksum vouches for is said as it is. Two that are bad in different ways were the same once.
+        let sealed = copies.into_iter().zip([first, second]).find(|(bytes, _)| is_sealed(bytes));
+        match (sealed, error, second) {
+            (Some((_, sealed)), ..) => sealed,
+            (None, Unfit::Magic(_), Err(Unfit::Magic(_))) => first,
+            _ => Err(Unfit::Damaged),
+        }
+    }
+
     pub(in super::super) fn decode(bytes: &[u8; IDENTITY]) -> Result<Identity, Unfit> {
         if bytes[..8] != MAGIC {
             return Err(Unfit::Magic(std::array::from_fn(|place| bytes[place])));
@@ -125,7 +162,7 @@ impl Identity {
         if word(bytes, 8) == BYTE_ORDER && version != VERSION {
             return Err(Unfit::Version(version));
         }
-        if half(bytes, IDENTITY_CRC) != crc32c::crc32c(&bytes[..IDENTITY_CRC]) {
+        if !is_sealed(bytes) {
             return Err(Unfit::Damaged);
         }
         if flags & !FLAG_CRC != 0 {
@@ -148,11 +185,16 @@ impl Identity {
     }
 }
 
+/// Whether an identity's checksum is right, which stands there in every version.
+fn is_sealed(bytes: &[u8; IDENTITY]) -> bool {
+    half(bytes, IDENTITY_CRC) == crc32c::crc32c(&bytes[..IDENTITY_CRC])
+}
+
 /// No journal takes a larger payload: a slot's length stays below 2^32.
 pub(in super::super) const MAX_PAYLOAD: u64 = u32::MAX as u64 - RECORD_HEADER - CRC - SLOT_ALIGN;
 
 /// Where the cursor `index` is.
-pub(in super::super) fn cursor_at(index: usize) -> u64 {
+pub(in super::super) const fn cursor_at(index: usize) -> u64 {
     CURSORS + index as u64 * CURSOR_SIZE
 }
 
@@ -270,6 +312,42 @@ mod tests {
             let mut flipped = bytes;
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(Identity::decode(&flipped).is_err(), "bit {bit}");
+        }
+    }
+
+    /// What is said of a file whose two copies are both bad is what they agree on, or what a checksum vouches for.
+    #[test]
+    fn two_bad_copies_are_refused_for_a_good_reason() {
+        let good = Identity { crc: true, key: 1 << 63, table_len: 4096, max_payload: 1000, created: 5 }.encode();
+        let sealed = |change: &dyn Fn(&mut [u8; IDENTITY])| {
+            let mut bytes = good;
+            change(&mut bytes);
+            let crc = crc32c::crc32c(&bytes[..IDENTITY_CRC]);
+            bytes[IDENTITY_CRC..].copy_from_slice(&crc.to_ne_bytes());
+            bytes
+        };
+        let older = sealed(&|bytes| bytes[16] = 1);
+        let flags = sealed(&|bytes| bytes[24] |= 4);
+        let swapped = sealed(&|bytes| bytes[8..16].reverse());
+        let flipped = |bit: usize| {
+            let mut bytes = good;
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            bytes
+        };
+        let (zeros, table) = ([0; IDENTITY], [b'7'; IDENTITY]);
+        for (copies, expected) in [
+            ([&older, &table], Unfit::Version(1)),
+            ([&older, &older], Unfit::Version(1)),
+            ([&zeros, &older], Unfit::Version(1)),
+            ([&flipped(130), &older], Unfit::Version(1)),
+            ([&flags, &zeros], Unfit::Flags(5)),
+            ([&swapped, &swapped], Unfit::ByteOrder),
+            ([&zeros, &table], Unfit::Magic([0; 8])),
+            ([&flipped(5), &flipped(300)], Unfit::Damaged),
+            // A version that nothing vouches for is none.
+            ([&flipped(130), &flipped(300)], Unfit::Damaged),
+        ] {
+            assert_eq!(Identity::of_either(copies), Err(expected));
         }
     }
 

@@ -194,7 +194,7 @@ impl<S: Source> Walk<S> {
     /// Time and cause of the message that was stepped over last.
     pub(in super::super) fn record(&self, header: &Header) -> Record {
         let at = (header.position - self.block_at) as usize;
-        Record { time: word(&self.block, at + 16), cause: word(&self.block, at + 24) }
+        Record::of(word(&self.block, at + 16), word(&self.block, at + 24))
     }
 
     fn look(&mut self) -> io::Result<Walked> {

@@ -6,7 +6,7 @@ use super::super::journal::{HeaderDamage, Recovered, header};
 use super::super::log::Retention;
 use super::super::slot::{self, Slots};
 use super::super::store::Store;
-use super::tests::{Bus, PAGE, TABLE, check_whole, image_of, message, open, opening, read_all, small};
+use super::tests::{Bus, PAGE, SMALL, TABLE, check_whole, image_of, message, open, opening, read_all, small};
 use super::{Opening, PersistentOptions, Start, new_identity};
 use crate::mmap::{Backing, Memory, Region, fuse};
 use crate::routing::{Table, TableHandler, TableWorker};
@@ -73,7 +73,7 @@ const COUNT: u8 = 30;
 
 /// A journal of everything that a recovery has work with.
 fn battered(crc: bool, table: Option<&'static Table>) -> Vec<u8> {
-    let options = PersistentOptions { crc, capacity: 4 * PAGE as u64, table, ..small() };
+    let options = PersistentOptions { crc, capacity: SMALL as u64, table, ..small() };
     let options = options.start("named", Start::Resume).start("gone", Start::Resume);
     let bus = Bus::made_in_memory(options).unwrap();
     let mut positions = Vec::new();
@@ -201,8 +201,7 @@ fn a_writer_that_dies_at_any_step_loses_nothing() {
         loop {
             let options = PersistentOptions { crc, ..small() };
             let identity = new_identity(&options).unwrap();
-            let mut image = identity.encode().to_vec();
-            image.resize(4 * PAGE, 0);
+            let image = identity.image(SMALL as u64);
             let grave = Grave::new(image.len());
             let made = Opening { path: Path::new("(test)"), identity, options, created: true };
             let (bus, _): (Bus, _) = made.in_memory(image, Box::new(grave.clone())).unwrap();

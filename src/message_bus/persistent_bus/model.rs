@@ -9,14 +9,14 @@ use crate::traits::{MessageBus, Publish, ReadError, Reader, WriteError};
 
 type Bus = PersistentBus<ManyWriters, Park>;
 
-/// The file's end, in slots of 48 bytes behind the header of 1024.
+/// The file's end, in slots of 48 bytes behind the header of 2048.
 const PAGE: u64 = 1024;
 const SLOT: u64 = 48;
 
 /// A journal whose file has room for so many more messages until it must grow.
 fn journal(room: u64) -> Bus {
     let options = PersistentOptions {
-        capacity: 4 * PAGE,
+        capacity: 5 * PAGE,
         max_payload: 8,
         crc: false,
         step: PAGE,
@@ -26,7 +26,7 @@ fn journal(room: u64) -> Bus {
     };
     let bus = PersistentBus::in_memory(options).unwrap().waiting::<Park>();
     let writer = bus.writer().unwrap();
-    while 2 * PAGE - bus.tail() >= (room + 1) * SLOT {
+    while 3 * PAGE - bus.tail() >= (room + 1) * SLOT {
         writer.write_bytes(0, 0, &[0; 8]).unwrap();
     }
     bus
@@ -108,13 +108,13 @@ fn nobody_claims_past_the_end() {
     explore(2, || {
         let bus = journal(0);
         let writer = bus.writer().unwrap();
-        while 4 * PAGE - bus.tail() >= 3 * SLOT {
+        while 5 * PAGE - bus.tail() >= 3 * SLOT {
             writer.write_bytes(0, 0, &[0; 8]).unwrap();
         }
         let second = bus.writer().unwrap();
         let other = loom::thread::spawn(move || second.write_bytes(2, 1, &[2; 8]));
         let results = [writer.write_bytes(1, 1, &[1; 8]), other.join().unwrap()];
-        let exhausted = WriteError::Exhausted { capacity: 4 * PAGE };
+        let exhausted = WriteError::Exhausted { capacity: 5 * PAGE };
         assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
         assert!(results.iter().all(|result| result.is_ok() || *result == Err(exhausted.clone())));
         assert_eq!(read(&bus).len(), 1);

@@ -1,7 +1,7 @@
 //! Opens a journal's file, or makes it: the path, the lock, the mapping.
 
 use super::super::claim::Claim;
-use super::super::journal::header::{IDENTITY, PAGE};
+use super::super::journal::header::{IDENTITIES, PAGE};
 use super::super::journal::{JournalError, Recovered, open_file, read_identity};
 use super::super::keeper::Keeper;
 use super::super::wait::WaitStrategy;
@@ -87,7 +87,7 @@ fn make(path: &Path, options: &PersistentOptions) -> Result<bool, JournalError> 
     let len =
         (identity.header_len() + options.step.next_multiple_of(PAGE)).min(options.capacity.next_multiple_of(PAGE));
     let written = file::allocate(&draft.file, 0, len)
-        .and_then(|()| draft.file.write_all_at(&identity.encode() as &[u8; IDENTITY], 0))
+        .and_then(|()| IDENTITIES.into_iter().try_for_each(|at| draft.file.write_all_at(&identity.encode(), at)))
         .and_then(|()| draft.file.sync_all());
     written.map_err(io)?;
     match draft.link(path) {

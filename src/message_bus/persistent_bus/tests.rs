@@ -1,5 +1,7 @@
 //! Broken journals, and disks that lose things. All in memory, so that every case can be tried, under Miri too.
 
+use super::super::journal::header::RESERVED;
+use super::super::journal::walk::{Kind, Stride, Walk, Walked};
 use super::super::journal::{HeaderDamage, JournalError, Recovered, header};
 use super::super::log::Sync;
 use super::super::slot::Slots;
@@ -16,6 +18,12 @@ use std::path::Path;
 pub(super) type Bus = PersistentBus<ManyWriters, Adaptive>;
 
 pub(super) const PAGE: usize = 4096;
+
+/// Where the first slot of a small journal stands: behind four pages of header.
+pub(super) const FIRST: usize = 4 * PAGE;
+
+/// How long a small journal is: four pages of header, one of slots.
+pub(super) const SMALL: usize = FIRST + PAGE;
 
 /// Less under Miri, which looks at every byte.
 const CAPACITY: u64 = if cfg!(miri) { 24 * 1024 } else { 64 * 1024 };
@@ -36,7 +44,6 @@ pub(super) static TABLE: Table = Table {
     }],
 };
 
-/// A journal of 16 KiB: three pages of header, one of slots.
 pub(super) fn small() -> PersistentOptions {
     PersistentOptions {
         capacity: CAPACITY,
@@ -94,9 +101,9 @@ pub(super) fn check_whole(seen: &[Vec<u8>], count: u8) {
     }
 }
 
-/// A journal of 16 KiB with so many messages, a table and a cursor.
+/// A small journal with so many messages, a table and a cursor.
 fn sample(count: u8, crc: bool) -> Vec<u8> {
-    let options = PersistentOptions { crc, capacity: 4 * PAGE as u64, ..small() };
+    let options = PersistentOptions { crc, capacity: SMALL as u64, ..small() };
     let options = options.table(&TABLE).start("named", Start::Resume);
     let bus = Bus::made_in_memory(options).unwrap();
     let mut named = bus.subscribe("named").unwrap();
@@ -109,7 +116,7 @@ fn sample(count: u8, crc: bool) -> Vec<u8> {
     }
     drop(named);
     let image = image_of(&bus);
-    assert_eq!(image.len(), 4 * PAGE);
+    assert_eq!(image.len(), SMALL);
     image
 }
 
@@ -129,8 +136,8 @@ fn what_was_written_is_there_after_a_reopen() {
     }
 }
 
-/// Every single bit of a journal of 16 KiB: opened with all that was written, or with a report of what is not there,
-/// or refused; never shortened in silence.
+/// Every single bit of a small journal: opened with all that was written, or with a report of what is not there; never
+/// shortened in silence, and never refused.
 ///
 /// Every flip goes through the whole inspection; one bit of each byte, another one from byte to byte, through the whole
 /// opening as well, and what is then read must be whole.
@@ -139,51 +146,49 @@ fn what_was_written_is_there_after_a_reopen() {
 fn no_flipped_bit_goes_unnoticed() {
     const COUNT: u8 = 30;
     let image = sample(COUNT, true);
-    let first = 3 * PAGE;
     let mut flipped = image.clone();
-    let (mut refused, mut damaged, mut harmless) = (0, 0, 0);
+    let (mut damaged, mut harmless) = (0, 0);
     let stride = if cfg!(miri) { 13_999 } else { 1 };
     for bit in (0..8 * image.len()).step_by(stride) {
         let (byte, mask) = (bit / 8, 1 << (bit % 8));
         flipped[byte] ^= mask;
-        match opening(&flipped, small()).and_then(|opening| opening.inspect(flipped.as_slice())) {
-            Err(error) => {
-                assert!(byte < 128, "bit {bit} makes it refused: {error}");
-                refused += 1;
-            }
-            Ok(findings) => {
-                let recovered = findings.recovered;
-                if recovered.is_damaged() {
-                    assert!(recovered.messages + 1 >= u64::from(COUNT), "bit {bit} costs more than one message");
-                    damaged += 1;
-                } else {
-                    assert_eq!(recovered.messages, u64::from(COUNT), "bit {bit} shortens in silence: {recovered}");
-                    assert!(byte < first || recovered.torn != 0, "bit {bit} of a slot goes unnoticed");
-                    harmless += 1;
-                }
-                if bit % 8 == byte % 8 {
-                    let (bus, full) = open(&flipped, small()).unwrap();
-                    assert_eq!(full.messages, recovered.messages);
-                    let seen = read_all(&bus);
-                    assert_eq!(seen.len() as u64, recovered.messages, "bit {bit}");
-                    check_whole(&seen, COUNT);
-                    // Reported for as long as it is damaged.
-                    let (_, again) = open(&image_of(&bus), small()).unwrap();
-                    assert_eq!(again.counts.damaged, recovered.counts.damaged, "bit {bit} is forgotten");
-                    assert_eq!((again.torn, again.counts.holes), (0, 0), "bit {bit}");
-                }
-                let strict = PersistentOptions { strict: true, ..small() };
-                let refuses = opening(&flipped, strict).unwrap().inspect(flipped.as_slice()).is_err();
-                assert_eq!(refuses, recovered.is_damaged(), "bit {bit}");
+        let inspected = opening(&flipped, small()).and_then(|opening| opening.inspect(flipped.as_slice()));
+        let recovered = inspected.unwrap_or_else(|error| panic!("bit {bit} makes it refused: {error}")).recovered;
+        if recovered.is_damaged() {
+            assert!(recovered.messages + 1 >= u64::from(COUNT), "bit {bit} costs more than one message");
+            damaged += 1;
+        } else {
+            assert_eq!(recovered.messages, u64::from(COUNT), "bit {bit} shortens in silence: {recovered}");
+            assert!(byte < FIRST || recovered.torn != 0, "bit {bit} of a slot goes unnoticed");
+            harmless += 1;
+        }
+        let is_of_identity = header::IDENTITIES.iter().any(|&at| (at..at + 128).contains(&(byte as u64)));
+        assert_eq!(recovered.header.contains(&HeaderDamage::Identity), is_of_identity, "bit {bit}");
+        if bit % 8 == byte % 8 {
+            let (bus, full) = open(&flipped, small()).unwrap();
+            assert_eq!(full.messages, recovered.messages);
+            let seen = read_all(&bus);
+            assert_eq!(seen.len() as u64, recovered.messages, "bit {bit}");
+            check_whole(&seen, COUNT);
+            // Reported for as long as it is damaged.
+            let left = image_of(&bus);
+            let (_, again) = open(&left, small()).unwrap();
+            assert_eq!(again.counts.damaged, recovered.counts.damaged, "bit {bit} is forgotten");
+            assert_eq!((again.torn, again.counts.holes), (0, 0), "bit {bit}");
+            for at in header::IDENTITIES.map(|at| at as usize) {
+                assert!(left[at..at + 128] == image[at..at + 128], "bit {bit} is not repaired");
             }
         }
+        let strict = PersistentOptions { strict: true, ..small() };
+        let refuses = opening(&flipped, strict).unwrap().inspect(flipped.as_slice()).is_err();
+        assert_eq!(refuses, recovered.is_damaged(), "bit {bit}");
         flipped[byte] ^= mask;
     }
-    assert!(cfg!(miri) || (refused > 0 && damaged > 0 && harmless > 0), "{refused} {damaged} {harmless}");
+    assert!(cfg!(miri) || (damaged > 0 && harmless > 0), "{damaged} {harmless}");
     assert_eq!(flipped, image);
 }
 
-/// Every length to which a journal of 16 KiB can be cut: what is left is read, and what is missing is reported.
+/// Every length to which a small journal can be cut: what is left is read, and what is missing is reported.
 #[test]
 #[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn no_missing_end_goes_unnoticed() {
@@ -194,7 +199,7 @@ fn no_missing_end_goes_unnoticed() {
         for len in lengths {
             let cut = &image[..len];
             let Ok(opening) = opening(cut, small()) else {
-                assert!(len < 3 * PAGE, "refused at {len}");
+                assert!(len < FIRST, "refused at {len}");
                 continue;
             };
             let recovered = opening.inspect(cut).unwrap().recovered;
@@ -303,6 +308,80 @@ fn a_sealed_slot_that_lies_hides_nothing() {
     }
 }
 
+/// What a journal is as a whole stands on two pages: either may be lost, and then it is repaired. Both may not.
+#[test]
+fn either_copy_of_the_identity_will_do() {
+    let image = sample(10, true);
+    let identity = |image: &[u8]| header::IDENTITIES.map(|at| image[at as usize..][..128].to_vec());
+    let whole = identity(&image);
+    assert_eq!(whole[0], whole[1]);
+    for (place, at) in header::IDENTITIES.into_iter().enumerate() {
+        // Nothing of it is left; it is another program's; it is that of another version.
+        for lost in [vec![0; 128], b"#!/bin/sh\n".repeat(13)[..128].to_vec(), {
+            let mut other = whole[0].clone();
+            other[16] ^= 3;
+            other
+        }] {
+            let mut broken = image.clone();
+            broken[at as usize..][..128].copy_from_slice(&lost);
+            let (bus, recovered) = open(&broken, small()).unwrap();
+            assert_eq!(recovered.header, [HeaderDamage::Identity]);
+            assert!(recovered.is_damaged(), "{recovered}");
+            assert_eq!(read_all(&bus).len(), 10);
+            let left = image_of(&bus);
+            assert_eq!(identity(&left), whole);
+            assert_eq!(open(&left, small()).unwrap().1.header, [], "repaired is repaired");
+            // The other one, too.
+            broken[header::IDENTITIES[1 - place] as usize + 40] ^= 1;
+            let Err(JournalError::NotAJournal { found, .. }) = open(&broken, small()) else { panic!("taken") };
+            assert!(found.contains("damaged, and so is the copy"), "{found}");
+        }
+    }
+}
+
+/// A cause that stands elsewhere is none here: neither for whoever reads the file nor for a rebuild.
+#[test]
+fn a_cause_from_elsewhere_is_none_here() {
+    let image = sample(3, false);
+    for (cause, expected) in [(FIRST as u64, FIRST as u64), (1 << 62 | FIRST as u64, 0), (1 << 63 | FIRST as u64, 0)] {
+        let mut image = image.clone();
+        // The first slot is the smallest there is but one.
+        let second = FIRST + 48;
+        image[second + 24..second + 32].copy_from_slice(&cause.to_ne_bytes());
+        let (bus, recovered) = open(&image, small()).unwrap();
+        assert_eq!(recovered.messages, 3);
+        assert_eq!(bus.shared.store.slots().record(second as u64).cause, expected);
+        let identity = super::super::journal::read_identity(Path::new("(test)"), image.as_slice()).unwrap();
+        let mut walk = Walk::new(image.as_slice(), &identity, second as u64);
+        let Ok(Walked::Stride(Stride { kind: Kind::Message(header), .. })) = walk.step() else { panic!("a message") };
+        assert_eq!(walk.record(&header).cause, expected);
+        assert_eq!(image_of(&bus)[second + 24..second + 32], cause.to_ne_bytes(), "preserved");
+    }
+}
+
+/// Of the first two pages, what has no meaning keeps it to itself: others may use it.
+#[test]
+fn what_is_reserved_is_ignored_and_preserved() {
+    let mut image = sample(10, true);
+    let reserved = [RESERVED as usize..PAGE, PAGE + 128..2 * PAGE];
+    for range in reserved.clone() {
+        image[range].fill(0xA5);
+    }
+    let options = PersistentOptions { strict: true, ..small() }.table(&TABLE).start("another", Start::Resume);
+    let (bus, recovered) = open(&image, options).unwrap();
+    assert!(recovered.header.is_empty(), "{recovered}");
+    for index in 0..header::CURSOR_COUNT - 1 {
+        let (name, check) = header::cursor_name(&format!("cursor {index}")).unwrap();
+        bus.shared.store.make_cursor(&name, check, FIRST as u64).unwrap();
+    }
+    bus.writer().unwrap().write_bytes(2, 7, &message(10)).unwrap();
+    bus.sync().unwrap();
+    let left = image_of(&bus);
+    for range in reserved {
+        assert!(left[range].iter().all(|&byte| byte == 0xA5));
+    }
+}
+
 #[test]
 fn damaged_words_and_cursors_are_reported_and_done_without() {
     let damage = |offset: usize| {
@@ -315,7 +394,7 @@ fn damaged_words_and_cursors_are_reported_and_done_without() {
     assert_eq!(damage(128).1, [HeaderDamage::Capacity]);
     assert_eq!(damage(136).1, [HeaderDamage::Retained]);
     assert_eq!(damage(144).1, [HeaderDamage::Allocated]);
-    assert_eq!(damage(PAGE + 30).1, [HeaderDamage::Table]);
+    assert_eq!(damage(2 * PAGE + 30).1, [HeaderDamage::Table]);
     let (bus, header) = damage(512);
     assert_eq!(header, [HeaderDamage::CursorName]);
     assert_eq!(bus.cursors(), []);
@@ -355,8 +434,7 @@ impl Backing for Tight {
 
 fn tight(options: PersistentOptions) -> (Bus, Arc<Mutex<Option<io::ErrorKind>>>) {
     let identity = new_identity(&options).unwrap();
-    let mut image = identity.encode().to_vec();
-    image.resize(4 * PAGE, 0);
+    let image = identity.image(SMALL as u64);
     let trouble = Arc::new(Mutex::new(None));
     let made = Opening { path: Path::new("(test)"), identity, options, created: true };
     let (bus, _) = made.in_memory(image, Box::new(Tight(Arc::clone(&trouble)))).unwrap();
@@ -454,8 +532,7 @@ impl Backing for Disk {
 fn power_failures(level: Sync, rounds: u8, promised: impl Fn(u8, Option<u8>) -> u8) {
     let options = PersistentOptions { sync: level, capacity: 4 * CAPACITY, ..small() };
     let identity = new_identity(&options).unwrap();
-    let mut image = identity.encode().to_vec();
-    image.resize(4 * PAGE, 0);
+    let image = identity.image(SMALL as u64);
     let disk = Arc::new(Mutex::new(image.clone()));
     let made = Opening { path: Path::new("(test)"), identity, options: options.clone(), created: true };
     let (bus, _): (Bus, _) = made.in_memory(image, Box::new(Disk(Arc::clone(&disk)))).unwrap();
@@ -527,7 +604,7 @@ fn a_cursor_behind_the_end_is_brought_back() {
     let image = sample(10, true);
     let mut cut = image.clone();
     // The slots are lost, the first page is not.
-    cut[3 * PAGE..].fill(0);
+    cut[FIRST..].fill(0);
     let (bus, recovered) = open(&cut, small().start("named", Start::Resume)).unwrap();
     assert_eq!(recovered.header, [HeaderDamage::CursorAhead("named".to_owned())]);
     assert!(!recovered.is_damaged(), "nobody was promised more");
@@ -539,7 +616,7 @@ fn a_cursor_behind_the_end_is_brought_back() {
 fn a_slot_that_goes_bad_while_it_is_open_faults_nobody() {
     let (bus, _) = open(&sample(5, true), small()).unwrap();
     let slots = bus.shared.store.slots();
-    let first = 3 * PAGE as u64;
+    let first = FIRST as u64;
     for head in [u64::MAX, 2 << 48 | 7 << 32 | 0xFFFF_FFF0, 0] {
         slots.head(first).store(head, Ordering::Relaxed);
         let mut reader = bus.subscribe("reader").unwrap();
@@ -609,8 +686,7 @@ impl Backing for Scarce {
 fn what_little_space_there_is_is_used() {
     let options = PersistentOptions { step: 64 * PAGE as u64, ..small() };
     let identity = new_identity(&options).unwrap();
-    let mut image = identity.encode().to_vec();
-    image.resize(4 * PAGE, 0);
+    let image = identity.image(SMALL as u64);
     let made = Opening { path: Path::new("(test)"), identity, options, created: true };
     let (bus, _): (Bus, _) = made.in_memory(image, Box::new(Scarce)).unwrap();
     let writer = bus.writer().unwrap();
@@ -655,8 +731,7 @@ fn what_is_grown_ahead_is_made_present() {
     let step = 1 << 20;
     let options = PersistentOptions { capacity: 16 * step, step, ..small() };
     let identity = new_identity(&options).unwrap();
-    let mut image = identity.encode().to_vec();
-    image.resize(4 * PAGE, 0);
+    let image = identity.image(SMALL as u64);
     let presence = Presence::default();
     let made = Opening { path: Path::new("(test)"), identity, options, created: true };
     let (bus, _): (Bus, _) = made.in_memory(image, Box::new(presence.clone())).unwrap();
@@ -668,7 +743,7 @@ fn what_is_grown_ahead_is_made_present() {
     };
     log.grow_ahead();
     let (from, present) = contiguous(&std::mem::take(&mut *lock(&presence.0)));
-    assert_eq!(from, 4 * PAGE as u64);
+    assert_eq!(from, SMALL as u64);
     assert!(present >= bus.tail() + step);
     log.grow_ahead();
     assert!(lock(&presence.0).is_empty(), "twice");
