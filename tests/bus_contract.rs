@@ -27,7 +27,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender as ChannelSender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Bell, PATIENCE, compose, composed, drain, mix, next, number_of, size_of, wait_until, within};
+use support::{
+    Bell, PATIENCE, compose, composed, drain, mix, next, number_of, size_of, wait_until, wait_until_half_full, within,
+};
 
 /// The bytes of every bus under test. Small under Miri, which takes long over a lap.
 const CAPACITY: usize = if cfg!(miri) { 2 * 1024 } else { 16 * 1024 };
@@ -192,8 +194,8 @@ fn one_order<B: MessageBus>(bus: &B, writers: u16) {
     assert_eq!(bus.stats().messages, MANY * u64::from(writers));
 }
 
-/// Law 2 on a bus that is full nearly all the time: only about eight of the largest messages fit, and the reader
-/// is slower than the writer.
+/// Law 2 on a bus that is full: the reader does not begin before the writer was refused, and goes on only while at
+/// least half of the bus is taken, which a few of the largest messages do.
 fn a_full_bus_loses_nothing<B: MessageBus>(make: impl Fn() -> B) {
     let bus = make();
     let mut reader = bus.subscribe("slow").unwrap();
@@ -202,13 +204,13 @@ fn a_full_bus_loses_nothing<B: MessageBus>(make: impl Fn() -> B) {
     thread::scope(|scope| {
         let writer = bus.writer().unwrap();
         scope.spawn(move || send_stream(&writer, 1, count, max));
+        wait_until("the writer has found no room", || bus.stats().full != 0);
         for number in 0..count {
             if number % 8 == 0 {
-                thread::yield_now();
+                wait_until_half_full(&bus, &mut reader, count);
             }
             assert_eq!(next(&mut reader, trace).number, number);
         }
-        assert!(cfg!(miri) || bus.stats().full > 0, "the bus was never full, so this proved nothing");
     });
     assert_eq!(reader.try_read(|_, _| ()), Err(ReadError::Empty));
 }
@@ -482,7 +484,6 @@ fn a_silent_fill_is_sealed_and_keeps_its_bytes<B: MessageBus>(make: impl Fn() ->
     let held_at = bus.tail();
     thread::scope(|scope| {
         let (held, owner) = hold(scope, bus.writer().unwrap(), size);
-        let start = Instant::now();
         let mut other = None;
         if B::MANY_WRITERS {
             let writer = bus.writer().unwrap();
@@ -503,7 +504,6 @@ fn a_silent_fill_is_sealed_and_keeps_its_bytes<B: MessageBus>(make: impl Fn() ->
             waits.position() == bus.tail()
         });
         waiting.join().unwrap();
-        assert!(start.elapsed() < Duration::from_secs(30), "a second or so is not {:?}", start.elapsed());
         if let Some(writer) = &other {
             // Readers are far past it; writers are not.
             let mut written = 0;
@@ -714,13 +714,13 @@ fn a_loss_is_not_forgotten<B: MessageBus>(make: impl Fn() -> B) {
 /// Law 2 for evictable readers beside gating ones, under contention.
 ///
 /// Method: one writer and one gating reader as fast as they can, and three evictable readers of different leisure, so
-/// that evictions meet readers that are just looking. Every payload carries its number: a copy made while the slot
-/// was being overwritten fails its pattern, and received plus lost must be the number at every single message.
+/// that evictions meet readers that are just looking; the slowest begins when the bus has gone round without it. Every
+/// payload carries its number: a copy made while the slot was being overwritten fails its pattern, and received plus
+/// lost must be the number at every single message.
 fn evictable_readers_account_for_everything<B: MessageBus>(make: impl Fn() -> B) {
     let bus = make();
     let mut gating = bus.subscribe("gating").unwrap();
     let taps = [0, 1, 8].map(|leisure| (leisure, bus.subscribe_evictable("tap").unwrap()));
-    let lags = AtomicU64::new(0);
     thread::scope(|scope| {
         let writer = bus.writer().unwrap();
         scope.spawn(move || {
@@ -728,9 +728,13 @@ fn evictable_readers_account_for_everything<B: MessageBus>(make: impl Fn() -> B)
             writer
         });
         for (leisure, mut tap) in taps {
-            let lags = &lags;
+            let bus = &bus;
             scope.spawn(move || {
-                let (mut accounted, mut last) = (0, 0);
+                let (mut accounted, mut last, mut lags) = (0, 0, 0);
+                let is_late = leisure == 8;
+                if is_late {
+                    wait_until("the bus has gone round", || bus.tail() - tap.position() > CAPACITY as u64);
+                }
                 while accounted < MANY {
                     for _ in 0..leisure {
                         thread::yield_now();
@@ -745,20 +749,20 @@ fn evictable_readers_account_for_everything<B: MessageBus>(make: impl Fn() -> B)
                         Err(ReadError::Lagged(missed)) => {
                             assert!(missed > 0, "lagged by nothing");
                             accounted += missed;
-                            lags.fetch_add(1, Ordering::Relaxed);
+                            lags += 1;
                         }
                         Err(ReadError::Empty) => {}
                         Err(ReadError::Closed) => panic!("nobody closed it"),
                     }
                 }
                 assert_eq!(accounted, MANY);
+                assert!(lags != 0 || !is_late, "the bus went round without it, and it lost nothing");
             });
         }
         for number in 0..MANY {
             assert_eq!(next(&mut gating, trace).number, number);
         }
     });
-    assert!(cfg!(miri) || lags.load(Ordering::Relaxed) > 0, "nobody was ever evicted, so this proved little");
 }
 
 /// Law 2: a reader whose code unwinds has not read the message, whichever kind of reader it is.

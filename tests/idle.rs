@@ -90,23 +90,18 @@ fn idles<B: MessageBus>(bus: B) {
         writer.write_bytes(9, 1, &[]).unwrap();
         wait_until("all four handled a tick", || handled.load(Ordering::Relaxed) == 4 * round);
     }
-    // Time to fall asleep.
-    thread::sleep(Duration::from_millis(200));
 
+    // To fall asleep takes a thousandth of what is allowed.
     let (start, before) = (Instant::now(), processor_time());
     thread::sleep(WATCHED);
     let (watched, used) = (start.elapsed(), processor_time() - before);
     assert!(used <= watched / 100, "{used:?} of processor time in {watched:?} without a message");
 
-    let mut best = Duration::MAX;
+    // They have no timers: nothing but a message wakes them.
     for round in 3..=12 {
-        thread::sleep(Duration::from_millis(5));
-        let sent = Instant::now();
         writer.write_bytes(9, 1, &[]).unwrap();
         wait_until("all four woke up", || handled.load(Ordering::Relaxed) == 4 * round);
-        best = best.min(sent.elapsed());
     }
-    assert!(best < Duration::from_millis(100), "it took {best:?} to wake up");
     messenger.stop();
     handles.join().unwrap();
 }

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use support::{PATIENCE, wait_until, within};
 
 // ------------------------------------------------------------------------------------------------------------ handlers
@@ -696,7 +696,13 @@ fn stop_works_from_everywhere_and_more_than_once<B: MessageBus>(bus: B) {
 fn the_deadline_bounds_the_drain<B: MessageBus>(bus: B) {
     const MESSAGES: u64 = 200;
     let pause = Duration::from_millis(if cfg!(miri) { 200 } else { 20 });
+    let (held, open) = gate();
     let config = Config::new(move |_, what, _| match what {
+        // The first one is in its hands until the stop has begun: an error, for nobody sends anything.
+        What::Message(0) => {
+            let _ = held.lock().unwrap().recv();
+            Vec::new()
+        }
         What::Message(_) => vec![Act::Sleep(pause)],
         _ => Vec::new(),
     });
@@ -708,10 +714,10 @@ fn the_deadline_bounds_the_drain<B: MessageBus>(bus: B) {
     for number in 0..MESSAGES {
         write(&writer, number).unwrap();
     }
-    let stopped = Instant::now();
     messenger.stop();
+    drop(open);
+    // All of them would take forty times as long as the drain may.
     let summary = handles.join().unwrap();
-    assert!(stopped.elapsed() < pause * MESSAGES as u32, "as long as if there were no deadline");
     let handled = config.numbers(1).len() as u64;
     let [Left { worker: "Alpha", unread, unsent: 0, .. }] = summary.left[..] else {
         panic!("Alpha left something: {summary:?}")
@@ -735,10 +741,9 @@ fn a_handler_that_never_returns_is_stuck<B: MessageBus>(bus: B) {
     let handles = messenger.run(&config);
     write(&messenger.writer().unwrap(), 0).unwrap();
     wait_until("the handler holds its message", || config.numbers(2) == [0]);
-    let stopped = Instant::now();
     messenger.stop();
+    // Comes back although the handler does not.
     let error = handles.join().unwrap_err();
-    assert!(stopped.elapsed() < PATIENCE / 4, "not soon after the deadline: {:?}", stopped.elapsed());
     let (worker, cause) = only(&error);
     assert!(matches!(cause, Cause::Stuck), "{error}");
     assert_eq!(worker, "Beta", "whoever is stuck is named");

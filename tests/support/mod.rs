@@ -3,7 +3,7 @@
 // Each test crate compiles this file for itself and uses its own part of it.
 #![allow(dead_code)]
 
-use rust_messenger::traits::{Header, Poller, ReadError, Reader};
+use rust_messenger::traits::{Header, MessageBus, Poller, ReadError, Reader};
 use std::panic::resume_unwind;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Condvar, Mutex};
@@ -188,4 +188,17 @@ pub fn drain(reader: &mut impl Reader, mut deliver: impl FnMut(&Header, &[u8])) 
             Err(ReadError::Empty | ReadError::Closed) => return messages,
         }
     }
+}
+
+/// Lets go of what `reader` has read, and waits until half of what the largest messages can take is unread again, or
+/// all `messages` of the test are written.
+///
+/// A reader that goes on only then meets a bus that is full, however the threads are scheduled, and the writers can
+/// always get so far: no message takes more than an eighth.
+#[track_caller]
+pub fn wait_until_half_full<B: MessageBus>(bus: &B, reader: &mut B::Reader, messages: u64) {
+    reader.release();
+    let half = 4 * bus.max_payload() as u64;
+    let is_half_full = || bus.tail().wrapping_sub(reader.position()) >= half;
+    wait_until("the bus is half full", || is_half_full() || bus.stats().messages == messages);
 }
