@@ -38,7 +38,7 @@ pub mod __private {
     pub use std::marker::Copy;
     pub use std::ops::Deref;
     pub use std::option::Option;
-    pub use std::primitive::str;
+    pub use std::primitive::{bool, str};
     pub use std::result::Result;
     pub use std::sync::OnceLock;
     pub use std::{concat, stringify};

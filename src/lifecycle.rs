@@ -90,6 +90,8 @@ pub struct Summary {
     pub undecodable: u64,
     /// Messages that `send` could not send.
     pub unsent: u64,
+    /// Messages that no route carries; see [`Stats::unrouted`](crate::traits::Stats::unrouted).
+    pub unrouted: u64,
     /// Messages that workers wrote to the bus after the point up to which the stop drained.
     pub after_stop: u64,
     /// Workers that did not get everything done, in the order in which they ended.
@@ -285,6 +287,7 @@ pub(crate) struct Lifecycle<B> {
     deadline: AtomicU64,
     undecodable: AtomicU64,
     unsent: AtomicU64,
+    unrouted: AtomicU64,
     state: Mutex<State>,
     /// A worker left.
     left: Condvar,
@@ -318,6 +321,7 @@ impl<B: MessageBus> Lifecycle<B> {
             deadline: word(),
             undecodable: word(),
             unsent: word(),
+            unrouted: word(),
             state: Mutex::new(State {
                 started: false,
                 live: Vec::new(),
@@ -469,12 +473,21 @@ impl<B: MessageBus> Lifecycle<B> {
         }
     }
 
+    /// How many messages no route carries.
+    pub(crate) fn unrouted(&self) -> u64 {
+        self.unrouted.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn count_unrouted(&self) {
+        self.unrouted.fetch_add(1, Ordering::Relaxed);
+    }
+
     #[cold]
     pub(crate) fn report(&self, report: &Report) {
         match report {
             Report::Undecodable { .. } => self.undecodable.fetch_add(1, Ordering::Relaxed),
             Report::Unsent { .. } => self.unsent.fetch_add(1, Ordering::Relaxed),
-            Report::NotPinned { .. } | Report::Network { .. } => 0,
+            Report::NotPinned { .. } | Report::Network { .. } | Report::Unrouted { .. } => 0,
         };
         if let Some(on_report) = &self.options.on_report {
             on_report(report);
@@ -533,6 +546,7 @@ impl<B: MessageBus> Ending for Lifecycle<B> {
         let summary = Summary {
             undecodable: self.undecodable.load(Ordering::Relaxed),
             unsent: self.unsent.load(Ordering::Relaxed),
+            unrouted: self.unrouted(),
             ..std::mem::take(&mut state.summary)
         };
         if failures.is_empty() { Ok(summary) } else { Err(RunError { failures, summary }) }

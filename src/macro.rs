@@ -129,6 +129,10 @@ macro_rules! __encoded_message {
 /// `#[allow(unrouted)]`). A message or handler type is spelled the same way in every route. There is no comma between
 /// workers.
 ///
+/// What a handler sends is not in the table, so the compiler cannot see that a route is missing. A message of a handler or
+/// source of the table that no route carries is counted and reported at run time:
+/// [`Report::Unrouted`](crate::traits::Report::Unrouted), but for handlers marked `#[allow(unrouted)]`.
+///
 /// The table's type has `new(bus)`, `with_options(bus, options)` and `graph()`, and all the methods of
 /// [`messenger::Messenger`](crate::messenger::Messenger).
 #[macro_export]
@@ -221,6 +225,11 @@ macro_rules! __messenger_table {
 
             impl $crate::routing::Tabled for $name<()> {
                 const TABLE: &'static $crate::routing::Table = __TABLE;
+                const ROWS: &'static $crate::routing::Rows = &$crate::routing::Rows {
+                    table: __TABLE,
+                    sources: &$crate::routing::sources::<{ $crate::routing::source_count(__TABLE) }>(__TABLE),
+                    routed: &$crate::routing::routed::<{ $crate::routing::routed_count(__TABLE) }>(__TABLE),
+                };
             }
 
             const __TABLE: &$crate::routing::Table = &$crate::routing::Table {
@@ -261,7 +270,7 @@ macro_rules! __messenger_table {
                                 payload: &[u8],
                                 writer: &__W,
                                 at: &$crate::__private::Cell<&'static $crate::__private::str>,
-                            ) {
+                            ) -> $crate::__private::bool {
                                 $(
                                     if $crate::routing::is(
                                         header,
@@ -274,18 +283,20 @@ macro_rules! __messenger_table {
                                                 message, &mut self.$receiver, writer,
                                             );
                                         )+ };
-                                        return $crate::routing::decode::<$message, __W>(
+                                        $crate::routing::decode::<$message, __W>(
                                             header, payload, writer, deliver,
                                         );
+                                        return true;
                                     }
                                 )*
                                 let _ = (header, payload, writer, at);
+                                false
                             }
                         }
 
                         impl $crate::routing::Roster<$config> for __Worker {
                             const NAME: &'static $crate::__private::str = $crate::__private::stringify!($worker);
-                            const IS_SOURCE: bool =
+                            const IS_SOURCE: $crate::__private::bool =
                                 $crate::routing::is_source(__TABLE, $crate::__private::stringify!($worker));
 
                             fn new<__W: $crate::traits::Writer>(

@@ -4,7 +4,7 @@
 //! [`Messenger`]'s methods.
 
 use crate::lifecycle::{Ending, Lifecycle};
-use crate::routing::{Launch, Roster, Topology};
+use crate::routing::{Launch, Roster, Rows, Topology};
 use crate::traits::{MessageBus, Payload, Publish, Report, Stats, Time, WriteError, Writer, WriterError};
 use crate::worker::{Drive, Seed, Step, Worker};
 use std::error::Error;
@@ -114,7 +114,8 @@ impl<B: MessageBus, T> Messenger<B, T> {
         if !self.lifecycle.start() {
             return Err(StartError::RanBefore);
         }
-        let mut planner = Planner::<B, C, M> { lifecycle: &self.lifecycle, config, made: Vec::new() };
+        let rows = Some(T::ROWS);
+        let mut planner = Planner::<B, C, M> { lifecycle: &self.lifecycle, config, rows, made: Vec::new() };
         match T::launch(&mut planner) {
             Ok(()) => {
                 self.lifecycle.expect(planner.made.iter().map(|(worker, _)| *worker));
@@ -147,9 +148,9 @@ impl<B: MessageBus, T> Messenger<B, T> {
         self.lifecycle.stop();
     }
 
-    /// The counters of the bus.
+    /// The counters of the bus, and of what no route carries.
     pub fn stats(&self) -> Stats {
-        self.lifecycle.bus.stats()
+        Stats { unrouted: self.lifecycle.unrouted(), ..self.lifecycle.bus.stats() }
     }
 }
 
@@ -194,6 +195,8 @@ impl<B: MessageBus, C: 'static> Make<B, C> for Steps {
 struct Planner<'a, B: MessageBus, C, M: Make<B, C>> {
     lifecycle: &'a Arc<Lifecycle<B>>,
     config: &'a C,
+    /// For the first worker: every worker reads every message, so one of them counts what none of them takes.
+    rows: Option<&'static Rows>,
     made: Plan<M::Made>,
 }
 
@@ -207,7 +210,8 @@ impl<B: MessageBus, C: Clone, M: Make<B, C>> Launch<C> for Planner<'_, B, C, M> 
         let writer = (B::MANY_WRITERS || R::IS_SOURCE).then(|| bus.worker_writer(&reader)).transpose();
         let writer = writer.map_err(|error| StartError::Writer { worker, error })?;
         let (config, lifecycle) = (self.config.clone(), Arc::clone(self.lifecycle));
-        self.made.push((worker, M::make::<R>(Seed { name: worker, reader, writer, config, lifecycle })));
+        let rows = self.rows.take();
+        self.made.push((worker, M::make::<R>(Seed { name: worker, reader, writer, config, rows, lifecycle })));
         Ok(())
     }
 }

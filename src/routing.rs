@@ -2,7 +2,9 @@
 //!
 //! Runs no thread and knows no bus. Items here that are not about [`Table`] and [`Graph`] are for expansions only.
 
-use crate::traits::{Encoded, Handle, Handler, Header, Layout, Message, Report, Router, Time, Writer};
+use crate::traits::{
+    AFTER_EVENTS, Encoded, FIRST_OF_LIBRARY, Handle, Handler, Header, Layout, Message, Report, Router, Time, Writer,
+};
 use std::borrow::Borrow;
 use std::cell::Cell;
 use std::fmt;
@@ -226,6 +228,133 @@ fn dot_label(text: &str) -> String {
 pub trait Tabled {
     /// The table.
     const TABLE: &'static Table;
+    /// Who sends in it, and what of that it routes.
+    const ROWS: &'static Rows;
+}
+
+/// Who sends in a table, and what of that it routes. Sorted, because it is asked for every message that falls through
+/// the routes of a worker.
+#[derive(Debug)]
+pub struct Rows {
+    /// The table.
+    pub table: &'static Table,
+    /// The ids of handlers and sources, but of those that may send what nobody receives.
+    pub sources: &'static [u32],
+    /// The rows: source and message in one number.
+    pub routed: &'static [u32],
+}
+
+impl Rows {
+    /// Whether this is a message of one of the table's sources that no route of it carries.
+    pub fn misses(&self, header: &Header) -> bool {
+        self.routed.binary_search(&row(header.source, header.message)).is_err()
+            && self.sources.binary_search(&header.source.into()).is_ok()
+            && !(FIRST_OF_LIBRARY..AFTER_EVENTS).contains(&header.message)
+    }
+
+    /// The type of a source, as spelled in the table.
+    pub fn source_name(&self, id: u16) -> Option<&'static str> {
+        let workers = self.table.workers.iter();
+        let handlers =
+            workers.clone().flat_map(|worker| worker.handlers).map(|handler| (handler.id, handler.type_name));
+        let sources = workers.flat_map(|worker| worker.routes).map(|route| (route.source_id, route.source));
+        handlers.chain(sources).find(|(source, _)| *source == id).map(|(_, name)| name)
+    }
+
+    /// The type of a message, as spelled in the table.
+    pub fn message_name(&self, id: u16) -> Option<&'static str> {
+        let mut routes = self.table.workers.iter().flat_map(|worker| worker.routes);
+        routes.find(|route| route.message_id == id).map(|route| route.message)
+    }
+}
+
+/// A row as one number.
+pub const fn row(source: u16, message: u16) -> u32 {
+    (source as u32) << 16 | message as u32
+}
+
+/// How many rows a table has.
+pub const fn routed_count(table: &Table) -> usize {
+    let (mut count, mut w) = (0, 0);
+    while w < table.workers.len() {
+        count += table.workers[w].routes.len();
+        w += 1;
+    }
+    count
+}
+
+/// The rows of a table, sorted.
+pub const fn routed<const N: usize>(table: &Table) -> [u32; N] {
+    let (mut rows, mut n, mut w) = ([0; N], 0, 0);
+    while w < table.workers.len() {
+        let routes = table.workers[w].routes;
+        let mut i = 0;
+        while i < routes.len() {
+            rows[n] = row(routes[i].source_id, routes[i].message_id);
+            (n, i) = (n + 1, i + 1);
+        }
+        w += 1;
+    }
+    sorted(rows)
+}
+
+/// How many handlers and sources a table names.
+pub const fn source_count(table: &Table) -> usize {
+    let (mut count, mut w) = (routed_count(table), 0);
+    while w < table.workers.len() {
+        count += table.workers[w].handlers.len();
+        w += 1;
+    }
+    count
+}
+
+/// The ids of a table's handlers and sources, sorted; more than any id in the place of those marked
+/// `#[allow(unrouted)]`.
+pub const fn sources<const N: usize>(table: &Table) -> [u32; N] {
+    let (mut sources, mut n, mut w) = ([u32::MAX; N], 0, 0);
+    while w < table.workers.len() {
+        let TableWorker { handlers, routes, .. } = &table.workers[w];
+        let mut i = 0;
+        while i < handlers.len() + routes.len() {
+            let id = if i < handlers.len() { handlers[i].id } else { routes[i - handlers.len()].source_id };
+            if !may_be_unrouted(table, id) {
+                sources[n] = id as u32;
+            }
+            (n, i) = (n + 1, i + 1);
+        }
+        w += 1;
+    }
+    sorted(sources)
+}
+
+/// Whether a handler with this id is marked `#[allow(unrouted)]`.
+const fn may_be_unrouted(table: &Table, id: u16) -> bool {
+    let mut w = 0;
+    while w < table.workers.len() {
+        let handlers = table.workers[w].handlers;
+        let mut i = 0;
+        while i < handlers.len() {
+            if handlers[i].id == id && handlers[i].allow_unrouted {
+                return true;
+            }
+            i += 1;
+        }
+        w += 1;
+    }
+    false
+}
+
+const fn sorted<const N: usize>(mut numbers: [u32; N]) -> [u32; N] {
+    let mut end = 1;
+    while end < N {
+        let mut i = end;
+        while i > 0 && numbers[i - 1] > numbers[i] {
+            (numbers[i - 1], numbers[i]) = (numbers[i], numbers[i - 1]);
+            i -= 1;
+        }
+        end += 1;
+    }
+    numbers
 }
 
 /// A routing table whose handlers are made from a `Config`.
@@ -282,8 +411,7 @@ pub trait Visit {
 #[inline]
 pub fn is<S: Into<u16>, M: Into<u16>>(header: &Header, source: S, message: M) -> bool {
     // One comparison of both ids. They are converted as they are when a message is sent, not cast.
-    let key = |source: u16, message: u16| u32::from(source) << 16 | u32::from(message);
-    key(header.source, header.message) == key(source.into(), message.into())
+    row(header.source, header.message) == row(source.into(), message.into())
 }
 
 /// A message that can be routed: one that is [`Encoded`].

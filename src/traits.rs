@@ -10,6 +10,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Ids of messages from here on are the library's.
+pub(crate) const FIRST_OF_LIBRARY: u16 = 0xFF00;
+/// Those before this one the library sends by itself, whoever wants to know.
+pub(crate) const AFTER_EVENTS: u16 = FIRST_OF_LIBRARY + 5;
+
 // ---------------------------------------------------------------------------------------------------------- messages
 
 /// Something that travels on a bus, known by its id.
@@ -512,6 +517,16 @@ pub enum Report {
         /// What the system said.
         error: String,
     },
+    /// A source of the table sent a message that no route carries, so nobody received it. Said once for each source and
+    /// message; all of them are counted in [`Stats::unrouted`]. Add a route, or mark the handler `#[allow(unrouted)]`.
+    Unrouted {
+        /// The first of its kind.
+        header: Header,
+        /// The type of the source, as spelled in the table.
+        source: &'static str,
+        /// The type of the message, as spelled in the table, if it is routed from another source.
+        message: Option<&'static str>,
+    },
     /// A bridge to the network could not do something, or ended a peer's connection for what the peer did.
     Network {
         /// The bridge.
@@ -535,6 +550,14 @@ impl fmt::Display for Report {
             Report::NotPinned { worker, core, error } => {
                 write!(f, "worker {worker} runs unpinned, core {core} was refused: {error}")
             }
+            Report::Unrouted { header, source, message } => {
+                write!(f, "message {}", header.message)?;
+                if let Some(name) = message {
+                    write!(f, " ({name})")?;
+                }
+                let Header { source: id, position, .. } = header;
+                write!(f, " from source {id} ({source}) at position {position} has no route: nobody receives it")
+            }
             Report::Network { source, error } => write!(f, "bridge {source}: {error}"),
         }
     }
@@ -542,8 +565,14 @@ impl fmt::Display for Report {
 
 /// Delivers the messages of one worker; made by [`Messenger!`](crate::Messenger).
 pub trait Router {
-    /// Hands the message to every handler it is routed to, or to none.
-    fn route<W: Writer>(&mut self, header: &Header, payload: &[u8], writer: &W, at: &std::cell::Cell<&'static str>);
+    /// Hands the message to every handler it is routed to. False if no route carries it.
+    fn route<W: Writer>(
+        &mut self,
+        header: &Header,
+        payload: &[u8],
+        writer: &W,
+        at: &std::cell::Cell<&'static str>,
+    ) -> bool;
 }
 
 // --------------------------------------------------------------------------------------------------------------- bus
@@ -744,6 +773,13 @@ pub struct Stats {
     pub full: u64,
     /// Slots given up: a fill that failed or panicked, or an owner that stayed silent.
     pub sealed: u64,
+    /// Messages that a source of the routing table sent and that no route of it carries. It is the messenger's first
+    /// worker that reads them and counts, as long as it runs: what it reads, and each message once, whatever is replayed
+    /// to it. Not counted are those of handlers that are marked `#[allow(unrouted)]`, those that a bridge
+    /// sends by itself, whoever wants to know (its clients come and go), and those of sources that the table does not name: they may be
+    /// another table's. A source that two tables on one bus name is one of both. 0 in what a bus says, which knows no
+    /// table.
+    pub unrouted: u64,
     /// The position at which the next message will stand.
     pub tail: u64,
     /// One entry for each reader.

@@ -14,7 +14,7 @@
 //! outbox's limit, in an error that names the worker.
 
 use crate::lifecycle::{Cause, Lifecycle, Phase, TwoPollers, is_past};
-use crate::routing::{Roster, Visit};
+use crate::routing::{Roster, Rows, Visit};
 use crate::traits::{
     BusWriter, Handler, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Report, Space, Time,
     WriteError, Writer, panic_text,
@@ -25,6 +25,9 @@ use std::error::Error;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
+use unrouted::Unrouted;
+
+mod unrouted;
 
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +68,8 @@ pub(crate) struct Worker<B: MessageBus, R, C> {
     config: C,
     /// Where to sleep, if a handler waits for more than messages.
     poller: Option<Arc<dyn Poller>>,
+    /// In the first worker of the messenger: what looks at messages that no worker takes.
+    unrouted: Option<Unrouted>,
     /// The earliest deadline of the handlers.
     deadline: Option<Time>,
     /// Where the reader stood when there was last nothing to handle: everything before it was let go of.
@@ -83,12 +88,14 @@ pub(crate) struct Seed<B: MessageBus, C> {
     /// `None` on a bus for one writer, if this worker is not the one.
     pub(crate) writer: Option<B::Writer>,
     pub(crate) config: C,
+    /// The table's, if this is its first worker.
+    pub(crate) rows: Option<&'static Rows>,
     pub(crate) lifecycle: Arc<Lifecycle<B>>,
 }
 
 impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     pub(crate) fn new(seed: Seed<B, C>) -> Self {
-        let Seed { name, reader, writer, config, lifecycle } = seed;
+        let Seed { name, reader, writer, config, rows, lifecycle } = seed;
         let at = Cell::new("");
         let outbox = Outbox::default();
         Worker {
@@ -106,6 +113,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             handlers: None,
             config,
             poller: None,
+            unrouted: rows.map(Unrouted::new),
             deadline: None,
             acknowledged: false,
             handling: false,
@@ -161,7 +169,15 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         while handled < BATCH && !at_end(reader) {
             let (writer, at) = (&self.writer, &self.writer.at);
             self.handling = true;
-            let read = reader.try_read(|header, payload| handlers.route(header, payload, writer, at));
+            // What is replayed was looked at when it was new.
+            let unrouted = self.unrouted.as_mut().filter(|_| !reader.is_replaying());
+            let read = reader.try_read(|header, payload| {
+                if !handlers.route(header, payload, writer, at)
+                    && let Some(unrouted) = unrouted
+                {
+                    unrouted.look(header, lifecycle);
+                }
+            });
             self.handling = false;
             match read {
                 Ok(()) => {

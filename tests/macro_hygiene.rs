@@ -215,6 +215,7 @@ mod no_leaks {
     #[allow(clippy::upper_case_acronyms)]
     pub struct TABLE;
     pub struct Roster;
+    pub struct Rows;
     pub struct Topology;
     pub struct Launch;
     pub struct Cell;
@@ -227,7 +228,7 @@ mod no_leaks {
     #[::std::prelude::v1::test]
     fn the_names_are_ours() {
         let ours = (Handler, Handle, New, Writer, Sender, Message, MessageBus, Router, Header, Table, TABLE);
-        let too = (Roster, Topology, Launch, Cell, Deref, Graph, WorkerA, WorkerB);
+        let too = (Roster, Rows, Topology, Launch, Cell, Deref, Graph, WorkerA, WorkerB);
         let _ = (ours, too);
         play!(Messenger, crate::Config::new());
     }
@@ -252,6 +253,8 @@ mod shadowing {
     pub struct None;
     #[allow(non_camel_case_types)]
     pub struct str;
+    #[allow(non_camel_case_types)]
+    pub struct bool;
     pub trait Copy {}
     pub trait Clone: Copy {}
     pub trait Debug: Clone {}
@@ -270,7 +273,7 @@ mod shadowing {
 
     #[::std::prelude::v1::test]
     fn types_of_the_prelude() {
-        let ours = (Result, Option, Vec, String, Box, Ok, Err, Some, None, str);
+        let ours = (Result, Option, Vec, String, Box, Ok, Err, Some, None, str, bool);
         let _ = ours;
         let second: u16 = ::std::convert::Into::into(Ids::Second);
         ::std::assert_eq!((Ids::First as u16, second), (1, 2));

@@ -10,7 +10,8 @@ use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messenger::{Cause, Left, OnPanic, RunError, StartError, Workers};
 use rust_messenger::traits::{
     BusWriter, Clock, DeserializeFrom, ExtendedMessage, Handle, Handler, Header, Interest, Message, MessageBus, New,
-    Payload, Poller, Publish, ReadError, Reader, Sender, Stats, SubscribeError, Time, WriteError, Writer, WriterError,
+    Payload, Poller, Publish, ReadError, Reader, Report, Sender, Stats, SubscribeError, Time, WriteError, Writer,
+    WriterError,
 };
 use rust_messenger::worker::Step;
 use rust_messenger::{Messenger, Options};
@@ -37,6 +38,32 @@ const POISON: u64 = 0xDEAD;
 impl Message for Num {
     type Id = u16;
     const ID: u16 = 7;
+}
+
+/// Another message, which carries nothing.
+struct Other;
+
+impl Message for Other {
+    type Id = u16;
+    const ID: u16 = 8;
+}
+
+impl ExtendedMessage for Other {
+    fn get_size(&self) -> usize {
+        0
+    }
+
+    fn write_into(&self, _: &mut [u8]) {}
+}
+
+impl DeserializeFrom for Other {
+    fn deserialize_from(_: &[u8]) -> Self {
+        Other
+    }
+}
+
+impl<const ID: u16> Handle<Other> for Scripted<ID> {
+    fn handle<W: Writer>(&mut self, _: &Other, _: &W) {}
 }
 
 impl ExtendedMessage for Num {
@@ -328,6 +355,26 @@ Messenger! {
         routes: [
             Outside, Num: [ c ], Scripted<1>, Num: [ c ], Scripted<2>, Num: [ c ], Scripted<3>, Num: [ c ],
         ]
+}
+
+Messenger! {
+    type Lone;
+    Config,
+    Alpha:
+        handlers: [ a: Scripted<18> ]
+        routes: [ Scripted<17>, Num: [ a ] ]
+}
+
+// The first handler sends what the second one gets, and more; the third may send what it wants.
+Messenger! {
+    type Loose;
+    Config,
+    Alpha:
+        handlers: [ a: Scripted<1>, #[allow(unrouted)] c: Scripted<3> ]
+        routes: [ Outside, Num: [ a ], Outside, Other: [ c ] ]
+    Beta:
+        handlers: [ b: Scripted<2> ]
+        routes: [ Scripted<1>, Num: [ b ] ]
 }
 
 // ------------------------------------------------------------------------------------------------------------- helpers
@@ -1117,12 +1164,15 @@ fn what_cannot_be_decoded_is_reported_and_skipped() {
     write(&writer, 2).unwrap();
     messenger.stop();
     let summary = handles.join().unwrap();
-    assert_eq!(summary.undecodable, 6, "two messages, each routed to three workers; nobody asked for the third");
+    assert_eq!(summary.undecodable, 6, "two messages, each routed to three workers");
+    assert_eq!(summary.unrouted, 1, "nobody asked for the third");
     for who in 1..=3 {
         assert_eq!(config.numbers(who), [1, 2], "the worker lives");
     }
-    let reports = reports.lock().unwrap();
-    assert_eq!(reports.len(), 6);
+    let mut reports = reports.lock().unwrap();
+    let all = reports.len();
+    reports.retain(|report| !report.contains("Unrouted"));
+    assert_eq!((all, reports.len()), (7, 6));
     let poison = reports.iter().filter(|report| report.contains("poison")).collect::<Vec<_>>();
     assert_eq!(poison.len(), 3);
     for part in ["Undecodable", "source: 9", "message: 7", "size: 8", &format!("position: {poisoned}")] {
@@ -1731,6 +1781,83 @@ fn the_ticket_is_given_up_before_the_reader() {
         let _ = workers.conclude();
         assert_eq!(given_up.lock().unwrap()[..2], ["writer", "reader"], "{ending}");
     }
+}
+
+// ------------------------------------------------------------------------------------------------------------ unrouted
+
+#[test]
+fn what_nobody_receives_is_counted_and_told_once() {
+    let config = Config::idle();
+    let reports = Arc::default();
+    let messenger = Loose::with_options(CircularBus::new(64 * 1024).unwrap(), gathering(&reports));
+    let mut workers = messenger.workers(&config).unwrap();
+    let writer = messenger.writer().unwrap();
+    let send = |source: u16, message: u16, times: usize| {
+        for _ in 0..times {
+            writer.write_bytes(source, message, &1_u64.to_le_bytes()).unwrap();
+        }
+    };
+    // What somebody receives, in the first worker or another one; what no source of this table sends; what a handler
+    // sends that may; and what the library sends by itself.
+    send(OUTSIDE, NUM, 3);
+    send(OUTSIDE, Other::ID, 3);
+    send(1, NUM, 3);
+    send(77, NUM, 3);
+    send(3, NUM, 3);
+    send(1, 0xFF04, 3);
+    settle(&mut workers);
+    assert_eq!((config.numbers(1).len(), config.numbers(2).len()), (3, 3));
+    assert_eq!((messenger.stats().unrouted, &*reports.lock().unwrap()), (0, &Vec::new()));
+    // What a known source sends that nobody takes: of a message that is routed from another, and one that is unknown;
+    // of a handler that only receives.
+    send(1, Other::ID, 3);
+    settle(&mut workers);
+    send(1, 500, 2);
+    send(2, NUM, 4);
+    send(1, Other::ID, 3);
+    settle(&mut workers);
+    assert_eq!(messenger.stats().unrouted, 12, "counted once, whatever the number of workers");
+    let header = |source, message, position| Header { source, message, size: 8, position };
+    let told = |header, source: &str, message: Option<&str>| {
+        format!("Unrouted {{ header: {header:?}, source: {source:?}, message: {message:?} }}")
+    };
+    let first = 18 * 32;
+    assert_eq!(
+        *reports.lock().unwrap(),
+        [
+            told(header(1, Other::ID, first), "Scripted<1>", Some("Other")),
+            told(header(1, 500, first + 3 * 32), "Scripted<1>", None),
+            told(header(2, NUM, first + 5 * 32), "Scripted<2>", Some("Num")),
+        ]
+    );
+    messenger.stop();
+    settle(&mut workers);
+    let summary = workers.conclude().unwrap();
+    assert_eq!((summary.unrouted, summary.unsent, summary.left), (12, 0, vec![]));
+}
+
+#[test]
+fn two_tables_on_one_bus_leave_each_other_alone() {
+    let reports = Arc::default();
+    let bus = CircularBus::new(64 * 1024).unwrap();
+    let one = Chain::with_options(bus.clone(), gathering(&reports));
+    let other = Lone::with_options(bus, gathering(&reports));
+    let (mut first, mut second) = (one.workers(&Config::idle()).unwrap(), other.workers(&Config::idle()).unwrap());
+    let (to_one, to_other) = (one.writer().unwrap(), other.writer().unwrap());
+    write(&to_one, 1).unwrap();
+    to_other.write_bytes(17, NUM, &[0; 8]).unwrap();
+    to_other.write_bytes(18, NUM, &[0; 8]).unwrap();
+    settle(&mut first);
+    settle(&mut second);
+    assert_eq!((one.stats().unrouted, other.stats().unrouted), (0, 1), "each counts what its own sources send");
+    assert_eq!(reports.lock().unwrap().len(), 1);
+    let text = Report::Unrouted {
+        header: Header { source: 18, message: 7, size: 8, position: 64 },
+        source: "Lonely",
+        message: Some("Num"),
+    };
+    let text = text.to_string();
+    assert_eq!(text, "message 7 (Num) from source 18 (Lonely) at position 64 has no route: nobody receives it");
 }
 
 // ---------------------------------------------------------------------------------------------------------- one writer

@@ -256,6 +256,28 @@ fn a_rebuild_repeats_history_and_writes_none_of_it() {
     assert_eq!(outputs(&path), [1, 3, 6, 10, 15]);
 }
 
+/// What nobody receives was counted when it was new.
+#[test]
+fn what_is_replayed_is_not_counted_again() {
+    let (_directory, path) = scratch();
+    let unrouted = |start, inputs: &[u64]| {
+        let (bus, _) = PersistentBus::open(&path, options(start)).unwrap();
+        let messenger = Messenger::new(bus);
+        let mut workers = messenger.workers(&Config::default()).unwrap();
+        let outside = messenger.writer().unwrap();
+        for input in inputs {
+            Outside::try_send(&Input(*input), &outside).unwrap();
+        }
+        while workers.step() == Step::Worked {}
+        messenger.stats().unrouted
+    };
+    // The greeting, and one output for each input: no route takes them.
+    assert_eq!(unrouted(Start::Rebuild, &[1, 3, 5]), 4);
+    assert_eq!(unrouted(Start::Rebuild, &[]), 0);
+    assert_eq!(unrouted(Start::Rebuild, &[7]), 1);
+    assert_eq!(unrouted(Start::Oldest, &[]), 5 + 5, "handled again in earnest, and answered again");
+}
+
 /// Timers and loops are not in the journal; until history is over there are none.
 #[test]
 fn there_are_no_loops_within_history() {

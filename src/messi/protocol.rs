@@ -8,7 +8,8 @@ use super::connection::Reason;
 use super::event_loop::PeerId;
 use super::options::{SendError, StartError};
 use crate::traits::{
-    DecodeError, DeserializeFrom, EncodeError, ExtendedMessage, Message, Payload, Publish, Space, WriteError,
+    AFTER_EVENTS, DecodeError, DeserializeFrom, EncodeError, ExtendedMessage, FIRST_OF_LIBRARY, Message, Payload,
+    Publish, Space, WriteError,
 };
 use std::fmt;
 use std::io;
@@ -88,9 +89,6 @@ const fn id(base: u16, number: u16, wrapper: u16) -> u16 {
     );
     id as u16
 }
-
-/// The ids from here on are the library's.
-const FIRST_OF_LIBRARY: u16 = 0xFF00;
 
 // ------------------------------------------------------------------------------------------------------------ members
 
@@ -414,6 +412,8 @@ event! {
         reason: Reason, |reason| reason as u64, reason_of_word;
     }
 }
+
+const _: () = assert!(Disconnected::ID < AFTER_EVENTS && Disconnect::ID >= AFTER_EVENTS);
 
 event! {
     /// Ends one client's connection, after what was sent to it before. To a [`Server`](super::Server).

@@ -37,11 +37,12 @@ impl Handler for Chatter {
 struct Alone<const SOURCE: u16>(Chatter);
 
 impl<const SOURCE: u16> Router for Alone<SOURCE> {
-    fn route<W: Writer>(&mut self, header: &Header, payload: &[u8], _: &W, _: &Cell<&'static str>) {
+    fn route<W: Writer>(&mut self, header: &Header, payload: &[u8], _: &W, _: &Cell<&'static str>) -> bool {
         let next = &mut self.0.next[usize::from(header.source)];
         assert_eq!(payload, [*next; 8], "messages of one source in order");
         *next += 1;
         self.0.heard += 1;
+        true
     }
 }
 
@@ -68,7 +69,7 @@ impl<const SOURCE: u16> Roster<Plan> for Alone<SOURCE> {
 fn seed(lifecycle: &Arc<Lifecycle<Bus>>, name: &'static str, plan: Plan) -> Seed<Bus, Plan> {
     let reader = lifecycle.bus.subscribe(name).unwrap();
     let writer = Some(lifecycle.bus.worker_writer(&reader).unwrap());
-    Seed { name, reader, writer, config: plan, lifecycle: Arc::clone(lifecycle) }
+    Seed { name, reader, writer, config: plan, rows: None, lifecycle: Arc::clone(lifecycle) }
 }
 
 /// Steps and waits until the worker has heard everything. A worker that nobody wakes is a deadlock to loom.
