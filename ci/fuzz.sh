@@ -3,13 +3,12 @@
 # how many. What is found is in fuzz/artifacts, and is replayed with `cargo +nightly fuzz run TARGET FILE`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+# shellcheck source=ci/cargo_tools.sh
+source ci/cargo_tools.sh fuzz
 seconds=${SECONDS_EACH:-10}
-if ! cargo fuzz --version >/dev/null 2>&1 && ! cargo install cargo-fuzz --locked; then
-    echo "cargo-fuzz is not installed and cannot be: skipped"
-    exit 0
-fi
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/fuzz
-for target in $(cargo +nightly fuzz list); do
+targets=$(cargo +nightly fuzz list)
+for target in $targets; do
     # New cases go to a place of their own: what is worth keeping is chosen by hand.
     mkdir -p "$CARGO_TARGET_DIR/corpus/$target" "fuzz/corpus/$target"
     cargo +nightly fuzz run "$target" "$CARGO_TARGET_DIR/corpus/$target" "fuzz/corpus/$target" -- \
