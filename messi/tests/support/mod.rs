@@ -5,10 +5,12 @@
 #[path = "../../../tests/support/process.rs"]
 pub mod process;
 pub mod scenario;
+#[path = "../../../tests/support/skip.rs"]
+mod skip;
 
+pub use skip::skip;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -42,7 +44,7 @@ pub fn text(bytes: &[u8]) -> String {
 
 /// Whether another program is here and does what `arguments` ask of it, as in `tool("gcc", &["--version"])`.
 ///
-/// Without it a test ends early and says why; with `MESSI_TOOLS_REQUIRED=1`, as where all of them are installed, it
+/// Without it a test ends early and says why; with `NOTHING_SKIPPED=1`, as where all of them are installed, it
 /// fails.
 pub fn tool(program: &str, arguments: &[&str]) -> bool {
     let works = Command::new(program).args(arguments).output().is_ok_and(|output| output.status.success());
@@ -63,19 +65,16 @@ pub fn nanopb() -> bool {
     }
 }
 
-/// Says why a test ends early; fails where nothing may be skipped.
-pub fn skip(reason: &str) {
-    assert!(std::env::var_os("MESSI_TOOLS_REQUIRED").is_none_or(|value| value != "1"), "{reason}");
-    // Past the harness, which keeps what a test that passes prints with the macros.
-    let _ = writeln!(std::io::stderr(), "skipped: {reason}");
-}
-
-/// Runs a program to its end and asserts that it succeeds and, if `silent`, that it says nothing.
+/// Runs a program to its end and asserts that it succeeds and, if `silent`, that it says nothing. What a test program
+/// in C or Python skips is skipped here.
 pub fn run(command: &mut Command, silent: bool) -> Output {
     let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = format!("{}{}", text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{command:?}: {}\n{said}", output.status);
     assert!(!silent || said.is_empty(), "{command:?}:\n{said}");
+    for line in said.lines().filter(|line| line.starts_with("skipped: ") || line.starts_with("OK (skipped=")) {
+        skip(&format!("a part of {command:?}: {line}"));
+    }
     output
 }
 

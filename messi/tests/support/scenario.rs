@@ -37,14 +37,12 @@ pub fn visit_messi(wire: &str, client: impl FnOnce(&str) -> Command) {
     panic!("Messi's server listens nowhere");
 }
 
-/// A program of Messi's own, if they are built. With `INTEROP_REQUIRED=1`, as after `source ci/tools.sh`, they must be.
+/// A program of Messi's own, if they are built. With `NOTHING_SKIPPED=1`, as after `source ci/tools.sh`, they must be.
 pub fn messi_peer(program: &str, wire: &str, port: &str) -> Option<Command> {
     let built = std::env::var("INTEROP_DIR").unwrap_or_else(|_| "/tmp/messi-interop".to_owned());
     let ready = if wire == "v2" { "ready" } else { "ready-v1" };
     if !Path::new(&built).join(ready).is_file() {
         let reason = format!("no {ready} in {built}; tests/interop/setup.sh and setup-v1.sh build Messi's peers");
-        let is_required = std::env::var("INTEROP_REQUIRED").is_ok_and(|required| required == "1");
-        assert!(!is_required, "{reason}");
         skip(&reason);
         return None;
     }
