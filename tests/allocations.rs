@@ -7,6 +7,9 @@
 // The one thing in this crate's tests that cannot be written without: an allocator is an unsafe trait.
 #![allow(unsafe_code)]
 
+#[cfg(feature = "messi")]
+#[path = "../examples/bank/bank.rs"]
+mod bank;
 mod support;
 
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
@@ -23,33 +26,42 @@ struct Counting;
 thread_local! {
     /// Constant and without a destructor: touching it from the allocator allocates nothing itself.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Bytes that this thread has allocated and not given back; less than none for what came from another thread.
+    static HELD: Cell<isize> = const { Cell::new(0) };
 }
 
-fn count() {
+fn count(more: usize) {
     ALLOCATIONS.with(|allocations| allocations.set(allocations.get() + 1));
+    hold(more as isize);
+}
+
+fn hold(more: isize) {
+    HELD.with(|held| held.set(held.get() + more));
 }
 
 // SAFETY: every call is handed on unchanged to the system's allocator, which keeps the contract.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller's promise is the same as ours.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        count();
+        count(layout.size());
         // SAFETY: the caller's promise is the same as ours.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
+        count(size);
+        hold(-(layout.size() as isize));
         // SAFETY: the caller's promise is the same as ours, and the pointer came from `System`.
         unsafe { System.realloc(pointer, layout, size) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        hold(-(layout.size() as isize));
         // SAFETY: the pointer came from `System`.
         unsafe { System.dealloc(pointer, layout) }
     }
@@ -125,6 +137,28 @@ fn one_thread<B: MessageBus>(bus: &B) {
 fn the_counter_counts() {
     assert_eq!(allocations(|| drop(std::hint::black_box(Box::new(7)))), 1);
     assert_eq!(allocations(|| ()), 0);
+    let before = HELD.get();
+    let mut bytes = Vec::<u8>::with_capacity(1000);
+    bytes.reserve_exact(3000);
+    assert_eq!(HELD.get() - before, 3000);
+    drop(bytes);
+    assert_eq!(HELD.get(), before);
+}
+
+/// What a broadcast is encoded into is kept for the next one, but only the 64 KiB that most of them need.
+#[test]
+#[cfg(all(feature = "messi", not(miri)))]
+fn a_large_broadcast_takes_no_memory_once_it_is_sent() {
+    use bank::{Bank, DownloadRsp, ServerToClient, server_to_client::Messages::DownloadRsp as Down};
+    use rust_messenger::messi::{ServerLoop, ServerOptions};
+    let mut server = ServerLoop::<Bank>::new(ServerOptions::new("tcp://127.0.0.1:0")).unwrap();
+    let message = |size| ServerToClient { messages: Some(Down(DownloadRsp { data: vec![7; size] })) };
+    let (small, large) = (message(1000), message(10 << 20));
+    let before = HELD.get();
+    assert_eq!(server.broadcast(&large), Ok(0));
+    let held = HELD.get() - before;
+    assert!(held <= 64 << 10, "{held} bytes are held");
+    assert_eq!(allocations(|| assert_eq!(server.broadcast(&small), Ok(0))), 0);
 }
 
 #[test]

@@ -584,6 +584,19 @@ fn only_what_is_allowed_comes_through() {
     });
 }
 
+/// No client has the key 0: bytes that say so are damaged, or no message of ours.
+#[test]
+fn a_message_of_no_client_is_not_decoded() {
+    use rust_messenger::traits::DeserializeFrom;
+    let word = |key: u32, generation: u32| (u64::from(generation) << 32 | u64::from(key)).to_le_bytes();
+    for (key, generation, is_one) in [(0, 0, false), (0, 5, false), (1, 0, true), (u32::MAX, 5, true)] {
+        let bytes = word(key, generation);
+        assert_eq!(FromClient::<NopReq>::try_deserialize_from(&bytes).is_ok(), is_one, "{key}");
+        assert_eq!(Disconnect::try_deserialize_from(&bytes).is_ok(), is_one, "{key}");
+    }
+    assert!(FromClient::<NopReq>::try_deserialize_from(&[1, 0, 0]).is_err());
+}
+
 /// What a remote peer does wrong is reported once, and told to the handler as the reason.
 #[test]
 fn a_fault_is_reported_once() {

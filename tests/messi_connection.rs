@@ -491,6 +491,10 @@ fn a_payload_that_the_header_cannot_say_is_not_sent() {
     assert_eq!(life.read()[..4], *b"\x02\xFF\xFF\xFF");
     let mut old = Life::patient(Server, |settings| settings.wires = Wires::Only(Wire::V1b));
     assert_eq!(old.send(&payload), Ok(()));
+    // Before the first byte it may become the wire that cannot say it.
+    let mut unknown = auto(Wire::V1b);
+    assert_eq!(unknown.send(&payload), Err(Refusal::TooBig { size: (1 << 24) + 8, max: (1 << 24) + 7 }));
+    assert_eq!((unknown.connection.pending(), unknown.send(&payload[1..])), (0, Ok(())));
 }
 
 #[test]
@@ -501,6 +505,18 @@ fn a_peer_that_reads_nothing_is_dropped() {
         life.send(b"hello").unwrap();
         assert_eq!(life.run_reading(60_000, false), Err((15_000, Reason::SlowConsumer)));
     }
+}
+
+/// A socket that takes nothing, however often it is asked, is no peer that reads.
+#[test]
+fn a_write_of_nothing_is_no_progress() {
+    let mut life = Life::patient(Server, |settings| settings.write_time = seconds(10));
+    life.send(b"hello").unwrap();
+    for second in 1..10 {
+        life.run_reading(second * 1000, false).unwrap();
+        life.connection.wrote(0, life.now());
+    }
+    assert_eq!(life.run_reading(60_000, false), Err((10_000, Reason::SlowConsumer)));
 }
 
 /// Its bus is full: it does not read, and says once a second that it is there. A client's pings are no such sign.

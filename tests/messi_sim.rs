@@ -950,6 +950,34 @@ fn what_arrived_before_a_write_failed_is_delivered() {
     assert_eq!((counter.messages().len(), counter.reasons()), (3, vec![(0, Reason::ConnectionClosed)]));
 }
 
+/// A poller that does not take it would leave it unheard for ever.
+#[test]
+fn a_connection_that_cannot_be_watched_is_ended() {
+    let mut counter = Counter::patient(|_| {});
+    let mut peer = counter.connect();
+    counter.world.refuse_watches(Some(ErrorKind::OutOfMemory));
+    peer.write_some(&to_server(&nop()));
+    counter.settle();
+    assert_eq!((counter.messages().len(), counter.reasons()), (1, vec![(0, Reason::GeneralError)]));
+    // One that comes in only now.
+    let _other = counter.connect();
+    assert_eq!((counter.clients().len(), counter.world.sockets(counter.node)), (0, 0));
+    counter.world.refuse_watches(None);
+    let _third = counter.connect();
+    assert_eq!(counter.clients().len(), 1);
+}
+
+/// The end was there before the time was over, even if both are seen in one turn.
+#[test]
+fn at_its_end_nobody_is_late() {
+    let mut counter = Counter::new(|_| {});
+    let peer = counter.connect();
+    drop(peer);
+    counter.world.move_to(SECOND + 3000 * MILLI);
+    counter.settle();
+    assert_eq!(counter.reasons(), [(3000, Reason::ConnectionClosed)]);
+}
+
 // ----------------------------------------------------------------------------------------------------- who is there
 
 #[test]
@@ -1325,6 +1353,22 @@ fn a_peer_that_does_not_see_the_end_is_forgotten_in_time() {
     drop(peers);
 }
 
+/// Nothing can be sent to it any more, so it does not take the place of one that lingers.
+#[test]
+fn one_that_takes_nothing_does_not_linger() {
+    let mut counter = Counter::patient(|_| {});
+    let mut peer = counter.connect();
+    peer.write_some(&to_server(&nop()));
+    assert!(counter.world.reset_one());
+    let client = counter.clients()[0];
+    counter.server.send(client, &shout(1, 1)).unwrap();
+    counter.server.flush();
+    assert!(counter.server.disconnect(client));
+    assert_eq!(counter.world.sockets(counter.node), 0);
+    counter.settle();
+    assert_eq!(counter.reasons(), [(0, Reason::Requested)]);
+}
+
 #[test]
 fn those_that_linger_stay_few() {
     let mut counter = Counter::new(|options| options.max_clients = 20);
@@ -1575,6 +1619,27 @@ fn a_name_that_is_not_found_is_tried_again() {
 }
 
 #[test]
+fn the_addresses_of_a_name_are_tried_in_their_order() {
+    let place = |port| SocketAddr::new(address().ip(), port);
+    for listens in [4000, 4001, 4002] {
+        let mut customer = Customer::new(1, |_| {});
+        customer.client.stop();
+        customer.world.set_addresses(&[place(4000), place(4001), place(4002)]);
+        // Whoever comes last in the list listens, too: the first that answers is taken.
+        let from = customer.world.connects(customer.node).len();
+        customer.acceptor = None;
+        let mut acceptors: Vec<_> =
+            (listens..=4002).map(|port| customer.world.node().listen(place(port)).unwrap()).collect();
+        customer.client.start();
+        customer.settle();
+        let tried: Vec<_> = (4000..=listens).map(place).collect();
+        assert_eq!(customer.world.connects(customer.node)[from..], tried);
+        assert!(acceptors[0].accept().is_ok() && customer.client.is_connected());
+        assert_eq!(customer.failures(), [], "one address that answers is enough");
+    }
+}
+
+#[test]
 fn a_server_that_restarts_at_any_byte_leaves_no_part_of_a_message() {
     let pause = Duration::from_millis(1);
     let mut customer = Customer::new(1, |options| options.reconnect = Reconnect::Constant(pause));
@@ -1787,6 +1852,26 @@ fn a_send_that_finds_no_room_ends_the_connection_and_one_that_tries_does_not() {
     while customer.client.send(&deposit(1, 1)).is_ok() {}
     customer.settle();
     assert_eq!(customer.reasons(), [(0, Reason::SlowConsumer)]);
+}
+
+/// The wire of one cannot say it, that of the other can.
+#[test]
+fn a_broadcast_too_big_for_one_wire_is_said_and_goes_to_the_others() {
+    let mut counter = Counter::patient(|options| options.connection.wires = Wires::Auto { v1: Wire::V1b });
+    let mut old = counter.connect();
+    old.write_some(&frame(Wire::V1b, Kind::ClientToServer, &nop().encode_to_vec()));
+    let mut new = counter.connect();
+    new.write_some(&to_server(&nop()));
+    counter.settle();
+    let data = vec![5; Wire::V2.max_payload()];
+    let large = ServerToClient { messages: Some(server_to_client::Messages::DownloadRsp(DownloadRsp { data })) };
+    let refused = counter.server.broadcast(&large);
+    assert!(matches!(refused, Err(SendError::TooBig { .. })), "{refused:?}");
+    counter.world.set_capacity(usize::MAX);
+    counter.settle();
+    let bytes = frame(Wire::V1b, Kind::ServerToClient, &large.encode_to_vec());
+    assert!(old.read_all().0 == bytes && new.read_all().0.is_empty());
+    assert_eq!(counter.server.broadcast(&shout(1, 1)), Ok(2), "nobody was disconnected");
 }
 
 #[test]

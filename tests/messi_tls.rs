@@ -1,22 +1,33 @@
-//! TLS under the bridge, over real sockets, with certificates made on the spot.
+//! TLS under the bridge, with certificates made on the spot: over real sockets, and over the network in memory of
+//! `support/sim_net.rs` where it matters which bytes are there when.
 
 #![cfg(all(feature = "tls", not(miri)))]
 
 #[path = "../examples/bank/bank.rs"]
 mod bank;
+#[path = "support/sim_net.rs"]
+mod sim_net;
 mod support;
 
 use bank::{
     Bank, ClientToServer, DownloadRsp, ServerToClient, UploadReq, client_to_server::Messages as Up,
     server_to_client::Messages as Down,
 };
+use prost::Message;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
+use rust_messenger::messi::net::Net;
+use rust_messenger::messi::tls::rustls::crypto::ring::default_provider;
+use rust_messenger::messi::tls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
+use rust_messenger::messi::tls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 use rust_messenger::messi::tls::{self, TlsError};
+use rust_messenger::messi::wire::{Kind, Wire, frame};
 use rust_messenger::messi::{
     ClientEvent, ClientLoop, ClientOptions, Layer, NetworkError, Reason, Reconnect, ServerEvent, ServerLoop,
     ServerOptions, StartError,
 };
-use std::io::{Read, Write};
+use rust_messenger::traits::Time;
+use sim_net::{SimNet, SimSocket, World};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -163,7 +174,9 @@ fn a_server_of_somebody_else_is_refused() {
     within("tls", || {
         let (authority, other) = (Authority::new(), Authority::new());
         let elsewhere = authority.sign(&["elsewhere.example"], ExtendedKeyUsagePurpose::ServerAuth);
-        for (identity, roots) in [(authority.server(), &other), (elsewhere, &authority)] {
+        // Another name of this very machine is not the one in the URI, which is an address.
+        let by_name = authority.sign(&["localhost"], ExtendedKeyUsagePurpose::ServerAuth);
+        for (identity, roots) in [(authority.server(), &other), (elsewhere, &authority), (by_name, &authority)] {
             let (server, address) = server(Some(server_layer(&identity, None)));
             let served = echo(server, 1);
             let mut client = client(address, Some(tls::client(roots.roots(), None).unwrap()));
@@ -279,6 +292,218 @@ fn a_disconnect_comes_after_what_was_sent() {
         assert!(matches!(event, Some(ClientEvent::Disconnected(Reason::ConnectionClosed))), "{event:?}");
         assert_eq!(served.join().unwrap(), Reason::Requested);
     });
+}
+
+// ------------------------------------------------------------------------------------------- which bytes are there when
+
+const URI: &str = "tcp://127.0.0.1:4000";
+
+/// A server over TLS in a world in which time stands still, and what happened at it.
+struct Sealed {
+    world: World,
+    node: usize,
+    authority: Authority,
+    server: ServerLoop<Bank, SimNet>,
+    events: Vec<ServerEvent<Bank>>,
+}
+
+impl Sealed {
+    fn new() -> Sealed {
+        let (world, authority) = (World::new(1), Authority::new());
+        let net = world.node();
+        let node = net.number();
+        let mut options = ServerOptions::new(URI);
+        options.layer = Some(server_layer(&authority.server(), None));
+        let mut server = ServerLoop::on(net, options);
+        server.start().unwrap();
+        Sealed { world, node, authority, server, events: Vec::new() }
+    }
+
+    fn connect(&self) -> SimSocket {
+        let socket = self.world.node().connect("127.0.0.1:4000".parse().unwrap()).unwrap();
+        self.world.set_capacity(usize::MAX);
+        socket
+    }
+
+    /// A client by rustls alone: what it sends is the test's to say.
+    fn peer(&self) -> Peer {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.authority.roots()).unwrap()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut tls = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
+        tls.set_buffer_limit(None);
+        Peer { tls, socket: self.connect() }
+    }
+
+    /// One that is connected, and has heard all that the server says by itself.
+    fn connected_peer(&mut self) -> Peer {
+        let mut peer = self.peer();
+        while peer.tls.is_handshaking() || peer.tls.wants_write() {
+            peer.push();
+            self.settle();
+            peer.pull();
+        }
+        assert!(matches!(self.events[..], [ServerEvent::Connected { .. }]), "{:?}", self.events);
+        peer
+    }
+
+    /// Does all there is to do.
+    fn settle(&mut self) {
+        for round in 0.. {
+            assert!(round < 10_000, "it is never done: a hot loop");
+            while let Some(event) = self.server.next(Some(Duration::ZERO)) {
+                self.events.push(event);
+            }
+            let is_due = |deadline: Time| deadline.as_nanos() <= self.world.now();
+            if !self.world.has_ready(self.node) && !self.server.next_deadline().is_some_and(is_due) {
+                return;
+            }
+        }
+    }
+
+    fn uploads(&self) -> Vec<usize> {
+        let upload = |event: &ServerEvent<Bank>| match event {
+            ServerEvent::Message { message: ClientToServer { messages: Some(Up::UploadReq(it)) }, .. } => {
+                Some(it.data.len())
+            }
+            _ => None,
+        };
+        self.events.iter().filter_map(upload).collect()
+    }
+}
+
+struct Peer {
+    tls: ClientConnection,
+    socket: SimSocket,
+}
+
+impl Peer {
+    /// Sends all that there is to send.
+    fn push(&mut self) {
+        while self.tls.wants_write() {
+            self.tls.write_tls(&mut self.socket).unwrap();
+        }
+    }
+
+    /// Reads all that has come, and says what that was.
+    fn pull(&mut self) -> Vec<u8> {
+        let mut plain = Vec::new();
+        loop {
+            match self.tls.read_tls(&mut self.socket) {
+                Ok(0) => return plain,
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return plain,
+                Err(error) => panic!("{error}"),
+            }
+            self.tls.process_new_packets().unwrap();
+            // `WouldBlock` is the end of what has come so far.
+            let _ = self.tls.reader().read_to_end(&mut plain);
+        }
+    }
+}
+
+/// An upload as a frame of so many bytes in all.
+fn upload_of(bytes: usize) -> Vec<u8> {
+    let bare = |data| frame(Wire::V2, Kind::ClientToServer, &upload(vec![3; data]).encode_to_vec());
+    let overhead = bare(bytes).len() - bytes;
+    let found = (0..8).map(|less| bare(bytes - overhead + less)).find(|frame| frame.len() == bytes);
+    found.expect("a frame of this size")
+}
+
+/// The last bytes of the handshake and the first message come in one piece, and nothing comes after it.
+#[test]
+fn what_comes_with_the_end_of_the_handshake_is_heard() {
+    let mut sealed = Sealed::new();
+    let mut peer = sealed.peer();
+    // Kept until there is a key for it.
+    peer.tls.writer().write_all(&upload_of(100)).unwrap();
+    peer.push();
+    sealed.settle();
+    peer.pull();
+    assert!(!peer.tls.is_handshaking() && sealed.events.is_empty());
+    peer.push();
+    sealed.settle();
+    assert_eq!(sealed.uploads().len(), 1, "{:?}", sealed.events);
+}
+
+/// More is decrypted than fits where it is read to. No event tells of the rest.
+#[test]
+fn what_is_decrypted_beyond_what_is_read_is_heard() {
+    /// What the loop reads at once, which is eight of the largest records.
+    const READ: usize = 128 << 10;
+    let mut sealed = Sealed::new();
+    let mut peer = sealed.connected_peer();
+    // The first record shifts the others: the last one ends beyond.
+    for size in [1000, READ] {
+        peer.tls.writer().write_all(&upload_of(size)).unwrap();
+    }
+    peer.push();
+    sealed.settle();
+    assert_eq!(sealed.uploads().len(), 2, "{:?}", sealed.uploads());
+}
+
+/// The session has taken all of it, the socket has not, and nothing else happens that would make anybody look again.
+#[test]
+fn what_the_session_still_holds_is_sent_when_there_is_room() {
+    let mut sealed = Sealed::new();
+    let mut peer = sealed.connected_peer();
+    sealed.world.set_capacity(100);
+    let client = sealed.server.clients().next().unwrap();
+    let answer = ServerToClient { messages: Some(Down::DownloadRsp(DownloadRsp { data: vec![9; 5000] })) };
+    sealed.server.send(client, &answer).unwrap();
+    let mut got = Vec::new();
+    for _ in 0..100 {
+        sealed.settle();
+        got.extend(peer.pull());
+    }
+    assert!(got == frame(Wire::V2, Kind::ServerToClient, &answer.encode_to_vec()), "{} bytes", got.len());
+}
+
+/// By its word, not by the end of the stream alone, which somebody in between could make.
+#[test]
+fn the_end_is_said_before_it_is_made() {
+    let mut sealed = Sealed::new();
+    let mut peer = sealed.connected_peer();
+    let client = sealed.server.clients().next().unwrap();
+    sealed.server.disconnect(client);
+    sealed.settle();
+    peer.pull();
+    assert!(peer.tls.process_new_packets().unwrap().peer_has_closed());
+}
+
+/// What is no TLS is answered with an alert.
+#[test]
+fn a_stranger_is_told_what_is_wrong() {
+    let mut sealed = Sealed::new();
+    let mut stranger = sealed.connect();
+    stranger.write_some(b"GET / HTTP/1.1\r\n\r\n");
+    sealed.settle();
+    assert!(matches!(sealed.events[..], [ServerEvent::Trouble(NetworkError::Handshake { .. })]), "{:?}", sealed.events);
+    let (answer, is_over) = stranger.read_all();
+    assert!(answer.starts_with(&[21]) && is_over, "{answer:?}");
+}
+
+/// It is not waited for until its time is over.
+#[test]
+fn an_end_in_the_handshake_is_the_end() {
+    let mut sealed = Sealed::new();
+    let mut peer = sealed.peer();
+    let mut hello = Vec::new();
+    peer.tls.write_tls(&mut hello).unwrap();
+    for part in [0, 20, hello.len()] {
+        let mut socket = sealed.connect();
+        socket.write_some(&hello[..part]);
+        sealed.settle();
+        socket.read_all();
+        drop(socket);
+        sealed.settle();
+        let event = sealed.events.pop();
+        assert!(matches!(event, Some(ServerEvent::Trouble(NetworkError::Handshake { .. }))), "{part}: {event:?}");
+    }
 }
 
 #[test]

@@ -472,3 +472,59 @@ impl Socket for Stream {
         self.socket.shutdown(std::net::Shutdown::Write)
     }
 }
+
+#[cfg(all(test, not(miri)))]
+mod tests {
+    use super::*;
+    use socket2::SockRef;
+
+    /// Small frames would wait for the answer to the one before; a server that restarts would wait for minutes.
+    #[test]
+    fn sockets_do_not_delay_and_their_address_is_free_at_once() {
+        let mut net = System::new().unwrap();
+        let mut listener = net.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        #[cfg(unix)]
+        assert!(SockRef::from(&listener.socket).reuse_address().unwrap());
+        let connected = net.connect(listener.address().unwrap()).unwrap();
+        assert!(SockRef::from(&*connected.socket).tcp_nodelay().unwrap());
+        listener.watch(0, true).unwrap();
+        let (accepted, _) = loop {
+            match listener.accept() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => net.poller().wait(None),
+                accepted => break accepted.unwrap(),
+            }
+        };
+        assert!(SockRef::from(&*accepted.socket).tcp_nodelay().unwrap());
+    }
+
+    /// A thread may host many loops, one after the other.
+    #[test]
+    fn the_place_of_a_loop_that_is_gone_is_used_again() {
+        let first = System::of_this_thread().unwrap();
+        let numbers: Vec<_> = (0..10).map(|_| System::of_this_thread().unwrap().mailbox.number).collect();
+        assert_eq!((first.mailbox.number, numbers), (0, vec![1; 10]));
+        let both = [System::of_this_thread().unwrap(), System::of_this_thread().unwrap()];
+        assert_eq!(both.map(|net| net.mailbox.number), [1, 2]);
+    }
+
+    /// Here its descriptor is suddenly that of a file.
+    #[test]
+    #[cfg(target_os = "linux")]
+    #[allow(unsafe_code)]
+    fn a_poller_that_fails_is_no_hot_loop() {
+        use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
+        const WAITS: u32 = 30;
+        let net = System::new().unwrap();
+        // SAFETY: the poller's descriptor is open, and stays the poller's: it is let go of before the poller can close it.
+        let mut descriptor = unsafe { OwnedFd::from_raw_fd(net.hub.poller.as_raw_fd()) };
+        let replaced = rustix::io::dup2(std::fs::File::open("/dev/null").unwrap(), &mut descriptor);
+        let _ = descriptor.into_raw_fd();
+        replaced.unwrap();
+        let begin = std::time::Instant::now();
+        for timeout in [None, Some(Duration::from_secs(100)), Some(Duration::from_millis(1))] {
+            assert!(net.hub.poll(timeout).is_err());
+            (0..WAITS).for_each(|_| net.poller().wait(timeout));
+        }
+        assert!(begin.elapsed() >= 3 * WAITS * Duration::from_millis(1), "{:?}", begin.elapsed());
+    }
+}

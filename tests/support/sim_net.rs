@@ -57,7 +57,10 @@ struct State {
     nodes: Vec<NodeState>,
     /// When they are answered, who waits, and what for.
     lookups: Vec<(u64, Answer, SocketAddr)>,
+    /// What every name has instead of the one address that it says.
+    addresses: Vec<SocketAddr>,
     accept_error: Option<ErrorKind>,
+    watch_error: Option<ErrorKind>,
     next_port: u16,
 }
 
@@ -69,6 +72,7 @@ struct NodeState {
     waits: u64,
     looks: u64,
     accepts: u64,
+    connects: Vec<SocketAddr>,
 }
 
 struct ListenerState {
@@ -262,7 +266,9 @@ impl World {
             listeners: Vec::new(),
             nodes: Vec::new(),
             lookups: Vec::new(),
+            addresses: Vec::new(),
             accept_error: None,
+            watch_error: None,
             next_port: 10_000,
         })))
     }
@@ -317,6 +323,21 @@ impl World {
 
     pub fn accepts(&self, node: usize) -> u64 {
         self.state().nodes[node].accepts
+    }
+
+    /// Where a node has tried to connect to, in that order.
+    pub fn connects(&self, node: usize) -> Vec<SocketAddr> {
+        self.state().nodes[node].connects.clone()
+    }
+
+    /// From now on every name has these addresses.
+    pub fn set_addresses(&self, addresses: &[SocketAddr]) {
+        self.state().addresses = addresses.to_vec();
+    }
+
+    /// From now on no connection can be watched, or again.
+    pub fn refuse_watches(&self, error: Option<ErrorKind>) {
+        self.state().watch_error = error;
     }
 
     /// From now on no connection can be taken, or again.
@@ -449,6 +470,7 @@ impl Net for SimNet {
 
     fn connect(&mut self, address: SocketAddr) -> io::Result<SimSocket> {
         let mut state = self.world.state();
+        state.nodes[self.node].connects.push(address);
         if state.happens(|faults| faults.refused / 2) {
             return Err(ErrorKind::AddrNotAvailable.into());
         }
@@ -474,8 +496,12 @@ impl Net for SimNet {
 
     fn resolve(&mut self, host: &HostPort) -> Lookup {
         let (answer, lookup) = channel();
-        let address = SocketAddr::new(host.host().parse().unwrap(), host.port());
         let mut state = self.world.state();
+        if !state.addresses.is_empty() {
+            answer.send(Ok(state.addresses.clone())).unwrap();
+            return lookup;
+        }
+        let address = SocketAddr::new(host.host().parse().unwrap(), host.port());
         if state.happens(|faults| faults.names) {
             match state.below(3) {
                 0 => answer.send(Err(ErrorKind::NotFound.into())).unwrap(),
@@ -689,6 +715,9 @@ impl Write for SimSocket {
 impl Socket for SimSocket {
     fn watch(&mut self, key: u32, read: bool, write: bool) -> io::Result<()> {
         let mut state = self.world.state();
+        if let Some(kind) = state.watch_error {
+            return Err(kind.into());
+        }
         state.links[self.link].ends[self.end].watch = (read || write).then_some((key, read, write));
         Ok(())
     }
