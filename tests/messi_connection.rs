@@ -601,6 +601,16 @@ fn a_large_frame_by_itself_keeps_nobody_from_being_read() {
     }
 }
 
+/// What is queued lies in memory that doubles, but that never grows far beyond what may be pending.
+#[test]
+fn what_is_queued_takes_no_more_memory_than_may_be_pending() {
+    const PENDING: usize = 70_000;
+    let mut life = Life::patient(Server, |settings| settings.max_pending = PENDING);
+    while life.send(&[7; 60]).is_ok() {}
+    let memory = life.connection.memory();
+    assert!((PENDING - 64..PENDING + 1000).contains(&memory), "{memory} bytes for {PENDING}");
+}
+
 #[test]
 #[cfg_attr(miri, ignore = "takes minutes in the interpreter")]
 fn answers_take_no_memory_once_they_are_read() {

@@ -288,7 +288,6 @@ static void empty_output(struct messi_connection_t *self_p, size_t kept)
 {
     self_p->output.begin = 0;
     self_p->output.end = 0;
-    self_p->output.first = 0;
 #ifndef MESSI_PB_NO_MALLOC
     if (is_from_malloc(self_p) && (self_p->output.fixed_p != NULL || self_p->output.size > kept)) {
         free(self_p->output.buf_p);
@@ -484,7 +483,8 @@ int messi_connection_write(struct messi_connection_t *self_p, const uint8_t *fra
     size_t written = 0;
     int reason;
 
-    if (!self_p->is_open || self_p->is_broken || self_p->is_ending) {
+    /* Whether it is ending its owner knows, who looks at its own state before. */
+    if (!self_p->is_open || self_p->is_broken) {
         return MESSI_NO_REASON;
     }
 
@@ -525,7 +525,7 @@ void messi_connection_write_empty(struct messi_connection_t *self_p, uint8_t typ
 {
     size_t size = header_size(self_p->wire);
 
-    if (self_p->is_open && !self_p->is_broken && !self_p->is_ending && make_room(self_p, size) == MESSI_NO_REASON) {
+    if (self_p->is_open && !self_p->is_broken && make_room(self_p, size) == MESSI_NO_REASON) {
         put_header(self_p->wire, type, 0, &self_p->output.buf_p[self_p->output.end + size]);
         append(self_p, size);
     }

@@ -512,9 +512,8 @@ static void on_deadline(struct messi_server_client_t *client_p, uint64_t now_ms)
         if (now_ms - client_p->progress_ms >= MESSI_STUCK_MS) {
             lose(client_p, messi_disconnect_reason_slow_consumer_t);
         } else {
-            /* Its pings are not read. An answer that nobody asked for is one, too. */
+            /* Its pings are not read. An answer that nobody asked for is one, too: it goes out behind what is pending. */
             messi_connection_write_empty(connection_p, MESSI_MESSAGE_TYPE_PONG);
-            make_dirty(client_p);
             client_p->deadline_ms = now_ms + MESSI_SERVER_PAUSED_MS;
         }
     }

@@ -416,7 +416,8 @@ class Connection:
             elif kind == MessageType.PING and not self._is_client:
                 is_alive = True
                 self._put(wire, MessageType.PONG, b"")
-            elif kind == MessageType.PONG and self._is_client:
+            elif kind == MessageType.PONG:
+                # At a client: a server takes none.
                 is_alive = True
             is_alive = is_alive or settings.any_traffic
             self._handshake = self._frame = None

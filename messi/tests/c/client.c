@@ -1404,6 +1404,25 @@ static void pauses_double_to_thirty_seconds_with_full_jitter(void)
     CHECK(smallest < 5000);
 }
 
+/* No timer at all is what a pause of nothing would be, and the client would never come again. */
+static void every_pause_ends(void)
+{
+    uint32_t longest = 0;
+    uint32_t seed;
+
+    for (seed = 0; seed < 3000; seed++) {
+        begin_with(0);
+        messi_client_set_seed(&it.client, seed);
+        messi_client_start(&it.client);
+        fail_to_connect();
+        CHECK(it.timer_ms > 0);
+        CHECK(it.timer_ms <= 100);
+        longest = (it.timer_ms > longest ? it.timer_ms : longest);
+    }
+
+    CHECK_EQ(longest, 100);
+}
+
 static void seeds_make_different_pauses(void)
 {
     uint32_t pauses[2][10];
@@ -1463,6 +1482,16 @@ static void only_a_healthy_connection_makes_pauses_short_again(void)
     turn();
     CHECK(it.timer_ms <= 100);
     CHECK_EQ(it.disconnected, 2);
+
+    /* That one was, and those after it are not. */
+    for (i = 0; i < 20; i++) {
+        fire();
+        connect_it();
+        turn();
+    }
+
+    CHECK_EQ(it.disconnected, 22);
+    CHECK_EQ(it.client.backoff_ms, 30000);
 }
 
 static void wrong_arguments_are_refused(void)
@@ -1502,7 +1531,7 @@ static void uris(void)
     static const char *bad[] = {
         "", "tcp:/127.0.0.1:6000", "udp://127.0.0.1:6000", "tcp://127.0.0.1", "tcp://", "tcp://host:", "tcp://host:x",
         "tcp://host:80x", "tcp://host:-1", "tcp://host:65536", "tcp://host:99999999999999999999", "tcp://::1:80",
-        "tcp://[::1:80", "tcp://[]:80", "tcp://[host]:80", "tcp://ho st:80", "tcp://host/:80", "tcp://a@b:80",
+        "tcp://[::1:80", "tcp://[]:80", "tcp://[host]:80", "tcp://[a:1]:80", "tcp://ho st:80", "tcp://host/:80", "tcp://a@b:80",
         "TCP://host:80", " tcp://host:80",
     };
     char host[64];
@@ -1611,6 +1640,7 @@ static const struct test_t tests[] = {
     TEST(an_attempt_to_connect_ends_after_five_seconds),
     TEST(all_addresses_are_tried),
     TEST(pauses_double_to_thirty_seconds_with_full_jitter),
+    TEST(every_pause_ends),
     TEST(seeds_make_different_pauses),
     TEST(only_a_healthy_connection_makes_pauses_short_again),
     TEST(wrong_arguments_are_refused),

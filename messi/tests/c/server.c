@@ -455,6 +455,19 @@ static void keep_alive(void)
     CHECK_EQ(it.reasons[0], messi_disconnect_reason_keep_alive_timeout_t);
 }
 
+/* Whoever waits for a time that is over waits for nothing, and is woken for nothing. */
+static void no_timer_is_left_of_one_that_is_gone(void)
+{
+    begin(1);
+    it.now_ms = it.timer_ms;
+    it.timer_ms = UINT64_MAX;
+    messi_server_enter(&it.server);
+    messi_server_timeout(&it.server);
+    messi_server_leave(&it.server);
+    CHECK_EQ(it.disconnected, 1);
+    CHECK_EQ(it.timer_ms, UINT64_MAX);
+}
+
 static void messages_are_no_sign_of_life(void)
 {
     int i;
@@ -1253,6 +1266,52 @@ static void what_is_pending_moves_up_before_it_takes_more_memory(void)
     messi_server_stop(&it.server);
 }
 
+/* Neither is there room for it at once, nor may it come before what is pending. */
+static void nothing_overtakes_what_is_pending(void)
+{
+    begin(1);
+    it.peers[0].room = 50;
+    send_to(&it.clients[0], 92);
+    it.peers[0].room = SIZE_MAX;
+    send_to(&it.clients[0], 112);
+    turn(0);
+    CHECK_EQ(it.peers[0].sent_size, 220);
+    CHECK_EQ(it.peers[0].sent[3], 96);
+    CHECK_EQ(it.peers[0].sent[100 + 3], 116);
+    CHECK_EQ(frames_sent(0, MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER), 2);
+}
+
+static void memory_grows_in_few_steps_and_for_all_that_is_pending(void)
+{
+    size_t size = 0;
+    int steps = 0;
+
+    begin(1);
+    it.peers[0].room = 0;
+
+    while (messi_server_client_pending(&it.clients[0]) + 20 <= 10000) {
+        send_to(&it.clients[0], 12);
+        steps += (it.clients[0].connection.output.size != size);
+        size = it.clients[0].connection.output.size;
+    }
+
+    CHECK_EQ(size, 10000);
+    /* 1024, 2048, 4096, 8192, and what may be pending. */
+    CHECK_EQ(steps, 5);
+    messi_server_stop(&it.server);
+
+    /* Twice as much is too little for the second one, and enough for it alone. */
+    begin(1);
+    it.peers[0].room = 0;
+    send_to(&it.clients[0], 990);
+    send_to(&it.clients[0], 1990);
+    CHECK_EQ(messi_server_client_pending(&it.clients[0]), 3000);
+    CHECK(it.clients[0].connection.output.size >= 3000);
+    it.peers[0].room = SIZE_MAX;
+    turn(0);
+    CHECK_EQ(frames_sent(0, MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER), 2);
+}
+
 static void a_client_that_does_not_read_is_not_read_from(void)
 {
     int i;
@@ -1343,25 +1402,31 @@ static void reply_and_disconnect(struct messi_server_client_t *client_p)
 
 static void what_was_sent_before_a_disconnect_may_be_read(void)
 {
-    begin(1);
-    it.on_message = reply_and_disconnect;
     /* What comes of the message afterwards is no reason any more. */
-    it.answer = messi_disconnect_reason_message_decode_error_t;
-    it.peers[0].room = 100;
-    arrive(0, MESSI_MESSAGE_TYPE_CLIENT_TO_SERVER_USER, "x", 1);
-    say(0);
-    CHECK_EQ(it.messages, 1);
-    CHECK_EQ(it.peers[0].closes, 0);
-    CHECK_EQ(it.disconnected, 0);
-    CHECK(!it.peers[0].watches_input);
-    say(0);
-    CHECK_EQ(it.messages, 1);
-    it.peers[0].room = SIZE_MAX;
-    turn(0);
-    CHECK_EQ(it.peers[0].sent_size, 1000);
-    CHECK_EQ(it.peers[0].closes, 1);
-    CHECK_EQ(it.disconnected, 1);
-    CHECK_EQ(it.reasons[0], messi_disconnect_reason_requested_t);
+    static const int answers[] = { MESSI_NO_REASON, messi_disconnect_reason_message_decode_error_t };
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        begin(1);
+        it.on_message = reply_and_disconnect;
+        it.answer = answers[i];
+        it.peers[0].room = 100;
+        /* Both are there at once, and nothing comes in after the disconnect. */
+        arrive(0, MESSI_MESSAGE_TYPE_CLIENT_TO_SERVER_USER, "x", 1);
+        say(0);
+        CHECK_EQ(it.messages, 1);
+        CHECK_EQ(it.peers[0].closes, 0);
+        CHECK_EQ(it.disconnected, 0);
+        CHECK(!it.peers[0].watches_input);
+        say(0);
+        CHECK_EQ(it.messages, 1);
+        it.peers[0].room = SIZE_MAX;
+        turn(0);
+        CHECK_EQ(it.peers[0].sent_size, 1000);
+        CHECK_EQ(it.peers[0].closes, 1);
+        CHECK_EQ(it.disconnected, 1);
+        CHECK_EQ(it.reasons[0], messi_disconnect_reason_requested_t);
+    }
 
     /* One that does not is gone after a second. */
     begin(1);
@@ -1458,6 +1523,7 @@ static const struct test_t tests[] = {
     TEST(broadcast_message),
     TEST(broadcast_message_one_client_fails),
     TEST(keep_alive),
+    TEST(no_timer_is_left_of_one_that_is_gone),
     TEST(messages_are_no_sign_of_life),
     TEST(any_traffic_may_be_a_sign_of_life),
     TEST(too_many_clients),
@@ -1493,6 +1559,8 @@ static const struct test_t tests[] = {
     TEST(frames_of_one_turn_are_written_at_once),
     TEST(what_is_gathered_stays_little_and_is_not_slow),
     TEST(what_is_pending_moves_up_before_it_takes_more_memory),
+    TEST(nothing_overtakes_what_is_pending),
+    TEST(memory_grows_in_few_steps_and_for_all_that_is_pending),
     TEST(a_client_that_does_not_read_is_not_read_from),
     TEST(a_client_that_pings_and_never_reads_is_slow_after_ten_seconds),
     TEST(a_client_that_is_not_read_from_is_told_that_the_server_is_there),

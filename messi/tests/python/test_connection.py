@@ -189,6 +189,8 @@ class WireTest(unittest.TestCase):
             self.assertTrue(output.endswith(bytes.fromhex(answer)))
             self.assertIn(b"early", output)
             self.assertEqual(len(output), 5 + 2 * len(bytes.fromhex(answer)))
+            # What waited for the wire waits no more.
+            self.assertEqual(connection.pending, 0)
 
     def test_what_waits_for_the_first_byte_is_bounded_too(self) -> None:
         connection = server(detect=Wire.V1B, max_pending=1000)
@@ -392,6 +394,16 @@ class PendingTest(unittest.TestCase):
         connection.wrote(0, 0)
         self.assertTrue(connection.wants_input)
 
+    def test_what_was_handed_out_is_still_the_first_frame(self) -> None:
+        connection = server(max_pending=100)
+        self.assertTrue(connection.send(S2C, bytes(5000), 0))
+        connection.output()
+        self.assertIsNone(connection.receive(frame(PING), 0))
+        self.assertFalse(connection.wants_input)
+        # Of the large one some is sent, and the pong behind it is less than that.
+        connection.wrote(5004 - 10, 0)
+        self.assertTrue(connection.wants_input)
+
     def test_a_peer_that_reads_nothing_has_ten_seconds(self) -> None:
         connection = client(keep_alive=None)
         connection.send(C2S, bytes(1000), 1)
@@ -418,6 +430,22 @@ class PendingTest(unittest.TestCase):
         sent(connection, 30)
         self.assertIsNone(connection.tick(32.9))
         self.assertIs(connection.tick(33), DisconnectReason.KEEP_ALIVE_TIMEOUT)
+
+    def test_the_times_of_the_first_frame_and_of_a_frame_stand_still_in_a_pause(self) -> None:
+        for beginning in (b"", frame(C2S, b"abc")[:5]):
+            with self.subTest(beginning=beginning):
+                connection = server(keep_alive=None, max_pending=100, write_time=1000)
+                self.assertIsNone(connection.receive(beginning, 0))
+                connection.send(S2C, bytes(80), 4)
+                for second in range(5, 30):
+                    # What stays due would be a loop that never waits.
+                    self.assertEqual(connection.next_deadline(), second)
+                    self.assertIsNone(connection.tick(second))
+                sent(connection, 30)
+                # 6 of 10 seconds were left.
+                self.assertEqual(connection.next_deadline(), 36)
+                self.assertIsNone(connection.tick(35.9))
+                self.assertIs(connection.tick(36), DisconnectReason.LIMIT)
 
     def test_output_comes_in_pieces_of_a_limited_size(self) -> None:
         connection = client(max_pending=1 << 22)
