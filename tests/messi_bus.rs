@@ -25,7 +25,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, Sender as Channel, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::{PATIENCE, resident, wait_until, within};
+use support::{PATIENCE, Port, resident, wait_until, within};
 
 // ------------------------------------------------------------------------------------------------------------ handlers
 
@@ -177,6 +177,18 @@ Messenger! {
 
 const ANY_PORT: &str = "tcp://127.0.0.1:0";
 
+/// A server at any port that drops nobody for being slow.
+fn patient() -> ServerOptions<Bank> {
+    patient_at(ANY_PORT)
+}
+
+fn patient_at(uri: &str) -> ServerOptions<Bank> {
+    let mut options = ServerOptions::new(uri);
+    options.connection.keep_alive = None;
+    options.connection.handshake_time = PATIENCE;
+    options
+}
+
 /// A messenger that runs, what its desk sees, and what it reports.
 struct Run<B: MessageBus> {
     writer: OutsideWriter<B>,
@@ -308,7 +320,7 @@ fn failure(error: RunError) -> (String, Box<dyn std::error::Error + Send + Sync>
 #[test]
 fn handlers_talk_to_clients() {
     within("talk", || {
-        let server = serve(ServerOptions::new(ANY_PORT));
+        let server = serve(patient());
         let port = server.port();
         let mut alice = plain_client(port);
         let at_alice = server.joined();
@@ -357,7 +369,7 @@ fn handlers_talk_to_clients() {
 fn a_bus_talks_to_a_bus() {
     within("buses", || {
         let blocking = CondvarBus::new(CircularBus::new(1 << 20).unwrap());
-        let server = run!(Serving, blocking, ServerOptions::new(ANY_PORT), ClientOptions::new(ANY_PORT));
+        let server = run!(Serving, blocking, patient(), ClientOptions::new(ANY_PORT));
         let client = call(server.port());
         let at_client = server.joined();
         assert_eq!(client.next(), Seen::Up);
@@ -396,13 +408,16 @@ fn a_bus_talks_to_a_bus() {
 #[test]
 fn a_server_starts_and_stops_again_and_again() {
     within("again", || {
-        let mut options = ServerOptions::new(ANY_PORT);
+        // Kept for it, so that nobody else listens there when it does not.
+        let place = Port::new();
+        let mut options = patient_at(&place.uri());
         options.autostart = false;
         let server = serve(options);
         let mut old = Vec::new();
         for _ in 0..20 {
             server.send(&Start {});
             let port = server.port();
+            assert_eq!(port, place.number);
             // Started twice is started: it says again where it listens.
             server.send(&Start {});
             assert_eq!(server.next(), Seen::Listening(port));
@@ -428,13 +443,11 @@ fn a_server_starts_and_stops_again_and_again() {
 #[test]
 fn two_bridges_share_a_worker() {
     within("alone", || {
-        // The port must be known before: one that was free a moment ago.
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let at = format!("tcp://127.0.0.1:{port}");
-        let mut client = ClientOptions::new(at.as_str());
+        let port = Port::new();
+        let mut client = ClientOptions::new(port.uri());
         client.reconnect = Reconnect::Constant(Duration::from_millis(1));
-        let both = run!(Alone, bus(), ServerOptions::new(at.as_str()), client);
-        assert_eq!(both.port(), port);
+        let both = run!(Alone, bus(), patient_at(&port.uri()), client);
+        assert_eq!(both.port(), port.number);
         assert_eq!(both.next(), Seen::Up);
         for round in 0..100 {
             let text = round.to_string();
@@ -554,7 +567,7 @@ fn support_frame(message: &ClientToServer) -> Vec<u8> {
 #[test]
 fn only_what_is_allowed_comes_through() {
     within("allow", || {
-        let mut options = ServerOptions::new(ANY_PORT);
+        let mut options = patient();
         options.allow = Some(vec![FromClient::<NopReq>::ID]);
         let server = serve(options);
         let mut client = plain_client(server.port());
@@ -568,7 +581,7 @@ fn only_what_is_allowed_comes_through() {
         server.stop();
 
         // The other way round.
-        let mut remote = ServerLoop::<Bank>::new(ServerOptions::new(ANY_PORT)).unwrap();
+        let mut remote = ServerLoop::<Bank>::new(patient()).unwrap();
         let mut options = ClientOptions::new(format!("tcp://{}", remote.start().unwrap()));
         options.reconnect = Reconnect::Never;
         options.allow = Some(vec![FromServer::<NopRsp>::ID]);
@@ -601,7 +614,7 @@ fn a_message_of_no_client_is_not_decoded() {
 #[test]
 fn a_fault_is_reported_once() {
     within("fault", || {
-        let server = serve(ServerOptions::new(ANY_PORT));
+        let server = serve(patient());
         let port = server.port();
         let faults: [(&[u8], Reason); 5] = [
             (&[1, 0, 0, 2, 0xFF, 0xFF], Reason::MessageDecodeError),
@@ -666,7 +679,7 @@ fn a_bridge_that_cannot_start_fails_the_messenger() {
 #[test]
 fn a_stop_sends_what_was_sent_before() {
     within("stop", || {
-        let server = serve(ServerOptions::new(ANY_PORT));
+        let server = serve(patient());
         let mut client = plain_client(server.port());
         let at = server.joined();
         for round in 0..20 {
@@ -684,13 +697,13 @@ fn a_stop_sends_what_was_sent_before() {
 #[test]
 fn attempts_to_connect_are_reported() {
     within("refused", || {
-        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let client = call(port);
+        let port = Port::new();
+        let client = call(port.number);
         client.wait_for_report("not connected to");
-        let mut options = ServerOptions::new(format!("tcp://127.0.0.1:{port}"));
+        let mut options = patient_at(&port.uri());
         options.max_clients = 1;
         let server = serve(options);
-        assert_eq!(server.port(), port);
+        assert_eq!(server.port(), port.number);
         server.joined();
         assert_eq!(client.next(), Seen::Up);
         client.stop();
@@ -727,7 +740,7 @@ fn reports_are_typed() {
 #[test]
 fn a_client_on_a_full_bus_does_not_come_back() {
     within("stay", || {
-        let mut server = ServerLoop::<Bank>::new(ServerOptions::new(ANY_PORT)).unwrap();
+        let mut server = ServerLoop::<Bank>::new(patient()).unwrap();
         let mut options = ClientOptions::new(format!("tcp://{}", server.start().unwrap()));
         options.reconnect = Reconnect::Constant(Duration::ZERO);
         let client = run!(Calling, CircularBus::new(1 << 12).unwrap(), ServerOptions::new(ANY_PORT), options);
@@ -744,8 +757,9 @@ fn a_client_on_a_full_bus_does_not_come_back() {
             come
         };
         // Each takes two messages of 32 bytes, of which the bus holds 128.
+        wait_until("it comes", || serve(Duration::from_millis(1)) != 0);
         let come = serve(Duration::from_secs(2));
-        assert!((1..=100).contains(&come), "came {come} times");
+        assert!(come <= 100, "came {come} times");
         drop(shut);
         // Some are with the handler already, and then there is room again.
         wait_until("it comes again", || serve(Duration::from_millis(1)) > come + 100);

@@ -13,12 +13,11 @@ use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messi::{Client, ClientConnected, ClientOptions, Reconnect, Server, ServerOptions};
 use rust_messenger::traits::{Handle, Handler, MessageBus, New, Writer};
 use rust_messenger::{Messenger, messi};
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{processor_time, wait_until, within};
+use support::{Port, processor_time, wait_until, within};
 
 #[derive(Clone)]
 struct Config {
@@ -69,8 +68,8 @@ Messenger! {
 }
 
 fn idles<B: MessageBus>(bus: B) {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-    let uri = format!("tcp://127.0.0.1:{port}");
+    let port = Port::new();
+    let uri = port.uri();
     let mut client = ClientOptions::new(uri.as_str());
     client.reconnect = Reconnect::Constant(Duration::from_millis(1));
     let config = Config { server: messi::ServerOptions::new(uri), client, met: Arc::default() };

@@ -89,6 +89,8 @@ fn server_layer(identity: &Identity, client_roots: Option<&[u8]>) -> Arc<dyn Lay
 fn server(layer: Option<Arc<dyn Layer>>) -> (ServerLoop<Bank>, SocketAddr) {
     let mut options = ServerOptions::new("tcp://127.0.0.1:0");
     options.layer = layer;
+    options.connection.keep_alive = None;
+    options.connection.handshake_time = PATIENCE;
     options.connection.max_frame = 4 << 20;
     options.connection.max_pending = 8 << 20;
     let mut server = ServerLoop::new(options).unwrap();
@@ -100,6 +102,7 @@ fn client(address: SocketAddr, layer: Option<Arc<dyn Layer>>) -> ClientLoop<Bank
     let mut options = ClientOptions::new(format!("tcp://{address}"));
     options.layer = layer;
     options.reconnect = Reconnect::Never;
+    options.connection.keep_alive = None;
     options.connection.max_frame = 4 << 20;
     options.connection.max_pending = 8 << 20;
     let mut client = ClientLoop::new(options).unwrap();

@@ -283,7 +283,10 @@ fn compile(directory: &Path, compiler: &str, options: &[&str]) {
     let scratch = tempfile::tempdir().unwrap();
     let object = scratch.path().join("object.o");
     for source in sources(directory) {
-        run(Command::new(compiler).args(options).arg("-I").arg(directory).args(["-c", "-o"]).arg(&object).arg(source), true);
+        run(
+            Command::new(compiler).args(options).arg("-I").arg(directory).args(["-c", "-o"]).arg(&object).arg(source),
+            true,
+        );
     }
 }
 
