@@ -297,7 +297,7 @@ fn a_disconnect_comes_after_what_was_sent() {
     });
 }
 
-// ------------------------------------------------------------------------------------------- which bytes are there when
+// ------------------------------------------------------------------------------------------ which bytes are there when
 
 const URI: &str = "tcp://127.0.0.1:4000";
 
@@ -337,7 +337,8 @@ impl Sealed {
             .unwrap()
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let mut tls = ClientConnection::new(Arc::new(config), ServerName::try_from("localhost").unwrap()).unwrap();
+        let name = ServerName::try_from("localhost").unwrap();
+        let mut tls = ClientConnection::new(Arc::new(config), name).unwrap();
         tls.set_buffer_limit(None);
         Peer { tls, socket: self.connect() }
     }

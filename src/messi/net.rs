@@ -515,7 +515,7 @@ mod tests {
         use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
         const WAITS: u32 = 30;
         let net = System::new().unwrap();
-        // SAFETY: the poller's descriptor is open, and stays the poller's: it is let go of before the poller can close it.
+        // SAFETY: the descriptor is open, and stays the poller's: it is let go of before the poller can close it.
         let mut descriptor = unsafe { OwnedFd::from_raw_fd(net.hub.poller.as_raw_fd()) };
         let replaced = rustix::io::dup2(std::fs::File::open("/dev/null").unwrap(), &mut descriptor);
         let _ = descriptor.into_raw_fd();
