@@ -16,7 +16,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -713,9 +713,9 @@ fn a_follower_outlives_a_dead_writer() {
     bus.writer().unwrap().write_bytes(1, 1, &composed(1, 0, 100)).unwrap();
     let second = bus.tail();
     bus.writer().unwrap().write_bytes(1, 1, &composed(1, 1, 100)).unwrap();
-    drop(bus);
     // As a killed writer leaves it: claimed, and nothing in it.
     let mut bytes = fs::read(&path).unwrap();
+    drop(bus);
     bytes[position as usize..second as usize].fill(0);
     fs::write(&path, bytes).unwrap();
     let mut entries = journal.follow(0);
@@ -725,6 +725,57 @@ fn a_follower_outlives_a_dead_writer() {
     assert!(matches!(entries.next(), Ok(Some(Entry::Message { .. }))));
     // Whoever only looks at what is there does not wait.
     assert_eq!(journal.entries().next().unwrap(), Some(Entry::Hole(hole)));
+}
+
+/// What stands in a journal besides messages.
+fn parts(path: &Path) -> Vec<(&'static str, Span)> {
+    let journal = Journal::open(path).unwrap();
+    let (mut entries, mut parts) = (journal.entries(), Vec::new());
+    while let Some(entry) = entries.next().unwrap() {
+        match entry {
+            Entry::Message { .. } => {}
+            Entry::Hole(span) => parts.push(("hole", span)),
+            Entry::Damaged(span) => parts.push(("damaged", span)),
+            other => panic!("{other:?}"),
+        }
+    }
+    parts
+}
+
+/// Whoever closes a journal leaves it as one that was finished, whatever its level of sync: a page that is lost later is
+/// damage, to whoever opens it and to whoever only reads. Of one that was killed nobody can tell.
+#[test]
+fn a_page_that_is_lost_after_a_clean_close_is_damage() {
+    for sync in [Sync::None, Sync::Interval(Duration::from_secs(1000)), Sync::EveryN(1 << 40)] {
+        let (directory, path) = scratch();
+        let (bus, _) = PersistentBus::open(&path, PersistentOptions { sync, ..options() }).unwrap();
+        let first = bus.tail();
+        for _ in 0..4 * 64 {
+            // A slot of 64 bytes, so that one begins where each page does.
+            bus.writer().unwrap().write_bytes(1, 1, &[7; 28]).unwrap();
+        }
+        let killed = directory.path().join("killed");
+        fs::copy(&path, &killed).unwrap();
+        drop(bus);
+        let lost = Span { position: first + 4096, len: 4096 };
+        let lose = |path: &Path| {
+            let file = fs::File::options().write(true).open(path).unwrap();
+            file.write_all_at(&[0; 4096], lost.position).unwrap();
+        };
+        lose(&path);
+        lose(&killed);
+        let strict = || PersistentOptions { strict: true, ..options() };
+        for _ in 0..2 {
+            assert_eq!(parts(&path), [("damaged", lost)]);
+            let Err(JournalError::Damaged { recovered, .. }) = PersistentBus::open(&path, strict()) else {
+                panic!("{sync:?}: taken")
+            };
+            assert_eq!((recovered.damaged, recovered.messages), (vec![lost], 3 * 64));
+            assert!(open(&path).1.is_damaged());
+            assert_eq!(parts(&killed), [("hole", lost)]);
+            assert_eq!(PersistentBus::open(&killed, strict()).unwrap().1.holes, [lost]);
+        }
+    }
 }
 
 /// Whoever only reads says of a torn tail what recovery will.

@@ -118,7 +118,8 @@ pub fn check(bytes: &[u8]) {
         }
     };
     let walked = walked.expect("what can be written to can be read");
-    assert_eq!(walked, (first.messages, first.counts.damaged), "a reader beside it sees something else");
+    let found = (first.messages, first.counts.holes, first.counts.damaged);
+    assert_eq!(walked, found, "a reader beside it sees something else");
     let mut reader = bus.subscribe("reader").expect("a place");
     let mut read = 0;
     while reader.try_read(|header, payload| assert_eq!(header.size as usize, payload.len())).is_ok() {
@@ -129,8 +130,9 @@ pub fn check(bytes: &[u8]) {
     drop((bus, reader));
     let (_, second) = PersistentBus::open(file.path(), options()).expect("it was opened before");
     assert_eq!(second.messages, first.messages + u64::from(appended));
-    assert_eq!((second.counts.holes, second.torn, second.missing), (0, 0, 0), "recovered once and for all");
-    assert_eq!(second.counts.damaged, first.counts.damaged, "damage is neither forgotten nor made");
+    assert_eq!((second.torn, second.missing), (0, 0), "recovered once and for all");
+    assert_eq!(second.counts.old_holes, first.counts.holes, "holes are not forgotten");
+    assert_eq!((second.counts.holes, second.counts.damaged), (first.counts.holes, first.counts.damaged), "nor made");
 }
 
 /// Memory, where there is a file system in it.
@@ -139,12 +141,12 @@ fn scratch() -> std::path::PathBuf {
     if memory.is_dir() { memory } else { std::env::temp_dir() }
 }
 
-/// How many messages and damaged stretches a reader sees; `None` if it cannot be opened.
-fn walk(path: &std::path::Path) -> Option<(u64, u64)> {
+/// How many messages, holes and damaged stretches a reader sees; `None` if it cannot be opened.
+fn walk(path: &std::path::Path) -> Option<(u64, u64, u64)> {
     let journal = Journal::open(path).ok()?;
     journal.info().expect("it is a file");
     journal.cursors().expect("it is a file");
-    let (mut messages, mut damaged, mut position) = (0, 0, 0);
+    let (mut messages, mut holes, mut damaged, mut position) = (0, 0, 0, 0);
     let mut entries = journal.entries();
     while let Some(entry) = entries.next().expect("it is a file") {
         match entry {
@@ -152,11 +154,12 @@ fn walk(path: &std::path::Path) -> Option<(u64, u64)> {
                 assert_eq!(header.size as usize, payload.len());
                 messages += 1;
             }
+            Entry::Hole(_) => holes += 1,
             Entry::Damaged(_) => damaged += 1,
             _ => {}
         }
         assert!(entries.position() > position, "it does not move on");
         position = entries.position();
     }
-    Some((messages, damaged))
+    Some((messages, holes, damaged))
 }

@@ -129,10 +129,12 @@ pub struct Recovered {
     pub messages: u64,
     /// Where the next message will stand.
     pub tail: u64,
-    /// Places that a writer had claimed and not finished when its process died, now stepped over for good. Nobody was
-    /// told that these messages were written. At most [`SPANS`](Self::SPANS) are listed.
+    /// Places that were claimed or lost, stepped over for good: a writer had not finished there when its process died,
+    /// and nobody was told that its message was written; or it had, and a power failure took what was not synced. What
+    /// was found by an earlier opening is in the list, too. At most [`SPANS`](Self::SPANS) are listed.
     pub holes: Vec<Span>,
-    /// Bytes that are not what was written, stepped over. At most [`SPANS`](Self::SPANS) are listed.
+    /// Bytes that are not what was written, or are missing where everything had been synced, stepped over. At most
+    /// [`SPANS`](Self::SPANS) are listed.
     pub damaged: Vec<Span>,
     /// How many of each there are, listed or not.
     pub counts: SpanCounts,
@@ -150,6 +152,8 @@ pub struct Recovered {
 pub struct SpanCounts {
     /// Holes.
     pub holes: u64,
+    /// How many of the holes an earlier opening had found.
+    pub old_holes: u64,
     /// Damaged stretches.
     pub damaged: u64,
 }
@@ -167,6 +171,8 @@ pub enum HeaderDamage {
     Retained,
     /// How long the file was: whether it was cut off is not known.
     Allocated,
+    /// Up to where everything was finished: what is missing counts as a hole.
+    Whole,
     /// A routing table: the other copy counts, which may be older, or none.
     Table,
     /// The name of a cursor. It is given up.
@@ -194,8 +200,11 @@ impl Recovered {
                 self.messages += 1;
                 return;
             }
-            Kind::Sealed { .. } | Kind::Hole { marked: true } => return,
-            Kind::Hole { marked: false } => (&mut self.counts.holes, &mut self.holes),
+            Kind::Sealed { .. } => return,
+            Kind::Hole { marked } => {
+                self.counts.old_holes += u64::from(marked);
+                (&mut self.counts.holes, &mut self.holes)
+            }
             Kind::Damaged { .. } => (&mut self.counts.damaged, &mut self.damaged),
         };
         *count += 1;
@@ -208,8 +217,11 @@ impl Recovered {
 impl fmt::Display for Recovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} messages", self.messages)?;
-        let SpanCounts { holes, damaged } = self.counts;
-        for (count, list, what) in [(holes, &self.holes, "holes"), (damaged, &self.damaged, "damaged stretches")] {
+        let SpanCounts { holes, old_holes, damaged } = self.counts;
+        let known = if old_holes == 0 { String::new() } else { format!(" ({old_holes} of them known)") };
+        for (count, list, what) in
+            [(holes, &self.holes, format!("holes{known}")), (damaged, &self.damaged, "damaged stretches".to_owned())]
+        {
             if let Some(first) = list.first() {
                 write!(f, ", {count} {what}, the first at {} of {} bytes", first.position, first.len)?;
             }
@@ -234,6 +246,7 @@ impl fmt::Display for HeaderDamage {
             HeaderDamage::Capacity => f.write_str("the capacity"),
             HeaderDamage::Retained => f.write_str("where the retained messages begin"),
             HeaderDamage::Allocated => f.write_str("how long the file was"),
+            HeaderDamage::Whole => f.write_str("up to where everything was finished"),
             HeaderDamage::Table => f.write_str("a routing table"),
             HeaderDamage::CursorName => f.write_str("the name of a cursor"),
             HeaderDamage::Cursor(name) => write!(f, "where the cursor {name} stood"),
@@ -297,9 +310,9 @@ pub enum Entry<'a> {
     },
     /// A slot that was given up: its fill failed, panicked or stayed silent.
     Sealed(Span),
-    /// A place whose writer died, or is still at it.
+    /// A place that was claimed or lost: its writer died, or is still at it, or its bytes were not synced.
     Hole(Span),
-    /// Bytes that are not what was written.
+    /// Bytes that are not what was written, or are missing where everything was finished and synced.
     Damaged(Span),
     /// What stood here was given back while it was being read. The next entry is the first one that is left.
     Lagged(Span),
@@ -564,6 +577,8 @@ pub(super) struct Mutable {
     pub(super) retained: u64,
     /// 0: not known.
     pub(super) allocated: u64,
+    /// 0: not known.
+    pub(super) whole: u64,
     /// Index, name, position.
     pub(super) cursors: Vec<(usize, String, Option<u64>)>,
     /// The area, its generation, and the table.
@@ -592,6 +607,10 @@ pub(super) fn read_header(source: &(impl Source + ?Sized), identity: &Identity) 
     let capacity = checked(header::CAPACITY, HeaderDamage::Capacity);
     let retained = checked(header::RETAINED, HeaderDamage::Retained).max(identity.header_len());
     let allocated = checked(header::ALLOCATED, HeaderDamage::Allocated);
+    let whole = header::whole_in(&page, source.len()?).unwrap_or_else(|| {
+        damage.push(HeaderDamage::Whole);
+        0
+    });
     let mut cursors = Vec::new();
     for index in 0..header::CURSOR_COUNT {
         match header::cursor_entry(&page, index) {
@@ -622,5 +641,5 @@ pub(super) fn read_header(source: &(impl Source + ?Sized), identity: &Identity) 
             },
         }
     }
-    Ok(Mutable { capacity, retained, allocated, cursors, table, damage })
+    Ok(Mutable { capacity, retained, allocated, whole, cursors, table, damage })
 }

@@ -2,7 +2,7 @@
 //! syncs the file, and forgets what is old. Sleeps when there is nothing of that.
 
 use super::log::{Log, Sync};
-use crate::sync::{Arc, Condvar, Mutex, Thread, lock, spawn};
+use crate::sync::{Condvar, Mutex, Thread, lock, spawn};
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
@@ -52,9 +52,9 @@ impl Call {
     }
 }
 
-/// The keeper's thread; dropping it ends it.
+/// The keeper's thread. Dropping it ends it, and closes the journal.
 pub struct Keeper {
-    call: Arc<Call>,
+    log: Log,
     thread: Option<Thread>,
 }
 
@@ -71,19 +71,20 @@ impl Keeper {
     ///
     /// The system gave no thread.
     pub(super) fn start(log: &Log) -> io::Result<Keeper> {
-        let (call, log) = (Arc::clone(log.call()), log.clone());
-        let thread = spawn("journal", move || keep(&log))?;
-        Ok(Keeper { call, thread: Some(thread) })
+        let kept = log.clone();
+        let thread = spawn("journal", move || keep(&kept))?;
+        Ok(Keeper { log: log.clone(), thread: Some(thread) })
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
-        self.call.stop();
+        self.log.call().stop();
         if let Some(thread) = self.thread.take() {
             // It runs no user's code and does not panic.
             let _ = thread.join();
         }
+        self.log.close();
     }
 }
 

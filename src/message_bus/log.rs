@@ -323,6 +323,7 @@ impl Log {
             Ok(()) => {
                 depot.synced.store(finished, Ordering::Relaxed);
                 depot.unsynced.store(finished, Ordering::Relaxed);
+                self.store_checked(header::WHOLE, finished);
                 Ok(finished)
             }
             Err(error) => {
@@ -330,6 +331,23 @@ impl Log {
                 *failed = Some(error.kind());
                 Err(error.kind())
             }
+        }
+    }
+
+    /// Has the words of the first page survive a power failure.
+    fn sync_words(&self) -> io::Result<()> {
+        let mut failed = lock(&self.depot.syncing);
+        if let Some(kind) = *failed {
+            return Err(kind.into());
+        }
+        self.depot.backing.sync(self.region(), 0, PAGE as usize).inspect_err(|error| *failed = Some(error.kind()))
+    }
+
+    /// Leaves the journal as one that was finished up to here, whatever its level of sync.
+    pub(super) fn close(&self) {
+        if self.sync().is_ok() {
+            // It says so after a power failure, too. Nobody is left to be told of a failure.
+            let _ = self.sync_words();
         }
     }
 
@@ -376,6 +394,8 @@ impl Log {
         let (hole, end) = (before.max(first) / PAGE * PAGE, from / PAGE * PAGE);
         let hole = hole.max(first.next_multiple_of(PAGE));
         if hole < end {
+            // The word before the space: what is given back must not look like what was lost.
+            self.sync_words()?;
             match depot.backing.punch(self.region(), hole as usize, end as usize) {
                 Ok(()) => freed = end - hole,
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => {}

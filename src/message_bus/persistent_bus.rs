@@ -479,10 +479,18 @@ struct Findings {
 }
 
 /// How a place is to be marked that readers of the mapping could not step over, or could not see is damaged.
-fn mark_of(stride: &Stride) -> Option<u64> {
+#[derive(Clone, Copy)]
+enum Mark {
+    State(u64),
+    /// It was given up, and does not say how long it is.
+    Length,
+}
+
+fn mark_of(stride: &Stride) -> Option<Mark> {
     match stride.kind {
-        walk::Kind::Hole { marked: false } | walk::Kind::Sealed { exact: false } => Some(slot::HOLE),
-        walk::Kind::Damaged { marked: false } => Some(slot::DAMAGED),
+        walk::Kind::Hole { marked: false } => Some(Mark::State(slot::HOLE)),
+        walk::Kind::Damaged { marked: false } => Some(Mark::State(slot::DAMAGED)),
+        walk::Kind::Sealed { exact: false } => Some(Mark::Length),
         _ => None,
     }
 }
@@ -632,15 +640,15 @@ impl Opening<'_> {
         if ready > whole {
             backing.reserve(whole as usize, ready as usize).map_err(&io)?;
         }
-        let each = |f: &mut dyn FnMut(&Stride, u64) -> io::Result<()>| {
+        let each = |f: &mut dyn FnMut(&Stride, Mark) -> io::Result<()>| {
             // As long as it was when it was inspected: a slot that was cut off does not get its end back as zeros.
             let mut walk = Walk::new(Upto(source, len), &self.identity, header.retained);
             let mut left = marks;
             while left > 0
                 && let Walked::Stride(stride) = walk.step()?
             {
-                if let Some(state) = mark_of(&stride) {
-                    f(&stride, state)?;
+                if let Some(mark) = mark_of(&stride) {
+                    f(&stride, mark)?;
                     left -= 1;
                 }
             }
@@ -657,8 +665,11 @@ impl Opening<'_> {
         .map_err(&io)?;
 
         // Marks go over first words only, which the walk has passed when it says so.
-        each(&mut |stride, state| {
-            strip.mark(stride.position, state, stride.len);
+        each(&mut |stride, mark| {
+            match mark {
+                Mark::State(state) => strip.mark(stride.position, state, stride.len),
+                Mark::Length => strip.mark_length(stride.position, stride.len),
+            }
             Ok(())
         })
         .map_err(&io)?;
@@ -706,6 +717,10 @@ impl Opening<'_> {
         log.store_checked(header::RETAINED, header.retained.min(recovered.tail));
         log.store_checked(header::CAPACITY, capacity);
         log.store_checked(header::ALLOCATED, ready);
+        if header.whole != recovered.tail {
+            // From now on what is missing before the tail is lost. A failure stays: writers are told.
+            let _ = log.sync();
+        }
         let keeper = keeper(&log).map_err(self.io("start the thread that looks after it"))?;
         let shared = Shared {
             _keeper: keeper,

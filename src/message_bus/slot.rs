@@ -51,7 +51,8 @@ pub(super) const COMMITTED: u64 = 0b0011;
 pub(super) const SEALED: u64 = 0b0101;
 pub(super) const PENDING: u64 = 0b0110;
 pub(super) const FENCED: u64 = 0b1001;
-/// Journals only: nothing was written here, or what was is damaged. The head is the length, as a checked word.
+/// Journals only: what was claimed here was not finished or is lost, or what was written is damaged. The head is the
+/// length, as a checked word.
 #[cfg(unix)]
 pub(super) const HOLE: u64 = 0b1010;
 #[cfg(unix)]
@@ -460,6 +461,16 @@ impl Strip {
         let head = super::journal::header::checked(position + 8, len);
         self.head(position).store(head, Ordering::Relaxed);
         self.stamp(position).store(self.stamp_of(position, state), Ordering::Release); // SYNC POINT slot.publish
+    }
+
+    /// Has the slot at `position`, which was given up, say that it is `len` bytes long.
+    ///
+    /// Precondition: nobody else has seen this journal yet.
+    pub(super) fn mark_length(&self, position: u64, len: u64) {
+        let Header { source, message, .. } = self.header_at(position);
+        let size = len - RECORD_HEADER - if self.crc { CRC } else { 0 };
+        debug_assert_eq!(self.slot_len(size as usize), len);
+        self.head(position).store(pack(source, message, size as usize), Ordering::Relaxed);
     }
 
     /// What stamp and head mean that are no message's. Out of line: a jump by the state would cost every message more

@@ -12,6 +12,7 @@ use std::io;
 const PREVIEW: usize = 64;
 
 const UNFINISHED: &str = "its writer died, or is still at it";
+const CLAIMED: &str = "claimed or lost: its writer died, or is still at it, or it was not synced";
 
 /// Prints entries.
 #[derive(Debug)]
@@ -114,7 +115,7 @@ impl Printer {
 pub fn described(entry: &Entry<'_>) -> Option<(Span, &'static str, &'static str)> {
     match *entry {
         Entry::Sealed(span) => Some((span, "sealed", "given up by its writer")),
-        Entry::Hole(span) => Some((span, "hole", UNFINISHED)),
+        Entry::Hole(span) => Some((span, "hole", CLAIMED)),
         Entry::Damaged(span) => Some((span, "damaged", "not what was written")),
         Entry::Lagged(span) => Some((span, "gone", "given back by retention")),
         _ => None,

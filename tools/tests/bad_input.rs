@@ -7,9 +7,10 @@ mod support;
 
 use rust_messenger::PersistentBus;
 use rust_messenger::routing::Table;
+use rust_messenger::traits::{MessageBus, Publish};
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
@@ -187,6 +188,33 @@ fn a_file_that_was_cut_off_is_damaged() {
     }
 }
 
+/// What was synced and is zero is damage, before and after the program has opened its journal again. What was not may
+/// have been claimed only: a hole, and told for ever.
+#[test]
+fn a_page_that_was_lost_is_told_for_ever() {
+    let (directory, path) = scratch();
+    let (bus, _) = PersistentBus::open(&path, options(&clock())).unwrap();
+    let first = bus.tail();
+    for _ in 0..4 * 64 {
+        // A slot of 64 bytes, so that one begins where each page does.
+        bus.writer().unwrap().write_bytes(1, 1, &[7; 28]).unwrap();
+    }
+    let killed = directory.path().join("killed");
+    fs::copy(&path, &killed).unwrap();
+    drop(bus);
+    for (path, code, found) in
+        [(&path, 1, "holes: 0, damaged: 1 (4096 bytes)"), (&killed, 0, "holes: 1, damaged: 0 (0 bytes)")]
+    {
+        fs::File::options().write(true).open(path).unwrap().write_all_at(&[0; 4096], first + 4096).unwrap();
+        for opened in 0..3 {
+            let (ended, stdout, stderr) = told("journal verify", path);
+            assert_eq!(ended, code, "{opened}: {stdout}{stderr}");
+            assert!(stdout.contains(&format!("192 messages from {first}")) && stdout.contains(found), "{stdout}");
+            drop(PersistentBus::open(path, options(&clock())).unwrap());
+        }
+    }
+}
+
 #[test]
 fn damage_in_the_header_is_said() {
     let (_directory, path) = scratch();
@@ -197,6 +225,7 @@ fn damage_in_the_header_is_said() {
         (4096 + 40, "journal verify", "in the header: one of the two copies of what it is as a whole"),
         (130, "journal info", "in the header: the capacity"),
         (138, "journal verify", "in the header: where the retained messages begin"),
+        (154, "journal info", "in the header: up to where everything was finished"),
         (512, "journal cursors", "the name of a cursor is damaged"),
         (560, "journal cursors", "Bank       damaged"),
         (560, "journal cursors --format json", "{\"kind\":\"cursor\",\"name\":\"Bank\",\"position\":null}"),
@@ -237,7 +266,7 @@ fn flipped_bits_and_cut_ends_are_found_and_crash_nothing() {
     healthy(&path);
     let whole = fs::read(&path).unwrap();
     for position in
-        (0..152).step_by(5).chain((4096..4224).step_by(9)).chain((8192..8296).step_by(7)).chain(16384..16480)
+        (0..160).step_by(5).chain((4096..4224).step_by(9)).chain((8192..8296).step_by(7)).chain(16384..16480)
     {
         fs::write(&path, &whole).unwrap();
         flip(&path, position);

@@ -24,6 +24,10 @@ pub(in super::super) const CAPACITY: u64 = 128;
 pub(in super::super) const RETAINED: u64 = 136;
 /// So long the file was at least.
 pub(in super::super) const ALLOCATED: u64 = 144;
+/// Everything before it was finished, and synced, before it was stored.
+pub(in super::super) const WHOLE: u64 = 152;
+/// Behind the last of these words.
+pub(in super::super) const WORDS_END: usize = 160;
 const CURSORS: u64 = 512;
 pub(in super::super) const CURSOR_COUNT: usize = if cfg!(rust_messenger_loom) { 1 } else { 32 };
 /// The rest of the first page is kept for what is to come: ignored, and preserved.
@@ -246,6 +250,13 @@ pub(in super::super) fn cursor_entry(page: &[u8], index: usize) -> CursorEntry {
 /// The checked word at `offset` of the first page.
 pub(in super::super) fn checked_in(page: &[u8], offset: u64) -> Option<u64> {
     unchecked(offset, word(page, offset as usize))
+}
+
+/// Up to where everything was finished, in a file of `len` bytes; 0 if nobody has said so yet, `None` if that is
+/// damaged: no journal was finished behind where it ended.
+pub(in super::super) fn whole_in(page: &[u8], len: u64) -> Option<u64> {
+    let end = checked_in(page, ALLOCATED).unwrap_or(0).max(len);
+    checked_in(page, WHOLE).filter(|&whole| whole <= end)
 }
 
 /// What a table area says.

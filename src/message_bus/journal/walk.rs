@@ -4,7 +4,7 @@
 //! one block of the file, or one slot if that is larger. The rules are those of `docs/journal-format.md`.
 
 use super::super::slot::{self, CRC, Record, record_len};
-use super::header::{self, Identity, RETAINED};
+use super::header::{self, Identity, RETAINED, WORDS_END};
 use crate::traits::Header;
 use std::fs::File;
 use std::io;
@@ -121,12 +121,17 @@ pub(in super::super) struct Walk<S> {
     key: u64,
     crc: bool,
     max_payload: u64,
+    /// Where the first slot stands, or stood.
+    first: u64,
     position: u64,
     /// A copy of the source from `block_at` on.
     block: Vec<u8>,
     block_at: u64,
-    /// Everything before it was given back when the block was copied.
-    retained: u64,
+    /// Everything before it was given back when the block was copied. `None`: nobody knows.
+    retained: Option<u64>,
+    /// Everything before it was finished before the block was copied; 0: not known. A slot begins there, or the journal
+    /// ends.
+    whole: u64,
     /// Whether a writer may be at work in it: what it may have been writing while it was copied is copied again.
     is_shared: bool,
     /// Whether what is not finished may still be: it is not stepped over.
@@ -140,10 +145,12 @@ impl<S: Source> Walk<S> {
             key: identity.key,
             crc: identity.crc,
             max_payload: identity.max_payload,
+            first: identity.header_len(),
             position,
             block: Vec::new(),
             block_at: 0,
-            retained: 0,
+            retained: Some(0),
+            whole: 0,
             is_shared: false,
             waits: false,
         }
@@ -166,6 +173,10 @@ impl<S: Source> Walk<S> {
             // The copy may be from before the writer was done.
             self.block.clear();
             walked = self.look()?;
+        }
+        if let Some(to) = self.passed_by() {
+            // It was given back while it was copied.
+            walked = Walked::Lagged { to };
         }
         if let Walked::Stride(Stride { position, len, .. }) = walked {
             self.position = position + len;
@@ -200,14 +211,16 @@ impl<S: Source> Walk<S> {
     fn look(&mut self) -> io::Result<Walked> {
         let position = self.position;
         let stride = |len, kind| Ok(Walked::Stride(Stride { position, len, kind }));
-        if !self.fill(position, 16)? {
+        let is_filled = self.fill(position, 16)?;
+        // What was given back is no damage, even if nobody knows how much that was.
+        let is_before_whole = position < self.whole && (self.retained.is_some() || position != self.first);
+        if !is_filled {
             // What is left is less than a slot's first words: nothing, or the rest of one that was cut off.
-            let end = self.last_byte(position)?;
-            let kind = Kind::Damaged { marked: false };
-            return if end == position { Ok(Walked::End) } else { stride(end - position, kind) };
+            let is_end = !is_before_whole && self.last_byte(position)? == position;
+            return if is_end { Ok(Walked::End) } else { self.damage() };
         }
-        if self.retained > position {
-            return Ok(Walked::Lagged { to: self.retained });
+        if let Some(to) = self.passed_by() {
+            return Ok(Walked::Lagged { to });
         }
         let at = (position - self.block_at) as usize;
         let (stamp, head) = (word(&self.block, at), word(&self.block, at + 8));
@@ -236,12 +249,16 @@ impl<S: Source> Walk<S> {
             }
             slot::SEALED | slot::FENCED if is_sane && position + len <= self.source.len()? => {
                 // Nothing vouches for this length, so nothing that is whole is stepped over with it.
-                let next = self.next_stamp(position + 16, position + len)?;
+                let next = self.next_slot(position + record_len(0, self.crc), position + len)?;
                 let reach = next.map_or(len, |next| next - position);
                 stride(reach, Kind::Sealed { exact: reach == len })
             }
-            _ if (stamp == 0 || stamp ^ self.key ^ position == slot::PENDING) && self.waits => Ok(Walked::Unfinished),
-            _ if stamp == 0 || stamp ^ self.key ^ position == slot::PENDING => {
+            // Something was finished here, and synced.
+            _ if is_before_whole => self.damage(),
+            state if stamp == 0 || state == slot::PENDING => {
+                if self.waits {
+                    return Ok(Walked::Unfinished);
+                }
                 match self.next_stamp(position + 16, u64::MAX)? {
                     Some(next) => stride(next - position, Kind::Hole { marked: false }),
                     None => Ok(Walked::End),
@@ -254,7 +271,7 @@ impl<S: Source> Walk<S> {
     /// Damage, up to the next slot or behind all that is not zero.
     fn damage(&mut self) -> io::Result<Walked> {
         let position = self.position;
-        let end = match self.next_stamp(position + 16, u64::MAX)? {
+        let end = match self.next_slot(position + 16, u64::MAX)? {
             Some(next) => next,
             None => self.last_byte(position)?,
         };
@@ -272,8 +289,15 @@ impl<S: Source> Walk<S> {
         if self.is_shared {
             // The stamp was there when it was copied. What lies behind it is whole now; was it then?
             self.source.read_at(position, slot)?;
+            self.look_what_is_retained()?;
         }
         Ok(true)
+    }
+
+    /// The first position from `from` up to `to` where a slot is known to begin, or the journal to end.
+    fn next_slot(&mut self, from: u64, to: u64) -> io::Result<Option<u64>> {
+        let whole = Some(self.whole).filter(|whole| (from..to).contains(whole));
+        Ok(self.next_stamp(from, whole.unwrap_or(to))?.or(whole))
     }
 
     /// The first position from `from` up to `to` whose stamp is valid.
@@ -319,6 +343,8 @@ impl<S: Source> Walk<S> {
         }
         // Asked first, so that a length from a damaged head claims no memory.
         let source_len = self.source.len()?;
+        // Before the copy is made: what is finished after it was, may be in it as it was before.
+        self.whole = header::whole_in(&self.words()?, source_len).unwrap_or(0);
         if end > source_len {
             return Ok(false);
         }
@@ -326,13 +352,26 @@ impl<S: Source> Walk<S> {
         self.block_at = position;
         let filled = self.source.read_at(position, &mut self.block)?;
         self.block.truncate(filled);
-        if self.is_shared {
-            // After the copy was made: what was given back before it was, may be in it as zeros.
-            let mut bytes = [0; 8];
-            self.source.read_at(RETAINED, &mut bytes)?;
-            self.retained = header::unchecked(RETAINED, u64::from_ne_bytes(bytes)).unwrap_or(0);
-        }
+        self.look_what_is_retained()?;
         Ok(filled as u64 >= len)
+    }
+
+    /// After a copy was made: what was given back before it was, may be in it as zeros.
+    fn look_what_is_retained(&mut self) -> io::Result<()> {
+        self.retained = header::checked_in(&self.words()?, RETAINED);
+        Ok(())
+    }
+
+    /// Where the walk goes on if what stands at its position was given back.
+    fn passed_by(&self) -> Option<u64> {
+        self.retained.filter(|&retained| retained > self.position)
+    }
+
+    /// The beginning of the first page, as it is now.
+    fn words(&self) -> io::Result<[u8; WORDS_END]> {
+        let mut words = [0; WORDS_END];
+        self.source.read_at(0, &mut words)?;
+        Ok(words)
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::super::journal::header::RESERVED;
 use super::super::journal::walk::{Kind, Stride, Walk, Walked};
-use super::super::journal::{HeaderDamage, JournalError, Recovered, header};
-use super::super::log::Sync;
+use super::super::journal::{HeaderDamage, JournalError, Recovered, Span, header};
+use super::super::log::{Retention, Sync};
 use super::super::slot::Slots;
 use super::super::store::Store;
 use super::super::wait::Adaptive;
@@ -120,6 +120,13 @@ fn sample(count: u8, crc: bool) -> Vec<u8> {
     image
 }
 
+/// The same, finished and synced up to its end: opening a journal does that.
+fn synced_sample(count: u8, crc: bool) -> Vec<u8> {
+    let image = image_of(&open(&sample(count, crc), small()).unwrap().0);
+    assert_ne!(image[header::WHOLE as usize..][..8], sample(count, crc)[header::WHOLE as usize..][..8]);
+    image
+}
+
 #[test]
 fn what_was_written_is_there_after_a_reopen() {
     for crc in [false, true] {
@@ -145,7 +152,7 @@ fn what_was_written_is_there_after_a_reopen() {
 #[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn no_flipped_bit_goes_unnoticed() {
     const COUNT: u8 = 30;
-    let image = sample(COUNT, true);
+    let image = synced_sample(COUNT, true);
     let mut flipped = image.clone();
     let (mut damaged, mut harmless) = (0, 0);
     let stride = if cfg!(miri) { 13_999 } else { 1 };
@@ -174,7 +181,7 @@ fn no_flipped_bit_goes_unnoticed() {
             let left = image_of(&bus);
             let (_, again) = open(&left, small()).unwrap();
             assert_eq!(again.counts.damaged, recovered.counts.damaged, "bit {bit} is forgotten");
-            assert_eq!((again.torn, again.counts.holes), (0, 0), "bit {bit}");
+            assert_eq!((again.torn, again.counts.holes), (0, again.counts.old_holes), "bit {bit}");
             for at in header::IDENTITIES.map(|at| at as usize) {
                 assert!(left[at..at + 128] == image[at..at + 128], "bit {bit} is not repaired");
             }
@@ -193,8 +200,7 @@ fn no_flipped_bit_goes_unnoticed() {
 #[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn no_missing_end_goes_unnoticed() {
     const COUNT: u8 = 30;
-    for crc in [true, false] {
-        let image = sample(COUNT, crc);
+    for image in [true, false].map(|crc| [sample(COUNT, crc), synced_sample(COUNT, crc)]).concat() {
         let lengths = (0..image.len()).step_by(if cfg!(miri) { 2499 } else { 1 });
         for len in lengths {
             let cut = &image[..len];
@@ -274,7 +280,9 @@ fn unfinished_claims_are_stepped_over_and_torn_tails_zeroed() {
                 assert!(left[recovered.tail as usize..].iter().all(|&byte| byte == 0), "a torn tail is left");
             }
             let (_, again) = open(&left, small()).unwrap();
-            assert_eq!((again.messages, again.counts.holes, again.torn), (11, 0, 0), "recovered once and for all");
+            assert_eq!((again.messages, again.torn), (11, 0), "recovered once and for all");
+            let holes = u64::from(!is_last);
+            assert_eq!((again.counts.holes, again.counts.old_holes), (holes, holes), "told for ever");
         }
     }
 }
@@ -394,6 +402,7 @@ fn damaged_words_and_cursors_are_reported_and_done_without() {
     assert_eq!(damage(128).1, [HeaderDamage::Capacity]);
     assert_eq!(damage(136).1, [HeaderDamage::Retained]);
     assert_eq!(damage(144).1, [HeaderDamage::Allocated]);
+    assert_eq!(damage(152).1, [HeaderDamage::Whole]);
     assert_eq!(damage(2 * PAGE + 30).1, [HeaderDamage::Table]);
     let (bus, header) = damage(512);
     assert_eq!(header, [HeaderDamage::CursorName]);
@@ -489,12 +498,14 @@ fn a_failed_sync_is_not_forgotten() {
     let (bus, trouble) = tight(PersistentOptions { sync: Sync::Always, ..small() });
     let writer = bus.writer().unwrap();
     writer.write_bytes(2, 7, &message(0)).unwrap();
-    let kind = io::ErrorKind::Other;
+    let (kind, second) = (io::ErrorKind::Other, bus.tail());
     *lock(&trouble) = Some(kind);
     assert_eq!(writer.write_bytes(2, 7, &message(1)), Err(WriteError::Storage { kind }));
     *lock(&trouble) = None;
     assert_eq!(writer.write_bytes(2, 7, &message(2)), Err(WriteError::Storage { kind }));
     assert_eq!(bus.sync(), Err(kind));
+    // Nor does the journal say that it was.
+    assert_eq!(whole_of(&image_of(&bus)), second);
 }
 
 // ------------------------------------------------------------------------------------------------------- power failure
@@ -519,8 +530,10 @@ impl Backing for Disk {
         Ok(())
     }
 
-    fn punch(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
+    /// Space may be gone before anything else is written.
+    fn punch(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        lock(&self.0)[from..to].fill(0);
+        Memory.punch(region, from, to)
     }
 }
 
@@ -559,7 +572,9 @@ fn power_failures(level: Sync, rounds: u8, promised: impl Fn(u8, Option<u8>) -> 
                 let _ = place;
                 left[index * PAGE..(index + 1) * PAGE].copy_from_slice(&page(&memory, index));
             }
-            let (reopened, _) = open(&left, options.clone()).unwrap();
+            let (reopened, recovered) = open(&left, options.clone()).unwrap();
+            let whole = whole_of(&left);
+            assert!(recovered.damaged.iter().all(|span| span.position >= whole), "not synced, and said to be");
             let seen = read_all(&reopened);
             check_whole(&seen, number + 1);
             let promised = promised(number, synced);
@@ -571,6 +586,30 @@ fn power_failures(level: Sync, rounds: u8, promised: impl Fn(u8, Option<u8>) -> 
     }
     let is_lossless = matches!(level, Sync::Always | Sync::EveryN(1));
     assert!(cfg!(miri) || (lossy == 0) == is_lossless, "{level:?}: {lossy} failures lost something");
+}
+
+/// What retention gives back is gone at once; that it was given back must not be lost after that.
+#[test]
+fn a_power_failure_after_retention_is_no_damage() {
+    let retention = Retention { size: Some(PAGE as u64), ..Retention::default() };
+    let options = PersistentOptions { retention, strict: true, capacity: 4 * CAPACITY, ..small() };
+    let identity = new_identity(&options).unwrap();
+    let image = identity.image(SMALL as u64);
+    let disk = Arc::new(Mutex::new(image.clone()));
+    let made = Opening { path: Path::new("(test)"), identity, options: options.clone(), created: true };
+    let (bus, _): (Bus, _) = made.in_memory(image, Box::new(Disk(Arc::clone(&disk)))).unwrap();
+    let writer = bus.writer().unwrap();
+    let mut number = 0;
+    while bus.tail() < (FIRST + 4 * PAGE) as u64 {
+        writer.write_bytes(2, 7, &message(number)).unwrap();
+        number += 1;
+    }
+    bus.sync().unwrap();
+    assert!(bus.retain().unwrap().freed > PAGE as u64);
+    let left = lock(&disk).clone();
+    let (reopened, recovered) = open(&left, options).unwrap();
+    assert_eq!((recovered.counts.holes, recovered.is_damaged()), (0, false), "{recovered}");
+    assert_eq!(read_all(&reopened).last(), Some(&message(number - 1)));
 }
 
 #[test]
@@ -609,6 +648,92 @@ fn a_cursor_behind_the_end_is_brought_back() {
     assert_eq!(recovered.header, [HeaderDamage::CursorAhead("named".to_owned())]);
     assert!(!recovered.is_damaged(), "nobody was promised more");
     assert_eq!(bus.subscribe("named").unwrap().position(), bus.tail());
+    // Unless they were synced: then they are lost, and no position is used twice.
+    let mut cut = synced_sample(10, true);
+    cut[FIRST..].fill(0);
+    let (bus, recovered) = open(&cut, small().start("named", Start::Resume)).unwrap();
+    assert_eq!((recovered.messages, recovered.counts.damaged, recovered.header.len()), (0, 1, 0), "{recovered}");
+    assert_eq!(bus.tail(), open(&image, small()).unwrap().0.tail());
+}
+
+/// Where a journal was finished up to, as its first page says.
+fn whole_of(image: &[u8]) -> u64 {
+    header::whole_in(image, image.len() as u64).unwrap()
+}
+
+/// A page of slots, each of a whole part of it, so that one begins where the page does.
+const SLOTS: usize = PAGE / 64;
+
+/// A journal of so many pages of slots of 64 bytes, synced or not.
+fn pages(count: usize, crc: bool, synced: bool) -> Vec<u8> {
+    let options = PersistentOptions { crc, capacity: 1 << 20, ..small() };
+    let bus = Bus::made_in_memory(options).unwrap();
+    let writer = bus.writer().unwrap();
+    for number in 0..count * SLOTS {
+        writer.write_bytes(2, 7, &[number as u8 | 1; 28]).unwrap();
+    }
+    if synced {
+        assert_eq!(bus.sync(), Ok(bus.tail()));
+    }
+    assert_eq!(bus.tail() as usize, FIRST + count * PAGE);
+    image_of(&bus)
+}
+
+/// A page that was synced and is zero is damage, in the middle and at the end, and stays it. One that nobody has synced
+/// may as well have been claimed: that is a hole, and stays one.
+#[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+fn a_lost_page_is_damage_where_all_was_synced_and_a_hole_elsewhere() {
+    const COUNT: usize = 4;
+    for (crc, lost) in [false, true].into_iter().flat_map(|crc| (0..COUNT).map(move |lost| (crc, lost))) {
+        let position = (FIRST + lost * PAGE) as u64;
+        let span = Span { position, len: PAGE as u64 };
+        let lose = |mut image: Vec<u8>| {
+            image[position as usize..][..PAGE].fill(0);
+            image
+        };
+        let messages = ((COUNT - 1) * SLOTS) as u64;
+        let options = PersistentOptions { capacity: 1 << 20, ..small() };
+
+        let mut image = lose(pages(COUNT, crc, true));
+        let strict = PersistentOptions { strict: true, ..options.clone() };
+        for opened in 0..3 {
+            assert!(matches!(open(&image, strict.clone()), Err(JournalError::Damaged { .. })), "{lost} {opened}");
+            let (bus, recovered) = open(&image, options.clone()).unwrap();
+            assert!(recovered.is_damaged(), "{lost} {opened}: {recovered}");
+            assert_eq!((recovered.damaged, recovered.counts.holes), (vec![span], 0), "{lost} {opened}");
+            assert_eq!((recovered.messages, recovered.torn), (messages + opened, 0));
+            // No position is used twice, whatever is lost at the end.
+            assert_eq!(bus.tail(), (FIRST + COUNT * PAGE) as u64 + 64 * opened);
+            bus.writer().unwrap().write_bytes(2, 7, &[1; 28]).unwrap();
+            assert_eq!(read_all(&bus).len() as u64, messages + opened + 1);
+            image = image_of(&bus);
+        }
+
+        let mut image = lose(pages(COUNT, crc, false));
+        let is_last = lost == COUNT - 1;
+        for opened in 0..3 {
+            let (bus, recovered) = open(&image, strict.clone()).unwrap();
+            assert_eq!(recovered.holes, if is_last { vec![] } else { vec![span] }, "{lost} {opened}");
+            let known = u64::from(!is_last && opened > 0);
+            assert_eq!((recovered.messages, recovered.counts.old_holes), (messages, known), "{lost} {opened}");
+            image = image_of(&bus);
+        }
+    }
+}
+
+/// A journal whose space before some position was given back, of which nobody knows how much that was: no damage but
+/// of the word.
+#[test]
+fn what_was_given_back_is_not_lost() {
+    let mut image = pages(4, true, true);
+    image[FIRST..FIRST + 2 * PAGE].fill(0);
+    image[header::RETAINED as usize] ^= 1;
+    let options = PersistentOptions { capacity: 1 << 20, ..small() };
+    let (bus, recovered) = open(&image, options.clone()).unwrap();
+    assert_eq!(recovered.header, [HeaderDamage::Retained]);
+    assert_eq!((recovered.messages, recovered.counts.damaged), (2 * SLOTS as u64, 0));
+    assert!(!open(&image_of(&bus), options).unwrap().1.is_damaged());
 }
 
 /// Nothing that the memory says after the opening is believed, either.
