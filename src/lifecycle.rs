@@ -412,7 +412,7 @@ impl<B: MessageBus> Lifecycle<B> {
     /// Fixes the end of the drain: the tail as it is now.
     fn drain(&self, state: &mut State) {
         // A gating reader at the end keeps what comes later countable; without a place for one it goes uncounted.
-        let end = match self.bus.subscribe("after stop") {
+        let end = match self.bus.subscribe_latest("after stop") {
             Ok(mut reader) => {
                 let end = reader.position();
                 state.after_stop = Some(Box::new(move || {

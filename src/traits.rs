@@ -598,6 +598,16 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
     /// [`SubscribeError`].
     fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError>;
 
+    /// As [`subscribe`](Self::subscribe), but the reader starts at the tail whatever is chosen about its name, and no
+    /// position of it is kept. Provided: `subscribe`, for buses on which every reader starts there.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`].
+    fn subscribe_latest(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
+        self.subscribe(name)
+    }
+
     /// Adds a reader that does not hold others back: when it is what makes the bus full, it is moved on and told
     /// [`ReadError::Lagged`]. It holds others for one copy of a message at most.
     ///

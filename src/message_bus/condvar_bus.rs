@@ -68,6 +68,10 @@ impl<B: MessageBus> MessageBus for CondvarBus<B> {
         Ok(self.wrap_reader(self.bus.subscribe(name)?))
     }
 
+    fn subscribe_latest(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
+        Ok(self.wrap_reader(self.bus.subscribe_latest(name)?))
+    }
+
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
         Ok(self.wrap_reader(self.bus.subscribe_evictable(name)?))
     }

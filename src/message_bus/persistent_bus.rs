@@ -409,6 +409,10 @@ impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
         self.reader(name, Kind::Gating)
     }
 
+    fn subscribe_latest(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
+        RingReader::new(&self.shared, Kind::Gating, name, |_, tail| Ok(tail))
+    }
+
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
         self.reader(name, Kind::Evictable)
     }
