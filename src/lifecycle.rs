@@ -10,7 +10,7 @@
 //! Before all that, until every worker is subscribed, outsiders get `NotStarted`.
 
 use crate::sync::{AtomicU64, CachePadded, Condvar, Mutex, Ordering, lock, unix_nanos};
-use crate::traits::{Clock, Header, MessageBus, ReadError, Reader, Report, SubscribeError, Time, WriterError};
+use crate::traits::{Clock, Header, MessageBus, Reader, Report, SubscribeError, Time, Unread, WriterError};
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -104,8 +104,11 @@ pub struct Summary {
 pub struct Left {
     /// The worker's name in the table.
     pub worker: &'static str,
-    /// Messages on the bus that it should have handled or stepped over.
+    /// Messages on the bus that it should have handled or stepped over, without the one at which a failure ended it.
     pub unread: u64,
+    /// Bytes of the bus whose messages could not be counted, slots and all: they begin with a message that its writer,
+    /// a second after the stop's deadline or after the worker's end, still had not finished. 0 if all were counted.
+    pub unread_bytes: u64,
     /// Messages in its outbox.
     pub unsent: u64,
 }
@@ -300,7 +303,9 @@ struct State {
     /// Workers whose outboxes the end of the drain still waits for.
     unacknowledged: usize,
     /// Counts what came after the end of the drain; until then it keeps that from being overwritten.
-    after_stop: Option<Box<dyn FnOnce() -> u64 + Send>>,
+    after_stop: Option<Box<dyn FnOnce(u64, Duration) -> u64 + Send>>,
+    /// How many workers are counting what they leave behind: they are not stuck.
+    counting: usize,
     failures: Vec<Failure>,
     summary: Summary,
 }
@@ -327,6 +332,7 @@ impl<B: MessageBus> Lifecycle<B> {
                 live: Vec::new(),
                 unacknowledged: 0,
                 after_stop: None,
+                counting: 0,
                 failures: Vec::new(),
                 summary: Summary::default(),
             }),
@@ -415,13 +421,7 @@ impl<B: MessageBus> Lifecycle<B> {
         let end = match self.bus.subscribe_latest("after stop") {
             Ok(mut reader) => {
                 let end = reader.position();
-                state.after_stop = Some(Box::new(move || {
-                    let mut messages = 0;
-                    while let Ok(()) = reader.skip() {
-                        messages += 1;
-                    }
-                    messages
-                }));
+                state.after_stop = Some(Box::new(move |tail, patience| reader.unread(tail, patience).messages));
                 end
             }
             Err(_) => self.bus.tail(),
@@ -431,28 +431,32 @@ impl<B: MessageBus> Lifecycle<B> {
         self.bus.wake();
     }
 
-    /// Counts the messages before the end of the drain that `reader` has not read, as far as they can be read now.
-    pub(crate) fn count_unread(&self, reader: &mut B::Reader) -> u64 {
+    /// Counts the messages before the end of the drain that `reader` has not read, and waits for those that are being
+    /// written until the stop's grace is over.
+    pub(crate) fn count_unread(&self, reader: &mut B::Reader) -> Unread {
         let end = match self.phase() {
             Phase::Draining { end } => end,
             Phase::Running | Phase::Flushing => self.bus.tail(),
         };
-        let mut unread = 0;
-        while !is_past(reader.position(), end) {
-            match reader.skip() {
-                Ok(()) => unread += 1,
-                Err(ReadError::Lagged(messages)) => unread += messages,
-                Err(ReadError::Empty | ReadError::Closed) => break,
-            }
+        let patience = self.patience();
+        let _counting = Counting::begin(&self.state);
+        reader.unread(end, patience)
+    }
+
+    /// How long to wait for what is being written: what is left of a stop's grace.
+    fn patience(&self) -> Duration {
+        match self.phase() {
+            Phase::Running => GRACE,
+            _ => (self.deadline() + GRACE).since(self.now()).min(GRACE),
         }
-        unread
     }
 
     /// A worker has ended and holds nothing any more.
-    pub(crate) fn leave(&self, worker: &'static str, unread: u64, unsent: u64, unacknowledged: bool) {
+    pub(crate) fn leave(&self, worker: &'static str, unread: Unread, unsent: u64, unacknowledged: bool) {
         let mut state = lock(&self.state);
-        if unread + unsent != 0 {
-            state.summary.left.push(Left { worker, unread, unsent });
+        let left = Left { worker, unread: unread.messages, unread_bytes: unread.bytes, unsent };
+        if left.unread + left.unread_bytes + left.unsent != 0 {
+            state.summary.left.push(left);
         }
         if unacknowledged {
             self.acknowledge_one(&mut state);
@@ -495,6 +499,22 @@ impl<B: MessageBus> Lifecycle<B> {
     }
 }
 
+/// A worker that counts what it leaves behind, for as long as it does.
+struct Counting<'a>(&'a Mutex<State>);
+
+impl<'a> Counting<'a> {
+    fn begin(state: &'a Mutex<State>) -> Counting<'a> {
+        lock(state).counting += 1;
+        Counting(state)
+    }
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        lock(self.0).counting -= 1;
+    }
+}
+
 /// The end of a messenger, whatever its bus.
 pub(crate) trait Ending: Send + Sync {
     /// Begins the stop, unless it has begun.
@@ -527,11 +547,12 @@ impl<B: MessageBus> Ending for Lifecycle<B> {
         while !state.live.is_empty() {
             let running = self.phase.load(Ordering::Relaxed) == RUNNING;
             let left = (self.deadline() + GRACE).since(self.now());
-            if !running && left.is_zero() {
+            if !running && left.is_zero() && state.counting == 0 {
                 return;
             }
             // A stop wakes nobody here, so look again from time to time.
-            let pause = if running { Duration::from_millis(50) } else { left.min(Duration::from_millis(50)) };
+            let most = Duration::from_millis(50);
+            let pause = if running || left.is_zero() { most } else { left.min(most) };
             state = self.left.wait_timeout(state, pause).unwrap_or_else(std::sync::PoisonError::into_inner).0;
         }
     }
@@ -539,7 +560,7 @@ impl<B: MessageBus> Ending for Lifecycle<B> {
     fn conclude(&self) -> Result<Summary, RunError> {
         let mut state = lock(&self.state);
         if let Some(count) = state.after_stop.take() {
-            state.summary.after_stop = count();
+            state.summary.after_stop = count(self.bus.tail(), self.patience());
         }
         let mut failures = std::mem::take(&mut state.failures);
         failures.extend(state.live.iter().map(|&worker| Failure { worker, cause: Cause::Stuck }));

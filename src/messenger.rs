@@ -5,7 +5,7 @@
 
 use crate::lifecycle::{Ending, Lifecycle};
 use crate::routing::{Launch, Roster, Rows, Topology};
-use crate::traits::{MessageBus, Payload, Publish, Report, Stats, Time, WriteError, Writer, WriterError};
+use crate::traits::{MessageBus, Payload, Publish, Report, Stats, Time, Unread, WriteError, Writer, WriterError};
 use crate::worker::{Drive, Seed, Step, Worker};
 use std::error::Error;
 use std::fmt;
@@ -76,7 +76,7 @@ impl<B: MessageBus, T> Messenger<B, T> {
             match spawned {
                 Ok(thread) => threads.push(thread),
                 Err(error) => {
-                    self.lifecycle.leave(worker, 0, 0, true);
+                    self.lifecycle.leave(worker, Unread::default(), 0, true);
                     refused = refused.or(error);
                 }
             }

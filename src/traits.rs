@@ -657,6 +657,20 @@ pub trait Reader {
     /// [`ReadError::Empty`] when there is none yet, and the other [`ReadError`]s.
     fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError>;
 
+    /// As [`try_read`](Self::try_read), but steps over the message only if `handle` says that it was handled. If not, it
+    /// is still the next one, and a position that the bus keeps for a restart stays before it. Returns what `handle`
+    /// said.
+    ///
+    /// Provided: steps over it all the same, as is right where no position outlives its reader.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_read`](Self::try_read).
+    #[inline]
+    fn try_handle(&mut self, handle: impl FnOnce(&Header, &[u8]) -> bool) -> Result<bool, ReadError> {
+        self.try_read(handle)
+    }
+
     /// As [`try_read`](Self::try_read), but waits for a message.
     ///
     /// # Errors
@@ -722,6 +736,42 @@ pub trait Reader {
     fn skip(&mut self) -> Result<(), ReadError> {
         self.try_read(|_, _| ())
     }
+
+    /// Counts what stands before `end` and was not read, for a reader that reads no more. Waits for messages that are
+    /// being written, for `patience` in all. A position that the bus keeps for a restart stays where it is.
+    ///
+    /// Provided: [skips](Self::skip) as far as there are messages, and waits for none.
+    fn unread(&mut self, end: u64, patience: Duration) -> Unread {
+        let _ = patience;
+        skipped(self, end)
+    }
+}
+
+/// What a reader has not read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unread {
+    /// Messages, as far as they could be counted.
+    pub messages: u64,
+    /// Bytes of the bus from the first message on that was not finished in time; 0 if all were.
+    pub bytes: u64,
+}
+
+/// Counts what is before `end` by skipping it.
+pub(crate) fn skipped(reader: &mut (impl Reader + ?Sized), end: u64) -> Unread {
+    let mut unread = Unread::default();
+    loop {
+        // Positions wrap around the end of u64.
+        let left = end.wrapping_sub(reader.position());
+        if left as i64 <= 0 {
+            return unread;
+        }
+        match reader.skip() {
+            Ok(()) => unread.messages += 1,
+            Err(ReadError::Lagged(messages)) => unread.messages += messages,
+            Err(ReadError::Empty | ReadError::Closed) => return Unread { bytes: left, ..unread },
+        }
+    }
 }
 
 /// The changes that a waiting reader wants to look at.
@@ -760,7 +810,7 @@ pub trait BusWriter: Publish {
         None
     }
 
-    /// Called after each message that the worker has handled.
+    /// Called at the end of each handling, while the message is still the worker's next one.
     ///
     /// # Errors
     ///

@@ -16,8 +16,8 @@
 use crate::lifecycle::{Cause, Lifecycle, Phase, TwoPollers, is_past};
 use crate::routing::{Roster, Rows, Visit};
 use crate::traits::{
-    BusWriter, Handler, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Report, Space, Time,
-    WriteError, Writer, panic_text,
+    BusWriter, Handler, Header, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Report, Space, Time,
+    Unread, WriteError, Writer, panic_text,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -106,6 +106,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 writer,
                 outbox,
                 failed: Cell::new(false),
+                ended_at: Cell::new(None),
                 refused: Cell::new(None),
                 at,
                 lifecycle,
@@ -171,19 +172,19 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             self.handling = true;
             // What is replayed was looked at when it was new.
             let unrouted = self.unrouted.as_mut().filter(|_| !reader.is_replaying());
-            let read = reader.try_read(|header, payload| {
+            let read = reader.try_handle(|header, payload| {
                 if !handlers.route(header, payload, writer, at)
                     && let Some(unrouted) = unrouted
                 {
                     unrouted.look(header, lifecycle);
                 }
+                writer.settle(header)
             });
             self.handling = false;
             match read {
-                Ok(()) => {
-                    handled += 1;
-                    self.writer.settle();
-                }
+                Ok(true) => handled += 1,
+                // The next step is the last one.
+                Ok(false) => return Step::Worked,
                 Err(ReadError::Lagged(_)) => continue,
                 Err(ReadError::Empty | ReadError::Closed) => {
                     worked |= std::mem::replace(&mut self.let_go, reader.position()) != reader.position();
@@ -193,7 +194,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             self.deadline = handlers.next_deadline(&self.writer.at);
             due = self.deadline.is_some_and(|deadline| deadline <= lifecycle.now());
             let full = self.writer.outbox.is_pending() && end.is_none();
-            if due || full || self.writer.failed.get() || lifecycle.phase() != phase || is_late() {
+            if due || full || lifecycle.phase() != phase || is_late() {
                 break;
             }
         }
@@ -220,8 +221,17 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
 
     fn panicked(&mut self, text: String) -> Step {
         let handling = std::mem::replace(&mut self.handling, false);
-        // A reader stays on the message whose delivery unwound.
-        let header = self.reader.as_mut().filter(|_| handling).and_then(|r| r.try_read(|header, _| *header).ok());
+        let mut header = None;
+        if let Some(reader) = self.reader.as_mut().filter(|_| handling) {
+            // A reader stays on the message whose delivery unwound, and here it is not handled either.
+            let _ = reader.try_handle(|found, _| {
+                header = Some(*found);
+                false
+            });
+        }
+        if let Some(header) = header {
+            self.writer.ended_at.set(Some(header.position));
+        }
         let handler = self.writer.at.get();
         self.writer.lifecycle.panicked(self.writer.name, Cause::Panicked { handler, header, text });
         self.leave();
@@ -237,10 +247,17 @@ impl<B: MessageBus, R, C> Worker<B, R, C> {
         }
         let lifecycle = Arc::clone(&self.writer.lifecycle);
         let worker = self.writer.name;
-        let unread = self.reader.as_mut().map_or(0, |reader| lifecycle.count_unread(reader));
         let unsent = self.writer.outbox.len() as u64;
-        // The writer first: its ticket stands in the reader's entry.
+        // The writer first: its ticket stands in the reader's entry, and counting may take a while.
         self.writer.writer = None;
+        let mut unread = Unread::default();
+        if let Some(reader) = &mut self.reader {
+            unread = lifecycle.count_unread(reader);
+            if self.writer.ended_at.get() == Some(reader.position()) {
+                // The failure names it.
+                unread.messages = unread.messages.saturating_sub(1);
+            }
+        }
         self.reader = None;
         let handlers = self.handlers.take();
         if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(handlers))) {
@@ -348,8 +365,10 @@ pub(crate) struct WorkerWriter<B: MessageBus> {
     name: &'static str,
     writer: Option<B::Writer>,
     outbox: Outbox,
-    /// A handler said that it cannot go on, or the outbox is at its limit.
+    /// A handler said that it cannot go on, the outbox is at its limit, or a rebuild does not repeat what was.
     failed: Cell<bool>,
+    /// Where the message stands whose handling did not come to its end.
+    ended_at: Cell<Option<u64>>,
     /// The size of the message that a handler tried to write last and that found no room, in this step.
     refused: Cell<Option<usize>>,
     /// The handler that is at work.
@@ -421,12 +440,18 @@ impl<B: MessageBus> WorkerWriter<B> {
         Ok(())
     }
 
-    /// After each message: whether a rebuild has gone as it should.
+    /// At the end of each message: whether it was handled, so that nobody handles it again. If a handler failed in it,
+    /// or did not repeat what it did, it was not.
     #[inline]
-    fn settle(&self) {
+    fn settle(&self, header: &Header) -> bool {
         if let Some(Err(error)) = self.writer.as_ref().map(BusWriter::settle) {
             self.diverged(error);
         }
+        let failed = self.failed.get();
+        if failed {
+            self.ended_at.set(Some(header.position));
+        }
+        !failed
     }
 
     /// A handler no longer does what it did: the worker ends.

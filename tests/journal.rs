@@ -6,6 +6,8 @@
 
 #![cfg(all(unix, not(miri), not(rust_messenger_loom)))]
 
+#[path = "journal/cursors.rs"]
+mod cursors;
 mod support;
 
 use rust_messenger::message_bus::{

@@ -4,7 +4,7 @@ use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
     BusWriter, Header, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Stats, SubscribeError, Time,
-    WriteError, WriterError,
+    Unread, WriteError, WriterError,
 };
 use std::time::Duration;
 
@@ -154,6 +154,13 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
         result
     }
 
+    #[inline]
+    fn try_handle(&mut self, handle: impl FnOnce(&Header, &[u8]) -> bool) -> Result<bool, ReadError> {
+        let result = self.reader.try_handle(handle);
+        self.link.0.notify_room();
+        result
+    }
+
     fn ready(&mut self) -> bool {
         self.reader.ready()
     }
@@ -196,6 +203,12 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
     fn release(&mut self) {
         self.reader.release();
         self.link.0.notify_room();
+    }
+
+    fn unread(&mut self, end: u64, patience: Duration) -> Unread {
+        let unread = self.reader.unread(end, patience);
+        self.link.0.notify_room();
+        unread
     }
 }
 

@@ -516,8 +516,9 @@ impl Log {
 
     #[cold]
     fn settle_rebuild(&self, index: usize) -> Result<(), WriteError> {
+        let handling = self.control().reader(index).handling().load(Ordering::Relaxed);
         let mut rebuilds = lock(&self.depot.rebuilds);
-        rebuilds.get_mut(&index).map_or(Ok(()), |rebuild| rebuild.settle(&self.strip))
+        rebuilds.get_mut(&index).map_or(Ok(()), |rebuild| rebuild.settle(&self.strip, handling))
     }
 }
 
@@ -654,13 +655,7 @@ impl Store for Log {
 
     #[inline(always)]
     fn delivered(&self, index: usize) {
-        let handling = self.control().reader(index).handling();
-        if self.replay_end(index) != 0
-            && let Some(rebuild) = lock(&self.depot.rebuilds).get_mut(&index)
-        {
-            rebuild.handled(handling.load(Ordering::Relaxed));
-        }
-        handling.store(0, Ordering::Relaxed);
+        self.control().reader(index).handling().store(0, Ordering::Relaxed);
     }
 
     #[inline]

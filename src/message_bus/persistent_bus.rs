@@ -87,8 +87,14 @@ pub enum Start {
     Oldest,
     /// At this position, where a slot must begin.
     At(u64),
-    /// Where the reader of this name had come to: its position is kept in the file. At least once: after a crash the
-    /// last 4 KiB or so are read again. A name that is new begins with the oldest message.
+    /// Where the reader of this name had come to: its position is kept in the file. A name that is new begins with the
+    /// oldest message.
+    ///
+    /// Whatever ended the last reader of this name, its worker, or the process, this one begins at the latest with the
+    /// message at which that was: the first one from whose handling the worker's handlers had not all returned. A
+    /// handling in which one of them panicked, called [`fail`](crate::traits::Writer::fail), or filled the outbox has
+    /// not. What could not be decoded was handled. So a message at which a handler always fails is handed to it again
+    /// after each restart. At least once: after a kill the last 4 KiB or so are read again.
     Resume,
     /// With the oldest message, to bring the worker's handlers to where they were: they are handed their history at the
     /// time of its messages, and what they send is compared with what they had sent rather than written. The first

@@ -27,8 +27,6 @@ pub(super) struct Rebuild {
     next: Option<(Header, u64)>,
     /// The latest cause. An earlier one comes again when its message was handled twice: it has been compared.
     cause: u64,
-    /// The message that was handled last.
-    handled: u64,
 }
 
 impl Rebuild {
@@ -42,16 +40,11 @@ impl Rebuild {
             return None;
         }
         let sources = own.handlers.iter().map(|handler| (handler.id, handler.type_name)).collect();
-        Some(Rebuild { sources, from, end, at: from, next: None, cause: 0, handled: 0 })
+        Some(Rebuild { sources, from, end, at: from, next: None, cause: 0 })
     }
 
     pub(super) fn end(&self) -> u64 {
         self.end
-    }
-
-    /// The message at `position` has been handled.
-    pub(super) fn handled(&mut self, position: u64) {
-        self.handled = position;
     }
 
     /// A handler sends. `None`: this has not been sent yet, so it is to be.
@@ -85,10 +78,10 @@ impl Rebuild {
         Some(Err(self.diverged(cause, source, expected, Some(Sent { message, bytes }))))
     }
 
-    /// After a message was handled: was everything sent again that had been?
-    pub(super) fn settle(&mut self, strip: &Strip) -> Result<(), WriteError> {
+    /// The message at `handled` is handled: was everything sent again that had been?
+    pub(super) fn settle(&mut self, strip: &Strip, handled: u64) -> Result<(), WriteError> {
         match self.next_sent(strip) {
-            Some((header, cause)) if cause <= self.handled => {
+            Some((header, cause)) if cause <= handled => {
                 let bytes = strip.with_payload(&header, <[u8]>::to_vec);
                 let expected = Some(Sent { message: header.message, bytes });
                 Err(self.diverged(cause, header.source, expected, None))

@@ -3,11 +3,11 @@
 
 use super::circular_bus::Shared;
 use super::gate::{CLOSED, Kind, Pin};
-use super::slot::{Ring, Seen, Slots};
+use super::slot::{Ring, Seen, Slots, ahead};
 use super::store::Store;
 use super::wait::{self, Adaptive, Sleeper, WaitStrategy};
 use crate::sync::{Arc, Ordering};
-use crate::traits::{Header, Interest, Poller, ReadError, Reader, SubscribeError};
+use crate::traits::{Header, Interest, Poller, ReadError, Reader, SubscribeError, Unread, skipped};
 use std::time::{Duration, Instant};
 
 /// A reader of a [`CircularBus`](super::CircularBus). Dropping it ends the subscription.
@@ -38,23 +38,17 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Store = Ring> {
 }
 
 impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
-    // Always inlined: there is one place per worker that reads, and a call costs as much as the look.
     #[inline(always)]
     fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
-        if self.kind == Kind::Evictable {
-            return self.try_read_copy(deliver);
-        }
-        let header = match self.shared.store.slots().observe(self.position) {
-            Seen::Message(header) => header,
-            seen => self.next_message(seen)?,
-        };
-        let store = &self.shared.store;
-        store.delivering(self.index, header.position);
-        let result = store.slots().with_payload(&header, |payload| deliver(&header, payload));
-        store.delivered(self.index);
-        self.handled += 1;
-        self.step_over(store.slots().slot_len(header.size as usize));
-        Ok(result)
+        self.deliver(|header, payload| (deliver(header, payload), true))
+    }
+
+    #[inline(always)]
+    fn try_handle(&mut self, handle: impl FnOnce(&Header, &[u8]) -> bool) -> Result<bool, ReadError> {
+        self.deliver(|header, payload| {
+            let handled = handle(header, payload);
+            (handled, handled)
+        })
     }
 
     #[inline]
@@ -137,6 +131,36 @@ impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
             self.shared.notify_room();
         }
     }
+
+    /// Looks at slots and reads none: what was not read is not let go of either.
+    fn unread(&mut self, end: u64, patience: Duration) -> Unread {
+        if self.kind == Kind::Evictable {
+            return skipped(self, end);
+        }
+        let deadline = Instant::now().checked_add(patience);
+        let (mut unread, mut place) = (Unread::default(), self.position);
+        while ahead(end, place) > 0 {
+            let slots = self.shared.store.slots();
+            let len = match slots.observe(place) {
+                Seen::Message(header) => {
+                    unread.messages += 1;
+                    slots.slot_len(header.size as usize)
+                }
+                Seen::Sealed { len, .. } => len,
+                Seen::Open { .. } => {
+                    let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+                    if left.is_some_and(|left| left.is_zero()) {
+                        return Unread { bytes: end.wrapping_sub(place), ..unread };
+                    }
+                    let is_finished = |slots: &S::Slots| !matches!(slots.observe(place), Seen::Open { .. });
+                    self.wait_until(left, Interest::Messages, |reader| is_finished(reader.shared.store.slots()));
+                    0
+                }
+            };
+            place = place.wrapping_add(len);
+        }
+        unread
+    }
 }
 
 impl<W: WaitStrategy, S: Store> Sleeper for RingReader<W, S> {
@@ -197,6 +221,29 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
     /// Its entry in the reader table.
     pub(super) fn index(&self) -> usize {
         self.index
+    }
+
+    /// Hands the next message to `deliver` and steps over it if that says so.
+    // Always inlined: there is one place per worker that reads, and a call costs as much as the look.
+    #[inline(always)]
+    fn deliver<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> (R, bool)) -> Result<R, ReadError> {
+        if self.kind == Kind::Evictable {
+            return self.deliver_copy(deliver);
+        }
+        let header = match self.shared.store.slots().observe(self.position) {
+            Seen::Message(header) => header,
+            seen => self.next_message(seen)?,
+        };
+        let store = &self.shared.store;
+        store.delivering(self.index, header.position);
+        let (result, handled) = store.slots().with_payload(&header, |payload| deliver(&header, payload));
+        store.delivered(self.index);
+        // Last: a step may release, and what is released is not handled again.
+        if handled {
+            self.handled += 1;
+            self.step_over(store.slots().slot_len(header.size as usize));
+        }
+        Ok(result)
     }
 
     #[inline(always)]
@@ -261,12 +308,15 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
     /// An evictable reader's turn: copies the message while pinned and delivers the copy, which nobody can take away.
     #[cold]
     #[inline(never)]
-    fn try_read_copy<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
+    fn deliver_copy<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> (R, bool)) -> Result<R, ReadError> {
         if self.copied.is_none() {
             self.copied = Some(self.copy_next()?);
         }
         let Some(header) = self.copied else { return Err(ReadError::Empty) };
-        let result = deliver(&header, &self.copy);
+        let (result, handled) = deliver(&header, &self.copy);
+        if !handled {
+            return Ok(result);
+        }
         // Only now: a delivery that unwinds is repeated.
         self.copied = None;
         self.handled += 1;

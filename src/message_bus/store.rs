@@ -63,7 +63,7 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// A message of `len` bytes of slot is committed at `position`: what is left to do before its writer is told?
     fn acknowledge(&self, position: u64, len: u64) -> Result<(), WriteError>;
 
-    /// A worker has handled its message: was all written that had been?
+    /// A worker is at the end of its message, which is still being delivered: was all written that had been?
     fn settle(&self, _role: Role) -> Result<(), WriteError> {
         Ok(())
     }
