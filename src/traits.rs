@@ -657,8 +657,8 @@ pub trait Reader {
     /// [`ReadError::Empty`] when there is none yet, and the other [`ReadError`]s.
     fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError>;
 
-    /// As [`try_read`](Self::try_read), but steps over the message only if `handle` says that it was handled. If not, it
-    /// is still the next one, and a position that the bus keeps for a restart stays before it. Returns what `handle`
+    /// As [`try_read`](Self::try_read), but steps over the message only if `handle` says that it was handled. If not,
+    /// it is still the next one, and a position that the bus keeps for a restart stays before it. Returns what `handle`
     /// said.
     ///
     /// Provided: steps over it all the same, as is right where no position outlives its reader.

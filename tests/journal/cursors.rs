@@ -574,7 +574,7 @@ fn whatever_ends_stepped_workers_they_resume_where_they_ended() {
     });
 }
 
-// ----------------------------------------------------------------------------------------------------- where a stop ends
+// --------------------------------------------------------------------------------------------------- where a stop ends
 
 /// Everything that is there at the stop is handled, and what comes later is counted, wherever readers begin.
 fn stop_drains<B: MessageBus>(bus: B, cursors: impl Fn() -> Vec<Cursor>, life: &str) {
