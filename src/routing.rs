@@ -344,15 +344,28 @@ const fn may_be_unrouted(table: &Table, id: u16) -> bool {
     false
 }
 
+/// Heap sort, because the compiler ends evaluations that take long: a table may have thousands of rows.
 const fn sorted<const N: usize>(mut numbers: [u32; N]) -> [u32; N] {
-    let mut end = 1;
-    while end < N {
-        let mut i = end;
-        while i > 0 && numbers[i - 1] > numbers[i] {
-            (numbers[i - 1], numbers[i]) = (numbers[i], numbers[i - 1]);
-            i -= 1;
+    let (mut start, mut end) = (N / 2, N);
+    while end > 1 {
+        if start > 0 {
+            start -= 1;
+        } else {
+            end -= 1;
+            (numbers[0], numbers[end]) = (numbers[end], numbers[0]);
         }
-        end += 1;
+        let mut parent = start;
+        while 2 * parent + 1 < end {
+            let mut child = 2 * parent + 1;
+            if child + 1 < end && numbers[child] < numbers[child + 1] {
+                child += 1;
+            }
+            if numbers[parent] >= numbers[child] {
+                break;
+            }
+            (numbers[parent], numbers[child]) = (numbers[child], numbers[parent]);
+            parent = child;
+        }
     }
     numbers
 }
@@ -725,4 +738,33 @@ const fn same(a: &str, b: &str) -> bool {
         i += 1;
     }
     same
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COUNT: usize = 8192;
+
+    const fn backwards() -> [u32; COUNT] {
+        let mut numbers = [0; COUNT];
+        let mut i = 0;
+        while i < COUNT {
+            numbers[i] = (COUNT - i) as u32 / 2;
+            i += 1;
+        }
+        numbers
+    }
+
+    /// In a constant: the compiler would refuse to go on with one that takes the square of this many steps.
+    #[test]
+    fn the_rows_of_a_large_table_are_sorted() {
+        static SORTED: [u32; COUNT] = sorted(backwards());
+        let mut expected = backwards();
+        expected.sort();
+        assert!(SORTED == expected);
+        assert_eq!(sorted([]), []);
+        assert_eq!(sorted([3]), [3]);
+        assert_eq!(sorted([3, 1, 2]), [1, 2, 3]);
+    }
 }
