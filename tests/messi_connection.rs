@@ -601,6 +601,36 @@ fn a_large_frame_by_itself_keeps_nobody_from_being_read() {
     }
 }
 
+/// By itself it is also when what was before it is sent.
+#[test]
+fn a_large_frame_behind_a_small_one_keeps_nobody_from_being_read() {
+    for wire in [Wire::V2, Wire::V1b] {
+        let mut life = Life::patient(Server, |settings| {
+            settings.max_pending = 1000;
+            settings.wires = Wires::Only(wire);
+        });
+        let header = wire.header_len();
+        for round in 0..50 {
+            // Sizes that are not the same, so that what is queued is moved now and then.
+            let sizes = [10 + round, 20, 800];
+            sizes.iter().for_each(|size| life.send(&vec![0; *size]).unwrap());
+            assert!(!life.connection.wants_input());
+            life.connection.wrote(header + sizes[0], at(0));
+            assert!(!life.connection.wants_input(), "there are still two");
+            life.connection.wrote(header + 20 - 1, at(0));
+            assert!(!life.connection.wants_input(), "a byte is left of the second");
+            life.connection.wrote(1, at(0));
+            assert!(life.connection.wants_input());
+            life.send(&[0; 7]).unwrap();
+            assert!(!life.connection.wants_input(), "one more is behind it");
+            life.connection.wrote(header + 7, at(0));
+            assert!(life.connection.wants_input(), "as soon as the peer has read that much");
+            life.connection.wrote(800 - 7, at(0));
+            assert_eq!(life.read().len(), header + 7);
+        }
+    }
+}
+
 /// What is queued lies in memory that doubles, but that never grows far beyond what may be pending.
 #[test]
 fn what_is_queued_takes_no_more_memory_than_may_be_pending() {

@@ -1955,7 +1955,8 @@ fn two_that_send_as_much_as_they_can_both_get_it() {
 
 #[test]
 fn two_large_frames_that_meet_both_arrive() {
-    for max_pending in [0, 1000, 600_000, 1 << 20] {
+    // With a small one before them there must be room for both.
+    for (max_pending, first) in [(0, false), (1000, false), (600_000, false), (1 << 20, false), (1 << 20, true)] {
         let (world, mut server, mut client) = pair(max_pending);
         let up = UploadReq { data: vec![1; 900_000] };
         let up = ClientToServer { messages: Some(client_to_server::Messages::UploadReq(up)) };
@@ -1965,13 +1966,19 @@ fn two_large_frames_that_meet_both_arrive() {
         for _ in 0..1000 {
             world.move_to(world.now() + MILLI);
             match server.next(Some(Duration::ZERO)) {
-                Some(ServerEvent::Connected { client, .. }) => server.send(client, &down).unwrap(),
+                Some(ServerEvent::Connected { client, .. }) => {
+                    assert!(!first || server.send(client, &welcome(1)).is_ok());
+                    server.send(client, &down).unwrap();
+                }
                 Some(ServerEvent::Message { message, .. }) => came_up |= message == up,
                 None => {}
                 other => panic!("{other:?}"),
             }
             match client.next(Some(Duration::ZERO)) {
-                Some(ClientEvent::Connected) => client.send(&up).unwrap(),
+                Some(ClientEvent::Connected) => {
+                    assert!(!first || client.send(&nop()).is_ok());
+                    client.send(&up).unwrap();
+                }
                 Some(ClientEvent::Message(message)) => came_down |= message == down,
                 None => {}
                 other => panic!("{other:?}"),

@@ -228,8 +228,9 @@ pub struct Connection {
     /// Where what is not sent begins and ends.
     sent: usize,
     end: usize,
-    /// The length of the frame that was queued when nothing else was.
+    /// The length of the first frame of which something is not sent, and where it ends.
     first: usize,
+    first_end: usize,
     /// Frames that wait for the wire to be known.
     early: Vec<(Kind, Vec<u8>)>,
     early_bytes: usize,
@@ -278,6 +279,7 @@ impl Connection {
             sent: 0,
             end: 0,
             first: 0,
+            first_end: 0,
             early: Vec::new(),
             early_bytes: 0,
             clocks,
@@ -564,7 +566,7 @@ impl Connection {
             self.make_room(len);
         }
         if self.sent == self.end {
-            self.first = len;
+            (self.first, self.first_end) = (len, self.end + len);
         }
         let (header, payload) = self.output[self.end..self.end + len].split_at_mut(wire.header_len());
         wire.write_header(kind, size, header);
@@ -576,6 +578,7 @@ impl Connection {
     #[cold]
     fn make_room(&mut self, len: usize) {
         let queued = self.sent..self.end;
+        self.first_end = self.first_end.saturating_sub(self.sent);
         (self.sent, self.end) = (0, queued.len());
         self.output.copy_within(queued, 0);
         let missing = (self.end + len).saturating_sub(self.output.len());
@@ -622,12 +625,24 @@ impl Connection {
                 self.output = Vec::new();
             }
             (self.sent, self.end) = (0, 0);
+        } else {
+            self.look_at_first();
         }
         if count != 0 {
             self.clocks.write = None;
         }
         self.clocks.output_changed(self.pending(), now, self.settings.write_time);
         self.look_at_pause(now);
+    }
+
+    /// Goes on to the first frame of which something is left.
+    fn look_at_first(&mut self) {
+        let Some((wire, _)) = &self.decoder else { return };
+        while self.first_end <= self.sent
+            && let Some(len) = wire.frame_len(&self.output[self.first_end..self.end])
+        {
+            (self.first, self.first_end) = (len, self.first_end + len);
+        }
     }
 
     // ------------------------------------------------------------------------------------------------------------ time

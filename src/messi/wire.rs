@@ -142,6 +142,12 @@ impl Wire {
         }
     }
 
+    /// The length of the frame that begins with these bytes, if its header is there.
+    pub(super) fn frame_len(self, bytes: &[u8]) -> Option<usize> {
+        let (_, size) = self.read_header(bytes, Side::Client)?;
+        Some(self.header_len() + size as usize)
+    }
+
     /// The kind and payload size that a whole header announces.
     #[inline]
     fn read_header(self, header: &[u8], sender: Side) -> Option<(Kind, u32)> {
