@@ -161,6 +161,7 @@ cases! {
         a_server_that_does_not_read_is_not_read_from,
         what_was_left_is_looked_at_although_a_send_made_the_room,
         one_large_frame_is_no_reason_not_to_read,
+        a_large_frame_behind_a_small_one_is_no_reason_either,
         a_server_that_reads_nothing_is_slow_after_ten_seconds,
         a_pause_in_reading_is_no_missing_pong,
         a_message_larger_than_a_header_can_say_is_not_sent,
@@ -231,6 +232,7 @@ cases! {
         stop_writes_what_is_pending,
         a_message_that_does_not_fit_is_not_sent,
         one_frame_may_be_larger_than_what_may_be_pending,
+        a_large_frame_behind_a_small_one_is_no_reason_not_to_read,
         answers_take_no_memory_once_they_are_read,
         wrong_arguments_are_refused,
     ];

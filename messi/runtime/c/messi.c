@@ -355,6 +355,18 @@ static size_t write_now(struct messi_connection_t *self_p, const uint8_t *buf_p,
     return (size_t)res;
 }
 
+/* Goes on to the first frame of which something is pending. */
+static void look_at_first(struct messi_connection_t *self_p)
+{
+    while (self_p->output.first_end <= self_p->output.begin) {
+        const uint8_t *frame_p = &self_p->output.buf_p[self_p->output.first_end];
+        uint32_t size = is_v2(self_p->wire) ? get_u32(frame_p) & MESSI_PAYLOAD_MAX : get_u32(&frame_p[4]);
+
+        self_p->output.first = header_size(self_p->wire) + size;
+        self_p->output.first_end += self_p->output.first;
+    }
+}
+
 void messi_connection_flush(struct messi_connection_t *self_p)
 {
     size_t pending = messi_connection_pending(self_p);
@@ -364,6 +376,8 @@ void messi_connection_flush(struct messi_connection_t *self_p)
 
         if (self_p->is_broken || messi_connection_pending(self_p) == 0) {
             empty_output(self_p, KEPT);
+        } else {
+            look_at_first(self_p);
         }
     }
 }
@@ -373,6 +387,7 @@ static void move_output_to_front(struct messi_connection_t *self_p)
     size_t pending = messi_connection_pending(self_p);
 
     memmove(self_p->output.buf_p, &self_p->output.buf_p[self_p->output.begin], pending);
+    self_p->output.first_end -= self_p->output.begin;
     self_p->output.begin = 0;
     self_p->output.end = pending;
 }
@@ -412,6 +427,7 @@ static int grow(struct messi_connection_t *self_p, size_t size)
 
     if (!is_from_malloc(self_p) && pending > 0) {
         memcpy(buf_p, &self_p->output.buf_p[self_p->output.begin], pending);
+        self_p->output.first_end -= self_p->output.begin;
         self_p->output.begin = 0;
         self_p->output.end = pending;
     }
@@ -452,6 +468,7 @@ static void append(struct messi_connection_t *self_p, size_t size)
 {
     if (messi_connection_pending(self_p) == 0) {
         self_p->output.first = size;
+        self_p->output.first_end = self_p->output.end + size;
     }
 
     self_p->output.end += size;
@@ -547,6 +564,7 @@ static void learn_wire(struct messi_connection_t *self_p)
 
     if (from_p < end_p) {
         self_p->output.first -= MESSI_V1_HEADER_SIZE - header;
+        self_p->output.first_end -= MESSI_V1_HEADER_SIZE - header;
     }
 
     /* What waited for this has the longest header, so that every frame stays where it is or moves to the front. */

@@ -205,8 +205,9 @@ struct messi_connection_t {
         size_t fixed_size;
         /** How much may be pending. One frame may always. */
         size_t max;
-        /** The size of the frame that was queued when nothing else was. */
+        /** The size of the first frame of which something is pending, and where it ends. */
         size_t first;
+        size_t first_end;
     } output;
     /** Counts openings and closings: whoever called somebody can see that it is not the same connection any more. */
     uint32_t life;

@@ -334,8 +334,10 @@ class Connection:
         # What is not handed out yet, and how much was handed out and is not sent yet.
         self._output = bytearray()
         self._in_flight = 0
-        # The length of the frame that was queued when nothing else was.
-        self._first = 0
+        # How many bytes were queued, and of which frames larger than half of what may be pending not all is sent: where
+        # they begin, and their lengths.
+        self._queued = 0
+        self._large: deque[tuple[int, int]] = deque()
         # Frames that wait for the wire to be known.
         self._early: list[tuple[MessageType, bytes]] = []
         self._early_bytes = 0
@@ -472,8 +474,12 @@ class Connection:
     def is_choked(self) -> bool:
         """Whether the peer is not read from since more than half of what may be is pending for it. One frame by itself
         is no reason, however large: if two of them met, neither would ever arrive."""
+        if not self._owes_reading:
+            return False
         pending = len(self._output) + self._in_flight
-        return pending > self._first and pending > self._settings.max_pending // 2
+        begin, size = self._large[0] if self._large else (self._queued, 0)
+        is_first = begin <= self._queued - pending
+        return not (is_first and pending <= size)
 
     @property
     def wants_turn(self) -> bool:
@@ -507,8 +513,10 @@ class Connection:
         return True
 
     def _put(self, wire: Wire, kind: MessageType, payload: bytes) -> None:
-        if not self._output and not self._in_flight:
-            self._first = wire.header_len + len(payload)
+        size = wire.header_len + len(payload)
+        if size > self._settings.max_pending // 2:
+            self._large.append((self._queued, size))
+        self._queued += size
         self._output += wire.header(kind, len(payload))
         self._output += payload
 
@@ -544,6 +552,9 @@ class Connection:
         if in_flight < self._in_flight:
             self._in_flight = in_flight
             self._write = None
+            sent = self._queued - len(self._output) - in_flight
+            while self._large and sum(self._large[0]) <= sent:
+                self._large.popleft()
         self._output_changed(now)
         self._look_at_pause(now)
 

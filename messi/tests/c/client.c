@@ -1042,6 +1042,42 @@ static void one_large_frame_is_no_reason_not_to_read(void)
     CHECK_EQ(it.messages, 1);
 }
 
+static void a_large_frame_behind_a_small_one_is_no_reason_either(void)
+{
+    int i;
+
+    begin_connected(0);
+    it.room = 0;
+
+    /* What is pending moves to the front of the buffer now and then. */
+    for (i = 0; i < 20; i++) {
+        send_frame(20);
+        send_frame(30);
+        send_frame(180);
+        it.room = 20;
+        turn();
+        CHECK(!it.watches_input);
+        it.room = 29;
+        turn();
+        CHECK(!it.watches_input);
+        it.room = 1;
+        turn();
+        CHECK(it.watches_input);
+        send_frame(20);
+        turn();
+        CHECK(!it.watches_input);
+        it.room = 20;
+        turn();
+        CHECK(it.watches_input);
+        it.room = 180;
+        turn();
+        CHECK_EQ(messi_client_pending(&it.client), 0);
+    }
+
+    CHECK_EQ(frames_sent(MESSI_MESSAGE_TYPE_CLIENT_TO_SERVER_USER), 80);
+    CHECK_EQ(it.disconnected, 0);
+}
+
 static void a_server_that_reads_nothing_is_slow_after_ten_seconds(void)
 {
     int pings;
@@ -1628,6 +1664,7 @@ static const struct test_t tests[] = {
     TEST(a_server_that_does_not_read_is_not_read_from),
     TEST(what_was_left_is_looked_at_although_a_send_made_the_room),
     TEST(one_large_frame_is_no_reason_not_to_read),
+    TEST(a_large_frame_behind_a_small_one_is_no_reason_either),
     TEST(a_server_that_reads_nothing_is_slow_after_ten_seconds),
     TEST(a_pause_in_reading_is_no_missing_pong),
     TEST(a_message_larger_than_a_header_can_say_is_not_sent),

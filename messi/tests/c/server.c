@@ -1485,6 +1485,41 @@ static void one_frame_may_be_larger_than_what_may_be_pending(void)
     CHECK_EQ(it.reasons[0], messi_disconnect_reason_slow_consumer_t);
 }
 
+static void a_large_frame_behind_a_small_one_is_no_reason_not_to_read(void)
+{
+    static const enum messi_wire_t wires[] = { MESSI_WIRE_V2, MESSI_WIRE_V1B, MESSI_WIRE_AUTO };
+    size_t i;
+
+    for (i = 0; i < 3; i++) {
+        size_t header = (i == 0 ? 4 : 8);
+
+        begin_with(wires[i], 1);
+        messi_server_set_max_pending(&it.server, 1000);
+        it.peers[0].room = 0;
+        send_to(&it.clients[0], 92);
+        send_to(&it.clients[0], 790);
+
+        if (wires[i] == MESSI_WIRE_AUTO) {
+            /* It becomes a shorter header when the wire is known. */
+            arrive_bytes(0, "\3", 1);
+            turn(0);
+            header = 4;
+        }
+
+        CHECK_EQ(messi_server_client_pending(&it.clients[0]), 96 + 796 + 2 * header);
+        turn(0);
+        CHECK(!it.peers[0].watches_input);
+        it.peers[0].room = 96 + header - 1;
+        turn(0);
+        CHECK(!it.peers[0].watches_input);
+        it.peers[0].room = 1;
+        turn(0);
+        CHECK(it.peers[0].watches_input);
+        CHECK_EQ(it.disconnected, 0);
+        messi_server_stop(&it.server);
+    }
+}
+
 static void answers_take_no_memory_once_they_are_read(void)
 {
     begin(1);
@@ -1568,6 +1603,7 @@ static const struct test_t tests[] = {
     TEST(stop_writes_what_is_pending),
     TEST(a_message_that_does_not_fit_is_not_sent),
     TEST(one_frame_may_be_larger_than_what_may_be_pending),
+    TEST(a_large_frame_behind_a_small_one_is_no_reason_not_to_read),
     TEST(answers_take_no_memory_once_they_are_read),
     TEST(wrong_arguments_are_refused),
 };

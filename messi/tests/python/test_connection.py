@@ -394,6 +394,23 @@ class PendingTest(unittest.TestCase):
         connection.wrote(0, 0)
         self.assertTrue(connection.wants_input)
 
+    def test_a_large_frame_behind_a_small_one_keeps_nobody_from_being_read(self) -> None:
+        connection = server(max_pending=1000)
+        for _ in range(3):
+            for size in (96, 796):
+                self.assertTrue(connection.send(S2C, bytes(size), 0))
+            connection.output(300)
+            self.assertFalse(connection.wants_input)
+            connection.wrote(201, 0)
+            self.assertFalse(connection.wants_input)
+            connection.wrote(200, 0)
+            self.assertTrue(connection.wants_input)
+            self.assertTrue(connection.send(S2C, bytes(16), 0))
+            self.assertFalse(connection.wants_input)
+            connection.wrote(180, 0)
+            self.assertTrue(connection.wants_input)
+            sent(connection)
+
     def test_what_was_handed_out_is_still_the_first_frame(self) -> None:
         connection = server(max_pending=100)
         self.assertTrue(connection.send(S2C, bytes(5000), 0))
