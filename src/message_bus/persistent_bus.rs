@@ -33,6 +33,8 @@ mod model;
 mod open;
 #[cfg(all(test, not(rust_messenger_loom)))]
 mod tests;
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod watched;
 
 /// A bus in a file that outlives it: append-only, every message with its time and its cause, read again as often as one
 /// likes.

@@ -1,0 +1,238 @@
+//! What a journal asks of its disk, call by call: what survives at each of them, in which order they come, and that they
+//! come at all, where a thread of the journal's own makes them.
+
+use super::super::journal::header;
+use super::super::keeper::Keeper;
+use super::super::log::{Retention, Sync};
+use super::super::slot::Slots;
+use super::super::store::Store;
+use super::tests::{Bus, PAGE, image_of, message, open, opening, read_all, small};
+use super::{PersistentOptions, Start};
+use crate::mmap::{Backing, Memory, Region};
+use crate::sync::{Arc, Mutex, Ordering, lock};
+use crate::traits::{MessageBus, Publish, Reader};
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// A call of a journal to its disk, before it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Call {
+    Sync { from: usize, to: usize },
+    Punch { from: usize, to: usize },
+}
+
+/// Memory in the place of a disk, with somebody who sees every call.
+struct Watched<F>(F);
+
+impl<F> fmt::Debug for Watched<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watched")
+    }
+}
+
+impl<F: Fn(&Region, Call) + Send + std::marker::Sync> Backing for Watched<F> {
+    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        Memory.grow(region, from, to)
+    }
+
+    fn reserve(&self, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        self.0(region, Call::Sync { from, to });
+        Ok(())
+    }
+
+    fn punch(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        self.0(region, Call::Punch { from, to });
+        Memory.punch(region, from, to)
+    }
+}
+
+/// Opens the journal whose bytes are `image` where its calls are watched, with a keeper if it shall have one.
+fn watched(
+    image: &[u8],
+    options: PersistentOptions,
+    has_keeper: bool,
+    watch: impl Fn(&Region, Call) + Send + std::marker::Sync + 'static,
+) -> Bus {
+    let opening = opening(image, options).unwrap();
+    let (findings, mut loaded) = (opening.inspect(image).unwrap(), image.to_vec());
+    let region = opening.load(&findings, &mut loaded).unwrap();
+    let keeper = |log: &_| if has_keeper { Keeper::start(log).map(Some) } else { Ok(None) };
+    opening.assemble(loaded.as_slice(), findings, region, Box::new(Watched(watch)), keeper).unwrap().0
+}
+
+/// A journal in which nothing is written yet.
+fn empty() -> Vec<u8> {
+    image_of(&Bus::made_in_memory(small()).unwrap())
+}
+
+/// What is on the disk: what was synced of the memory, over what was there before.
+#[derive(Clone, Debug, Default)]
+struct Synced(Arc<Mutex<Vec<u8>>>);
+
+impl Synced {
+    fn note(&self, region: &Region, from: usize, to: usize) -> Vec<u8> {
+        let mut disk = lock(&self.0);
+        let len = to.max(disk.len());
+        disk.resize(len, 0);
+        region.snapshot(from, &mut disk[from..to]);
+        disk.clone()
+    }
+
+    fn bytes(&self) -> Vec<u8> {
+        lock(&self.0).clone()
+    }
+}
+
+fn write(bus: &Bus, numbers: std::ops::Range<u8>) {
+    let writer = bus.writer().unwrap();
+    for number in numbers {
+        writer.write_bytes(2, 7, &message(number)).unwrap();
+    }
+}
+
+/// What keeps no more than a page, and has room for some.
+fn forgetful() -> PersistentOptions {
+    let retention = Retention { size: Some(PAGE as u64), ..Retention::default() };
+    PersistentOptions { retention, capacity: 1 << 18, ..small() }
+}
+
+/// Writes four pages full.
+fn write_pages(bus: &Bus) {
+    let (writer, end) = (bus.writer().unwrap(), bus.tail() + 4 * PAGE as u64);
+    while bus.tail() < end {
+        writer.write_bytes(2, 7, &[1; 250]).unwrap();
+    }
+}
+
+/// Waits until `is_so` holds.
+#[track_caller]
+fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !is_so() {
+        assert!(start.elapsed() < Duration::from_secs(300), "waited in vain until {what}");
+        crate::sync::yield_now();
+    }
+}
+
+/// What a process wrote and never synced is still in the memory of the system when the next one opens its journal. Where
+/// that one promises that something survives a power failure, so must all that stands before it.
+#[test]
+fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
+    const LEFT: u8 = 120;
+    let left = {
+        let bus = Bus::made_in_memory(small()).unwrap();
+        write(&bus, 0..LEFT);
+        image_of(&bus)
+    };
+    let survivors = |level: Sync, promise: &dyn Fn(&Bus)| {
+        // Of what was written nothing has come to the disk.
+        let mut bytes = left.clone();
+        bytes[opening(&left, small()).unwrap().identity.header_len() as usize..].fill(0);
+        let disk = Synced(Arc::new(Mutex::new(bytes)));
+        let noted = disk.clone();
+        let bus = watched(&left, PersistentOptions { sync: level, ..small() }, false, move |region, call| {
+            if let Call::Sync { from, to } = call {
+                noted.note(region, from, to);
+            }
+        });
+        promise(&bus);
+        read_all(&open(&disk.bytes(), small()).unwrap().0).len()
+    };
+    let all = usize::from(LEFT);
+    assert_eq!(survivors(Sync::None, &|bus| assert_eq!(bus.sync(), Ok(bus.tail()))), all);
+    assert_eq!(survivors(Sync::Always, &|bus| write(bus, LEFT..LEFT + 1)), all + 1);
+    assert_eq!(survivors(Sync::EveryN(3), &|bus| write(bus, LEFT..LEFT + 3)), all + 3);
+}
+
+/// After each single call of a sync, what is on the disk is a journal in which no cursor stands behind the end.
+#[test]
+fn a_cursor_comes_to_the_disk_after_what_it_has_passed() {
+    let (disk, calls) = (Synced::default(), Arc::new(Mutex::new(0)));
+    let (noted, counted) = (disk.clone(), Arc::clone(&calls));
+    let bus = watched(&empty(), small().start("named", Start::Resume), false, move |region, call| {
+        let Call::Sync { from, to } = call else { return };
+        let bytes = noted.note(region, from, to);
+        *lock(&counted) += 1;
+        let (_, recovered) = open(&bytes, small()).unwrap();
+        assert_eq!(recovered.header, [], "after a sync of {from}..{to}");
+    });
+    let mut reader = bus.subscribe("named").unwrap();
+    for round in 0..3 {
+        write(&bus, 40 * round..40 * (round + 1));
+        while reader.try_read(|_, _| ()).is_ok() {}
+        reader.release();
+        assert_eq!(bus.sync(), Ok(bus.tail()));
+        let (again, _) = open(&disk.bytes(), small()).unwrap();
+        assert_eq!(again.cursors()[0].position, Some(bus.tail()));
+    }
+    assert!(*lock(&calls) >= 5, "the cursors came with everything else");
+}
+
+/// Whoever reads the file by position copies first and looks then whether it was still retained. And what is given back
+/// once is not counted again.
+#[test]
+fn what_is_given_back_is_not_retained_any_more() {
+    let punched = Arc::new(Mutex::new(Vec::new()));
+    let noted = Arc::clone(&punched);
+    let bus = watched(&empty(), forgetful(), false, move |region, call| {
+        let Call::Punch { from, to } = call else { return };
+        let retained = region.word(header::RETAINED as usize).load(Ordering::Relaxed);
+        let retained = header::unchecked(header::RETAINED, retained).unwrap();
+        assert!(to as u64 <= retained, "{from}..{to} is given back while all is retained from {retained} on");
+        lock(&noted).push((from, to));
+    });
+    let mut freed = 0;
+    for _ in 0..3 {
+        write_pages(&bus);
+        let retained = bus.retain().unwrap();
+        assert!(retained.freed > 0);
+        freed += retained.freed;
+        assert_eq!(bus.retain().unwrap().freed, 0, "nothing was written since");
+    }
+    let punched = lock(&punched);
+    assert!(punched.windows(2).all(|pair| pair[0].1 == pair[1].0), "twice, or not at all: {punched:?}");
+    assert_eq!(punched.iter().map(|(from, to)| (to - from) as u64).sum::<u64>(), freed);
+}
+
+/// `Sync::Interval` is kept by a thread, again and again.
+#[test]
+fn the_keeper_syncs_again_and_again() {
+    let disk = Synced::default();
+    let noted = disk.clone();
+    let options = PersistentOptions { sync: Sync::Interval(Duration::from_millis(1)), ..small() };
+    let bus = watched(&empty(), options, true, move |region, call| {
+        if let Call::Sync { from, to } = call {
+            noted.note(region, from, to);
+        }
+    });
+    for round in 0..3 {
+        let position = bus.tail() as usize;
+        write(&bus, round..round + 1);
+        let mut stamp = [0; 8];
+        bus.shared.store.slots().region().snapshot(position, &mut stamp);
+        wait_until("what was written is on the disk", || disk.bytes().get(position..position + 8) == Some(&stamp[..]));
+        assert_eq!(read_all(&open(&disk.bytes(), small()).unwrap().0).len(), usize::from(round) + 1);
+    }
+}
+
+/// Retention looks around by itself, again and again.
+#[test]
+fn the_keeper_retains_again_and_again() {
+    let punched = Arc::new(Mutex::new(0));
+    let noted = Arc::clone(&punched);
+    let bus = watched(&empty(), forgetful(), true, move |_, call| {
+        if let Call::Punch { to, .. } = call {
+            *lock(&noted) = to as u64;
+        }
+    });
+    for _ in 0..2 {
+        write_pages(&bus);
+        let due = bus.tail() - 2 * PAGE as u64;
+        wait_until("what is too much is given back", || *lock(&punched) >= due);
+    }
+}
