@@ -585,7 +585,7 @@ fn sizes_from_nothing_to_the_largest<B: MessageBus>(make: impl Fn() -> B) {
     let max = bus.max_payload();
     assert!((1..=CAPACITY / 8).contains(&max), "a slot is at most an eighth of the capacity, not {max}");
     // Three laps, so that every size also stands across the end of the ring.
-    for round in 0..3 * CAPACITY / max {
+    for round in 0..if cfg!(miri) { 1 } else { 3 } * CAPACITY / max {
         for size in [0, 1, 7, 8, 9, 15, 16, 17, max - 1, max] {
             let expected: Vec<u8> = (0..size).map(|n| mix((n + round) as u64) as u8).collect();
             writer.try_write_bytes(1, 1, &expected).unwrap();
@@ -1063,7 +1063,7 @@ fn nothing_accepted_is_lost_at_the_close<B: MessageBus>(make: impl Fn() -> B) {
 /// Law 8: whoever waits is sent home by the close, the waiting writer with `Closed`. Many rounds, because the close
 /// must also meet a writer that has found no room and does not wait yet.
 fn a_close_ends_every_wait<B: MessageBus>(make: impl Fn() -> B) {
-    for round in 0..if cfg!(miri) { 2 } else { 200 } {
+    for round in 0..if cfg!(miri) { 1 } else { 200 } {
         let bus = make();
         let slow = bus.subscribe("slow").unwrap();
         let mut idle = bus.subscribe_evictable("idle").unwrap();
@@ -1518,9 +1518,10 @@ macro_rules! impossible {
     )+ };
 }
 
-/// Runs the laws on one bus.
+/// Runs the laws on one bus. Its slots are its `own`, or `shared` with another one here that waits differently: then
+/// Miri takes many minutes over the laws of slots and sees nothing new.
 macro_rules! contract {
-    ($bus:ident: $writers:ident, $idle:ident, $room:ident, || $make:expr) => {
+    ($bus:ident: $writers:ident, $idle:ident, $room:ident, $slots:ident, || $make:expr) => {
         mod $bus {
             use super::*;
 
@@ -1528,7 +1529,7 @@ macro_rules! contract {
                 $make
             }
 
-            laws! {
+            contract! { @slots $slots:
                 messages_arrive_as_they_were_written
                 three_readers_see_one_order
                 joining_readers_see_all_that_is_claimed_from_then_on
@@ -1540,6 +1541,8 @@ macro_rules! contract {
                 too_many_readers_are_an_error
                 a_delivery_that_unwinds_is_repeated
                 stats_say_what_happened
+            }
+            laws! {
                 a_waiting_reader_wakes
                 timeouts_and_early_wakes_end_one_wait
                 no_wake_up_is_lost
@@ -1553,28 +1556,36 @@ macro_rules! contract {
                 a_ticket_ends_with_its_worker
                 a_clone_is_the_same_bus
             }
-            contract!(@writers $writers $room);
+            contract!(@writers $writers $room $slots);
             contract!(@idle $idle);
-            contract!(@room $room);
+            contract!(@room $room $slots);
         }
     };
-    (@writers many bounded) => {
-        contract!(@writers many);
-        laws! {
+    (@slots own: $($law:ident)+) => {
+        laws! { $($law)+ }
+    };
+    (@slots shared: $($law:ident)+) => {
+        laws! { $( #[cfg_attr(miri, ignore = "the slots are those of a bus that Miri sees")] $law )+ }
+    };
+    (@writers many bounded $slots:ident) => {
+        contract!(@writers many $slots);
+        contract! { @slots $slots:
             a_slot_in_flight_is_never_lapped
         }
     };
-    (@writers many endless) => {
-        contract!(@writers many);
+    (@writers many endless $slots:ident) => {
+        contract!(@writers many $slots);
         impossible! {
             "no slot is used twice":
             a_slot_in_flight_is_never_lapped
         }
     };
-    (@writers many) => {
-        laws! {
+    (@writers many $slots:ident) => {
+        contract! { @slots $slots:
             three_writers_make_one_order
             claims_of_all_kinds_meet
+        }
+        laws! {
             a_silent_fill_does_not_stop_a_sleeping_reader
             outboxes_take_turns
         }
@@ -1583,8 +1594,8 @@ macro_rules! contract {
             a_second_writer_is_refused
         }
     };
-    (@writers one $room:ident) => {
-        laws! {
+    (@writers one $room:ident $slots:ident) => {
+        contract! { @slots $slots:
             a_second_writer_is_refused
         }
         impossible! {
@@ -1596,19 +1607,21 @@ macro_rules! contract {
             outboxes_take_turns
         }
     };
-    (@room bounded) => {
-        laws! {
-            a_full_bus_loses_nothing
+    (@room bounded $slots:ident) => {
+        contract! { @slots $slots:
             bytes_stay_while_they_are_held
-            a_full_bus_says_so_and_room_wakes_its_writers
-            a_silent_fill_is_sealed_and_keeps_its_bytes
             an_evictable_reader_holds_nobody_back
             a_loss_is_not_forgotten
             evictable_readers_account_for_everything
+            a_gating_reader_is_never_overwritten
+        }
+        laws! {
+            a_full_bus_loses_nothing
+            a_full_bus_says_so_and_room_wakes_its_writers
+            a_silent_fill_is_sealed_and_keeps_its_bytes
             stats_count_refusals
             a_close_ends_every_wait
             waiting_for_room_ends_on_a_closed_bus
-            a_gating_reader_is_never_overwritten
         }
         impossible! {
             "a ring ends where its slowest reader is":
@@ -1617,7 +1630,7 @@ macro_rules! contract {
             a_close_ends_the_waits_of_readers
         }
     };
-    (@room endless) => {
+    (@room endless $slots:ident) => {
         laws! {
             no_reader_holds_an_endless_bus
             a_silent_fill_is_sealed_on_an_endless_bus
@@ -1652,16 +1665,21 @@ macro_rules! contract {
     };
 }
 
-contract!(circular_many: many, sleep, bounded, || CircularBus::new(CAPACITY).unwrap());
-contract!(circular_one: one, sleep, bounded, || CircularBus::one_writer(CAPACITY).unwrap());
-contract!(circular_spin: many, awake, bounded, || CircularBus::new(CAPACITY).unwrap().waiting::<wait::Spin>());
-contract!(circular_yield: many, awake, bounded, || CircularBus::new(CAPACITY).unwrap().waiting::<wait::Yield>());
-contract!(circular_park: many, sleep, bounded, || CircularBus::new(CAPACITY).unwrap().waiting::<wait::Park>());
-contract!(circular_one_park: one, sleep, bounded, || {
+contract!(circular_many: many, sleep, bounded, own, || CircularBus::new(CAPACITY).unwrap());
+contract!(circular_one: one, sleep, bounded, own, || CircularBus::one_writer(CAPACITY).unwrap());
+contract!(circular_spin: many, awake, bounded, shared, || CircularBus::new(CAPACITY).unwrap().waiting::<wait::Spin>());
+contract!(circular_yield: many, awake, bounded, shared, || {
+    CircularBus::new(CAPACITY).unwrap().waiting::<wait::Yield>()
+});
+contract!(circular_park: many, sleep, bounded, shared, || CircularBus::new(CAPACITY).unwrap().waiting::<wait::Park>());
+// Miri sees nothing in this and some below that it does not see in the others, and takes long over it.
+#[cfg(not(miri))]
+contract!(circular_one_park: one, sleep, bounded, shared, || {
     CircularBus::one_writer(CAPACITY).unwrap().waiting::<wait::Park>()
 });
-contract!(condvar_many: many, sleep, bounded, || CondvarBus::new(CircularBus::new(CAPACITY).unwrap()));
-contract!(condvar_one: one, sleep, bounded, || CondvarBus::new(CircularBus::one_writer(CAPACITY).unwrap()));
+contract!(condvar_many: many, sleep, bounded, shared, || CondvarBus::new(CircularBus::new(CAPACITY).unwrap()));
+#[cfg(not(miri))]
+contract!(condvar_one: one, sleep, bounded, shared, || CondvarBus::new(CircularBus::one_writer(CAPACITY).unwrap()));
 
 /// What the journals of the contract have in common with the rings.
 #[cfg(unix)]
@@ -1698,11 +1716,10 @@ fn journal_one() -> PersistentBus<OneWriter> {
 }
 
 #[cfg(unix)]
-contract!(journal_many: many, sleep, endless, || journal(false));
-// Miri sees nothing in these that it does not see in the others, and takes long over it.
+contract!(journal_many: many, sleep, endless, own, || journal(false));
 #[cfg(all(unix, not(miri)))]
-contract!(journal_crc: many, sleep, endless, || journal(true));
+contract!(journal_crc: many, sleep, endless, own, || journal(true));
 #[cfg(unix)]
-contract!(journal_one_writer: one, sleep, endless, || journal_one());
+contract!(journal_one_writer: one, sleep, endless, shared, || journal_one());
 #[cfg(all(unix, not(miri)))]
-contract!(condvar_journal: many, sleep, endless, || CondvarBus::new(journal(false)));
+contract!(condvar_journal: many, sleep, endless, shared, || CondvarBus::new(journal(false)));

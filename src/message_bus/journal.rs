@@ -321,7 +321,7 @@ pub enum Entry<'a> {
 /// A journal, opened for reading only. It may be written to meanwhile.
 ///
 /// ```
-/// # #[cfg(unix)] {
+/// # #[cfg(all(unix, not(miri)))] { // Miri maps no files.
 /// use rust_messenger::message_bus::{Entry, Journal, PersistentBus, PersistentOptions};
 /// use rust_messenger::traits::{MessageBus, Publish};
 ///

@@ -47,7 +47,7 @@ mod watched;
 /// names it as its cause: that is what makes a [`Start::Rebuild`] exact.
 ///
 /// ```
-/// # #[cfg(unix)] {
+/// # #[cfg(all(unix, not(miri)))] { // Miri maps no files.
 /// use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
 /// use rust_messenger::traits::{MessageBus, Publish, Reader};
 ///

@@ -391,6 +391,7 @@ fn what_is_reserved_is_ignored_and_preserved() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn damaged_words_and_cursors_are_reported_and_done_without() {
     let damage = |offset: usize| {
         let mut image = sample(10, true);
