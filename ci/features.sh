@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every feature by itself, none, and all: features add and never take away (cargo-hack).
+# No feature, and every feature by itself: features add and never take away (cargo-hack). All of them: ci/lint.sh.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=ci/cargo_tools.sh

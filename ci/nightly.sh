@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The longer proofs, for which a change need not wait: deeper models, more schedules, more lives, longer fuzzing, more
+# kills, and the suite fifty times. Hours. Each line of the list can be run by hand.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export NOTHING_SKIPPED=1
+while read -r line; do
+    echo "=== $line"
+    start=$SECONDS
+    bash -c "set -euo pipefail; $line" </dev/null
+    echo "=== $line: passed in $((SECONDS - start)) s"
+done <<'LIST'
+for run in $(seq 10); do cargo test --release --all-features --test journal; done
+SIM_SEEDS=200000 ci/sim.sh
+SECONDS_EACH=600 ci/fuzz.sh
+SEEDS=64 ci/miri.sh
+ci/soak.sh 50
+LOOM_MAX_PREEMPTIONS=3 ci/loom.sh
+LIST
