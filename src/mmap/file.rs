@@ -189,6 +189,30 @@ mod tests {
         region.word(150_000).store(7, Ordering::Relaxed);
     }
 
+    /// Zeros go behind the end of the file only: what is before it may be a message, or the page of one.
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri knows no limit on files")]
+    fn zeros_leave_what_is_there() {
+        let backing = FileBacking::allocating(scratch(), |_, _, _| Err(Errno::OPNOTSUPP));
+        let content = vec![7; ZEROS + 5000];
+        backing.file.write_all_at(&content, 0).unwrap();
+        let read = || {
+            let mut bytes = vec![1; backing.file.metadata().unwrap().len() as usize];
+            backing.file.read_exact_at(&mut bytes, 0).unwrap();
+            bytes
+        };
+        // Of pages that are there, and of one that the end is in.
+        for (from, to) in [(0, 4096), (ZEROS, ZEROS + 4096)] {
+            backing.reserve(from, to).unwrap();
+            assert!(read() == content, "changed by space for {from}..{to}");
+        }
+        let (from, to) = (content.len() / 4096 * 4096, ZEROS + (4 << 20));
+        backing.reserve(from, to).unwrap();
+        let bytes = read();
+        assert_eq!(bytes.len(), to);
+        assert!(bytes.starts_with(&content) && bytes[content.len()..].iter().all(|byte| *byte == 0));
+    }
+
     /// What the system says is present of the mapping that begins at `base`, in KiB.
     #[cfg(target_os = "linux")]
     fn present(base: *mut u8) -> u64 {

@@ -22,7 +22,7 @@ pub(super) fn open<C: Claim, W: WaitStrategy>(
     path: &Path,
     options: PersistentOptions,
 ) -> Result<(PersistentBus<C, W>, Recovered), JournalError> {
-    let (file, created) = open_or_make(|| open_file(path, OFlags::RDWR), || make(path, &options))?;
+    let (file, created) = open_or_make(|| open_file(path, OFlags::RDWR), || make(path, &options, File::sync_all))?;
     let backing = FileBacking::new(file);
     match backing.lock() {
         Ok(true) => {}
@@ -77,7 +77,11 @@ fn followed(path: &Path) -> PathBuf {
 
 /// Makes an empty journal at `path`, whole before it has this name, so that nobody ever sees half of one. A link to
 /// nothing is one to where it is made. False if there is one meanwhile.
-fn make(path: &Path, options: &PersistentOptions) -> Result<bool, JournalError> {
+fn make(
+    path: &Path,
+    options: &PersistentOptions,
+    sync: impl Fn(&File) -> io::Result<()>,
+) -> Result<bool, JournalError> {
     let named = path;
     let path = &followed(named);
     let action = if path == named { "make it" } else { "make it where this link points to" };
@@ -88,11 +92,11 @@ fn make(path: &Path, options: &PersistentOptions) -> Result<bool, JournalError> 
         (identity.header_len() + options.step.next_multiple_of(PAGE)).min(options.capacity.next_multiple_of(PAGE));
     let written = file::allocate(&draft.file, 0, len)
         .and_then(|()| IDENTITIES.into_iter().try_for_each(|at| draft.file.write_all_at(&identity.encode(), at)))
-        .and_then(|()| draft.file.sync_all());
+        .and_then(|()| sync(&draft.file));
     written.map_err(io)?;
     match draft.link(path) {
         // What is synced in a file is of no use when its name is not.
-        Ok(()) => File::open(directory_of(path)).and_then(|directory| directory.sync_all()).map_err(io).map(|()| true),
+        Ok(()) => File::open(directory_of(path)).and_then(|directory| sync(&directory)).map_err(io).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(io(error)),
     }
@@ -184,6 +188,32 @@ mod tests {
         assert_eq!(Draft::named(&path).unwrap().link(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         drop(draft);
         assert_eq!(names(), ["journal"]);
+    }
+
+    /// A power failure leaves a whole journal or none: the file is synced before it has its name, and then the name is.
+    #[test]
+    #[cfg_attr(miri, ignore = "Miri makes no links")]
+    fn what_is_made_survives_a_power_failure() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("journal");
+        let options = PersistentOptions { step: PAGE, ..PersistentOptions::default() };
+        let synced = std::cell::RefCell::new(Vec::new());
+        let made = make(&path, &options, |file| {
+            synced.borrow_mut().push((file.metadata()?.is_dir(), path.exists()));
+            Ok(())
+        });
+        assert!(made.unwrap());
+        assert_eq!(*synced.borrow(), [(false, false), (true, true)]);
+        // Nor is one made of which that is not known.
+        for fails_on in [false, true] {
+            let path = directory.path().join(if fails_on { "name" } else { "file" });
+            let made = make(&path, &options, |file| match file.metadata()?.is_dir() == fails_on {
+                true => Err(io::ErrorKind::StorageFull.into()),
+                false => Ok(()),
+            });
+            assert!(matches!(made, Err(JournalError::Io { .. })));
+            assert_eq!(path.exists(), fails_on, "named before it was synced");
+        }
     }
 
     /// A name that is gone when it is opened and there when it is made, whatever file system comes up with that: an end
