@@ -142,6 +142,14 @@ impl<'a, S: Store> Gate<'a, S> {
         self.finished_until(from, |position| position >= end)
     }
 
+    /// What `look` says, knowing gate and tail, while the gate stands still.
+    #[cfg(unix)]
+    pub(super) fn standing<R>(self, look: impl FnOnce(u64, u64) -> R) -> R {
+        let _locked = self.lock();
+        let control = self.control();
+        look(control.gate().load(Ordering::Relaxed), control.tail().load(Ordering::Acquire)) // SYNC POINT claim.tail
+    }
+
     /// Adds a reader where `start` says, knowing gate and tail.
     pub(super) fn join(
         self,

@@ -456,6 +456,34 @@ impl Log {
         Some(at)
     }
 
+    /// Moves the cursor that keeps its position at `at`, unless `check` refuses, knowing gate and tail.
+    pub(super) fn move_cursor<E>(
+        &self,
+        at: u64,
+        position: u64,
+        check: impl FnOnce(u64, u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // Retention goes by what it has read of the cursors, up to the end.
+        let _retaining = lock(&self.depot.retaining);
+        self.standing(check)?;
+        self.store_checked(at, position);
+        Ok(())
+    }
+
+    /// What `look` says, knowing gate and tail, while the gate stands still.
+    pub(super) fn standing<R>(&self, look: impl FnOnce(u64, u64) -> R) -> R {
+        self.gate().standing(look)
+    }
+
+    /// Where the slot behind the one at `position` begins; `None` if no finished slot begins there.
+    pub(super) fn behind(&self, position: u64) -> Option<u64> {
+        match self.strip.observe(position) {
+            Seen::Message(header) => Some(position + self.strip.slot_len(header.size as usize)),
+            Seen::Sealed { len, .. } => Some(position + len),
+            Seen::Open { .. } => None,
+        }
+    }
+
     /// Removes the cursor `index`, whatever is in it.
     pub(super) fn remove_cursor(&self, index: usize) {
         let base = header::cursor_at(index) as usize;

@@ -56,6 +56,6 @@ pub use journal::{
 #[cfg(unix)]
 pub use log::{Retained, Retention, Sync};
 #[cfg(unix)]
-pub use persistent_bus::{PersistentBus, PersistentOptions, Start};
+pub use persistent_bus::{CursorError, PersistentBus, PersistentOptions, Start};
 pub use ring_reader::RingReader;
 pub use ring_writer::RingWriter;

@@ -25,6 +25,7 @@ use std::marker::PhantomData;
 use std::path::Path;
 use std::time::Duration;
 
+mod cursors;
 #[cfg(all(test, not(rust_messenger_loom)))]
 mod deaths;
 #[cfg(all(test, rust_messenger_loom))]
@@ -35,6 +36,8 @@ mod open;
 mod tests;
 #[cfg(all(test, not(rust_messenger_loom)))]
 mod watched;
+
+pub use cursors::CursorError;
 
 /// A bus in a file that outlives it: append-only, every message with its time and its cause, read again as often as one
 /// likes.
@@ -96,7 +99,8 @@ pub enum Start {
     /// message at which that was: the first one from whose handling the worker's handlers had not all returned. A
     /// handling in which one of them panicked, called [`fail`](crate::traits::Writer::fail), or filled the outbox has
     /// not. What could not be decoded was handled. So a message at which a handler always fails is handed to it again
-    /// after each restart. At least once: after a kill the last 4 KiB or so are read again.
+    /// after each restart, until [`PersistentBus::set_cursor`] steps over it. At least once: after a kill the last 4 KiB
+    /// or so are read again.
     Resume,
     /// With the oldest message, to bring the worker's handlers to where they were: they are handed their history at the
     /// time of its messages, and what they send is compared with what they had sent rather than written. The first
@@ -300,25 +304,6 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     /// What the system says to giving the space back.
     pub fn retain(&self) -> io::Result<Retained> {
         self.shared.store.retain()
-    }
-
-    /// The named cursors.
-    pub fn cursors(&self) -> Vec<Cursor> {
-        let cursors = self.shared.store.cursors().into_iter();
-        cursors.map(|(name, position)| Cursor { name, position: Some(position) }).collect()
-    }
-
-    /// Removes the cursor of this name, so that it pins nothing any more. False if there is none, or a reader has it.
-    pub fn remove_cursor(&self, name: &str) -> bool {
-        let _cursors = lock(&self.setup.cursors);
-        let log = &self.shared.store;
-        match (log.find_cursor(name), log.cursor_index(name)) {
-            (Some((at, _)), Some(index)) if !log.is_attached(at) => {
-                log.remove_cursor(index);
-                true
-            }
-            _ => false,
-        }
     }
 
     fn made_in_memory(options: PersistentOptions) -> Result<Self, JournalError> {

@@ -5,24 +5,27 @@
 //! must begin with the first one from which it had not, and go on without a gap.
 
 use super::{child, options, scratch, told};
-use crate::support::{PATIENCE, composed, mix, size_of, wait_until, within};
+use crate::support::{PATIENCE, compose, composed, mix, number_of, size_of, wait_until, within};
+use rust_messenger::message_bus::wait::{Idle, WaitStrategy};
 use rust_messenger::message_bus::{
-    CondvarBus, Cursor, Journal, JournalError, ManyWriters, OneWriter, PersistentBus, PersistentOptions, Start,
+    CondvarBus, Cursor, CursorError, Journal, JournalError, ManyWriters, OneWriter, PersistentBus, PersistentOptions,
+    Retention, Start,
 };
 use rust_messenger::messenger::{Cause, OnPanic, RunError, Summary};
 use rust_messenger::traits::{
     BusWriter, DecodeError, DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Payload,
-    Publish, Sender, Stats, SubscribeError, Time, WriteError, Writer, WriterError,
+    Publish, Reader, Sender, Stats, SubscribeError, Time, WriteError, Writer, WriterError,
 };
 use rust_messenger::worker::Step;
 use rust_messenger::{Messenger, Options};
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read, Write as _};
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::mpsc::{Receiver, Sender as Opener, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, Sender as Opener, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -606,4 +609,195 @@ fn a_stop_drains_wherever_readers_begin() {
         let bus = PersistentBus::in_memory(memory()).unwrap();
         stop_drains(CondvarBus::new(bus.clone()), || bus.cursors(), &format!("{start:?}, condvar"));
     }
+}
+
+// ------------------------------------------------------------------------------------------------------- by other means
+
+/// A reader without a worker: the message whose reading unwound is the first one of the next reader.
+#[test]
+fn a_reader_whose_closure_panics_resumes_at_its_message() {
+    let read = |bus: &dyn Fn() -> Box<dyn FnMut(u64) -> u64>| {
+        for panics_at in [0, 1, 60, 149] {
+            let number = bus()(panics_at);
+            assert_eq!(number, panics_at, "the next reader began elsewhere");
+        }
+    };
+    fn reading<B: MessageBus>(bus: B) -> Box<dyn FnMut(u64) -> u64> {
+        Lives::new(PathBuf::new(), Kind::Many).write(&bus);
+        Box::new(move |panics_at| {
+            let reader = bus.subscribe("reader").unwrap();
+            let panicked = catch_unwind(AssertUnwindSafe(move || {
+                // Dropped while it unwinds.
+                let mut reader = reader;
+                while reader
+                    .try_read(|header, bytes| {
+                        if number_of(header, bytes) == panics_at {
+                            resume_unwind(Box::new("as planned"));
+                        }
+                    })
+                    .is_ok()
+                {}
+            }));
+            assert!(panicked.is_err(), "never came to {panics_at}");
+            bus.subscribe("reader").unwrap().try_read(number_of).unwrap()
+        })
+    }
+    let memory = || PersistentOptions { capacity: 1 << 24, ..resuming() };
+    read(&|| reading(PersistentBus::in_memory(memory()).unwrap()));
+    read(&|| reading(PersistentBus::one_writer_in_memory(memory()).unwrap()));
+    read(&|| reading(CondvarBus::new(PersistentBus::in_memory(memory()).unwrap())));
+}
+
+/// A message at which its handler always ends is handed to it after each restart, until somebody steps over it.
+#[test]
+fn a_poison_message_is_stepped_over() {
+    for way in [Way::Panic(OnPanic::StopAll), Way::Fail] {
+        let (_directory, path) = scratch();
+        Lives::new(PathBuf::new(), Kind::Many).write(&open_many(&path));
+        let end_at = |way, at| {
+            let config = Config::new(way, at);
+            let ended = live(open_many(&path), &config, true, || ());
+            let handed = config.seen[0].lock().unwrap().handed.clone();
+            (ended, handed)
+        };
+        assert_eq!(end_at(way, 5).1, [0, 1, 2, 3, 4, 5]);
+        for _ in 0..3 {
+            assert_eq!(end_at(way, 5).1, [5], "{way:?}");
+        }
+        let (ended, _) = end_at(way, 5);
+        let bus = open_many(&path);
+        let stands_at = cursor(&path, "First");
+        if let Cause::Panicked { header, .. } = &ended.unwrap_err().failures[0].cause {
+            assert_eq!(header.unwrap().position, stands_at, "where the panic was");
+        }
+        bus.set_cursor("First", bus.position_after(stands_at).unwrap()).unwrap();
+        drop(bus);
+        let (ended, handed) = end_at(Way::Stop, MESSAGES - 1);
+        assert!(ended.is_ok() && handed.iter().copied().eq(6..MESSAGES), "{handed:?}");
+    }
+}
+
+#[test]
+fn a_cursor_is_set_where_a_slot_begins() {
+    let (_directory, path) = scratch();
+    let bus = open_many(&path);
+    let mut lives = Lives::new(PathBuf::new(), Kind::Many);
+    lives.write(&bus);
+    let (positions, tail) = (lives.positions, bus.tail());
+    let next = |name: &str| bus.subscribe(name).unwrap().try_read(number_of).ok();
+    assert_eq!(bus.set_cursor("First", positions[3]), Err(CursorError::NoSuchCursor));
+    let mut reader = bus.subscribe("First").unwrap();
+    reader.skip().unwrap();
+    assert_eq!(bus.set_cursor("First", positions[3]), Err(CursorError::InUse));
+    drop(reader);
+    for (number, position) in positions.iter().enumerate().rev().step_by(7) {
+        bus.set_cursor("First", *position).unwrap();
+        assert_eq!(cursor(&path, "First"), *position);
+        assert_eq!(next("First"), Some(number as u64));
+        let behind = positions.get(number + 1).copied().unwrap_or(tail);
+        assert_eq!(bus.position_after(*position), Ok(behind));
+    }
+    bus.set_cursor("First", tail).unwrap();
+    assert_eq!(next("First"), None);
+    for asked in [positions[3] + 1, positions[3] + 16, tail + 16, u64::MAX] {
+        assert_eq!(bus.set_cursor("First", asked), Err(CursorError::NoSuchPosition { asked }));
+        assert_eq!(bus.position_after(asked), Err(CursorError::NoSuchPosition { asked }));
+    }
+    assert_eq!(bus.position_after(tail), Err(CursorError::NoSuchPosition { asked: tail }));
+    let before = CursorError::NotRetained { asked: 16, oldest: positions[0] };
+    assert_eq!((bus.set_cursor("First", 16), bus.position_after(16)), (Err(before), Err(before)));
+    assert_eq!(cursor(&path, "First"), tail, "moved by an error");
+    drop(bus);
+
+    // One that is damaged is of no use to its reader until it is set.
+    let mut bytes = fs::read(&path).unwrap();
+    // Its name in 40 bytes, a word that vouches for it, and its position.
+    let place = bytes.windows(5).position(|window| window == b"First").unwrap() + 48;
+    bytes[place] ^= 16;
+    fs::write(&path, bytes).unwrap();
+    let bus = open_many(&path);
+    assert_eq!(bus.subscribe("First").err(), Some(SubscribeError::CursorDamaged));
+    bus.set_cursor("First", positions[9]).unwrap();
+    assert_eq!(bus.subscribe("First").unwrap().try_read(number_of).ok(), Some(9));
+}
+
+/// What retention forgets it forgets behind every cursor, wherever somebody has set one meanwhile.
+#[test]
+fn a_cursor_that_is_set_back_pins_what_is_behind_it() {
+    let (_directory, path) = scratch();
+    let retention = Retention { consumed: true, ..Retention::default() };
+    let (bus, _) = PersistentBus::open(&path, PersistentOptions { retention, ..resuming() }).unwrap();
+    let mut lives = Lives::new(PathBuf::new(), Kind::Many);
+    lives.write(&bus);
+    drop(bus.subscribe("First").unwrap());
+    bus.set_cursor("First", lives.positions[100]).unwrap();
+    bus.set_cursor("First", lives.positions[50]).unwrap();
+    assert_eq!(bus.retain().unwrap().from, lives.positions[50]);
+    let gone = CursorError::NotRetained { asked: lives.positions[49], oldest: lives.positions[50] };
+    assert_eq!(bus.set_cursor("First", lives.positions[49]), Err(gone));
+}
+
+// ----------------------------------------------------------------------------------------------------- what is in flight
+
+/// Whether a reader waits.
+static WAITS: AtomicBool = AtomicBool::new(false);
+
+/// Says that it waits.
+#[derive(Debug, Default)]
+struct Says;
+
+impl WaitStrategy for Says {
+    fn idle(&mut self) -> Idle {
+        WAITS.store(true, Ordering::Relaxed);
+        Idle::Park
+    }
+}
+
+/// Both workers end with a drain without time, while a message is being written from outside. What each was handed and
+/// left must be all that there is: messages, or bytes from the one on that is not finished.
+fn ends_behind_a_claim(stepped: bool, is_finished: bool) {
+    let options = PersistentOptions { capacity: 1 << 24, silent_after: PATIENCE, ..resuming() };
+    let bus = PersistentBus::in_memory(options).unwrap().waiting::<Says>();
+    Lives::new(PathBuf::new(), Kind::Many).write(&bus);
+    let held_at = bus.tail();
+    WAITS.store(false, Ordering::Relaxed);
+    std::thread::scope(|scope| {
+        let ((begun, is_begun), (over, is_over)) = (channel(), channel::<()>());
+        let writer = bus.writer().unwrap();
+        scope.spawn(move || {
+            let held = |bytes: &mut [u8]| {
+                compose(Outside::ID, MESSAGES, bytes);
+                begun.send(()).unwrap();
+                wait_until("somebody waits for it", || {
+                    is_finished && WAITS.load(Ordering::Relaxed)
+                        || is_over.try_recv() == Err(TryRecvError::Disconnected)
+                });
+            };
+            writer.write(Outside::ID, Num::ID, 60, held).unwrap();
+        });
+        is_begun.recv().unwrap();
+        Lives::new(PathBuf::new(), Kind::Many).write(&bus);
+        let (messages, bytes) = match is_finished {
+            true => (2 * MESSAGES + 1, 0),
+            false => (MESSAGES, bus.tail() - held_at),
+        };
+        let config = Config::new(Way::Late, 10);
+        let summary = live(bus.clone(), &config, stepped, || ()).expect("nobody is stuck who counts");
+        drop(over);
+        for (worker, name) in ["First", "Second"].into_iter().enumerate() {
+            let left = summary.left.iter().find(|left| left.worker == name);
+            let (unread, unread_bytes) = left.map_or((0, 0), |left| (left.unread, left.unread_bytes));
+            let handed = config.seen[worker].lock().unwrap().handed.len() as u64;
+            assert_eq!((handed + unread, unread_bytes), (messages, bytes), "{name}, stepped: {stepped}: {summary:?}");
+        }
+    });
+}
+
+#[test]
+fn what_is_left_behind_a_claim_adds_up() {
+    within("counting behind a claim", || {
+        for (stepped, is_finished) in [(true, true), (true, false), (false, true), (false, false)] {
+            ends_behind_a_claim(stepped, is_finished);
+        }
+    });
 }
