@@ -708,6 +708,12 @@ fn a_loss_is_not_forgotten<B: MessageBus>(make: impl Fn() -> B) {
             panic!("not told of a loss after {question}");
         };
         assert_eq!(tap.try_read(trace).map(|trace| trace.number), Ok(lost), "after {question}");
+        // What it was moved past is unread, too.
+        for number in 0..CAPACITY as u64 / 40 {
+            writer.try_write_bytes(1, 1, &composed(1, number, 64)).unwrap();
+        }
+        let unread = tap.unread(bus.tail(), Duration::ZERO);
+        assert_eq!((unread.messages, unread.bytes), (2 * (CAPACITY as u64 / 40) - lost - 1, 0));
     }
 }
 
@@ -782,6 +788,65 @@ fn a_delivery_that_unwinds_is_repeated<B: MessageBus>(make: impl Fn() -> B) {
             assert_eq!(reader.try_read(trace).unwrap().number, number, "evictable: {evictable}");
         }
     }
+}
+
+/// Law 2: a message is the next one until it was handled.
+fn what_was_not_handled_comes_again<B: MessageBus>(make: impl Fn() -> B) {
+    for evictable in [false, true] {
+        let bus = make();
+        let mut reader = if evictable { bus.subscribe_evictable("reader") } else { bus.subscribe("reader") }.unwrap();
+        let writer = bus.writer().unwrap();
+        for number in 0..3 {
+            writer.write_bytes(1, 1, &composed(1, number, 30)).unwrap();
+        }
+        for number in 0..3 {
+            for handled in [false, false, true] {
+                let mut seen = None;
+                let said = reader.try_handle(|header, bytes| {
+                    seen = Some(trace(header, bytes).number);
+                    handled
+                });
+                assert_eq!((said, seen), (Ok(handled), Some(number)), "evictable: {evictable}");
+            }
+        }
+        assert_eq!(reader.try_handle(|_, _| true), Err(ReadError::Empty));
+    }
+}
+
+/// What was not read is counted up to any end: seals are no messages, and what is being written ends the count, by
+/// bytes, when its time is over. A reader that holds writers back has let go of nothing then.
+fn what_was_not_read_is_counted<B: MessageBus>(make: impl Fn() -> B) {
+    let bus = make();
+    let mut reader = bus.subscribe("reader").unwrap();
+    let mut tap = bus.subscribe_evictable("tap").unwrap();
+    let counted = |reader: &mut B::Reader, end, patience| {
+        let unread = reader.unread(end, patience);
+        (unread.messages, unread.bytes)
+    };
+    assert_eq!(counted(&mut reader, bus.tail(), PATIENCE), (0, 0));
+    let writer = bus.writer().unwrap();
+    let mut third = 0;
+    for number in 0..5 {
+        writer.write_bytes(1, 1, &composed(1, number, 30)).unwrap();
+        drop(catch_unwind(AssertUnwindSafe(|| writer.try_write(1, 1, 20, |_| user_panic("seal")))));
+        third = if number == 2 { bus.tail() } else { third };
+    }
+    assert_eq!(next(&mut reader, trace).number, 0);
+    assert_eq!(
+        (counted(&mut reader, third, Duration::ZERO), counted(&mut reader, bus.tail(), PATIENCE)),
+        ((2, 0), (4, 0))
+    );
+    let held_at = bus.tail();
+    thread::scope(|scope| {
+        let (held, owner) = hold(scope, writer, 40);
+        let in_flight = bus.tail() - held_at;
+        assert_eq!(counted(&mut reader, bus.tail(), Duration::from_millis(20)), (4, in_flight));
+        held.go_on();
+        owner.join().unwrap().0.unwrap();
+    });
+    assert_eq!(counted(&mut reader, bus.tail(), Duration::ZERO), (5, 0));
+    assert_eq!(counted(&mut tap, bus.tail(), Duration::ZERO), (6, 0));
+    assert_eq!(next(&mut reader, trace).number, 1, "it was counted, not read");
 }
 
 /// The counters: messages, bytes, full, sealed, and where each reader stands under which name.
@@ -1540,6 +1605,8 @@ macro_rules! contract {
                 sizes_from_nothing_to_the_largest
                 too_many_readers_are_an_error
                 a_delivery_that_unwinds_is_repeated
+                what_was_not_handled_comes_again
+                what_was_not_read_is_counted
                 stats_say_what_happened
             }
             laws! {
