@@ -1137,6 +1137,14 @@ pub enum SubscribeError {
     },
     /// The named cursor is damaged. Remove it, and start at a position that you know.
     CursorDamaged,
+    /// A rebuild needs the whole history, and retention has forgotten where it began. See
+    /// [`Retention::past_rebuilds`](crate::message_bus::Retention::past_rebuilds); start at the oldest, or resume.
+    HistoryGone {
+        /// Where the history began.
+        first: u64,
+        /// The oldest position that there is.
+        oldest: u64,
+    },
     /// A rebuild must know who sends: give the journal the routing table, name the reader like a worker, and have each
     /// of that worker's handlers in no other worker.
     NoSources,
@@ -1155,6 +1163,10 @@ impl fmt::Display for SubscribeError {
             }
             SubscribeError::TooManyCursors { max } => write!(f, "all {max} places for named cursors are taken"),
             SubscribeError::CursorDamaged => f.write_str("the named cursor is damaged; remove it"),
+            SubscribeError::HistoryGone { first, oldest } => write!(
+                f,
+                "a rebuild needs the history from position {first} on, and the oldest that is retained is {oldest}"
+            ),
             SubscribeError::NoSources => f.write_str(
                 "a rebuild needs the routing table, a worker's name, and handlers that are in no other worker",
             ),

@@ -5,7 +5,7 @@
 #![cfg(all(unix, not(miri), not(rust_messenger_loom)))]
 
 use rust_messenger::Messenger;
-use rust_messenger::message_bus::{Entry, Journal, PersistentBus, PersistentOptions, Start};
+use rust_messenger::message_bus::{Entry, Journal, PersistentBus, PersistentOptions, Retention, Start};
 use rust_messenger::messenger::{Cause, StartError};
 use rust_messenger::traits::Report;
 use rust_messenger::traits::{
@@ -374,6 +374,66 @@ fn a_worker_resumes_behind_what_it_has_handled() {
     assert_eq!(outputs(&path), [1, 3, 3], "a new sum, of what came since");
     let failed = Config { fails_on: Some(4), ..Config::default() };
     assert!(run(&path, &failed, Start::Resume, &[4]).is_err());
+}
+
+/// Without its beginning a history says nothing; so workers that are rebuilt keep it, unless somebody says otherwise.
+#[test]
+fn a_rebuild_needs_the_whole_history() {
+    let (_directory, path) = scratch();
+    run(&path, &Config::default(), Start::Rebuild, &[1, 2, 3, 4]).unwrap();
+    let retention = Retention { size: Some(0), ..Retention::default() };
+    let retaining = |start, retention| PersistentOptions { retention, ..options(start) };
+    let retained = |options: PersistentOptions| {
+        let retained = PersistentBus::open(&path, options).unwrap().0.retain().unwrap();
+        (retained.from, retained.pinned_by)
+    };
+    let first = Journal::open(&path).unwrap().info().unwrap().first;
+
+    // Before any worker is there.
+    let pinned = (first, Some("Sums".to_owned()));
+    assert_eq!(retained(retaining(Start::Rebuild, retention)), pinned);
+    assert_eq!(retained(retaining(Start::Oldest, retention).start("Sums", Start::Rebuild)), pinned);
+    let nothing = Retention { past_rebuilds: true, ..Retention::default() };
+    assert_eq!(retained(retaining(Start::Rebuild, nothing)), (first, None), "it forgets nothing by itself");
+    run(&path, &Config::default(), Start::Rebuild, &[5]).unwrap();
+    assert_eq!(outputs(&path), [1, 3, 6, 10, 15]);
+
+    // Nobody is rebuilt here, whatever is said of others.
+    let (from, pinned_by) = {
+        let copy = path.with_extension("copy");
+        std::fs::copy(&path, &copy).unwrap();
+        let options = retaining(Start::Rebuild, retention).start("Sums", Start::Latest).start("Nobody", Start::Rebuild);
+        let retained = PersistentBus::open(&copy, options).unwrap().0.retain().unwrap();
+        (retained.from, retained.pinned_by)
+    };
+    assert!(from > first && pinned_by.is_none(), "{from}, {pinned_by:?}");
+
+    let (oldest, pinned_by) = retained(retaining(Start::Rebuild, Retention { past_rebuilds: true, ..retention }));
+    assert!(oldest > first && pinned_by.is_none(), "{oldest}, {pinned_by:?}");
+    let (bus, _) = PersistentBus::open(&path, retaining(Start::Rebuild, retention)).unwrap();
+    let error = Messenger::new(bus.clone()).workers(&Config::default()).map(drop).unwrap_err();
+    let StartError::Subscribe { error, .. } = error else { panic!("{error}") };
+    assert_eq!(error, SubscribeError::HistoryGone { first, oldest });
+    let text = error.to_string();
+    assert!(text.contains(&format!("{first}")) && text.contains(&format!("{oldest}")), "{text}");
+    // What cannot be rebuilt keeps nothing.
+    bus.writer().unwrap().write_bytes(1, 1, &[0; 8]).unwrap();
+    assert_eq!(bus.retain().unwrap().from, bus.tail());
+}
+
+/// A rebuild has no cursor, and leaves the one alone that its worker has from other starts.
+#[test]
+fn a_difference_moves_no_cursor() {
+    let (_directory, path) = scratch();
+    run(&path, &Config::default(), Start::Resume, &[1, 2]).unwrap();
+    let cursors = || Journal::open(&path).unwrap().cursors().unwrap();
+    let before = cursors();
+    let differs = Config { more_on: Some(1), ..Config::default() };
+    divergence(&run(&path, &differs, Start::Rebuild, &[3]).unwrap_err());
+    assert_eq!(cursors(), before);
+    let config = Config::default();
+    run(&path, &config, Start::Resume, &[]).unwrap();
+    assert_eq!(config.handled.lock().unwrap().iter().map(|(input, _)| *input).collect::<Vec<_>>(), [3]);
 }
 
 /// Who sent what must be known: the table is needed, and a handler in one worker only.

@@ -57,11 +57,17 @@ pub struct Retention {
     pub age: Option<Duration>,
     /// Forget what every named cursor has passed. Without any named cursor nothing is forgotten by this rule.
     pub consumed: bool,
+    /// Forget also what workers that this opening starts with [`Start::Rebuild`](super::Start::Rebuild) would be handed
+    /// again. By default (`false`) they keep all of it: a rebuild needs the whole history, and without its first message
+    /// the next one is refused with [`HistoryGone`](crate::traits::SubscribeError::HistoryGone). Forgets nothing by
+    /// itself.
+    pub past_rebuilds: bool,
 }
 
 impl Retention {
     pub(super) fn forgets(&self) -> bool {
-        *self != Retention::default()
+        let Retention { size, age, consumed, past_rebuilds: _ } = *self;
+        size.is_some() || age.is_some() || consumed
     }
 }
 
@@ -73,7 +79,7 @@ pub struct Retained {
     pub from: u64,
     /// Bytes of disk given back by this call; 0 where the system cannot do that (it can on Linux).
     pub freed: u64,
-    /// Who keeps more than the rules want to: the name of a cursor or of a reader.
+    /// Who keeps more than the rules want to: the name of a cursor, of a reader, or of a worker that is rebuilt.
     pub pinned_by: Option<String>,
 }
 
@@ -112,6 +118,8 @@ struct Depot {
     syncing: Mutex<Option<io::ErrorKind>>,
     retention: Retention,
     retaining: Mutex<()>,
+    /// The worker that needs the whole history.
+    rebuilt: Option<&'static str>,
     clock: std::sync::Arc<dyn Clock>,
     /// The time while so much is written that asking the clock for every message would be most of the cost; or 0.
     coarse: CachePadded<AtomicU64>,
@@ -140,6 +148,8 @@ pub(super) struct Plan {
     pub(super) tail: u64,
     pub(super) sync: Sync,
     pub(super) retention: Retention,
+    /// The worker that needs the whole history.
+    pub(super) rebuilt: Option<&'static str>,
     pub(super) clock: std::sync::Arc<dyn Clock>,
 }
 
@@ -161,7 +171,8 @@ const RESERVE: u64 = 64 * 1024;
 
 impl Log {
     pub(super) fn new(plan: Plan) -> io::Result<Log> {
-        let Plan { backing, strip, capacity, step, ready, first, retained, tail, sync, retention, clock } = plan;
+        let Plan { backing, strip, capacity, step, ready, first, retained, tail, sync, retention, rebuilt, clock } =
+            plan;
         let control = Region::anonymous(control::SIZE)?;
         Control(&control).begin(capacity, tail, strip.key());
         Control(&control).gate().store(retained, Ordering::Release);
@@ -183,6 +194,7 @@ impl Log {
             syncing: Mutex::new(None),
             retention,
             retaining: Mutex::new(()),
+            rebuilt,
             clock,
             coarse: word(0),
             limited: AtomicU64::new(0),
@@ -361,7 +373,9 @@ impl Log {
         let slowest = cursors.iter().min_by_key(|(_, position)| *position);
         let now = depot.clock.now();
         let tail = self.tail();
-        let Retention { size, age, consumed } = depot.retention;
+        let Retention { size, age, consumed, past_rebuilds: _ } = depot.retention;
+        let is_pinned =
+            |position: u64| depot.rebuilt.is_some() || slowest.is_some_and(|(_, slowest)| position >= *slowest);
         let may_go = |position: u64| {
             let is_old = |age: Duration| match self.strip.observe(position) {
                 Seen::Message(_) => Time::from_nanos(self.strip.record(position).time) + age < now,
@@ -372,13 +386,12 @@ impl Log {
                 || (consumed && slowest.is_some_and(|(_, slowest)| position < *slowest))
         };
         let before = self.control().gate().load(Ordering::Acquire);
-        let from = self
-            .gate()
-            .retain(|position| slowest.is_some_and(|(_, slowest)| position >= *slowest) || !may_go(position));
+        let from = self.gate().retain(|position| is_pinned(position) || !may_go(position));
         let mut pinned_by = None;
         if from < tail && may_go(from) {
-            pinned_by = match slowest {
-                Some((name, position)) if *position <= from => Some(name.clone()),
+            pinned_by = match (depot.rebuilt, slowest) {
+                (Some(worker), _) => Some(worker.to_owned()),
+                (None, Some((name, position))) if *position <= from => Some(name.clone()),
                 _ => {
                     let readers = self.gate().stats(std::iter::empty()).readers;
                     readers.into_iter().min_by_key(|reader| reader.position).map(|reader| reader.name)
@@ -403,6 +416,11 @@ impl Log {
             }
         }
         Ok(Retained { from, freed, pinned_by })
+    }
+
+    /// Where the first slot of the file stands, or stood.
+    pub(super) fn first(&self) -> u64 {
+        self.depot.first
     }
 
     pub(super) fn forgets(&self) -> bool {

@@ -82,6 +82,20 @@ struct Setup {
     cursors: Mutex<()>,
 }
 
+impl Setup {
+    /// What is said about readers of this name.
+    fn start_of(&self, name: &str) -> Start {
+        let listed = self.starts.iter().rev().find(|(listed, _)| *listed == name);
+        listed.map_or(self.start, |(_, start)| *start)
+    }
+
+    /// The first worker that is rebuilt.
+    fn rebuilt(&self) -> Option<&'static str> {
+        let workers = self.table.into_iter().flat_map(|table| table.workers);
+        workers.map(|worker| worker.name).find(|name| self.start_of(name) == Start::Rebuild)
+    }
+}
+
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
@@ -107,7 +121,9 @@ pub enum Start {
     /// difference is [`WriteError::Diverged`](crate::traits::WriteError::Diverged), and ends the worker. Where the
     /// record of what they had sent ends, they go on.
     ///
-    /// Needs the [`table`](PersistentOptions::table). What handlers do in `on_loop` is not in the journal, so a rebuild
+    /// Needs the [`table`](PersistentOptions::table), and the whole history: workers that an opening starts so keep
+    /// [retention](Retention) from all of it, unless [`Retention::past_rebuilds`] is set. Once its beginning is forgotten
+    /// a rebuild is refused with [`HistoryGone`](SubscribeError::HistoryGone). What handlers do in `on_loop` is not in the journal, so a rebuild
     /// is exact for handlers that change in `handle` only. For workers that always start so: a worker that had once
     /// started elsewhere has not handled all of its history.
     Rebuild,
@@ -314,8 +330,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     }
 
     fn start_of(&self, name: &str, kind: Kind) -> Start {
-        let listed = self.setup.starts.iter().rev().find(|(listed, _)| *listed == name);
-        match listed.map_or(self.setup.start, |(_, start)| *start) {
+        match self.setup.start_of(name) {
             Start::Resume | Start::Rebuild if kind == Kind::Evictable => Start::Latest,
             start => start,
         }
@@ -332,6 +347,10 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
                 let mut rebuild = None;
                 let table = self.setup.table.ok_or(SubscribeError::NoSources)?;
                 let reader = RingReader::new(shared, kind, name, |oldest, tail| {
+                    let first = log.first();
+                    if oldest != first {
+                        return Err(SubscribeError::HistoryGone { first, oldest });
+                    }
                     rebuild = Some(Rebuild::new(table, name, oldest, tail).ok_or(SubscribeError::NoSources)?);
                     Ok(oldest)
                 })?;
@@ -681,17 +700,22 @@ impl Opening<'_> {
             table: self.options.table,
             cursors: Mutex::new(()),
         };
+        let (first, retained) = (self.identity.header_len(), header.retained.min(recovered.tail));
+        let retention = self.options.retention;
+        // What is gone is refused, whatever is kept of the rest.
+        let keeps_history = !retention.past_rebuilds && retained == first;
         let log = Log::new(Plan {
             backing,
             strip,
             capacity,
             step: self.options.step.next_multiple_of(PAGE),
             ready,
-            first: self.identity.header_len(),
-            retained: header.retained.min(recovered.tail),
+            first,
+            retained,
             tail: recovered.tail,
             sync: self.options.sync,
-            retention: self.options.retention,
+            retention,
+            rebuilt: setup.rebuilt().filter(|_| keeps_history),
             clock: std::sync::Arc::clone(&self.options.clock),
         })
         .map_err(&io)?;

@@ -17,9 +17,7 @@ use crate::traits::{Divergence, EncodeError, Header, Payload, Sent, Space, Write
 pub(super) struct Rebuild {
     /// The worker's handlers: what it sent has one of these sources.
     sources: Vec<(u16, &'static str)>,
-    /// Where history begins: of what was sent before, the cause is gone.
-    from: u64,
-    /// Where it ends.
+    /// Where history ends.
     end: u64,
     /// Where to look for the next message that the worker had sent.
     at: u64,
@@ -40,7 +38,7 @@ impl Rebuild {
             return None;
         }
         let sources = own.handlers.iter().map(|handler| (handler.id, handler.type_name)).collect();
-        Some(Rebuild { sources, from, end, at: from, next: None, cause: 0 })
+        Some(Rebuild { sources, end, at: from, next: None, cause: 0 })
     }
 
     pub(super) fn end(&self) -> u64 {
@@ -106,7 +104,7 @@ impl Rebuild {
                     self.at += strip.slot_len(header.size as usize);
                     let cause = strip.record(position).cause;
                     let is_own = self.sources.iter().any(|(id, _)| *id == header.source);
-                    if is_own && cause >= self.from && cause >= self.cause && cause != 0 {
+                    if is_own && cause >= self.cause && cause != 0 {
                         self.cause = cause;
                         self.next = Some((header, cause));
                     }
