@@ -113,8 +113,8 @@ pub enum Start {
     /// message at which that was: the first one from whose handling the worker's handlers had not all returned. A
     /// handling in which one of them panicked, called [`fail`](crate::traits::Writer::fail), or filled the outbox has
     /// not. What could not be decoded was handled. So a message at which a handler always fails is handed to it again
-    /// after each restart, until [`PersistentBus::set_cursor`] steps over it. At least once: after a kill the last 4 KiB
-    /// or so are read again.
+    /// after each restart, until [`PersistentBus::set_cursor`] steps over it. At least once: after a kill the last 4
+    /// KiB or so are read again.
     Resume,
     /// With the oldest message, to bring the worker's handlers to where they were: they are handed their history at the
     /// time of its messages, and what they send is compared with what they had sent rather than written. The first
@@ -122,10 +122,12 @@ pub enum Start {
     /// record of what they had sent ends, they go on.
     ///
     /// Needs the [`table`](PersistentOptions::table), and the whole history: workers that an opening starts so keep
-    /// [retention](Retention) from all of it, unless [`Retention::past_rebuilds`] is set. Once its beginning is forgotten
-    /// a rebuild is refused with [`HistoryGone`](SubscribeError::HistoryGone). What handlers do in `on_loop` is not in the journal, so a rebuild
-    /// is exact for handlers that change in `handle` only. For workers that always start so: a worker that had once
-    /// started elsewhere has not handled all of its history.
+    /// [retention](Retention) from all of it, unless [`Retention::past_rebuilds`] is set. Once its beginning is gone a
+    /// rebuild is refused with [`HistoryGone`](SubscribeError::HistoryGone).
+    ///
+    /// What handlers do in `on_loop` is not in the journal, so a rebuild is exact for handlers that change in `handle`
+    /// only. For workers that always start so: a worker that had once started elsewhere has not handled all of its
+    /// history.
     Rebuild,
 }
 

@@ -611,7 +611,7 @@ fn a_stop_drains_wherever_readers_begin() {
     }
 }
 
-// ------------------------------------------------------------------------------------------------------- by other means
+// ----------------------------------------------------------------------------------------------------- by other means
 
 /// A reader without a worker: the message whose reading unwound is the first one of the next reader.
 #[test]
@@ -737,7 +737,7 @@ fn a_cursor_that_is_set_back_pins_what_is_behind_it() {
     assert_eq!(bus.set_cursor("First", lives.positions[49]), Err(gone));
 }
 
-// ----------------------------------------------------------------------------------------------------- what is in flight
+// -------------------------------------------------------------------------------------------------- what is in flight
 
 /// Whether a reader waits.
 static WAITS: AtomicBool = AtomicBool::new(false);

@@ -25,13 +25,13 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         }
     }
 
-    /// Has the reader that resumes under this name begin at `position`: where a slot begins, or the tail. Mends a cursor
-    /// that is damaged.
+    /// Has the reader that resumes under this name begin at `position`: where a slot begins, or the tail. Mends a
+    /// cursor that is damaged.
     ///
-    /// This is how to step over a message at which a handler always ends. The worker's cursor stays before it, and its
-    /// position is that of [`Cause::Panicked`](crate::messenger::Cause::Panicked)'s header. After other errors it is where
-    /// the cursor stands: a worker that has ended has let go of everything that it had handled. The position to go on
-    /// with is [the next one](Self::position_after).
+    /// This is how to step over a message at which a handler always ends. After a panic its position is in the header
+    /// of [`Cause::Panicked`](crate::messenger::Cause::Panicked). After any other failure it is where the cursor stands:
+    /// a worker that has ended has let go of everything that it had handled. The position to go on with is
+    /// [the next one](Self::position_after).
     ///
     /// ```
     /// # #[cfg(unix)] {
