@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![deny(missing_docs, missing_debug_implementations)]
 
+mod blame;
 mod lifecycle;
 mod r#macro;
 mod mmap;
@@ -28,7 +29,6 @@ pub use traits::{
 /// What expansions name; nothing else may.
 #[doc(hidden)]
 pub mod __private {
-    pub use std::cell::Cell;
     pub use std::clone::Clone;
     pub use std::cmp::{Eq, PartialEq};
     pub use std::convert::From;

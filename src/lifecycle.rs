@@ -9,20 +9,22 @@
 //!
 //! Before all that, until every worker is subscribed, outsiders get `NotStarted`.
 
+use crate::blame::{Blame, Place, caught, dropped};
 use crate::sync::{AtomicU64, CachePadded, Condvar, Mutex, Ordering, lock, unix_nanos};
 use crate::traits::{Clock, Header, MessageBus, Reader, Report, SubscribeError, Time, Unread, WriterError};
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What can be chosen about a messenger.
 #[derive(Clone)]
 pub struct Options {
     /// How long a stop may take until workers end with messages unhandled.
     pub drain: Duration,
-    /// What a panicking handler ends.
+    /// What a panicking handler ends, or other code of the user's that panics.
     pub on_panic: OnPanic,
     /// How many bytes a worker's outbox may hold before the worker fails.
     pub outbox_limit: usize,
@@ -148,6 +150,16 @@ pub enum Cause {
         /// What the panic said.
         text: String,
     },
+    /// Something else of the user's panicked. The worker is the one on whose thread that was, or whose poller it is;
+    /// none, if it happened to the messenger itself as it stopped or ended.
+    PanickedIn {
+        /// What it was.
+        place: Place,
+        /// The message that was being routed, decoded, reported or dropped, if any.
+        header: Option<Header>,
+        /// What the panic said.
+        text: String,
+    },
     /// A handler called [`Writer::fail`](crate::traits::Writer::fail).
     Failed {
         /// The handler's name in the table.
@@ -164,6 +176,16 @@ pub enum Cause {
     },
     /// A handler did not return before the stop's deadline. Its thread was left behind.
     Stuck,
+}
+
+impl Cause {
+    pub(crate) fn panicked(blame: Blame, header: Option<Header>) -> Cause {
+        let Blame { handler, place, text } = blame;
+        match place {
+            None => Cause::Panicked { handler, header, text },
+            Some(place) => Cause::PanickedIn { place, header, text },
+        }
+    }
 }
 
 /// Two handlers of one worker wait in different [`Poller`](crate::traits::Poller)s, and a thread sleeps in one place at
@@ -205,6 +227,15 @@ pub enum StartError {
         /// What it said.
         error: io::Error,
     },
+    /// Code of the user's panicked as a worker was made ready.
+    Panicked {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// What it was.
+        place: Place,
+        /// What the panic said.
+        text: String,
+    },
     /// A messenger runs once. Make another one.
     RanBefore,
 }
@@ -215,6 +246,9 @@ impl fmt::Display for StartError {
             StartError::Subscribe { worker, error } => write!(f, "worker {worker} cannot read from the bus: {error}"),
             StartError::Writer { worker, error } => write!(f, "worker {worker} cannot write to the bus: {error}"),
             StartError::Thread { worker, error } => write!(f, "no thread for worker {worker}: {error}"),
+            StartError::Panicked { worker, place, text } => {
+                write!(f, "{place} panicked as worker {worker} was made ready: {text}")
+            }
             StartError::RanBefore => f.write_str("a messenger runs once; make another one"),
         }
     }
@@ -226,12 +260,10 @@ impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Cause::Start(error) => error.fmt(f),
-            Cause::Panicked { handler, header: None, text } => write!(f, "handler {handler} panicked: {text}"),
-            Cause::Panicked { handler, header: Some(header), text } => write!(
-                f,
-                "handler {handler} panicked on message {} from source {} at position {}: {text}",
-                header.message, header.source, header.position
-            ),
+            Cause::Panicked { handler, header, text } => {
+                write!(f, "handler {handler} panicked{}: {text}", OnMessage(header))
+            }
+            Cause::PanickedIn { place, header, text } => write!(f, "{place} panicked{}: {text}", OnMessage(header)),
             Cause::Failed { handler, error } => write!(f, "handler {handler} failed: {error}"),
             Cause::OutboxFull { handler, limit } => write!(
                 f,
@@ -239,6 +271,23 @@ impl fmt::Display for Cause {
             ),
             Cause::Stuck => f.write_str("a handler did not return before the stop's deadline"),
         }
+    }
+}
+
+impl Failure {
+    /// What happened on no worker's account.
+    fn of_messenger(place: Place, text: String) -> Failure {
+        Failure { worker: "", cause: Cause::PanickedIn { place, header: None, text } }
+    }
+}
+
+/// Says which message it was, if it was any.
+struct OnMessage<'a>(&'a Option<Header>);
+
+impl fmt::Display for OnMessage<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Header { source, message, position, .. }) = self.0 else { return Ok(()) };
+        write!(f, " on message {message} from source {source} at position {position}")
     }
 }
 
@@ -359,13 +408,14 @@ impl<B: MessageBus> Lifecycle<B> {
         self.options.clock.now()
     }
 
-    /// When a stop that has begun gives up.
-    pub(crate) fn deadline(&self) -> Time {
-        Time::from_nanos(self.deadline.load(Ordering::Relaxed))
+    /// When a stop that has begun gives up. `None` if the clock panicked at the stop: then only whoever joins looks at
+    /// a time, the system's.
+    pub(crate) fn deadline(&self) -> Option<Time> {
+        Some(Time::from_nanos(self.deadline.load(Ordering::Relaxed))).filter(|deadline| *deadline != UNKNOWN)
     }
 
     pub(crate) fn is_late(&self) -> bool {
-        self.now() >= self.deadline()
+        self.deadline().is_some_and(|deadline| self.now() >= deadline)
     }
 
     /// From now on only this messenger runs here. False if one did before.
@@ -391,40 +441,62 @@ impl<B: MessageBus> Lifecycle<B> {
 
     /// Begins the stop, unless it has begun.
     pub(crate) fn stop(&self) {
-        let mut state = lock(&self.state);
-        if !matches!(self.phase.load(Ordering::Relaxed), NEW | RUNNING) {
+        let has_begun = || !matches!(self.phase.load(Ordering::Relaxed), NEW | RUNNING);
+        if has_begun() {
             return;
         }
-        self.deadline.store((self.now() + self.options.drain).as_nanos(), Ordering::Relaxed);
-        self.phase.store(FLUSHING, Ordering::Release);
+        // No lock is held while the clock is asked, or a poller notified: both are the user's. Closed before anybody
+        // can fix the end of the drain: no message of an outsider's comes after it.
+        let now = caught(|| self.now());
         self.bus.close();
-        if state.unacknowledged == 0 {
-            self.drain(&mut state);
+        let mut state = lock(&self.state);
+        if has_begun() {
+            return;
+        }
+        let deadline = match now {
+            Ok(now) => now + self.options.drain,
+            Err(text) => {
+                state.failures.push(Failure::of_messenger(Place::Clock, text));
+                UNKNOWN
+            }
+        };
+        self.deadline.store(deadline.as_nanos(), Ordering::Relaxed);
+        self.phase.store(FLUSHING, Ordering::Release);
+        let is_last = state.unacknowledged == 0;
+        drop(state);
+        if is_last {
+            self.drain();
+        } else {
+            self.bus.wake();
         }
     }
 
     /// Says that all that was in one worker's outbox at the stop is on the bus.
     pub(crate) fn acknowledge(&self) {
-        self.acknowledge_one(&mut lock(&self.state));
-    }
-
-    fn acknowledge_one(&self, state: &mut State) {
+        let mut state = lock(&self.state);
         state.unacknowledged -= 1;
-        if state.unacknowledged == 0 && self.phase.load(Ordering::Relaxed) == FLUSHING {
-            self.drain(state);
+        let is_last = state.unacknowledged == 0 && self.phase.load(Ordering::Relaxed) == FLUSHING;
+        drop(state);
+        if is_last {
+            self.drain();
         }
     }
 
-    /// Fixes the end of the drain: the tail as it is now.
-    fn drain(&self, state: &mut State) {
+    /// Fixes the end of the drain: the tail as it is now. Called once, by whoever acknowledges last.
+    fn drain(&self) {
         // A gating reader at the end keeps what comes later countable; without a place for one it goes uncounted.
-        let end = match self.bus.subscribe_latest("after stop") {
-            Ok(mut reader) => {
+        let end = match caught(|| self.bus.subscribe_latest("after stop")) {
+            Ok(Ok(mut reader)) => {
                 let end = reader.position();
-                state.after_stop = Some(Box::new(move |tail, patience| reader.unread(tail, patience).messages));
+                let count = move |tail, patience| reader.unread(tail, patience).messages;
+                lock(&self.state).after_stop = Some(Box::new(count));
                 end
             }
-            Err(_) => self.bus.tail(),
+            Ok(Err(_)) => self.bus.tail(),
+            Err(text) => {
+                lock(&self.state).failures.push(Failure::of_messenger(Place::WaitStrategy, text));
+                self.bus.tail()
+            }
         };
         self.end.store(end, Ordering::Relaxed);
         self.phase.store(DRAINING, Ordering::Release);
@@ -447,19 +519,20 @@ impl<B: MessageBus> Lifecycle<B> {
     fn patience(&self) -> Duration {
         match self.phase() {
             Phase::Running => GRACE,
-            _ => (self.deadline() + GRACE).since(self.now()).min(GRACE),
+            _ => self.time_left(&mut None).min(GRACE),
         }
     }
 
     /// A worker has ended and holds nothing any more.
     pub(crate) fn leave(&self, worker: &'static str, unread: Unread, unsent: u64, unacknowledged: bool) {
+        // While this worker is still expected, so that nobody concludes before the end is fixed.
+        if unacknowledged {
+            self.acknowledge();
+        }
         let mut state = lock(&self.state);
         let left = Left { worker, unread: unread.messages, unread_bytes: unread.bytes, unsent };
         if left.unread + left.unread_bytes + left.unsent != 0 {
             state.summary.left.push(left);
-        }
-        if unacknowledged {
-            self.acknowledge_one(&mut state);
         }
         state.live.retain(|live| *live != worker);
         self.left.notify_all();
@@ -487,14 +560,50 @@ impl<B: MessageBus> Lifecycle<B> {
     }
 
     #[cold]
-    pub(crate) fn report(&self, report: &Report) {
-        match report {
+    pub(crate) fn report(&self, report: Report) {
+        match &report {
             Report::Undecodable { .. } => self.undecodable.fetch_add(1, Ordering::Relaxed),
             Report::Unsent { .. } => self.unsent.fetch_add(1, Ordering::Relaxed),
             Report::NotPinned { .. } | Report::Network { .. } | Report::Unrouted { .. } => 0,
         };
         if let Some(on_report) = &self.options.on_report {
-            on_report(report);
+            // Leaked if it unwinds: the error in it may be the user's, and its drop a second panic.
+            let report = ManuallyDrop::new(report);
+            on_report(&report);
+            drop(ManuallyDrop::into_inner(report));
+        }
+    }
+
+    /// What is left of a stop, its grace included. By the clock of the options; if that panics, by the system's, from
+    /// the moment on that is kept in `broken`.
+    fn time_left(&self, broken: &mut Option<Instant>) -> Duration {
+        if let Some(deadline) = self.deadline() {
+            match caught(|| self.now()) {
+                Ok(now) => return (deadline + GRACE).since(now),
+                Err(text) if broken.is_none() => {
+                    lock(&self.state).failures.push(Failure::of_messenger(Place::Clock, text));
+                }
+                Err(_) => {}
+            }
+        }
+        let since = broken.get_or_insert_with(Instant::now);
+        (self.options.drain + GRACE).saturating_sub(since.elapsed())
+    }
+}
+
+impl<B> Drop for Lifecycle<B> {
+    /// What is the user's goes one by one: it may panic, and there is nobody left to be told.
+    fn drop(&mut self) {
+        let clock = std::mem::replace(&mut self.options.clock, Arc::new(SystemClock));
+        let _ = dropped(clock);
+        let on_report = self.options.on_report.take();
+        let _ = dropped(on_report);
+        let mut state = lock(&self.state);
+        let (after_stop, failures) = (state.after_stop.take(), std::mem::take(&mut state.failures));
+        drop(state);
+        let _ = dropped(after_stop);
+        for failure in failures {
+            let _ = dropped(failure);
         }
     }
 }
@@ -530,6 +639,9 @@ pub(crate) trait Ending: Send + Sync {
     fn conclude(&self) -> Result<Summary, RunError>;
 }
 
+/// The deadline of a stop at which the clock panicked.
+const UNKNOWN: Time = Time::from_nanos(u64::MAX);
+
 /// How long after a stop's deadline a worker counts as stuck: the time its last batch may take.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -543,24 +655,33 @@ impl<B: MessageBus> Ending for Lifecycle<B> {
     }
 
     fn wait(&self) {
-        let mut state = lock(&self.state);
-        while !state.live.is_empty() {
+        // A stop wakes nobody here, so look again from time to time.
+        let most = Duration::from_millis(50);
+        let mut broken = None;
+        loop {
             let running = self.phase.load(Ordering::Relaxed) == RUNNING;
-            let left = (self.deadline() + GRACE).since(self.now());
-            if !running && left.is_zero() && state.counting == 0 {
+            // Asked without the lock: the clock is the user's.
+            let left = if running { most } else { self.time_left(&mut broken) };
+            let state = lock(&self.state);
+            if state.live.is_empty() || (left.is_zero() && state.counting == 0) {
                 return;
             }
-            // A stop wakes nobody here, so look again from time to time.
-            let most = Duration::from_millis(50);
-            let pause = if running || left.is_zero() { most } else { left.min(most) };
-            state = self.left.wait_timeout(state, pause).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+            let pause = if left.is_zero() { most } else { left.min(most) };
+            drop(self.left.wait_timeout(state, pause).unwrap_or_else(std::sync::PoisonError::into_inner));
         }
     }
 
     fn conclude(&self) -> Result<Summary, RunError> {
         let mut state = lock(&self.state);
         if let Some(count) = state.after_stop.take() {
-            state.summary.after_stop = count(self.bus.tail(), self.patience());
+            drop(state);
+            // Without the lock: its reader's wait strategy is the user's.
+            let counted = caught(|| count(self.bus.tail(), self.patience()));
+            state = lock(&self.state);
+            match counted {
+                Ok(messages) => state.summary.after_stop = messages,
+                Err(text) => state.failures.push(Failure::of_messenger(Place::WaitStrategy, text)),
+            }
         }
         let mut failures = std::mem::take(&mut state.failures);
         failures.extend(state.live.iter().map(|&worker| Failure { worker, cause: Cause::Stuck }));

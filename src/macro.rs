@@ -269,7 +269,7 @@ macro_rules! __messenger_table {
                                 header: &$crate::traits::Header,
                                 payload: &[u8],
                                 writer: &__W,
-                                at: &$crate::__private::Cell<&'static $crate::__private::str>,
+                                at: &$crate::routing::At,
                             ) -> $crate::__private::bool {
                                 $(
                                     if $crate::routing::is(
@@ -284,7 +284,8 @@ macro_rules! __messenger_table {
                                             );
                                         )+ };
                                         $crate::routing::decode::<$message, __W>(
-                                            header, payload, writer, deliver,
+                                            header, payload, writer, at, $crate::__private::stringify!($message),
+                                            deliver,
                                         );
                                         return true;
                                     }
@@ -302,18 +303,25 @@ macro_rules! __messenger_table {
                             fn new<__W: $crate::traits::Writer>(
                                 config: &$config,
                                 writer: &__W,
-                                at: &$crate::__private::Cell<&'static $crate::__private::str>,
-                            ) -> Self {
-                                __Worker { $( $handler: {
-                                    at.set($crate::__private::stringify!($handler));
-                                    <$handler_ty as $crate::traits::New<$config>>::new(config, writer)
-                                }, )+ }
+                                at: &$crate::routing::At,
+                            ) -> $crate::__private::Option<Self> {
+                                struct __Made { $( $handler: $crate::__private::Option<$handler_ty>, )+ }
+
+                                let made = __Made { $( $handler: at.make(
+                                    $crate::__private::stringify!($handler),
+                                    || <$handler_ty as $crate::traits::New<$config>>::new(config, writer),
+                                ), )+ };
+                                if at.has_panicked() {
+                                    $( at.dismiss($crate::__private::stringify!($handler), made.$handler); )+
+                                    return $crate::__private::Option::None;
+                                }
+                                $crate::__private::Option::Some(__Worker { $( $handler: made.$handler?, )+ })
                             }
 
                             #[inline]
                             fn next_deadline(
                                 &self,
-                                at: &$crate::__private::Cell<&'static $crate::__private::str>,
+                                at: &$crate::routing::At,
                             ) -> $crate::__private::Option<$crate::traits::Time> {
                                 $crate::routing::earliest([ $(
                                     $crate::routing::deadline(
@@ -327,12 +335,16 @@ macro_rules! __messenger_table {
                             fn visit<__V: $crate::routing::Visit>(
                                 &mut self,
                                 visitor: &mut __V,
-                                at: &$crate::__private::Cell<&'static $crate::__private::str>,
+                                at: &$crate::routing::At,
                             ) {
                                 $(
                                     at.set($crate::__private::stringify!($handler));
                                     visitor.handler(&mut self.$handler);
                                 )+
+                            }
+
+                            fn dismiss(self, at: &$crate::routing::At) {
+                                $( at.dismiss($crate::__private::stringify!($handler), self.$handler); )+
                             }
                         }
 

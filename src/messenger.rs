@@ -3,16 +3,19 @@
 //! Names no bus and no handler. [`Messenger!`](crate::Messenger) makes the type that users hold and lends it
 //! [`Messenger`]'s methods.
 
+use crate::blame::{caught, dropped};
 use crate::lifecycle::{Ending, Lifecycle};
 use crate::routing::{Launch, Roster, Rows, Topology};
 use crate::traits::{MessageBus, Payload, Publish, Report, Stats, Time, Unread, WriteError, Writer, WriterError};
 use crate::worker::{Drive, Seed, Step, Worker};
 use std::error::Error;
 use std::fmt;
+use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::thread;
 
+pub use crate::blame::Place;
 pub use crate::lifecycle::{
     Cause, Failure, Left, OnPanic, OnReport, Options, RunError, StartError, Summary, SystemClock, TwoPollers,
 };
@@ -69,9 +72,14 @@ impl<B: MessageBus, T> Messenger<B, T> {
             // A body that no thread takes is dropped, and with it all that the worker holds on the bus.
             let spawned = match refused {
                 None => {
-                    thread::Builder::new().name(worker.to_owned()).spawn(body).map_err(|error| Some((worker, error)))
+                    let builder = thread::Builder::new().name(worker.to_owned());
+                    let spawned = caught(|| builder.spawn(body)).unwrap_or_else(|text| Err(io::Error::other(text)));
+                    spawned.map_err(|error| Some((worker, error)))
                 }
-                Some(_) => Err(None),
+                Some(_) => {
+                    let _ = dropped(body);
+                    Err(None)
+                }
             };
             match spawned {
                 Ok(thread) => threads.push(thread),
@@ -122,6 +130,10 @@ impl<B: MessageBus, T> Messenger<B, T> {
                 Ok(planner.made)
             }
             Err(error) => {
+                for (_, worker) in planner.made {
+                    // There are no workers yet that could say so.
+                    let _ = dropped(worker);
+                }
                 self.lifecycle.start_again();
                 Err(error)
             }
@@ -171,8 +183,8 @@ impl<B: MessageBus, C: Send + 'static> Make<B, C> for Threads {
 
     fn make<R: Roster<C> + 'static>(seed: Seed<B, C>) -> Self::Made {
         Box::new(move || {
-            pin(&seed);
             let mut worker = Worker::<B, R, C>::new(seed);
+            worker.pin();
             loop {
                 match worker.step() {
                     Step::Worked => {}
@@ -205,40 +217,17 @@ impl<B: MessageBus, C: Clone, M: Make<B, C>> Launch<C> for Planner<'_, B, C, M> 
 
     fn worker<R: Roster<C> + 'static>(&mut self) -> Result<(), StartError> {
         let (worker, bus) = (R::NAME, &self.lifecycle.bus);
-        let reader = bus.subscribe(worker).map_err(|error| StartError::Subscribe { worker, error })?;
+        let panicked = |place| move |text| StartError::Panicked { worker, place, text };
+        let reader = caught(|| bus.subscribe(worker)).map_err(panicked(Place::WaitStrategy))?;
+        let reader = reader.map_err(|error| StartError::Subscribe { worker, error })?;
         // On a bus for one writer, workers that are no source leave the place to the one that is.
         let writer = (B::MANY_WRITERS || R::IS_SOURCE).then(|| bus.worker_writer(&reader)).transpose();
         let writer = writer.map_err(|error| StartError::Writer { worker, error })?;
-        let (config, lifecycle) = (self.config.clone(), Arc::clone(self.lifecycle));
-        let rows = self.rows.take();
+        let config = caught(|| self.config.clone()).map_err(panicked(Place::Config))?;
+        let (rows, lifecycle) = (self.rows.take(), Arc::clone(self.lifecycle));
         self.made.push((worker, M::make::<R>(Seed { name: worker, reader, writer, config, rows, lifecycle })));
         Ok(())
     }
-}
-
-/// Pins the calling thread if the options ask for it.
-fn pin<B: MessageBus, C>(seed: &Seed<B, C>) {
-    let wanted = seed.lifecycle.options.pin.iter().find(|(worker, _)| *worker == seed.name);
-    if let Some(&(worker, core)) = wanted
-        && let Err(error) = pin_to(core)
-    {
-        seed.lifecycle.report(&Report::NotPinned { worker, core, error });
-    }
-}
-
-#[cfg(target_os = "linux")]
-fn pin_to(core: usize) -> Result<(), String> {
-    if core >= rustix::thread::CpuSet::MAX_CPU {
-        return Err(format!("a set of cores ends before {}", rustix::thread::CpuSet::MAX_CPU));
-    }
-    let mut set = rustix::thread::CpuSet::new();
-    set.set(core);
-    rustix::thread::sched_setaffinity(None, &set).map_err(|error| error.to_string())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn pin_to(_core: usize) -> Result<(), String> {
-    Err("threads are pinned on Linux only".to_owned())
 }
 
 /// The running workers of a messenger. Dropping it stops them and joins.
@@ -407,7 +396,7 @@ impl<B: MessageBus> Writer for OutsideWriter<B> {
     }
 
     fn report(&self, report: Report) {
-        self.lifecycle.report(&report);
+        self.lifecycle.report(report);
     }
 
     fn max_payload(&self) -> usize {

@@ -2,12 +2,15 @@
 //!
 //! Runs no thread and knows no bus. Items here that are not about [`Table`] and [`Graph`] are for expansions only.
 
+use crate::blame::Place;
 use crate::traits::{
     AFTER_EVENTS, Encoded, FIRST_OF_LIBRARY, Handle, Handler, Header, Layout, Message, Report, Router, Time, Writer,
 };
 use std::borrow::Borrow;
-use std::cell::Cell;
 use std::fmt;
+use std::mem::ManuallyDrop;
+
+pub use crate::blame::At;
 
 /// A routing table as data.
 #[derive(Debug)]
@@ -404,14 +407,17 @@ pub trait Roster<Config>: Router + Sized {
     /// Whether some route has one of its handlers as its source.
     const IS_SOURCE: bool;
 
-    /// Makes the handlers; `at` says which one is being made.
-    fn new<W: Writer>(config: &Config, writer: &W, at: &Cell<&'static str>) -> Self;
+    /// Makes the handlers. `None` if one of them panicked, which `at` then knows; those before it are gone again.
+    fn new<W: Writer>(config: &Config, writer: &W, at: &At) -> Option<Self>;
 
     /// The earliest deadline of the handlers; if it unwinds, `at` says which one was asked.
-    fn next_deadline(&self, at: &Cell<&'static str>) -> Option<Time>;
+    fn next_deadline(&self, at: &At) -> Option<Time>;
 
     /// Shows every handler to `visitor`; `at` says which one it is.
-    fn visit<V: Visit>(&mut self, visitor: &mut V, at: &Cell<&'static str>);
+    fn visit<V: Visit>(&mut self, visitor: &mut V, at: &At);
+
+    /// Drops the handlers one by one, so that one that panics takes no other with it; `at` knows them afterwards.
+    fn dismiss(self, at: &At);
 }
 
 /// Something that is done with every handler of a worker.
@@ -441,19 +447,8 @@ impl<M: Encoded> Routed for M {}
 
 /// The deadline of one handler. Asked after every message, so `at` is set only when it unwinds.
 #[inline]
-pub fn deadline<H: Handler>(handler: &H, name: &'static str, at: &Cell<&'static str>) -> Option<Time> {
-    struct Blame<'a>(&'static str, &'a Cell<&'static str>);
-
-    impl Drop for Blame<'_> {
-        fn drop(&mut self) {
-            self.1.set(self.0);
-        }
-    }
-
-    let blame = Blame(name, at);
-    let deadline = handler.next_deadline();
-    std::mem::forget(blame);
-    deadline
+pub fn deadline<H: Handler>(handler: &H, name: &'static str, at: &At) -> Option<Time> {
+    at.during_handler(name, || handler.next_deadline())
 }
 
 /// The earliest of some deadlines.
@@ -462,11 +457,23 @@ pub fn earliest<const N: usize>(deadlines: [Option<Time>; N]) -> Option<Time> {
     deadlines.into_iter().flatten().min()
 }
 
-/// Decodes a routed message and delivers it; one that cannot be decoded is reported and skipped.
+/// Decodes a routed message, called `name`, and delivers it; one that cannot be decoded is reported and skipped.
 #[inline]
-pub fn decode<M: Routed, W: Writer>(header: &Header, payload: &[u8], writer: &W, deliver: impl FnOnce(&M)) {
-    match M::decode(payload) {
-        Ok(message) => deliver(message.borrow()),
+pub fn decode<M: Routed, W: Writer>(
+    header: &Header,
+    payload: &[u8],
+    writer: &W,
+    at: &At,
+    name: &'static str,
+    deliver: impl FnOnce(&M),
+) {
+    match at.during(Place::Decoding(name), || M::decode(payload)) {
+        Ok(message) => {
+            // Leaked if a handler unwinds: its drop might panic, too, and a second panic ends the process.
+            let message = ManuallyDrop::new(message);
+            deliver((*message).borrow());
+            at.during(Place::Dropping(name), || drop(ManuallyDrop::into_inner(message)));
+        }
         Err(error) => writer.report(Report::Undecodable { header: *header, error }),
     }
 }

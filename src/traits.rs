@@ -4,9 +4,9 @@
 //! has an id, receives messages ([`Handle`]) and sends them ([`Sender`]); a **bus** hands out [`Reader`]s and writers
 //! ([`Publish`]); a [`Writer`] is what a handler is given to talk to the world.
 
+use crate::blame::{At, caught};
 use std::error::Error;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,8 +101,7 @@ pub trait DeserializeFrom: Sized {
     ///
     /// [`DecodeError`] with the reason.
     fn try_deserialize_from(buffer: &[u8]) -> Result<Self, DecodeError> {
-        catch_unwind(AssertUnwindSafe(|| Self::deserialize_from(buffer)))
-            .map_err(|panic| DecodeError::new(panic_text(panic.as_ref())))
+        caught(|| Self::deserialize_from(buffer)).map_err(DecodeError::new)
     }
 }
 
@@ -566,13 +565,7 @@ impl fmt::Display for Report {
 /// Delivers the messages of one worker; made by [`Messenger!`](crate::Messenger).
 pub trait Router {
     /// Hands the message to every handler it is routed to. False if no route carries it.
-    fn route<W: Writer>(
-        &mut self,
-        header: &Header,
-        payload: &[u8],
-        writer: &W,
-        at: &std::cell::Cell<&'static str>,
-    ) -> bool;
+    fn route<W: Writer>(&mut self, header: &Header, payload: &[u8], writer: &W, at: &At) -> bool;
 }
 
 // --------------------------------------------------------------------------------------------------------------- bus
@@ -1193,9 +1186,3 @@ impl fmt::Display for WriterError {
 }
 
 impl Error for WriterError {}
-
-/// What a panic said, as far as it is text.
-pub(crate) fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without a text").to_owned()
-}

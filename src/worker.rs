@@ -13,16 +13,18 @@
 //! what its handlers emit for one ring of input. A loop that emits more than it takes fits in no memory; it ends at the
 //! outbox's limit, in an error that names the worker.
 
+use crate::blame::{Place, caught, dropped};
 use crate::lifecycle::{Cause, Lifecycle, Phase, TwoPollers, is_past};
-use crate::routing::{Roster, Rows, Visit};
+use crate::routing::{At, Roster, Rows, Visit};
+use crate::sync::{Mutex, lock};
 use crate::traits::{
     BusWriter, Handler, Header, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Report, Space, Time,
-    Unread, WriteError, Writer, panic_text,
+    Unread, WriteError, Writer,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::error::Error;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use unrouted::Unrouted;
@@ -59,15 +61,16 @@ pub trait Drive {
 const BATCH: usize = 256;
 
 /// One worker of a routing table on a bus.
-pub(crate) struct Worker<B: MessageBus, R, C> {
+pub(crate) struct Worker<B: MessageBus, R: Roster<C>, C> {
     /// Ends, with the subscription, when the worker does.
     reader: Option<B::Reader>,
     writer: WorkerWriter<B>,
     /// Made in the first step.
     handlers: Option<R>,
-    config: C,
+    /// Until the worker ends.
+    config: Option<C>,
     /// Where to sleep, if a handler waits for more than messages.
-    poller: Option<Arc<dyn Poller>>,
+    poller: Option<Arc<Bedside<B>>>,
     /// In the first worker of the messenger: what looks at messages that no worker takes.
     unrouted: Option<Unrouted>,
     /// The earliest deadline of the handlers.
@@ -96,7 +99,7 @@ pub(crate) struct Seed<B: MessageBus, C> {
 impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     pub(crate) fn new(seed: Seed<B, C>) -> Self {
         let Seed { name, reader, writer, config, rows, lifecycle } = seed;
-        let at = Cell::new("");
+        let at = At::default();
         let outbox = Outbox::default();
         Worker {
             let_go: reader.position(),
@@ -112,7 +115,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 lifecycle,
             },
             handlers: None,
-            config,
+            config: Some(config),
             poller: None,
             unrouted: rows.map(Unrouted::new),
             deadline: None,
@@ -123,15 +126,11 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     }
 
     fn advance(&mut self) -> Step {
-        let Some(handlers) = &mut self.handlers else {
-            let mut handlers = R::new(&self.config, &self.writer, &self.writer.at);
-            if !self.writer.failed.get() {
-                handlers.visit(&mut OnStart(&self.writer), &self.writer.at);
-                handlers.visit(&mut FindPoller { found: &mut self.poller, writer: &self.writer }, &self.writer.at);
-            }
-            self.handlers = Some(handlers);
-            return Step::Worked;
-        };
+        if self.handlers.is_none() {
+            return self.start();
+        }
+        self.writer.at.leave_for(Place::Bus);
+        let Some(handlers) = &mut self.handlers else { return Step::Finished };
         let Some(reader) = &mut self.reader else { return Step::Finished };
         self.writer.refused.set(None);
         let lifecycle = &self.writer.lifecycle;
@@ -149,7 +148,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             Phase::Draining { end } => Some(end),
         };
         let at_end = |reader: &B::Reader| end.is_some_and(|end| is_past(reader.position(), end));
-        let is_late = || phase != Phase::Running && lifecycle.is_late();
+        let is_late = || phase != Phase::Running && self.writer.at.during(Place::Clock, || lifecycle.is_late());
         if self.writer.failed.get() || at_end(reader) || is_late() {
             return self.finish();
         }
@@ -170,13 +169,14 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         while handled < BATCH && !at_end(reader) {
             let (writer, at) = (&self.writer, &self.writer.at);
             self.handling = true;
+            at.leave_for(Place::Routing);
             // What is replayed was looked at when it was new.
             let unrouted = self.unrouted.as_mut().filter(|_| !reader.is_replaying());
             let read = reader.try_handle(|header, payload| {
                 if !handlers.route(header, payload, writer, at)
                     && let Some(unrouted) = unrouted
                 {
-                    unrouted.look(header, lifecycle);
+                    at.during(Place::Report, || unrouted.look(header, lifecycle));
                 }
                 writer.settle(header)
             });
@@ -192,7 +192,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 }
             }
             self.deadline = handlers.next_deadline(&self.writer.at);
-            due = self.deadline.is_some_and(|deadline| deadline <= lifecycle.now());
+            due = self.deadline.is_some_and(|deadline| deadline <= self.writer.clock());
             let full = self.writer.outbox.is_pending() && end.is_none();
             if due || full || lifecycle.phase() != phase || is_late() {
                 break;
@@ -208,6 +208,25 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             worked |= self.writer.outbox.is_pending();
         }
         if worked { Step::Worked } else { Step::Idle }
+    }
+
+    /// Makes the handlers.
+    fn start(&mut self) -> Step {
+        let Some(config) = &self.config else { return Step::Finished };
+        let Some(handlers) = R::new(config, &self.writer, &self.writer.at) else {
+            self.tell_panics(None);
+            self.leave();
+            return Step::Finished;
+        };
+        // Kept before they are called: if one of them panics they are still dropped one by one.
+        let handlers = self.handlers.insert(handlers);
+        if !self.writer.failed.get() {
+            handlers.visit(&mut OnStart(&self.writer), &self.writer.at);
+            let mut found = None;
+            handlers.visit(&mut FindPoller { found: &mut found, writer: &self.writer }, &self.writer.at);
+            self.poller = found.map(|poller| Arc::new(Bedside::new(poller, &self.writer)));
+        }
+        Step::Worked
     }
 
     /// Ends the worker: `on_stop`, then everything it holds is given back.
@@ -232,14 +251,67 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         if let Some(header) = header {
             self.writer.ended_at.set(Some(header.position));
         }
-        let handler = self.writer.at.get();
-        self.writer.lifecycle.panicked(self.writer.name, Cause::Panicked { handler, header, text });
+        self.writer.at.blame(text);
+        self.tell_panics(header);
         self.leave();
         Step::Finished
     }
+
+    /// Runs `work`, which is no step. If it panics the worker ends.
+    fn beside(&mut self, work: impl FnOnce(&mut Self)) {
+        if let Err(text) = caught(|| work(self)) {
+            self.panicked(text);
+        }
+    }
+
+    /// Pins the calling thread if the options ask for it.
+    pub(crate) fn pin(&mut self) {
+        self.beside(|worker| {
+            let WorkerWriter { name, lifecycle, .. } = &worker.writer;
+            let wanted = lifecycle.options.pin.iter().find(|(worker, _)| worker == name);
+            if let Some(&(worker_name, core)) = wanted
+                && let Err(error) = pin_to(core)
+            {
+                worker.writer.report(Report::NotPinned { worker: worker_name, core, error });
+            }
+        });
+    }
+
+    fn sleep(&mut self) {
+        let timeout = self.next_deadline().map(|deadline| deadline.since(self.writer.clock()));
+        let Some(reader) = &mut self.reader else { return };
+        if timeout == Some(Duration::ZERO) {
+            return;
+        }
+        let draining = matches!(self.writer.lifecycle.phase(), Phase::Draining { .. });
+        let outbox = self.writer.outbox.next_size();
+        // A handler that was refused room waits for it, too, but its worker goes on taking messages.
+        let pending = outbox.or(self.writer.refused.get()).filter(|_| !draining);
+        let writer = &self.writer;
+        let may_read = move || outbox.is_none() || writer.is_slowest();
+        let room = |size| move |reader: &mut B::Reader| writer.has_room(size) || (may_read() && reader.ready());
+        let poller = self.poller.clone().map(|poller| poller as Arc<dyn Poller>);
+        writer.at.leave_for(if poller.is_some() { Place::Poller } else { Place::WaitStrategy });
+        match (pending, &poller) {
+            (Some(size), None) => reader.wait_until(timeout, Interest::Room, room(size)),
+            (Some(size), Some(poller)) => reader.wait_in(poller, timeout, Interest::Room, room(size)),
+            (None, None) => reader.wait(timeout),
+            (None, Some(poller)) => reader.wait_in(poller, timeout, Interest::Messages, Reader::ready),
+        }
+        if let Some(text) = self.poller.as_ref().and_then(|poller| lock(&poller.panic).take()) {
+            self.panicked(text);
+        }
+    }
 }
 
-impl<B: MessageBus, R, C> Worker<B, R, C> {
+impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
+    /// Tells of the panics that were caught. `header` is the message in hand at the first one.
+    fn tell_panics(&mut self, mut header: Option<Header>) {
+        for blame in self.writer.at.blamed() {
+            self.writer.lifecycle.panicked(self.writer.name, Cause::panicked(blame, header.take()));
+        }
+    }
+
     /// Gives back all that others could wait for, and reports what is left undone. Idempotent.
     fn leave(&mut self) {
         if std::mem::replace(&mut self.finished, true) {
@@ -249,7 +321,8 @@ impl<B: MessageBus, R, C> Worker<B, R, C> {
         let worker = self.writer.name;
         let unsent = self.writer.outbox.len() as u64;
         // The writer first: its ticket stands in the reader's entry, and counting may take a while.
-        self.writer.writer = None;
+        let at = &self.writer.at;
+        at.drop_of(Place::Bus, self.writer.writer.take());
         let mut unread = Unread::default();
         if let Some(reader) = &mut self.reader {
             unread = lifecycle.count_unread(reader);
@@ -258,12 +331,13 @@ impl<B: MessageBus, R, C> Worker<B, R, C> {
                 unread.messages = unread.messages.saturating_sub(1);
             }
         }
-        self.reader = None;
-        let handlers = self.handlers.take();
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| drop(handlers))) {
-            let text = format!("while it was dropped: {}", panic_text(panic.as_ref()));
-            lifecycle.panicked(worker, Cause::Panicked { handler: self.writer.at.get(), header: None, text });
+        at.drop_of(Place::WaitStrategy, self.reader.take());
+        if let Some(handlers) = self.handlers.take() {
+            handlers.dismiss(at);
         }
+        at.drop_of(Place::Poller, self.poller.take());
+        at.drop_of(Place::Config, self.config.take());
+        self.tell_panics(None);
         lifecycle.leave(worker, unread, unsent, !std::mem::replace(&mut self.acknowledged, true));
     }
 }
@@ -277,46 +351,96 @@ impl<B: MessageBus, R: Roster<C>, C> Drive for Worker<B, R, C> {
         if self.finished {
             return Step::Finished;
         }
-        match catch_unwind(AssertUnwindSafe(|| self.advance())) {
-            Ok(step) => step,
-            Err(panic) => self.panicked(panic_text(panic.as_ref())),
-        }
+        caught(|| self.advance()).unwrap_or_else(|text| self.panicked(text))
     }
 
     fn next_deadline(&self) -> Option<Time> {
         let phase = self.writer.lifecycle.phase();
-        let stop = (phase != Phase::Running).then(|| self.writer.lifecycle.deadline());
+        let stop = if phase == Phase::Running { None } else { self.writer.lifecycle.deadline() };
         // While the outbox is pending, and during the drain, no `on_loop` runs, whatever is due.
         let may_loop = !self.writer.outbox.is_pending() && !matches!(phase, Phase::Draining { .. });
         [stop, self.deadline.filter(|_| may_loop)].into_iter().flatten().min()
     }
 
     fn wait(&mut self) {
-        let timeout = self.next_deadline().map(|deadline| deadline.since(self.writer.lifecycle.now()));
-        let Some(reader) = &mut self.reader else { return };
-        if timeout == Some(Duration::ZERO) {
-            return;
+        self.beside(Self::sleep);
+    }
+}
+
+impl<B: MessageBus, R: Roster<C>, C> Drop for Worker<B, R, C> {
+    /// A worker that is dropped before it ended leaves nobody waiting for it.
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn pin_to(core: usize) -> Result<(), String> {
+    if core >= rustix::thread::CpuSet::MAX_CPU {
+        return Err(format!("a set of cores ends before {}", rustix::thread::CpuSet::MAX_CPU));
+    }
+    let mut set = rustix::thread::CpuSet::new();
+    set.set(core);
+    rustix::thread::sched_setaffinity(None, &set).map_err(|error| error.to_string())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pin_to(_core: usize) -> Result<(), String> {
+    Err("threads are pinned on Linux only".to_owned())
+}
+
+/// A handler's poller as the bus sees it. Whoever writes notifies it, and its panics are the worker's all the same.
+struct Bedside<B: MessageBus> {
+    /// Until it is dropped.
+    poller: Option<Arc<dyn Poller>>,
+    /// What it said when it panicked on another thread.
+    panic: Mutex<Option<String>>,
+    worker: &'static str,
+    lifecycle: Arc<Lifecycle<B>>,
+}
+
+impl<B: MessageBus> Bedside<B> {
+    fn new(poller: Arc<dyn Poller>, writer: &WorkerWriter<B>) -> Self {
+        let lifecycle = Arc::clone(&writer.lifecycle);
+        Bedside { poller: Some(poller), panic: Mutex::new(None), worker: writer.name, lifecycle }
+    }
+}
+
+impl<B: MessageBus> fmt::Debug for Bedside<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.poller.fmt(f)
+    }
+}
+
+impl<B: MessageBus> Poller for Bedside<B> {
+    fn wait(&self, timeout: Option<Duration>) {
+        if let Some(poller) = &self.poller {
+            poller.wait(timeout);
         }
-        let draining = matches!(self.writer.lifecycle.phase(), Phase::Draining { .. });
-        let outbox = self.writer.outbox.next_size();
-        // A handler that was refused room waits for it, too, but its worker goes on taking messages.
-        let pending = outbox.or(self.writer.refused.get()).filter(|_| !draining);
-        let writer = &self.writer;
-        let may_read = move || outbox.is_none() || writer.is_slowest();
-        let room = |size| move |reader: &mut B::Reader| writer.has_room(size) || (may_read() && reader.ready());
-        match (pending, &self.poller) {
-            (Some(size), None) => reader.wait_until(timeout, Interest::Room, room(size)),
-            (Some(size), Some(poller)) => reader.wait_in(poller, timeout, Interest::Room, room(size)),
-            (None, None) => reader.wait(timeout),
-            (None, Some(poller)) => reader.wait_in(poller, timeout, Interest::Messages, Reader::ready),
+    }
+
+    fn poll(&self) -> bool {
+        self.poller.as_ref().is_some_and(|poller| poller.poll())
+    }
+
+    fn notify(&self) {
+        let Some(poller) = &self.poller else { return };
+        if let Err(text) = caught(|| poller.notify()) {
+            *lock(&self.panic) = Some(text);
+            // Once more, so that its worker wakes up and says so.
+            let _ = caught(|| poller.notify());
         }
     }
 }
 
-impl<B: MessageBus, R, C> Drop for Worker<B, R, C> {
-    /// A worker that is dropped before it ended leaves nobody waiting for it.
+impl<B: MessageBus> Drop for Bedside<B> {
+    /// Whoever woke the worker last may be the last to hold it.
     fn drop(&mut self) {
-        self.leave();
+        let poller = self.poller.take();
+        if let Err(text) = dropped(poller) {
+            let cause = Cause::PanickedIn { place: Place::Poller, header: None, text };
+            self.lifecycle.panicked(self.worker, cause);
+        }
     }
 }
 
@@ -372,7 +496,7 @@ pub(crate) struct WorkerWriter<B: MessageBus> {
     /// The size of the message that a handler tried to write last and that found no room, in this step.
     refused: Cell<Option<usize>>,
     /// The handler that is at work.
-    at: Cell<&'static str>,
+    at: At,
     lifecycle: Arc<Lifecycle<B>>,
 }
 
@@ -423,7 +547,7 @@ impl<B: MessageBus> WorkerWriter<B> {
         }
         if self.outbox.queue.borrow().bytes + cost(size) > limit {
             if !self.failed.replace(true) {
-                self.lifecycle.failed(self.name, Cause::OutboxFull { handler: self.at.get(), limit });
+                self.lifecycle.failed(self.name, Cause::OutboxFull { handler: self.at.handler(), limit });
             }
             return Err(WriteError::OutboxFull { limit });
         }
@@ -458,8 +582,13 @@ impl<B: MessageBus> WorkerWriter<B> {
     #[cold]
     fn diverged(&self, error: WriteError) {
         if !self.failed.replace(true) {
-            self.lifecycle.failed(self.name, Cause::Failed { handler: self.at.get(), error: error.into() });
+            self.lifecycle.failed(self.name, Cause::Failed { handler: self.at.handler(), error: error.into() });
         }
+    }
+
+    /// The clock's time, whatever is being handled.
+    fn clock(&self) -> Time {
+        self.at.during(Place::Clock, || self.lifecycle.now())
     }
 
     fn is_slowest(&self) -> bool {
@@ -511,7 +640,7 @@ impl<B: MessageBus> Publish for WorkerWriter<B> {
 
 impl<B: MessageBus> Writer for WorkerWriter<B> {
     fn now(&self) -> Time {
-        self.writer.as_ref().and_then(BusWriter::time).unwrap_or_else(|| self.lifecycle.now())
+        self.writer.as_ref().and_then(BusWriter::time).unwrap_or_else(|| self.clock())
     }
 
     fn stop(&self) {
@@ -520,11 +649,11 @@ impl<B: MessageBus> Writer for WorkerWriter<B> {
 
     fn fail(&self, error: impl Into<Box<dyn Error + Send + Sync>>) {
         self.failed.set(true);
-        self.lifecycle.failed(self.name, Cause::Failed { handler: self.at.get(), error: error.into() });
+        self.lifecycle.failed(self.name, Cause::Failed { handler: self.at.handler(), error: error.into() });
     }
 
     fn report(&self, report: Report) {
-        self.lifecycle.report(&report);
+        self.at.during(Place::Report, || self.lifecycle.report(report));
     }
 
     fn max_payload(&self) -> usize {

@@ -2,6 +2,7 @@
 //! syncs the file, and forgets what is old. Sleeps when there is nothing of that.
 
 use super::log::{Log, Sync};
+use crate::blame::{caught, dropped};
 use crate::sync::{Condvar, Mutex, Thread, lock, spawn};
 use std::fmt;
 use std::io;
@@ -72,7 +73,11 @@ impl Keeper {
     /// The system gave no thread.
     pub(super) fn start(log: &Log) -> io::Result<Keeper> {
         let kept = log.clone();
-        let thread = spawn("journal", move || keep(&kept))?;
+        let thread = spawn("journal", move || {
+            keep(&kept);
+            // The clock may go with it.
+            let _ = dropped(kept);
+        })?;
         Ok(Keeper { log: log.clone(), thread: Some(thread) })
     }
 }
@@ -81,7 +86,7 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         self.log.call().stop();
         if let Some(thread) = self.thread.take() {
-            // It runs no user's code and does not panic.
+            // What is the user's is caught in it.
             let _ = thread.join();
         }
         self.log.close();
@@ -128,7 +133,12 @@ fn keep(log: &Log) {
         }
         let now = Instant::now();
         if let Some((_, tail)) = tick.filter(|(at, _)| *at <= now) {
-            tick = log.keep_time(tail).map(|tail| (now + TICK, tail));
+            // A clock that panics here panics where writers ask it, too, and there somebody is told.
+            let kept = caught(|| log.keep_time(tail)).unwrap_or_else(|_| {
+                log.stop_time();
+                None
+            });
+            tick = kept.map(|tail| (now + TICK, tail));
             if tick.is_none() {
                 lock(&log.call().wanted).tick = false;
             }
@@ -140,7 +150,7 @@ fn keep(log: &Log) {
         }
         if retain_at.is_some_and(|at| at <= now) {
             // What could not be given back now is tried again, and `retain` says so to whoever asks.
-            let _ = log.retain();
+            let _ = caught(|| log.retain());
             retain_at = Some(Instant::now() + RETAIN);
         }
     }

@@ -14,7 +14,7 @@ use super::control::{self, Control};
 use super::gate::Gate;
 use super::journal::header::{self, PAGE, checked};
 use super::keeper::{Call, Keeper};
-use super::rebuild::Rebuild;
+use super::rebuild::{self, Rebuild};
 use super::slot::{Record, Seen, Slots, Strip};
 use super::store::Store;
 use crate::mmap::{Backing, Region};
@@ -368,10 +368,11 @@ impl Log {
     /// Forgets what may be forgotten, and gives its space back.
     pub(super) fn retain(&self) -> io::Result<Retained> {
         let depot = &self.depot;
+        // Without the lock: the clock is the user's.
+        let now = depot.clock.now();
         let _retaining = lock(&depot.retaining);
         let cursors = self.cursors();
         let slowest = cursors.iter().min_by_key(|(_, position)| *position);
-        let now = depot.clock.now();
         let tail = self.tail();
         let Retention { size, age, consumed, past_rebuilds: _ } = depot.retention;
         let is_pinned =
@@ -556,8 +557,18 @@ impl Log {
         payload: &mut P,
     ) -> Option<Result<(), WriteError>> {
         let cause = self.control().reader(index).handling().load(Ordering::Relaxed);
+        if cause == 0 {
+            return Some(Ok(()));
+        }
+        // `None`: this has not been sent yet, so it is to be.
+        let due = lock(&self.depot.rebuilds).get_mut(&index)?.next_sent(&self.strip)?;
+        // Without the lock: how it becomes bytes is the user's.
+        let bytes = match rebuild::encode(payload) {
+            Ok(bytes) => bytes,
+            Err(error) => return Some(Err(WriteError::Encode(error))),
+        };
         let mut rebuilds = lock(&self.depot.rebuilds);
-        rebuilds.get_mut(&index)?.repeat(&self.strip, cause, source, message, payload)
+        Some(rebuilds.get_mut(&index)?.repeat(&self.strip, cause, due, source, message, bytes))
     }
 
     #[cold]

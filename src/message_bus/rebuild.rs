@@ -45,23 +45,17 @@ impl Rebuild {
         self.end
     }
 
-    /// A handler sends. `None`: this has not been sent yet, so it is to be.
-    pub(super) fn repeat<P: Payload>(
+    /// A handler sends `bytes` where it had sent `due`.
+    pub(super) fn repeat(
         &mut self,
         strip: &Strip,
         cause: u64,
+        due: (Header, u64),
         source: u16,
         message: u16,
-        payload: &mut P,
-    ) -> Option<Result<(), WriteError>> {
-        if cause == 0 {
-            return Some(Ok(()));
-        }
-        let (header, its_cause) = self.next_sent(strip)?;
-        let bytes = match encode(payload) {
-            Ok(bytes) => bytes,
-            Err(error) => return Some(Err(WriteError::Encode(error))),
-        };
+        bytes: Vec<u8>,
+    ) -> Result<(), WriteError> {
+        let (header, its_cause) = due;
         let sent =
             |header: &Header| Sent { message: header.message, bytes: strip.with_payload(header, <[u8]>::to_vec) };
         let is_due = its_cause == cause;
@@ -70,10 +64,10 @@ impl Rebuild {
             && strip.with_payload(&header, |expected| expected == bytes);
         if is_same {
             self.next = None;
-            return Some(Ok(()));
+            return Ok(());
         }
         let expected = is_due.then(|| sent(&header));
-        Some(Err(self.diverged(cause, source, expected, Some(Sent { message, bytes }))))
+        Err(self.diverged(cause, source, expected, Some(Sent { message, bytes })))
     }
 
     /// The message at `handled` is handled: was everything sent again that had been?
@@ -96,7 +90,7 @@ impl Rebuild {
 
     /// The next message that the worker had sent in handling one, and its cause. It lies ahead of what the worker is
     /// handling, so the worker's reader keeps it where it is.
-    fn next_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
+    pub(super) fn next_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
         while self.next.is_none() && self.at < self.end {
             let position = self.at;
             match strip.observe(position) {
@@ -119,7 +113,7 @@ impl Rebuild {
 }
 
 /// The payload's bytes, put where it would find them in a journal: aligned to 16.
-fn encode<P: Payload>(payload: &mut P) -> Result<Vec<u8>, EncodeError> {
+pub(super) fn encode<P: Payload>(payload: &mut P) -> Result<Vec<u8>, EncodeError> {
     const ALIGN: usize = 16;
     if let Some(bytes) = payload.as_encoded() {
         return Ok(bytes.to_vec());

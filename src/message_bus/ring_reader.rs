@@ -194,6 +194,8 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
         name: &str,
         start: impl FnOnce(u64, u64) -> Result<u64, SubscribeError>,
     ) -> Result<Self, SubscribeError> {
+        // First: if it panics there is no entry that nobody reads for.
+        let strategy = W::default();
         let (index, position) = shared.gate().join(kind, name, start)?;
         Ok(RingReader {
             shared: Arc::clone(shared),
@@ -207,7 +209,7 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
             silent: None,
             copy: Vec::new(),
             copied: None,
-            strategy: W::default(),
+            strategy,
             patience: wait::Patience::default(),
         })
     }

@@ -88,11 +88,13 @@ impl<C: Claim, W: WaitStrategy, S: Store> RingWriter<C, W, S> {
     fn fill<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
         let shared = &*self.shared;
         let size = payload.size();
+        // Before the claim: the clock is the user's, and a claim that nobody finishes keeps all readers waiting.
+        let more = shared.store.more(self.role);
         let position = self.claim(size)?;
         let _notify = Notify(shared);
         let counted = CountSealed(self);
         let unfence = |position| shared.gate().unfence(position);
-        let (slots, more) = (shared.store.slots(), shared.store.more(self.role));
+        let slots = shared.store.slots();
         let filled = slots.publish_fill(position, source, message, more, size, payload, unfence);
         match filled {
             Filled::Committed => {
@@ -158,8 +160,9 @@ impl<C: Claim, W: WaitStrategy, S: Store> Publish for RingWriter<C, W, S> {
             return result;
         }
         let Some(bytes) = payload.as_encoded() else { return self.fill(source, message, payload) };
+        let more = store.more(self.role);
         let position = self.claim(bytes.len())?;
-        store.slots().publish_bytes(position, source, message, store.more(self.role), bytes);
+        store.slots().publish_bytes(position, source, message, more, bytes);
         self.shared.notify_message();
         self.count_message(bytes.len());
         store.acknowledge(position, store.slots().slot_len(bytes.len()))

@@ -4,6 +4,7 @@
 //! announces itself, passes a heavy barrier and looks once more; a waker makes its change, passes a light barrier and
 //! looks for sleepers. At least one of them sees the other, and while nobody sleeps a waker pays one load.
 
+use crate::blame::caught;
 use crate::sync::{AtomicU64, Barrier, Condvar, Mutex, MutexGuard, Ordering, lock, spin_loop, yield_now};
 use crate::traits::{Interest, Poller, Reader};
 use std::sync::Arc;
@@ -173,8 +174,20 @@ impl Waiters {
         // a busy writer does not come here again before the sleeper is back.
         let mut asleep = lock(&self.asleep);
         sleepers.store(0, Ordering::Relaxed);
-        for poller in asleep.drain(..) {
-            poller.notify();
+        // Whoever comes while the others are notified has seen the change, or will be woken by the next one.
+        let mut left = asleep.len();
+        while let Some(poller) = asleep.pop() {
+            drop(asleep);
+            // Without the lock, and caught: it is not this thread's, and the next one is to be woken all the same.
+            let _ = caught(|| {
+                poller.notify();
+                drop(poller);
+            });
+            asleep = lock(&self.asleep);
+            left -= 1;
+            if left == 0 {
+                break;
+            }
         }
         drop(asleep);
         self.changed.notify_all();
@@ -216,8 +229,18 @@ impl Waiters {
         timeout: Option<Duration>,
         ready: impl FnOnce() -> bool,
     ) {
+        /// Takes the poller out again, however its wait ends.
+        struct InBed<'a>(&'a Waiters, &'a Arc<dyn Poller>);
+
+        impl Drop for InBed<'_> {
+            fn drop(&mut self) {
+                lock(&self.0.asleep).retain(|other| !Arc::ptr_eq(other, self.1));
+            }
+        }
+
         // Before the announcement: whoever reads that finds the poller here. A notification before the wait ends it.
         lock(&self.asleep).push(Arc::clone(poller));
+        let _in_bed = InBed(self, poller);
         for word in sleepers {
             word.store(1, Ordering::Relaxed);
         }
@@ -225,7 +248,6 @@ impl Waiters {
         if !ready() {
             poller.wait(timeout);
         }
-        lock(&self.asleep).retain(|other| !Arc::ptr_eq(other, poller));
     }
 
     fn wait_timeout<'a, T>(&self, asleep: MutexGuard<'a, T>, left: Duration) -> MutexGuard<'a, T> {

@@ -7,9 +7,8 @@ use super::{Drive, Seed, Step, Worker};
 use crate::lifecycle::{Lifecycle, Options};
 use crate::message_bus::wait::Park;
 use crate::message_bus::{CircularBus, MIN_CAPACITY, ManyWriters, RingOptions};
-use crate::routing::{Roster, Visit};
+use crate::routing::{At, Roster, Visit};
 use crate::traits::{Handler, Header, MessageBus, Router, Time, Writer};
-use std::cell::Cell;
 use std::sync::Arc;
 
 type Bus = CircularBus<ManyWriters, Park>;
@@ -37,7 +36,7 @@ impl Handler for Chatter {
 struct Alone<const SOURCE: u16>(Chatter);
 
 impl<const SOURCE: u16> Router for Alone<SOURCE> {
-    fn route<W: Writer>(&mut self, header: &Header, payload: &[u8], _: &W, _: &Cell<&'static str>) -> bool {
+    fn route<W: Writer>(&mut self, header: &Header, payload: &[u8], _: &W, _: &At) -> bool {
         let next = &mut self.0.next[usize::from(header.source)];
         assert_eq!(payload, [*next; 8], "messages of one source in order");
         *next += 1;
@@ -50,20 +49,22 @@ impl<const SOURCE: u16> Roster<Plan> for Alone<SOURCE> {
     const NAME: &'static str = if SOURCE == 1 { "first" } else { "second" };
     const IS_SOURCE: bool = true;
 
-    fn new<W: Writer>(plan: &Plan, writer: &W, _: &Cell<&'static str>) -> Self {
+    fn new<W: Writer>(plan: &Plan, writer: &W, _: &At) -> Option<Self> {
         for number in 0..plan.sends {
             writer.write_bytes(SOURCE, 1, &[number as u8; 8]).unwrap();
         }
-        Alone(Chatter { plan: *plan, next: [0; 3], heard: 0 })
+        Some(Alone(Chatter { plan: *plan, next: [0; 3], heard: 0 }))
     }
 
-    fn next_deadline(&self, _: &Cell<&'static str>) -> Option<Time> {
+    fn next_deadline(&self, _: &At) -> Option<Time> {
         None
     }
 
-    fn visit<V: Visit>(&mut self, visitor: &mut V, _: &Cell<&'static str>) {
+    fn visit<V: Visit>(&mut self, visitor: &mut V, _: &At) {
         visitor.handler(&mut self.0);
     }
+
+    fn dismiss(self, _: &At) {}
 }
 
 fn seed(lifecycle: &Arc<Lifecycle<Bus>>, name: &'static str, plan: Plan) -> Seed<Bus, Plan> {

@@ -27,7 +27,7 @@ impl Unrouted {
         if self.told.insert(row(header.source, header.message)) {
             let source = self.rows.source_name(header.source).unwrap_or_default();
             let message = self.rows.message_name(header.message);
-            lifecycle.report(&Report::Unrouted { header: *header, source, message });
+            lifecycle.report(Report::Unrouted { header: *header, source, message });
         }
     }
 }
