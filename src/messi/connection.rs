@@ -252,7 +252,7 @@ struct Clocks {
     write: Option<Time>,
     /// Since when nothing is taken in.
     paused: Option<Time>,
-    /// At a server that takes nothing in: the next unasked pong.
+    /// At a server that takes nothing in, or did before the peer's next ping was seen: the next unasked pong.
     pong: Option<Time>,
 }
 
@@ -406,6 +406,7 @@ impl Connection {
                     let empty = frame.payload.is_empty();
                     let wire = *wire;
                     self.put(wire, Kind::Pong, 0, |_| {});
+                    self.clocks.pong = None;
                     empty || !self.settings.strict
                 }
                 (Kind::Pong, Side::Client) => {
@@ -650,18 +651,16 @@ impl Connection {
     /// Stops the clocks that run against the peer while nothing is taken in from it, and lets them go on afterwards.
     fn look_at_pause(&mut self, now: Time) {
         let paused = self.blocked || self.owes_reading();
-        match self.clocks.paused {
-            None if paused => {
-                self.clocks.paused = Some(now);
-                self.clocks.pong = (self.side == Side::Server).then(|| now + UNASKED_PONG);
+        if paused {
+            self.clocks.paused.get_or_insert(now);
+            // It runs on when the pause ends: after many short ones a ping may be as far behind as after a long one.
+            if self.side == Side::Server {
+                self.clocks.pong.get_or_insert(now + UNASKED_PONG);
             }
-            Some(_) if !paused => {
-                self.shift_clocks(now);
-                self.clocks.unanswered = false;
-                self.clocks.paused = None;
-                self.clocks.pong = None;
-            }
-            _ => {}
+        } else if self.clocks.paused.is_some() {
+            self.shift_clocks(now);
+            self.clocks.unanswered = false;
+            self.clocks.paused = None;
         }
     }
 
@@ -693,7 +692,7 @@ impl Connection {
             return Err(Reason::Limit);
         }
         if is_due(self.clocks.pong) {
-            self.clocks.pong = Some(now + UNASKED_PONG);
+            self.clocks.pong = paused.then(|| now + UNASKED_PONG);
             // One that finds no room is not needed: the peer has something else to read.
             let _ = self.send_bytes(Kind::Pong, &[], now);
         }

@@ -418,6 +418,7 @@ class Connection:
             elif kind == MessageType.PING and not self._is_client:
                 is_alive = True
                 self._put(wire, MessageType.PONG, b"")
+                self._pong = None
             elif kind == MessageType.PONG:
                 # At a client: a server takes none.
                 is_alive = True
@@ -573,13 +574,16 @@ class Connection:
     def _look_at_pause(self, now: float) -> None:
         """Stops the clocks that run against the peer while nothing is taken in from it, and lets them go on then."""
         is_paused = self._blocked or self._owes_reading
-        if is_paused and self._paused is None:
-            self._paused = now
-            self._pong = None if self._is_client else now + _UNASKED_PONG
-        elif not is_paused and self._paused is not None:
+        if is_paused:
+            if self._paused is None:
+                self._paused = now
+            # It runs on when the pause ends: after many short ones a ping may be as far behind as after a long one.
+            if self._pong is None and not self._is_client:
+                self._pong = now + _UNASKED_PONG
+        elif self._paused is not None:
             self._shift_clocks(now)
             self._unanswered = False
-            self._paused = self._pong = None
+            self._paused = None
 
     def _shift_clocks(self, now: float) -> None:
         """Moves the clocks that have stood still by how long they have. What is set later is not moved for that."""
@@ -603,7 +607,7 @@ class Connection:
         if not is_paused and (_is_due(self._handshake, now) or _is_due(self._frame, now)):
             return DisconnectReason.LIMIT
         if _is_due(self._pong, now):
-            self._pong = now + _UNASKED_PONG
+            self._pong = now + _UNASKED_PONG if is_paused else None
             # One that finds no room is not needed: the peer has something else to read.
             self.send(MessageType.PONG, b"", now)
         if _is_due(self._alive, now) and not (is_paused and not self._is_client):
