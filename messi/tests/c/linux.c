@@ -15,6 +15,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -245,6 +246,14 @@ static void turn(void)
             messi_linux_server_process(&server.linux_server, events[i].data.fd, events[i].events);
         }
     }
+}
+
+/* Waits for what the system does by itself, without a turn of the loop. */
+static void wait_for(int fd, short events)
+{
+    struct pollfd it = { fd, events, 0 };
+
+    CHECK_EQ(poll(&it, 1, (int)(DEADLINE_S * 1000)), 1);
 }
 
 #define UNTIL(condition)                                                                      \
@@ -539,7 +548,7 @@ static void no_signal_kills_it(void)
     close(fd);
     /* The first makes the peer say that it is gone, the others find that out. */
     client_send(10);
-    usleep(10000);
+    wait_for(client.linux_client.client.connection.fd, 0);
     client_send(10);
     client_send(10);
     UNTIL(client.disconnected == 1);
@@ -565,7 +574,7 @@ static void an_event_of_an_earlier_descriptor_is_no_connection(void)
         (void)connect(fds[i], (struct sockaddr *)&address, sizeof(address));
     }
 
-    usleep(50000);
+    wait_for(fds[0], POLLOUT);
     begin_client("127.0.0.1", port);
     messi_linux_client_start(&client.linux_client);
     CHECK(client.linux_client.client.connection.fd >= 0);
@@ -668,7 +677,7 @@ static void an_answer_arrives_although_the_client_is_disconnected(void)
         CHECK_EQ(send(fd, frames, sizeof(frames), MSG_NOSIGNAL), (ssize_t)sizeof(frames));
     }
 
-    usleep(10000);
+    wait_for(server.clients[0].connection.fd, POLLIN);
     messi_server_disconnect(&server.linux_server.server, &server.clients[0]);
     UNTIL(peer_sees_end(fd, &size));
     CHECK(size > (4u << 20));
