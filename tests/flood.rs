@@ -405,6 +405,7 @@ macro_rules! on_both_buses {
 
         mod on_a_condvar { $(
             #[test]
+            #[cfg_attr(miri, ignore = "the ring is the one beside it, and each takes a minute")]
             fn $test() {
                 let bus = || super::CondvarBus::new(super::CircularBus::new(super::RING).unwrap());
                 super::within(stringify!($test), move || super::$test(bus));
