@@ -129,8 +129,8 @@ macro_rules! __encoded_message {
 /// `#[allow(unrouted)]`). A message or handler type is spelled the same way in every route. There is no comma between
 /// workers.
 ///
-/// What a handler sends is not in the table, so the compiler cannot see that a route is missing. A message of a handler or
-/// source of the table that no route carries is counted and reported at run time:
+/// What a handler sends is not in the table, so the compiler cannot see that a route is missing. A message of a handler
+/// or source of the table that no route carries is counted and reported at run time:
 /// [`Report::Unrouted`](crate::traits::Report::Unrouted), but for handlers marked `#[allow(unrouted)]`.
 ///
 /// The table's type has `new(bus)`, `with_options(bus, options)` and `graph()`, and all the methods of

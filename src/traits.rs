@@ -827,11 +827,11 @@ pub struct Stats {
     /// Slots given up: a fill that failed or panicked, or an owner that stayed silent.
     pub sealed: u64,
     /// Messages that a source of the routing table sent and that no route of it carries. It is the messenger's first
-    /// worker that reads them and counts, as long as it runs: what it reads, and each message once, whatever is replayed
-    /// to it. Not counted are those of handlers that are marked `#[allow(unrouted)]`, those that a bridge
-    /// sends by itself, whoever wants to know (its clients come and go), and those of sources that the table does not name: they may be
-    /// another table's. A source that two tables on one bus name is one of both. 0 in what a bus says, which knows no
-    /// table.
+    /// worker that reads them and counts, as long as it runs: what it reads, and each message once, whatever is
+    /// replayed to it. Not counted are those of handlers that are marked `#[allow(unrouted)]`, those that a bridge
+    /// sends by itself, whoever wants to know (its clients come and go), and those of sources that the table does not
+    /// name: they may be another table's. A source that two tables on one bus name is one of both. 0 in what a bus
+    /// says, which knows no table.
     pub unrouted: u64,
     /// The position at which the next message will stand.
     pub tail: u64,

@@ -744,8 +744,8 @@ fn parts(path: &Path) -> Vec<(&'static str, Span)> {
     parts
 }
 
-/// Whoever closes a journal leaves it as one that was finished, whatever its level of sync: a page that is lost later is
-/// damage, to whoever opens it and to whoever only reads. Of one that was killed nobody can tell.
+/// Whoever closes a journal leaves it as one that was finished, whatever its level of sync: a page that is lost later
+/// is damage, to whoever opens it and to whoever only reads. Of one that was killed nobody can tell.
 #[test]
 fn a_page_that_is_lost_after_a_clean_close_is_damage() {
     for sync in [Sync::None, Sync::Interval(Duration::from_secs(1000)), Sync::EveryN(1 << 40)] {

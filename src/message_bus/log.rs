@@ -58,9 +58,9 @@ pub struct Retention {
     /// Forget what every named cursor has passed. Without any named cursor nothing is forgotten by this rule.
     pub consumed: bool,
     /// Forget also what workers that this opening starts with [`Start::Rebuild`](super::Start::Rebuild) would be handed
-    /// again. By default (`false`) they keep all of it: a rebuild needs the whole history, and once its beginning is gone
-    /// the next one is refused with [`HistoryGone`](crate::traits::SubscribeError::HistoryGone). Forgets nothing by
-    /// itself.
+    /// again. By default (`false`) they keep all of it: a rebuild needs the whole history, and once its beginning is
+    /// gone the next one is refused with [`HistoryGone`](crate::traits::SubscribeError::HistoryGone). Forgets nothing
+    /// by itself.
     pub past_rebuilds: bool,
 }
 

@@ -29,9 +29,9 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     /// cursor that is damaged.
     ///
     /// This is how to step over a message at which a handler always ends. After a panic its position is in the header
-    /// of [`Cause::Panicked`](crate::messenger::Cause::Panicked). After any other failure it is where the cursor stands:
-    /// a worker that has ended has let go of everything that it had handled. The position to go on with is
-    /// [the next one](Self::position_after).
+    /// of [`Cause::Panicked`](crate::messenger::Cause::Panicked). After any other failure it is where the cursor
+    /// stands: a worker that has ended has let go of everything that it had handled. The position to go on with is [the
+    /// next one](Self::position_after).
     ///
     /// ```
     /// # #[cfg(unix)] {

@@ -1,5 +1,5 @@
-//! What a journal asks of its disk, call by call: what survives at each of them, in which order they come, and that they
-//! come at all, where a thread of the journal's own makes them.
+//! What a journal asks of its disk, call by call: what survives at each of them, in which order they come, and that
+//! they come at all, where a thread of the journal's own makes them.
 
 use super::super::journal::header;
 use super::super::keeper::Keeper;
@@ -119,8 +119,8 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     }
 }
 
-/// What a process wrote and never synced is still in the memory of the system when the next one opens its journal. Where
-/// that one promises that something survives a power failure, so must all that stands before it.
+/// What a process wrote and never synced is still in the memory of the system when the next one opens its journal.
+/// Where that one promises that something survives a power failure, so must all that stands before it.
 #[test]
 fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
     const LEFT: u8 = 120;
