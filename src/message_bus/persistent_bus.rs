@@ -139,7 +139,8 @@ pub struct PersistentOptions {
     pub capacity: u64,
     /// The largest payload in bytes; fixed when the journal is made. Its slot is at most an eighth of the capacity.
     pub max_payload: usize,
-    /// Whether every slot has a checksum (CRC-32C); fixed when the journal is made.
+    /// Whether every slot has a checksum (CRC-32C); fixed when the journal is made. Without them a message whose length
+    /// was damaged is found by those around it, and costs no other; what else is damaged in it is not found.
     pub crc: bool,
     /// What an acknowledged message survives.
     pub sync: Sync,

@@ -4,7 +4,7 @@
 //! one block of the file, or one slot if that is larger. The rules are those of `docs/journal-format.md`.
 
 use super::super::slot::{self, CRC, Record, record_len};
-use super::header::{self, Identity, RETAINED, WORDS_END};
+use super::header::{self, Identity, PAGE, RETAINED, WORDS_END};
 use crate::traits::Header;
 use std::fs::File;
 use std::io;
@@ -78,6 +78,12 @@ impl<S: Source> Source for Upto<S> {
 
 /// How much is read at a time.
 const BLOCK: usize = if cfg!(miri) { 8 * 1024 } else { 1 << 20 };
+
+/// The states of a stamp that is valid.
+const STATES: [u64; 6] = [slot::COMMITTED, slot::SEALED, slot::PENDING, slot::FENCED, slot::HOLE, slot::DAMAGED];
+
+/// What is looked at behind a slot: the next one's stamp.
+const FOLLOWING: u64 = 8;
 
 /// What stands from a position to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,7 +235,9 @@ impl<S: Source> Walk<S> {
         let is_sane = u64::from(header.size) <= self.max_payload;
         match stamp ^ self.key ^ position {
             slot::COMMITTED if is_sane => {
-                if self.fill(position, len)? && self.is_whole(position, len)? {
+                // With what follows it, unless the file ends there.
+                let is_there = self.fill(position, len + FOLLOWING)? || self.fill(position, len)?;
+                if is_there && self.is_whole(position, len)? {
                     return stride(len, Kind::Message(header));
                 }
                 self.damage()
@@ -291,7 +299,35 @@ impl<S: Source> Walk<S> {
             self.source.read_at(position, slot)?;
             self.look_what_is_retained()?;
         }
-        Ok(true)
+        // Only its neighbours vouch for its length. One that is too large would hide what was written behind it.
+        let hidden = self.next_slot(position + record_len(0, false), position + len)?;
+        Ok(hidden.is_none() && self.is_followed(position, len)?)
+    }
+
+    /// Whether a slot ends where another one begins, or has not begun yet: not in the middle of what was written.
+    /// Precondition: the block has the slot, and what follows it if anything does.
+    fn is_followed(&mut self, position: u64, len: u64) -> io::Result<bool> {
+        let next = position + len;
+        let at = (next - self.block_at) as usize;
+        if next == self.whole || at + FOLLOWING as usize > self.block.len() {
+            return Ok(true);
+        }
+        match word(&self.block, at) {
+            // A claim, or the end; or, where all was finished once, a page that was lost as a whole.
+            0 => Ok(next > self.whole || self.is_lost_page(position, next)?),
+            // A stamp, or what is left of one: by chance no payload comes near it.
+            stamp => Ok(STATES.iter().any(|state| (stamp ^ self.key ^ next ^ state).count_ones() <= 4)),
+        }
+    }
+
+    /// Whether a page begins at `next` that has nothing in it. The block begins at or before `position` then, too.
+    fn is_lost_page(&mut self, position: u64, next: u64) -> io::Result<bool> {
+        let end = (next + PAGE).min(self.source.len()?);
+        if !next.is_multiple_of(PAGE) || !self.fill(position, end - position)? {
+            return Ok(false);
+        }
+        let at = |position| (position - self.block_at) as usize;
+        Ok(self.block[at(next)..at(end)].iter().all(|&byte| byte == 0))
     }
 
     /// The first position from `from` up to `to` where a slot is known to begin, or the journal to end.
@@ -305,13 +341,12 @@ impl<S: Source> Walk<S> {
         let mut position = from;
         while position < to && self.fill(position, 16)? {
             let at = (position - self.block_at) as usize;
-            for words in self.block[at..].chunks_exact(16) {
-                if position >= to {
-                    return Ok(None);
-                }
-                let state = word(words, 0) ^ self.key ^ position;
-                let states = [slot::COMMITTED, slot::SEALED, slot::PENDING, slot::FENCED, slot::HOLE, slot::DAMAGED];
-                if state < 16 && states.contains(&state) {
+            let (units, _) = self.block[at..].as_chunks::<16>();
+            let count = units.len().min((to - position).div_ceil(16) as usize);
+            for unit in &units[..count] {
+                // Nearly all of what is looked at ends here, and without checksums that is all there is.
+                let state = word(unit, 0) ^ self.key ^ position;
+                if state < 16 && STATES.contains(&state) {
                     return Ok(Some(position));
                 }
                 position += 16;
@@ -379,4 +414,87 @@ fn word(bytes: &[u8], at: usize) -> u64 {
     let mut word = [0; 8];
     word.copy_from_slice(&bytes[at..at + 8]);
     u64::from_ne_bytes(word)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: u64 = 1 << 63 | 0x5EED_5EED_5EED_5EE0;
+
+    /// Where the first slot stands.
+    const FIRST: u64 = 2 * PAGE;
+
+    /// A slot as somebody has left it: so far behind the first one, its state, and its head.
+    type Left = (u64, u64, u64);
+
+    /// What a walk finds in `len` bytes of slots.
+    fn walked(len: u64, slots: &[Left]) -> Vec<(u64, u64, Kind)> {
+        let identity = Identity { crc: false, key: KEY, table_len: 0, max_payload: 1000, created: 5 };
+        let mut image = identity.image(FIRST + len);
+        for &(at, state, head) in slots {
+            let position = FIRST + at;
+            let stamp = (position | state) ^ KEY;
+            image[position as usize..][..8].copy_from_slice(&stamp.to_ne_bytes());
+            image[position as usize + 8..][..8].copy_from_slice(&head.to_ne_bytes());
+        }
+        let mut walk = Walk::new(image.as_slice(), &identity, FIRST);
+        let mut found = Vec::new();
+        while let Walked::Stride(Stride { position, len, kind }) = walk.step().unwrap() {
+            assert!(len >= 16, "it does not move on: {kind:?}");
+            found.push((position - FIRST, len, kind));
+        }
+        found
+    }
+
+    fn length(at: u64, len: u64) -> u64 {
+        header::checked(FIRST + at + 8, len)
+    }
+
+    const DAMAGED: Kind = Kind::Damaged { marked: false };
+
+    #[test]
+    fn a_mark_is_believed_within_the_file_only() {
+        for (state, kind) in
+            [(slot::HOLE, Kind::Hole { marked: true }), (slot::DAMAGED, Kind::Damaged { marked: true })]
+        {
+            let sealed = (64, slot::SEALED, slot::pack(1, 2, 32));
+            let sealed_found = (64, 64, Kind::Sealed { exact: true });
+            assert_eq!(walked(128, &[(0, state, length(0, 64)), sealed]), [(0, 64, kind), sealed_found]);
+            // One of no length leads nowhere, and one that is too long past the end.
+            for len in [0, 144, 1 << 40] {
+                assert_eq!(walked(128, &[(0, state, length(0, len)), sealed]), [(0, 64, DAMAGED), sealed_found]);
+            }
+            // The same of a word that is not there at all.
+            assert_eq!(walked(128, &[(0, state, 0), sealed]), [(0, 64, DAMAGED), sealed_found]);
+        }
+    }
+
+    #[test]
+    fn what_was_given_up_ends_within_the_file() {
+        for state in [slot::SEALED, slot::FENCED] {
+            assert_eq!(walked(64, &[(0, state, slot::pack(1, 2, 32))]), [(0, 64, Kind::Sealed { exact: true })]);
+            assert_eq!(walked(48, &[(0, state, slot::pack(1, 2, 32))]), [(0, 16, DAMAGED)]);
+        }
+    }
+
+    /// A stamp of no state makes no slot, wherever one is looked for.
+    #[test]
+    fn a_stamp_needs_a_state() {
+        let message = (96, slot::COMMITTED, slot::pack(1, 2, 0));
+        let header = |at| Kind::Message(slot::unpack(slot::pack(1, 2, 0), FIRST + at));
+        for state in (0..16).filter(|state| !STATES.contains(state)) {
+            // Behind damage, behind a claim, in what was given up.
+            assert_eq!(
+                walked(144, &[(0, 0b1111, 7), (32, state, 0), message])[..],
+                [(0, 96, DAMAGED), (96, 32, header(96))]
+            );
+            let claim = (0, slot::PENDING, slot::pack(1, 2, 500));
+            let hole = Kind::Hole { marked: false };
+            assert_eq!(walked(144, &[claim, (32, state, 0), message])[..], [(0, 96, hole), (96, 32, header(96))]);
+            let sealed = (0, slot::SEALED, slot::pack(1, 2, 64));
+            let given_up = Kind::Sealed { exact: true };
+            assert_eq!(walked(144, &[sealed, (32, state, 0), message])[..], [(0, 96, given_up), (96, 32, header(96))]);
+        }
+    }
 }

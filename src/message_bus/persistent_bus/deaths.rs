@@ -134,7 +134,8 @@ fn a_recovery_that_dies_at_any_step_is_made_up_for_by_the_next() {
         assert_eq!((first.counts.holes, first.counts.damaged), (2, 2));
         assert!(first.torn != 0 && first.missing != 0 && first.header.len() == 3, "{first}");
         let (seen, whole) = (read_all(&bus), image_of(&bus));
-        assert_eq!(seen.len(), usize::from(COUNT) - 6);
+        // Without checksums the one before a stamp that is none is not believed either: it may be longer than it says.
+        assert_eq!(seen.len(), usize::from(COUNT) - if crc { 6 } else { 7 });
         check_whole(&seen, COUNT);
 
         let check = |left: &[u8], step: u64| {

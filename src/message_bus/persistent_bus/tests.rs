@@ -12,6 +12,7 @@ use crate::mmap::{Backing, Memory, Region};
 use crate::routing::{Table, TableHandler, TableRoute, TableWorker};
 use crate::sync::{Arc, Mutex, Ordering, lock};
 use crate::traits::{Layout, MessageBus, Publish, Reader, WriteError};
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
@@ -660,6 +661,128 @@ fn a_cursor_behind_the_end_is_brought_back() {
 /// Where a journal was finished up to, as its first page says.
 fn whole_of(image: &[u8]) -> u64 {
     header::whole_in(image, image.len() as u64).unwrap()
+}
+
+/// Every message of a journal, by its position.
+fn messages_of(image: &[u8]) -> BTreeMap<u64, Vec<u8>> {
+    let identity = super::super::journal::read_identity(Path::new("(test)"), image).unwrap();
+    let mut walk = Walk::new(image, &identity, identity.header_len());
+    let mut messages = BTreeMap::new();
+    while let Walked::Stride(Stride { position, kind, .. }) = walk.step().unwrap() {
+        if let Kind::Message(header) = kind {
+            messages.insert(position, walk.payload(&header).to_vec());
+        }
+    }
+    messages
+}
+
+/// Without checksums every single bit of every slot costs its own message at most, and a length that is another one is
+/// never believed: not one that is too large, which would hide what stands behind it, and not one that is too small.
+#[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+fn without_checksums_a_flipped_bit_costs_one_message() {
+    const COUNT: u8 = 16;
+    for (image, is_synced) in [(sample(COUNT, false), false), (synced_sample(COUNT, false), true)] {
+        let before = messages_of(&image);
+        assert_eq!(before.len(), usize::from(COUNT));
+        let ends = before.keys().copied().skip(1).chain([open(&image, small()).unwrap().0.tail()]);
+        let mut lost = 0;
+        for ((&position, payload), end) in before.iter().zip(ends) {
+            for bit in 8 * position..8 * end {
+                let mut flipped = image.clone();
+                flipped[bit as usize / 8] ^= 1 << (bit % 8);
+                let mut after = messages_of(&flipped);
+                let own = after.remove(&position);
+                lost += u64::from(own.is_none());
+                let others = before.iter().filter(|(at, _)| **at != position);
+                assert!(after.iter().eq(others), "bit {bit} costs another message, or makes one");
+                // The size in the head.
+                let head = 8 * (position + 8);
+                if (head..head + 32).contains(&bit) {
+                    let size = payload.len() as u64 ^ 1 << (bit - head);
+                    let is_longer = (32 + size).next_multiple_of(16) > end - position;
+                    let is_other = (32 + size).next_multiple_of(16) != end - position;
+                    // Nothing says where the last one ends, if nobody has synced it.
+                    let is_seen = is_other && (is_synced || position != *before.keys().last().unwrap() || !is_longer);
+                    assert!(own.is_none() || !is_seen, "{size} for {} at {position}", payload.len());
+                    let recovered = opening(&flipped, small()).unwrap().inspect(flipped.as_slice()).unwrap().recovered;
+                    assert_eq!(recovered.counts.damaged, u64::from(own.is_none()), "{size} at {position}");
+                }
+                if bit % 61 == 7 {
+                    let (bus, recovered) = open(&flipped, small()).unwrap();
+                    assert_eq!(recovered.is_damaged(), own.is_none(), "bit {bit}");
+                    assert_eq!(read_all(&bus).len(), after.len() + usize::from(own.is_some()), "bit {bit}");
+                    assert_eq!(messages_of(&image_of(&bus)).len(), after.len() + usize::from(own.is_some()));
+                }
+            }
+        }
+        assert!(lost > 64 * u64::from(COUNT), "{lost}");
+    }
+}
+
+/// Zeros look like a place where nothing was written yet. A length that ends among them is found out where all was
+/// synced; where it was not, something is told, and no other message is lost.
+#[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+fn without_checksums_a_length_that_ends_among_zeros_is_told() {
+    for size in [90, 2 * PAGE] {
+        let options = PersistentOptions { crc: false, max_payload: 4 * PAGE, capacity: 1 << 20, ..small() };
+        let bus = Bus::made_in_memory(options.clone()).unwrap();
+        let writer = bus.writer().unwrap();
+        writer.write_bytes(2, 7, &message(1)).unwrap();
+        let position = bus.tail();
+        writer.write_bytes(2, 7, &vec![0; size]).unwrap();
+        let next = bus.tail();
+        writer.write_bytes(2, 7, &message(2)).unwrap();
+        let unsynced = image_of(&bus);
+        bus.sync().unwrap();
+        for (image, is_synced) in [(unsynced, false), (image_of(&bus), true)] {
+            for bit in 0..32 {
+                let flipped = size ^ 1 << bit;
+                if (32 + flipped as u64).next_multiple_of(16) >= next - position {
+                    continue;
+                }
+                let mut image = image.clone();
+                image[position as usize + 8 + bit / 8] ^= 1 << (bit % 8);
+                let (bus, recovered) = open(&image, options.clone()).unwrap();
+                let counts = (recovered.counts.damaged, recovered.counts.holes);
+                // A page of zeros, and the slot ends where it begins: it looks lost.
+                let is_page = (position as usize + 32 + flipped).is_multiple_of(PAGE);
+                assert_eq!(counts, if is_synced { (1, 0) } else { (0, 1) }, "{flipped} for {size}");
+                let seen = read_all(&bus);
+                assert_eq!(seen.len(), if is_synced && !is_page { 2 } else { 3 }, "{flipped} for {size}");
+                assert!(seen.first() == Some(&message(1)) && seen.last() == Some(&message(2)));
+            }
+        }
+    }
+}
+
+/// A lost page takes with it what began before it and ends in it, with checksums and without, if it was synced.
+#[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+fn a_lost_page_leaves_no_half_message() {
+    for crc in [false, true] {
+        let options = PersistentOptions { crc, capacity: 1 << 20, ..small() };
+        let bus = Bus::made_in_memory(options.clone()).unwrap();
+        let writer = bus.writer().unwrap();
+        let mut number = 0;
+        while bus.tail() < (FIRST + 4 * PAGE) as u64 {
+            number += 1;
+            writer.write_bytes(2, 7, &message(number)).unwrap();
+        }
+        bus.sync().unwrap();
+        let image = image_of(&bus);
+        for lost in 0..4 {
+            let mut image = image.clone();
+            image[FIRST + lost * PAGE..][..PAGE].fill(0);
+            let (bus, recovered) = open(&image, options.clone()).unwrap();
+            assert_eq!((recovered.counts.damaged, recovered.counts.holes), (1, 0), "page {lost}: {recovered}");
+            let seen = read_all(&bus);
+            check_whole(&seen, number + 1);
+            let most = PAGE as u64 / 48 + 2;
+            assert!(seen.len() as u64 + most >= u64::from(number), "page {lost} costs more than what was in it");
+        }
+    }
 }
 
 /// A page of slots, each of a whole part of it, so that one begins where the page does.
