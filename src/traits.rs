@@ -1121,7 +1121,8 @@ pub enum SubscribeError {
         /// The position that was asked for.
         asked: u64,
     },
-    /// A cursor's name has at most 40 bytes, is not empty, and belongs to one reader at a time.
+    /// A cursor's name has at most 40 bytes, is not empty, does not end in a zero byte, and belongs to one reader at a
+    /// time.
     CursorName,
     /// The journal has no place for another named cursor. Remove one.
     TooManyCursors {

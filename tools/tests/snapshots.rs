@@ -10,7 +10,7 @@ use rust_messenger::traits::{MessageBus, Publish};
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use support::{TABLE, assert_snapshot, battered, clock, healthy, is_json, options, scratch, told};
+use support::{TABLE, assert_snapshot, battered, clock, flip, healthy, is_json, options, scratch, told};
 
 const COMMANDS: [(&str, &str); 10] = [
     ("info.txt", "journal info"),
@@ -159,6 +159,18 @@ fn any_position_may_be_asked_for() {
             .collect();
         assert_eq!(found, expected, "from {from}");
     }
+}
+
+/// What ends where the range begins is not in it, whatever is looked at to find the beginning.
+#[test]
+fn a_part_that_ends_before_the_range_is_not_shown() {
+    let (_directory, path) = scratch();
+    battered(&path);
+    let all = positions("journal cat", &path);
+    // What was given up is followed by damage now, where no walk begins.
+    flip(&path, all[3] + 40);
+    assert_eq!(positions(&format!("journal cat --from {}", all[3] - 8), &path), all[2..]);
+    assert_eq!(positions(&format!("journal cat --from {}", all[3]), &path), all[3..]);
 }
 
 #[test]

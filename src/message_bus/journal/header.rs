@@ -205,9 +205,10 @@ pub(in super::super) const fn cursor_at(index: usize) -> u64 {
 /// The bytes of a cursor's entry up to its position.
 pub(in super::super) const CURSOR_POSITION: u64 = CURSOR_NAME as u64 + 8;
 
-/// The name as it stands in an entry, and its check. `None`: it is empty or too long.
+/// The name as it stands in an entry, and its check. `None`: it is empty, too long, or ends in a zero, which nothing
+/// would tell from those behind it.
 pub(in super::super) fn cursor_name(name: &str) -> Option<([u8; CURSOR_NAME], u64)> {
-    if name.is_empty() || name.len() > CURSOR_NAME {
+    if name.is_empty() || name.len() > CURSOR_NAME || name.ends_with('\0') {
         return None;
     }
     let mut bytes = [0; CURSOR_NAME];
@@ -324,6 +325,45 @@ mod tests {
             flipped[bit / 8] ^= 1 << (bit % 8);
             assert!(Identity::decode(&flipped).is_err(), "bit {bit}");
         }
+    }
+
+    /// A page with this cursor in the first entry.
+    fn page_with_cursor(name: &str, position: u64) -> Vec<u8> {
+        let (mut page, base) = (vec![0; PAGE as usize], cursor_at(0) as usize);
+        let (bytes, check) = cursor_name(name).unwrap();
+        page[base..base + CURSOR_NAME].copy_from_slice(&bytes);
+        page[base + CURSOR_NAME..][..8].copy_from_slice(&check.to_ne_bytes());
+        let at = cursor_at(0) + CURSOR_POSITION;
+        page[at as usize..][..8].copy_from_slice(&checked(at, position).to_ne_bytes());
+        page
+    }
+
+    /// Behind the name, too, where there is nothing.
+    #[test]
+    fn a_cursor_knows_every_flipped_bit() {
+        for name in ["a", "ein längerer", "forty bytes, and not one more than that."] {
+            let page = page_with_cursor(name, 4096);
+            assert_eq!(cursor_entry(&page, 0), CursorEntry::Named(name.to_owned(), Some(4096)));
+            for bit in 0..8 * CURSOR_SIZE as usize {
+                let mut flipped = page.clone();
+                flipped[cursor_at(0) as usize + bit / 8] ^= 1 << (bit % 8);
+                let expected = match bit / 8 {
+                    0..48 => CursorEntry::Unnamed,
+                    48..56 => CursorEntry::Named(name.to_owned(), None),
+                    _ => CursorEntry::Named(name.to_owned(), Some(4096)),
+                };
+                assert_eq!(cursor_entry(&flipped, 0), expected, "bit {bit} of {name}");
+            }
+        }
+    }
+
+    /// What is left of a cursor that was removed, or not finished, is no damage.
+    #[test]
+    fn a_cursor_without_a_check_is_free() {
+        let mut page = page_with_cursor("removed", 4096);
+        page[cursor_at(0) as usize + CURSOR_NAME..][..8].fill(0);
+        assert_eq!(cursor_entry(&page, 0), CursorEntry::Free);
+        assert_eq!(cursor_entry(&page, 1), CursorEntry::Free);
     }
 
     /// What is said of a file whose two copies are both bad is what they agree on, or what a checksum vouches for.
