@@ -54,7 +54,9 @@ fn numbers(bus: &PersistentBus) -> BTreeMap<u16, Vec<u64>> {
 // ------------------------------------------------------------------------------------------------- processes that die
 
 /// This test program as another process that runs one test, with something to tell it.
-fn child(test: &str, told: &str) -> Command {
+fn child<T>(_: T, told: &str) -> Command {
+    // By its own name: of a test that is not there the process would run none, and end well.
+    let test = std::any::type_name::<T>().rsplit("::").next().unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
     command.env("JOURNAL_TEST", told).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -115,7 +117,7 @@ fn kill(kills: u32, writers: u16, generation: u32, step: u64, openers: u64) {
             let starts: Vec<String> =
                 (1..=writers).map(|source| known.get(&source).copied().unwrap_or(0).to_string()).collect();
             let told = format!("{} {writers} {} {step}", path.display(), starts.join(","));
-            let mut process = child("child_writes_until_it_is_killed", &told).spawn().unwrap();
+            let mut process = child(child_writes_until_it_is_killed, &told).spawn().unwrap();
             let acknowledged = acknowledged_until_killed(&mut process, 1 + mix(u64::from(done)) % 400);
             done += 1;
             for opener in 0..openers {
@@ -207,7 +209,7 @@ fn child_opens_until_it_is_killed() {
 /// Kills a process that opens the journal at `path` so long after it has begun. Returns how long it took, if it was
 /// done.
 fn kill_an_opener(path: &Path, late: Duration) -> Option<Duration> {
-    let mut process = child("child_opens_until_it_is_killed", &path.display().to_string());
+    let mut process = child(child_opens_until_it_is_killed, &path.display().to_string());
     let mut process = process.stdin(Stdio::piped()).spawn().unwrap();
     let mut pipe = process.stderr.take().unwrap();
     let begun = said_and_then(&mut pipe, 1);
@@ -260,7 +262,7 @@ fn kills_while_it_is_made_leave_a_whole_journal_or_none() {
         let mut unsaid = 0;
         for lot in 0..100 {
             let directory = tempfile::tempdir().unwrap();
-            let mut process = child("child_makes_journals_until_it_is_killed", &directory.path().display().to_string());
+            let mut process = child(child_makes_journals_until_it_is_killed, &directory.path().display().to_string());
             let mut process = process.spawn().unwrap();
             let mut pipe = process.stderr.take().unwrap();
             let mut said = b"mwmw".to_vec();
@@ -347,7 +349,7 @@ fn a_full_disk_is_no_signal() {
     if !allowed.is_ok_and(|status| status.success()) {
         return skip("`unshare` makes no user and mount namespaces here, in which to mount a small disk");
     }
-    let inner = child("child_fills_a_small_disk", "");
+    let inner = child(child_fills_a_small_disk, "");
     let mut command = Command::new(unshare[0]);
     command.args(&unshare[1..]).arg(inner.get_program()).args(inner.get_args());
     command.env("JOURNAL_TEST", directory.path());
@@ -427,7 +429,7 @@ fn child_may_write_no_large_file() {
 #[test]
 fn a_limit_on_files_is_no_signal() {
     let directory = tempfile::tempdir().unwrap();
-    let output = child("child_may_write_no_large_file", directory.path().to_str().unwrap()).output().unwrap();
+    let output = child(child_may_write_no_large_file, directory.path().to_str().unwrap()).output().unwrap();
     assert!(output.status.success(), "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
@@ -899,7 +901,7 @@ fn a_named_cursor_resumes() {
 fn a_cursor_survives_a_kill() {
     let (_directory, path) = scratch();
     let told = path.display().to_string();
-    let mut process = child("child_reads_until_it_is_killed", &told).spawn().unwrap();
+    let mut process = child(child_reads_until_it_is_killed, &told).spawn().unwrap();
     let mut pipe = process.stderr.take().unwrap();
     let mut told = [0; 8];
     let mut last = 0;

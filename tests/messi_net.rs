@@ -617,6 +617,7 @@ fn out_of_descriptors_the_server_waits() {
     child.args(["out_of_descriptors_the_server_waits", "--exact", "--nocapture"]).env(CHILD, "1");
     let done = child.output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    assert!(String::from_utf8_lossy(&done.stdout).contains("1 passed"), "no test has that name");
 }
 
 #[cfg(target_os = "linux")]
