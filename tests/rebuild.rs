@@ -170,6 +170,17 @@ fn options(start: Start) -> PersistentOptions {
 ///
 /// What ended the worker.
 fn run(path: &Path, config: &Config, start: Start, inputs: &[u64]) -> Result<(), Cause> {
+    run_until(path, config, start, inputs, || ())
+}
+
+/// The same; looks at the end at what there is before the journal is closed.
+fn run_until<R>(
+    path: &Path,
+    config: &Config,
+    start: Start,
+    inputs: &[u64],
+    look: impl FnOnce() -> R,
+) -> Result<R, Cause> {
     let (bus, recovered) = PersistentBus::open(path, options(start)).unwrap();
     assert!(!recovered.is_damaged());
     let messenger = Messenger::new(bus.clone());
@@ -180,8 +191,9 @@ fn run(path: &Path, config: &Config, start: Start, inputs: &[u64]) -> Result<(),
     }
     while workers.step() == Step::Worked {}
     drop(outside);
+    let seen = look();
     match workers.conclude() {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(seen),
         Err(mut error) => Err(error.failures.remove(0).cause),
     }
 }
@@ -237,6 +249,31 @@ fn what_is_sent_names_its_cause() {
         (table.message(Input::ID), table.handler(2), table.message(Output::ID)),
         (Some("Input"), Some("Summer"), None)
     );
+}
+
+/// A worker sends in its loop and at its start, too: what it has handled before is no cause of that.
+#[test]
+fn what_is_sent_after_a_message_was_handled_names_no_cause() {
+    use rust_messenger::traits::{Publish, Reader};
+    let (_directory, path) = scratch();
+    let (bus, _) = PersistentBus::open(&path, options(Start::Oldest)).unwrap();
+    let outside = bus.writer().unwrap();
+    let mut reader = bus.subscribe("Sums").unwrap();
+    let writer = bus.worker_writer(&reader).unwrap();
+    let write = || writer.write_bytes(Summer::ID, Output::ID, &7_u64.to_le_bytes()).unwrap();
+    outside.write_bytes(OUTSIDE, Input::ID, &7_u64.to_le_bytes()).unwrap();
+    write();
+    let cause = reader.try_read(|header, _| {
+        write();
+        header.position
+    });
+    write();
+    let journal = Journal::open(&path).unwrap();
+    let (mut entries, mut causes) = (journal.entries(), Vec::new());
+    while let Some(Entry::Message { cause, .. }) = entries.next().unwrap() {
+        causes.push(cause);
+    }
+    assert_eq!(causes, [0, 0, cause.unwrap(), 0]);
 }
 
 /// The whole state comes back, at the times of the first run, nothing is written twice, and it goes on from there.
@@ -304,7 +341,9 @@ fn there_are_no_loops_within_history() {
 #[test]
 fn where_the_record_ends_the_handlers_go_on() {
     let (_directory, path) = scratch();
-    run(&path, &Config::default(), Start::Rebuild, &[1, 2, 3, 4]).unwrap();
+    // Of a journal that was closed all is whole, and an end that is missing is damage.
+    let read = || std::fs::read(&path).unwrap();
+    let bytes = run_until(&path, &Config::default(), Start::Rebuild, &[1, 2, 3, 4], read).unwrap();
     let whole = content(&path);
     let positions: Vec<usize> = {
         let journal = Journal::open(&path).unwrap();
@@ -314,7 +353,6 @@ fn where_the_record_ends_the_handlers_go_on() {
         }
         positions
     };
-    let bytes = std::fs::read(&path).unwrap();
     // Behind the inputs and the greeting.
     for cut in 5..positions.len() {
         let mut left = bytes.clone();
@@ -360,6 +398,24 @@ fn the_first_difference_ends_the_rebuild_and_says_what_it_is() {
     // The others are not touched by it.
     run(&path, &Config::default(), Start::Rebuild, &[5]).unwrap();
     assert_eq!(outputs(&path), [1, 3, 6, 10, 15]);
+}
+
+/// A worker that was started from the beginning once more has handled its history again, and has sent all of that again.
+/// A rebuild compares what was sent first; what came of the same causes later has nothing to be compared with.
+#[test]
+fn what_was_handled_twice_is_compared_once() {
+    let (_directory, path) = scratch();
+    run(&path, &Config::default(), Start::Rebuild, &[1, 2, 3]).unwrap();
+    run(&path, &Config::default(), Start::Oldest, &[]).unwrap();
+    assert_eq!(outputs(&path), [1, 3, 6, 1, 3, 6]);
+    let before = content(&path);
+    run(&path, &Config::default(), Start::Rebuild, &[]).unwrap();
+    assert_eq!(content(&path), before, "a rebuild wrote");
+    // And it still sees a difference in what came first.
+    let changed = Config { less_on: Some(2), ..Config::default() };
+    assert_eq!(divergence(&run(&path, &changed, Start::Rebuild, &[]).unwrap_err()).actual, None);
+    run(&path, &Config::default(), Start::Rebuild, &[4]).unwrap();
+    assert_eq!(outputs(&path), [1, 3, 6, 1, 3, 6, 10]);
 }
 
 /// A handler that fails within history ends where it did, and `resume` is the other way to start: what was handled is

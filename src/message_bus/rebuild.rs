@@ -25,6 +25,8 @@ pub(super) struct Rebuild {
     next: Option<(Header, u64)>,
     /// The latest cause. An earlier one comes again when its message was handled twice: it has been compared.
     cause: u64,
+    /// Whether that has happened, and nothing newer was handled since: then what has the latest cause comes again, too.
+    again: bool,
 }
 
 impl Rebuild {
@@ -38,7 +40,7 @@ impl Rebuild {
             return None;
         }
         let sources = own.handlers.iter().map(|handler| (handler.id, handler.type_name)).collect();
-        Some(Rebuild { sources, end, at: from, next: None, cause: 0 })
+        Some(Rebuild { sources, end, at: from, next: None, cause: 0, again: false })
     }
 
     pub(super) fn end(&self) -> u64 {
@@ -98,9 +100,12 @@ impl Rebuild {
                     self.at += strip.slot_len(header.size as usize);
                     let cause = strip.record(position).cause;
                     let is_own = self.sources.iter().any(|(id, _)| *id == header.source);
-                    if is_own && cause >= self.cause && cause != 0 {
-                        self.cause = cause;
-                        self.next = Some((header, cause));
+                    if is_own && cause != 0 {
+                        self.again = cause < self.cause || self.again && cause == self.cause;
+                        if !self.again {
+                            self.cause = cause;
+                            self.next = Some((header, cause));
+                        }
                     }
                 }
                 Seen::Sealed { len, .. } => self.at += len,
