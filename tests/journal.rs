@@ -433,6 +433,31 @@ fn a_limit_on_files_is_no_signal() {
     assert!(output.status.success(), "{}\n{}", output.status, String::from_utf8_lossy(&output.stderr));
 }
 
+/// A journal that was cut off, and a copy that has no space for what is zero: what is mapped has space when it is open.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_opened_journal_has_space_for_all_of_it() {
+    use rustix::fs::{FallocateFlags, fallocate};
+    let (_directory, path) = scratch();
+    let (bus, _) = open(&path);
+    write(&bus, 0..2000);
+    let tail = bus.tail();
+    drop(bus);
+    let open_file = || fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let len = fs::metadata(&path).unwrap().len();
+    let has_space = || on_disk(&path) >= fs::metadata(&path).unwrap().len();
+    assert!(has_space());
+    let from = tail.next_multiple_of(4096) + 4096;
+    let punch = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    fallocate(open_file(), punch, from, len - from).unwrap();
+    assert!(!has_space());
+    drop(open(&path));
+    assert!(has_space(), "behind the end");
+    open_file().set_len(tail / 2).unwrap();
+    drop(open(&path));
+    assert!(has_space(), "where it was cut off");
+}
+
 // ------------------------------------------------------------------------------------------------- files that are none
 
 /// The error of opening what is at `path`, both for writing and for reading, after which it is as it was.
@@ -894,6 +919,31 @@ fn a_named_cursor_resumes() {
     let readers: Vec<_> = (2..32).map(|n| bus.subscribe(&format!("reader {n}")).unwrap()).collect();
     assert_eq!(bus.subscribe("one more").err(), Some(SubscribeError::TooManyCursors { max: 32 }));
     drop(readers);
+}
+
+/// Whoever takes the place of a reader that has left does not move its cursor.
+#[test]
+fn a_cursor_is_moved_by_its_own_reader_only() {
+    let (_directory, path) = scratch();
+    let options = PersistentOptions::default().start("named", Start::Resume).start("plain", Start::Oldest);
+    let (bus, _) = PersistentBus::open(&path, options).unwrap();
+    let positions = write(&bus, 0..10);
+    let mut named = bus.subscribe("named").unwrap();
+    for number in 0..3 {
+        assert_eq!(next_number(&mut named), Some(number));
+    }
+    drop(named);
+    let cursor = || bus.cursors()[0].position;
+    assert_eq!(cursor(), Some(positions[3]));
+    let mut plain = bus.subscribe("plain").unwrap();
+    for number in 0..10 {
+        assert_eq!(next_number(&mut plain), Some(number));
+    }
+    plain.release();
+    assert_eq!(cursor(), Some(positions[3]), "moved by the next reader");
+    drop(plain);
+    assert_eq!(cursor(), Some(positions[3]), "moved by the next reader, as it left");
+    assert_eq!(next_number(&mut bus.subscribe("named").unwrap()), Some(3));
 }
 
 /// A cursor of a killed process: what it had released is not handled again, what it had not may be.

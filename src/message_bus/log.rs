@@ -728,7 +728,6 @@ impl Store for Log {
         if self.replay_end(index) != 0 {
             self.end_rebuild(index);
         }
-        self.control().reader(index).saved().store(0, Ordering::Relaxed);
     }
 
     #[inline]

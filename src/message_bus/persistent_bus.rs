@@ -655,10 +655,7 @@ impl Opening<'_> {
         // Space first, also for what a copy of the file may have left out because it was zero: where there is none, the
         // file is as it was.
         let ready = len.max(recovered.tail + LOOK).next_multiple_of(PAGE);
-        let whole = len / PAGE * PAGE;
-        if ready > whole {
-            backing.reserve(whole as usize, ready as usize).map_err(&io)?;
-        }
+        backing.reserve((len.min(recovered.tail) / PAGE * PAGE) as usize, ready as usize).map_err(&io)?;
         let each = |f: &mut dyn FnMut(&Stride, Mark) -> io::Result<()>| {
             // As long as it was when it was inspected: a slot that was cut off does not get its end back as zeros.
             let mut walk = Walk::new(Upto(source, len), &self.identity, header.retained);
@@ -673,10 +670,6 @@ impl Opening<'_> {
             }
             Ok(())
         };
-        let (from, to) = (recovered.tail / PAGE * PAGE, ready);
-        if from < to {
-            backing.reserve(from as usize, to as usize).map_err(&io)?;
-        }
         each(&mut |stride, _| {
             let page = stride.position / PAGE * PAGE;
             backing.reserve(page as usize, (page + PAGE) as usize)

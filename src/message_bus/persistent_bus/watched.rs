@@ -122,6 +122,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// What a process wrote and never synced is still in the memory of the system when the next one opens its journal.
 /// Where that one promises that something survives a power failure, so must all that stands before it.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
     const LEFT: u8 = 120;
     let left = {
@@ -151,6 +152,7 @@ fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
 
 /// After each single call of a sync, what is on the disk is a journal in which no cursor stands behind the end.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn a_cursor_comes_to_the_disk_after_what_it_has_passed() {
     let (disk, calls) = (Synced::default(), Arc::new(Mutex::new(0)));
     let (noted, counted) = (disk.clone(), Arc::clone(&calls));
@@ -201,6 +203,7 @@ fn what_is_given_back_is_not_retained_any_more() {
 
 /// `Sync::Interval` is kept by a thread, again and again.
 #[test]
+#[cfg_attr(miri, ignore = "minutes in which one thread waits for the other, of which Miri sees nothing new")]
 fn the_keeper_syncs_again_and_again() {
     let disk = Synced::default();
     let noted = disk.clone();
@@ -222,6 +225,7 @@ fn the_keeper_syncs_again_and_again() {
 
 /// Retention looks around by itself, again and again.
 #[test]
+#[cfg_attr(miri, ignore = "minutes in which one thread waits for the other, of which Miri sees nothing new")]
 fn the_keeper_retains_again_and_again() {
     let punched = Arc::new(Mutex::new(0));
     let noted = Arc::clone(&punched);
