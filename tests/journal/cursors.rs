@@ -11,10 +11,10 @@ use rust_messenger::message_bus::{
     CondvarBus, Cursor, CursorError, Journal, JournalError, ManyWriters, OneWriter, PersistentBus, PersistentOptions,
     Retention, Start,
 };
-use rust_messenger::messenger::{Cause, OnPanic, RunError, Summary};
+use rust_messenger::messenger::{Cause, OnPanic, RunError, Summary, SystemClock};
 use rust_messenger::traits::{
-    BusWriter, DecodeError, DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Payload,
-    Publish, Reader, Sender, Stats, SubscribeError, Time, WriteError, Writer, WriterError,
+    BusWriter, Clock, DecodeError, DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New,
+    Payload, Publish, Reader, Sender, Stats, SubscribeError, Time, WriteError, Writer, WriterError,
 };
 use rust_messenger::worker::Step;
 use rust_messenger::{Messenger, Options};
@@ -24,7 +24,7 @@ use std::io::{Read, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender as Opener, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -86,13 +86,14 @@ struct Config {
     /// What a stuck handler waits for, and what ends it.
     held: Arc<Mutex<Receiver<()>>>,
     open: Arc<Mutex<Option<Opener<()>>>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Config {
     fn new(way: Way, at: u64) -> Config {
         let (open, held) = channel();
         let (held, open) = (Arc::new(Mutex::new(held)), Arc::new(Mutex::new(Some(open))));
-        Config { way, at, seen: Arc::default(), held, open }
+        Config { way, at, seen: Arc::default(), held, open, clock: Arc::new(SystemClock) }
     }
 
     fn last_handed(&self, worker: usize) -> Option<u64> {
@@ -304,7 +305,9 @@ fn live<B: MessageBus>(
         _ => OnPanic::StopAll,
     };
     let drain = Duration::from_secs(if matches!(way, Way::Late | Way::Stuck) { 0 } else { 100 });
-    let messenger = Messenger::with_options(bus, Options { drain, on_panic, outbox_limit: 1000, ..Options::default() });
+    let clock = Arc::clone(&config.clock);
+    let options = Options { drain, on_panic, outbox_limit: 1000, clock, ..Options::default() };
+    let messenger = Messenger::with_options(bus, options);
     let are_there = || (0..2).all(|worker| config.last_handed(worker).is_some_and(|handed| handed >= at));
     let is_ended = matches!(way, Way::FailOutside | Way::Stuck | Way::DropHandles | Way::DropWorkers)
         || on_panic == OnPanic::Isolate;
@@ -739,8 +742,8 @@ fn a_cursor_that_is_set_back_pins_what_is_behind_it() {
 
 // -------------------------------------------------------------------------------------------------- what is in flight
 
-/// Whether a reader waits.
-static WAITS: AtomicBool = AtomicBool::new(false);
+/// How often a reader had nothing to do but wait.
+static WAITS: AtomicU64 = AtomicU64::new(0);
 
 /// Says that it waits.
 #[derive(Debug, Default)]
@@ -748,8 +751,17 @@ struct Says;
 
 impl WaitStrategy for Says {
     fn idle(&mut self) -> Idle {
-        WAITS.store(true, Ordering::Relaxed);
+        WAITS.fetch_add(1, Ordering::Relaxed);
         Idle::Park
+    }
+}
+
+/// By which a wait takes longer than any grace.
+struct Jumps;
+
+impl Clock for Jumps {
+    fn now(&self) -> Time {
+        Time::from_nanos(WAITS.load(Ordering::Relaxed) * 10_000_000_000)
     }
 }
 
@@ -760,7 +772,7 @@ fn ends_behind_a_claim(stepped: bool, is_finished: bool) {
     let bus = PersistentBus::in_memory(options).unwrap().waiting::<Says>();
     Lives::new(PathBuf::new(), Kind::Many).write(&bus);
     let held_at = bus.tail();
-    WAITS.store(false, Ordering::Relaxed);
+    let waits = WAITS.load(Ordering::Relaxed);
     std::thread::scope(|scope| {
         let ((begun, is_begun), (over, is_over)) = (channel(), channel::<()>());
         let writer = bus.writer().unwrap();
@@ -769,7 +781,7 @@ fn ends_behind_a_claim(stepped: bool, is_finished: bool) {
                 compose(Outside::ID, MESSAGES, bytes);
                 begun.send(()).unwrap();
                 wait_until("somebody waits for it", || {
-                    is_finished && WAITS.load(Ordering::Relaxed)
+                    is_finished && WAITS.load(Ordering::Relaxed) != waits
                         || is_over.try_recv() == Err(TryRecvError::Disconnected)
                 });
             };
@@ -781,7 +793,10 @@ fn ends_behind_a_claim(stepped: bool, is_finished: bool) {
             true => (2 * MESSAGES + 1, 0),
             false => (MESSAGES, bus.tail() - held_at),
         };
-        let config = Config::new(Way::Late, 10);
+        let mut config = Config::new(Way::Late, 10);
+        if !is_finished {
+            config.clock = Arc::new(Jumps);
+        }
         let summary = live(bus.clone(), &config, stepped, || ()).expect("nobody is stuck who counts");
         drop(over);
         for (worker, name) in ["First", "Second"].into_iter().enumerate() {
