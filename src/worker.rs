@@ -762,3 +762,5 @@ impl Entry {
 
 #[cfg(all(test, rust_messenger_loom))]
 mod model;
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod tests;

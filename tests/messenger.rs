@@ -1424,6 +1424,26 @@ fn one_thread_drives_all_workers_and_repeats_itself() {
     assert!(first == run(), "the second run differs from the first");
 }
 
+/// A worker that ends gives back what others may wait for: whoever steps them must not go to sleep then.
+#[test]
+fn the_end_of_a_worker_is_no_idleness() {
+    let is_over = Arc::new(AtomicU64::new(0));
+    let config = Config::new({
+        let is_over = Arc::clone(&is_over);
+        move |who, what, _| match (who, what) {
+            (1, What::Loop) if is_over.load(Ordering::Relaxed) != 0 => vec![Act::Panic("as planned")],
+            _ => Vec::new(),
+        }
+    });
+    let options = Options { on_panic: OnPanic::Isolate, ..patient() };
+    let messenger = Duo::with_options(CircularBus::new(1024).unwrap(), options);
+    let mut workers = messenger.workers(&config).unwrap();
+    assert_eq!(settle(&mut workers), Step::Idle);
+    is_over.store(1, Ordering::Relaxed);
+    assert_eq!(workers.step(), Step::Worked, "one has ended, and the other one has nothing to do");
+    assert_eq!(workers.step(), Step::Idle);
+}
+
 #[test]
 fn a_step_is_bounded() {
     within("a step", || {
@@ -1631,23 +1651,29 @@ fn try_send_goes_through_while_there_is_room() {
 struct Watched {
     bus: CircularBus,
     given_up: Arc<Mutex<Vec<&'static str>>>,
+    /// What every write comes to, if not what it would.
+    refused: Arc<Mutex<Option<WriteError>>>,
 }
 
 struct Watching<T> {
     inner: T,
     name: &'static str,
-    given_up: Arc<Mutex<Vec<&'static str>>>,
+    watched: Watched,
 }
 
 impl Watched {
+    fn new(capacity: usize) -> Watched {
+        Watched { bus: CircularBus::new(capacity).unwrap(), given_up: Arc::default(), refused: Arc::default() }
+    }
+
     fn watch<T>(&self, inner: T, name: &'static str) -> Watching<T> {
-        Watching { inner, name, given_up: Arc::clone(&self.given_up) }
+        Watching { inner, name, watched: self.clone() }
     }
 }
 
 impl<T> Drop for Watching<T> {
     fn drop(&mut self) {
-        self.given_up.lock().unwrap().push(self.name);
+        self.watched.given_up.lock().unwrap().push(self.name);
     }
 }
 
@@ -1726,7 +1752,10 @@ impl<R: Reader> Reader for Watching<R> {
 
 impl<W: Publish> Publish for Watching<W> {
     fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
-        self.inner.try_put(source, message, payload)
+        match &*self.watched.refused.lock().unwrap() {
+            Some(error) => Err(error.clone()),
+            None => self.inner.try_put(source, message, payload),
+        }
     }
 
     fn wait_for_room(&self, size: usize) {
@@ -1761,8 +1790,7 @@ fn the_ticket_is_given_up_before_the_reader() {
     // The ticket stands in the reader's entry, which is anybody's as soon as the reader is gone: whoever subscribes
     // then would take the ticket over, and outsiders would find the bus full for ever.
     for ending in ["stop", "panic", "drop"] {
-        let given_up = Arc::default();
-        let bus = Watched { bus: CircularBus::new(1024).unwrap(), given_up: Arc::clone(&given_up) };
+        let bus = Watched::new(1024);
         let config = Config::new(move |_, what, _| match what {
             What::Message(0) if ending == "panic" => vec![Act::Panic("as planned")],
             _ => Vec::new(),
@@ -1780,8 +1808,77 @@ fn the_ticket_is_given_up_before_the_reader() {
             assert_eq!(settle(&mut workers), Step::Finished);
         }
         let _ = workers.conclude();
-        assert_eq!(given_up.lock().unwrap()[..2], ["writer", "reader"], "{ending}");
+        assert_eq!(bus.given_up.lock().unwrap()[..2], ["writer", "reader"], "{ending}");
     }
+}
+
+/// What found no room may find something worse than that later, and its sender does not wait for it.
+#[test]
+fn what_an_outbox_cannot_send_is_reported() {
+    let reports = Arc::default();
+    let config = Config::new(|_, what, _| match what {
+        What::Message(0) => (1..=3).map(Act::Send).collect(),
+        _ => Vec::new(),
+    });
+    let bus = Watched::new(1024);
+    let messenger = Solo::with_options(bus.clone(), gathering(&reports));
+    let mut workers = messenger.workers(&config).unwrap();
+    workers.step();
+    write(&messenger.writer().unwrap(), 0).unwrap();
+    *bus.refused.lock().unwrap() = Some(WriteError::Full);
+    workers.step();
+    assert_eq!(*reports.lock().unwrap(), [""; 0], "there may be room later");
+    *bus.refused.lock().unwrap() = Some(WriteError::NoSpace);
+    settle(&mut workers);
+    let unsent = format!("Unsent {{ source: 1, message: {NUM}, error: NoSpace }}");
+    assert_eq!(*reports.lock().unwrap(), [&unsent[..]; 3]);
+    messenger.stop();
+    settle(&mut workers);
+    let summary = workers.conclude().unwrap();
+    assert_eq!((summary.unsent, &summary.left[..]), (3, &[][..]));
+}
+
+/// In a drain what stands in an outbox comes after the end: a worker that has messages to handle does not sleep for room.
+#[test]
+fn a_drain_waits_for_messages_and_not_for_room() {
+    within("a wait in a drain", || {
+        let config = Config::new(|who, what, _| match (who, what) {
+            (1, What::Message(0)) => (0..12).map(|number| Act::Sized(number + 100, 112)).collect(),
+            _ => Vec::new(),
+        });
+        let options = Options { drain: Duration::MAX, ..patient() };
+        let messenger = Duo::with_options(CircularBus::new(1024).unwrap(), options);
+        let mut workers = messenger.workers(&config).unwrap();
+        settle(&mut workers);
+        let writer = messenger.writer().unwrap();
+        write(&writer, 0).unwrap();
+        thread::scope(|scope| {
+            let ((begun, is_begun), (go_on, gone_on)) = (channel(), channel::<()>());
+            let held = scope.spawn(move || {
+                writer.write(OUTSIDE, NUM, 8, |bytes| {
+                    begun.send(()).unwrap();
+                    let _ = gone_on.recv();
+                    bytes.copy_from_slice(&1_u64.to_le_bytes());
+                })
+            });
+            is_begun.recv().unwrap();
+            messenger.stop();
+            // Both see the stop, and with that the end is fixed, behind what is being written.
+            workers.step();
+            let alpha = workers.iter_mut().next().unwrap();
+            while alpha.step() != Step::Idle {}
+            assert_eq!(config.numbers(1), [0]);
+            assert!(messenger.stats().readers[0].outbox_high_water != 0, "there was room for everything");
+            drop(go_on);
+            held.join().unwrap().unwrap();
+            // Nobody makes room: the other worker stands still.
+            alpha.wait();
+            assert_eq!(alpha.step(), Step::Worked);
+            assert_eq!(config.numbers(1), [0, 1]);
+        });
+        settle(&mut workers);
+        assert_eq!(config.numbers(2), [0, 1]);
+    });
 }
 
 // ------------------------------------------------------------------------------------------------------------ unrouted

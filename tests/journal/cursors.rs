@@ -410,6 +410,7 @@ impl Lives {
         };
         let failed = match &ended {
             Ok(_) => "",
+            Err(error) if error.failures.len() > 1 => panic!("said again: {error}"),
             Err(error) => match &error.failures[0].cause {
                 Cause::Panicked { .. } => "panicked",
                 Cause::Failed { .. } => "failed",
