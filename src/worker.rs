@@ -325,7 +325,12 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         at.drop_of(Place::Bus, self.writer.writer.take());
         let mut unread = Unread::default();
         if let Some(reader) = &mut self.reader {
-            unread = lifecycle.count_unread(reader);
+            // It may wait, in the user's way.
+            at.leave_for(Place::WaitStrategy);
+            unread = caught(|| lifecycle.count_unread(reader)).unwrap_or_else(|text| {
+                at.blame(text);
+                Unread::default()
+            });
             if self.writer.ended_at.get() == Some(reader.position()) {
                 // The failure names it.
                 unread.messages = unread.messages.saturating_sub(1);

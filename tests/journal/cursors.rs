@@ -11,7 +11,7 @@ use rust_messenger::message_bus::{
     CondvarBus, Cursor, CursorError, Journal, JournalError, ManyWriters, OneWriter, PersistentBus, PersistentOptions,
     Retention, Start,
 };
-use rust_messenger::messenger::{Cause, OnPanic, RunError, Summary, SystemClock};
+use rust_messenger::messenger::{Cause, Failure, OnPanic, RunError, Summary, SystemClock};
 use rust_messenger::traits::{
     BusWriter, Clock, DecodeError, DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New,
     Payload, Publish, Reader, Sender, Stats, SubscribeError, Time, WriteError, Writer, WriterError,
@@ -24,7 +24,7 @@ use std::io::{Read, Write as _};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender as Opener, TryRecvError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -316,9 +316,10 @@ fn live<B: MessageBus>(
         _ => messenger.stop(),
     };
     if stepped {
-        let mut workers = messenger.workers(config).unwrap();
+        let (mut workers, mut is_told) = (messenger.workers(config).unwrap(), false);
         while workers.step() != Step::Finished {
-            if is_ended && are_there() {
+            if is_ended && !is_told && are_there() {
+                is_told = true;
                 match way {
                     Way::DropWorkers => break,
                     _ => end(),
@@ -746,6 +747,9 @@ fn a_cursor_that_is_set_back_pins_what_is_behind_it() {
 /// How often a reader had nothing to do but wait.
 static WAITS: AtomicU64 = AtomicU64::new(0);
 
+/// Whether a wait panics.
+static BREAKS: AtomicBool = AtomicBool::new(false);
+
 /// Says that it waits.
 #[derive(Debug, Default)]
 struct Says;
@@ -753,6 +757,9 @@ struct Says;
 impl WaitStrategy for Says {
     fn idle(&mut self) -> Idle {
         WAITS.fetch_add(1, Ordering::Relaxed);
+        if BREAKS.load(Ordering::Relaxed) {
+            resume_unwind(Box::new("as planned"));
+        }
         Idle::Park
     }
 }
@@ -768,7 +775,7 @@ impl Clock for Jumps {
 
 /// Both workers end with a drain without time, while a message is being written from outside. What each was handed and
 /// left must be all that there is: messages, or bytes from the one on that is not finished.
-fn ends_behind_a_claim(stepped: bool, is_finished: bool) {
+fn ends_behind_a_claim(stepped: bool, is_finished: bool, breaks: bool) {
     let options = PersistentOptions { capacity: 1 << 24, silent_after: PATIENCE, ..resuming() };
     let bus = PersistentBus::in_memory(options).unwrap().waiting::<Says>();
     Lives::new(PathBuf::new(), Kind::Many).write(&bus);
@@ -798,8 +805,17 @@ fn ends_behind_a_claim(stepped: bool, is_finished: bool) {
         if !is_finished {
             config.clock = Arc::new(Jumps);
         }
-        let summary = live(bus.clone(), &config, stepped, || ()).expect("nobody is stuck who counts");
+        BREAKS.store(breaks, Ordering::Relaxed);
+        let ended = live(bus.clone(), &config, stepped, || ());
+        BREAKS.store(false, Ordering::Relaxed);
         drop(over);
+        if breaks {
+            let failures = ended.unwrap_err().failures;
+            let blamed = |failure: &Failure| failure.to_string().contains("the wait strategy panicked: as planned");
+            assert!(!failures.is_empty() && failures.iter().all(blamed), "{failures:?}");
+            return;
+        }
+        let summary = ended.expect("nobody is stuck who counts");
         for (worker, name) in ["First", "Second"].into_iter().enumerate() {
             let left = summary.left.iter().find(|left| left.worker == name);
             let (unread, unread_bytes) = left.map_or((0, 0), |left| (left.unread, left.unread_bytes));
@@ -813,7 +829,9 @@ fn ends_behind_a_claim(stepped: bool, is_finished: bool) {
 fn what_is_left_behind_a_claim_adds_up() {
     within("counting behind a claim", || {
         for (stepped, is_finished) in [(true, true), (true, false), (false, true), (false, false)] {
-            ends_behind_a_claim(stepped, is_finished);
+            ends_behind_a_claim(stepped, is_finished, false);
         }
+        // A strategy that panics in it ends the count, and not the ending.
+        ends_behind_a_claim(true, false, true);
     });
 }
