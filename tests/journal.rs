@@ -54,9 +54,9 @@ fn numbers(bus: &PersistentBus) -> BTreeMap<u16, Vec<u64>> {
 // ------------------------------------------------------------------------------------------------- processes that die
 
 /// This test program as another process that runs one test, with something to tell it.
-fn child<T>(_: T, told: &str) -> Command {
+fn child<T: FnOnce()>(_: T, told: &str) -> Command {
     // By its own name: of a test that is not there the process would run none, and end well.
-    let test = std::any::type_name::<T>().rsplit("::").next().unwrap();
+    let (_program, test) = std::any::type_name::<T>().split_once("::").unwrap();
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["--exact", test, "--nocapture", "--test-threads=1"]);
     command.env("JOURNAL_TEST", told).stdout(Stdio::null()).stderr(Stdio::piped());

@@ -400,7 +400,7 @@ fn the_first_difference_ends_the_rebuild_and_says_what_it_is() {
     assert_eq!(outputs(&path), [1, 3, 6, 10, 15]);
 }
 
-/// A worker that was started from the beginning once more has handled its history again, and has sent all of that again.
+/// A worker that was started from the beginning once more has handled its history again, and sent all of that again.
 /// A rebuild compares what was sent first; what came of the same causes later has nothing to be compared with.
 #[test]
 fn what_was_handled_twice_is_compared_once() {

@@ -447,7 +447,7 @@ impl Lives {
     fn kill(&mut self, config: &Config, lot: u64) -> Option<Summary> {
         self.write(&open_many(&self.path));
         let told = format!("{} {:?}", self.path.display(), self.kind);
-        let mut process = child("cursors::child_handles_until_it_is_killed", &told);
+        let mut process = child(child_handles_until_it_is_killed, &told);
         let mut process = process.stdin(Stdio::piped()).spawn().unwrap();
         let mut pipe = process.stderr.take().unwrap();
         let mut told = [0; 9];

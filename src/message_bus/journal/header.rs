@@ -341,7 +341,7 @@ mod tests {
     /// Behind the name, too, where there is nothing.
     #[test]
     fn a_cursor_knows_every_flipped_bit() {
-        for name in ["a", "ein längerer", "forty bytes, and not one more than that."] {
+        for name in ["a", "l\u{e4}nger", "forty bytes, and not one more than that."] {
             let page = page_with_cursor(name, 4096);
             assert_eq!(cursor_entry(&page, 0), CursorEntry::Named(name.to_owned(), Some(4096)));
             for bit in 0..8 * CURSOR_SIZE as usize {
