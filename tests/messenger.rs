@@ -1838,7 +1838,8 @@ fn what_an_outbox_cannot_send_is_reported() {
     assert_eq!((summary.unsent, &summary.left[..]), (3, &[][..]));
 }
 
-/// In a drain what stands in an outbox comes after the end: a worker that has messages to handle does not sleep for room.
+/// In a drain what stands in an outbox comes after the end: a worker that has messages to handle does not sleep for
+/// room.
 #[test]
 fn a_drain_waits_for_messages_and_not_for_room() {
     within("a wait in a drain", || {
