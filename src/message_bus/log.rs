@@ -31,6 +31,9 @@ use std::time::Duration;
 /// A power failure can lose any of the pages that were not synced, in any order. Without checksums
 /// ([`PersistentOptions::crc`](super::PersistentOptions::crc)) a message of which one page was lost may then be read
 /// with zeros in it; with them it is reported as damaged. What had been synced is whole in either case.
+///
+/// Opening a journal and closing it, which is dropping the last of its bus, readers and writers, sync what is there,
+/// whatever is chosen: so what is missing later is known to have been there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sync {
     /// Nothing is synced: a power failure may lose what the system has not written yet, on Linux about the last 30

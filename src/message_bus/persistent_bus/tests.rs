@@ -27,7 +27,7 @@ pub(super) const FIRST: usize = 4 * PAGE;
 pub(super) const SMALL: usize = FIRST + PAGE;
 
 /// Less under Miri, which looks at every byte.
-const CAPACITY: u64 = if cfg!(miri) { 24 * 1024 } else { 64 * 1024 };
+const CAPACITY: u64 = if cfg!(miri) { 28 * 1024 } else { 64 * 1024 };
 
 pub(super) static TABLE: Table = Table {
     name: "Messenger",
@@ -319,6 +319,7 @@ fn a_sealed_slot_that_lies_hides_nothing() {
 
 /// What a journal is as a whole stands on two pages: either may be lost, and then it is repaired. Both may not.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn either_copy_of_the_identity_will_do() {
     let image = sample(10, true);
     let identity = |image: &[u8]| header::IDENTITIES.map(|at| image[at as usize..][..128].to_vec());
@@ -370,6 +371,7 @@ fn a_cause_from_elsewhere_is_none_here() {
 
 /// Of the first two pages, what has no meaning keeps it to itself: others may use it.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn what_is_reserved_is_ignored_and_preserved() {
     let mut image = sample(10, true);
     let reserved = [RESERVED as usize..PAGE, PAGE + 128..2 * PAGE];
@@ -405,6 +407,12 @@ fn damaged_words_and_cursors_are_reported_and_done_without() {
     assert_eq!(damage(136).1, [HeaderDamage::Retained]);
     assert_eq!(damage(144).1, [HeaderDamage::Allocated]);
     assert_eq!(damage(152).1, [HeaderDamage::Whole]);
+    // Nothing was finished behind where the file ended.
+    let mut image = sample(10, true);
+    image[152..160].copy_from_slice(&header::checked(header::WHOLE, 1 << 40).to_ne_bytes());
+    let (bus, recovered) = open(&image, small()).unwrap();
+    assert_eq!((recovered.header, recovered.counts.damaged), (vec![HeaderDamage::Whole], 0));
+    assert_eq!(read_all(&bus).len(), 10);
     assert_eq!(damage(2 * PAGE + 30).1, [HeaderDamage::Table]);
     let (bus, header) = damage(512);
     assert_eq!(header, [HeaderDamage::CursorName]);
@@ -592,6 +600,7 @@ fn power_failures(level: Sync, rounds: u8, promised: impl Fn(u8, Option<u8>) -> 
 
 /// What retention gives back is gone at once; that it was given back must not be lost after that.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn a_power_failure_after_retention_is_no_damage() {
     let retention = Retention { size: Some(PAGE as u64), ..Retention::default() };
     let options = PersistentOptions { retention, strict: true, capacity: 4 * CAPACITY, ..small() };
@@ -849,6 +858,7 @@ fn a_lost_page_is_damage_where_all_was_synced_and_a_hole_elsewhere() {
 /// A journal whose space before some position was given back, of which nobody knows how much that was: no damage but
 /// of the word.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn what_was_given_back_is_not_lost() {
     let mut image = pages(4, true, true);
     image[FIRST..FIRST + 2 * PAGE].fill(0);
