@@ -28,6 +28,8 @@ use std::time::Duration;
 mod cursors;
 #[cfg(all(test, not(rust_messenger_loom)))]
 mod deaths;
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod lost;
 #[cfg(all(test, rust_messenger_loom))]
 mod model;
 #[cfg(not(rust_messenger_loom))]
