@@ -1,13 +1,15 @@
 //! Time without messages: a heart that beats every 20 ms, and a watch that notices when it stops.
 //!
-//! A handler says with `next_deadline` until when its worker may sleep; `on_loop` then runs on time, also when no
-//! message comes. It asks the writer for the time, never the system: so simulated and replayed runs are exact.
+//! A handler says with `next_deadline` when it wants to do something. With a route of its `Due` that becomes a message
+//! when the time has come, also when no other one comes. On a journal the message stands there with its time, so a run
+//! that is replayed decides what the first one decided; for that, handlers go by the time of their messages, and ask
+//! the writer for it, never the system. (Without such a route `on_loop` runs instead, which no journal knows of.)
 //!
 //! ```sh
 //! cargo run --example timers
 //! ```
 
-use rust_messenger::traits::{Handle, Handler, New, Sender, Time, Writer};
+use rust_messenger::traits::{Due, Handle, Handler, New, Sender, Time, Writer};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -43,15 +45,6 @@ impl Handler for Heart {
         self.next = Some(writer.now() + self.config.period);
     }
 
-    // `on_loop` runs before every wait of the worker, whatever woke it: so it looks whether its own time has come.
-    fn on_loop<W: Writer>(&mut self, writer: &W) {
-        let Some(due) = self.next.filter(|&due| due <= writer.now()) else { return };
-        self.beaten += 1;
-        Self::send(&Beat { number: self.beaten }, writer);
-        // From the time when it was due, not from now: a beat that comes late does not make all later ones late.
-        self.next = (self.beaten < self.config.beats).then(|| due + self.config.period);
-    }
-
     fn next_deadline(&self) -> Option<Time> {
         self.next
     }
@@ -60,6 +53,15 @@ impl Handler for Heart {
 impl New<Config> for Heart {
     fn new<W: Writer>(config: &Config, _: &W) -> Self {
         Heart { config: config.clone(), beaten: 0, next: None }
+    }
+}
+
+impl Handle<Due> for Heart {
+    fn handle<W: Writer>(&mut self, due: &Due, writer: &W) {
+        self.beaten += 1;
+        Self::send(&Beat { number: self.beaten }, writer);
+        // From the time when it was due, not from now: a beat that comes late does not make all later ones late.
+        self.next = (self.beaten < self.config.beats).then(|| due.time + self.config.period);
     }
 }
 
@@ -72,14 +74,6 @@ struct Watch {
 impl Handler for Watch {
     type Id = HandlerId;
     const ID: HandlerId = HandlerId::Watch;
-
-    fn on_loop<W: Writer>(&mut self, writer: &W) {
-        if self.deadline.is_some_and(|deadline| deadline <= writer.now()) {
-            println!("silence for {:?}: stopping", self.patience);
-            self.deadline = None;
-            writer.stop();
-        }
-    }
 
     fn next_deadline(&self) -> Option<Time> {
         self.deadline
@@ -103,15 +97,26 @@ impl Handle<Beat> for Watch {
     }
 }
 
+impl Handle<Due> for Watch {
+    fn handle<W: Writer>(&mut self, due: &Due, writer: &W) {
+        // A beat that came while this was on its way has moved the deadline.
+        if self.deadline.is_some_and(|deadline| deadline <= due.time) {
+            println!("silence for {:?}: stopping", self.patience);
+            self.deadline = None;
+            writer.stop();
+        }
+    }
+}
+
 // Each on a worker of its own. A worker sleeps until the earliest deadline of its handlers, or until a message comes.
 rust_messenger::Messenger! {
     Config,
     Body:
         handlers: [ heart: Heart ]
-        routes: []
+        routes: [ Heart, Due: [ heart ] ]
     Bedside:
         handlers: [ watch: Watch ]
-        routes: [ Heart, Beat: [ watch ] ]
+        routes: [ Heart, Beat: [ watch ], Watch, Due: [ watch ] ]
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

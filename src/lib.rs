@@ -23,7 +23,7 @@ pub use message_bus::{CircularBus, CondvarBus};
 pub use message_bus::{Journal, PersistentBus, PersistentOptions};
 pub use messenger::{JoinHandles, Options};
 pub use traits::{
-    DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Reader, Sender, Writer,
+    DeserializeFrom, Due, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Reader, Sender, Writer,
 };
 
 /// What expansions name; nothing else may.
@@ -36,7 +36,7 @@ pub mod __private {
     pub use std::fmt::Debug;
     pub use std::hash::Hash;
     pub use std::marker::Copy;
-    pub use std::ops::Deref;
+    pub use std::ops::{Deref, Fn};
     pub use std::option::Option;
     pub use std::primitive::{bool, str};
     pub use std::result::Result;

@@ -564,7 +564,9 @@ impl<B: MessageBus> Lifecycle<B> {
         match &report {
             Report::Undecodable { .. } => self.undecodable.fetch_add(1, Ordering::Relaxed),
             Report::Unsent { .. } => self.unsent.fetch_add(1, Ordering::Relaxed),
-            Report::NotPinned { .. } | Report::Network { .. } | Report::Unrouted { .. } => 0,
+            Report::NotPinned { .. } | Report::Network { .. } | Report::Unrouted { .. } | Report::SentInLoop { .. } => {
+                0
+            }
         };
         if let Some(on_report) = &self.options.on_report {
             // Leaked if it unwinds: the error in it may be the user's, and its drop a second panic.

@@ -129,6 +129,8 @@ macro_rules! __encoded_message {
 /// `#[allow(unrouted)]`). A message or handler type is spelled the same way in every route. There is no comma between
 /// workers.
 ///
+/// A route `H, Due: [h]` makes the deadlines of the handler `h: H` messages: see [`Due`](crate::traits::Due).
+///
 /// What a handler sends is not in the table, so the compiler cannot see that a route is missing. A message of a handler
 /// or source of the table that no route carries is counted and reported at run time:
 /// [`Report::Unrouted`](crate::traits::Report::Unrouted), but for handlers marked `#[allow(unrouted)]`.
@@ -299,6 +301,11 @@ macro_rules! __messenger_table {
                             const NAME: &'static $crate::__private::str = $crate::__private::stringify!($worker);
                             const IS_SOURCE: $crate::__private::bool =
                                 $crate::routing::is_source(__TABLE, $crate::__private::stringify!($worker));
+                            const DUE: &'static [$crate::__private::Option<u16>] = &[ $( $crate::routing::due_id(
+                                __TABLE,
+                                $crate::__private::stringify!($worker),
+                                $crate::__private::stringify!($handler),
+                            ) ),+ ];
 
                             fn new<__W: $crate::traits::Writer>(
                                 config: &$config,
@@ -322,13 +329,20 @@ macro_rules! __messenger_table {
                             fn next_deadline(
                                 &self,
                                 at: &$crate::routing::At,
+                                due: impl $crate::__private::Fn(
+                                    u16,
+                                    $crate::__private::Option<$crate::traits::Time>,
+                                ) -> $crate::__private::Option<$crate::traits::Time>,
                             ) -> $crate::__private::Option<$crate::traits::Time> {
                                 $crate::routing::earliest([ $(
-                                    $crate::routing::deadline(
-                                        &self.$handler,
-                                        $crate::__private::stringify!($handler),
-                                        at,
-                                    )
+                                    $crate::routing::deadline::<
+                                        { $crate::routing::due_id(
+                                            __TABLE,
+                                            $crate::__private::stringify!($worker),
+                                            $crate::__private::stringify!($handler),
+                                        ).is_some() },
+                                        _,
+                                    >(&self.$handler, $crate::__private::stringify!($handler), at, &due)
                                 ),+ ])
                             }
 
@@ -383,6 +397,18 @@ macro_rules! __messenger_table {
                     const _: () = <$message as $crate::routing::HasMessageIdOfItsOwn<{
                         $crate::routing::message_id_is_unique(__TABLE, $crate::__private::stringify!($message))
                     }>>::OK;
+                    const _: () = <$message as $crate::routing::LeavesDueItsId<{ $crate::routing::leaves_due_its_id(
+                        __TABLE,
+                        $crate::__private::stringify!($worker),
+                        $crate::__private::stringify!($source),
+                        $crate::__private::stringify!($message),
+                    ) }>>::OK;
+                    const _: () = <$source as $crate::routing::HasDueAlone<{ $crate::routing::has_due_alone(
+                        __TABLE,
+                        $crate::__private::stringify!($worker),
+                        $crate::__private::stringify!($source),
+                        $crate::__private::stringify!($message),
+                    ) }>>::OK;
                     const _: () = <$message as $crate::routing::IsRoutedOnce<{ $crate::routing::is_routed_once(
                         __TABLE,
                         $crate::__private::stringify!($worker),

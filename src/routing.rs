@@ -4,7 +4,8 @@
 
 use crate::blame::Place;
 use crate::traits::{
-    AFTER_EVENTS, Encoded, FIRST_OF_LIBRARY, Handle, Handler, Header, Layout, Message, Report, Router, Time, Writer,
+    AFTER_EVENTS, Due, Encoded, FIRST_OF_LIBRARY, Handle, Handler, Header, Layout, Message, Report, Router, Time,
+    Writer,
 };
 use std::borrow::Borrow;
 use std::fmt;
@@ -406,12 +407,15 @@ pub trait Roster<Config>: Router + Sized {
     const NAME: &'static str;
     /// Whether some route has one of its handlers as its source.
     const IS_SOURCE: bool;
+    /// The ids of those of its handlers whose deadlines become messages.
+    const DUE: &'static [Option<u16>];
 
     /// Makes the handlers. `None` if one of them panicked, which `at` then knows; those before it are gone again.
     fn new<W: Writer>(config: &Config, writer: &W, at: &At) -> Option<Self>;
 
-    /// The earliest deadline of the handlers; if it unwinds, `at` says which one was asked.
-    fn next_deadline(&self, at: &At) -> Option<Time>;
+    /// The earliest deadline of the handlers; if it unwinds, `at` says which one was asked. Of a handler whose
+    /// deadlines become messages, `due` says when that is to be written.
+    fn next_deadline(&self, at: &At, due: impl Fn(u16, Option<Time>) -> Option<Time>) -> Option<Time>;
 
     /// Shows every handler to `visitor`; `at` says which one it is.
     fn visit<V: Visit>(&mut self, visitor: &mut V, at: &At);
@@ -445,10 +449,35 @@ pub trait Routed: Encoded {}
 #[diagnostic::do_not_recommend]
 impl<M: Encoded> Routed for M {}
 
-/// The deadline of one handler. Asked after every message, so `at` is set only when it unwinds.
+/// The deadline of one handler, and if it is `DUE` to become a message, what `due` makes of it. Asked after every
+/// message, so `at` is set only when it unwinds.
 #[inline]
-pub fn deadline<H: Handler>(handler: &H, name: &'static str, at: &At) -> Option<Time> {
-    at.during_handler(name, || handler.next_deadline())
+pub fn deadline<const DUE: bool, H: Handler>(
+    handler: &H,
+    name: &'static str,
+    at: &At,
+    due: impl Fn(u16, Option<Time>) -> Option<Time>,
+) -> Option<Time> {
+    let deadline = at.during_handler(name, || handler.next_deadline());
+    if DUE { due(H::ID.into(), deadline) } else { deadline }
+}
+
+/// The id of a handler whose deadlines become messages: its worker routes its [`Due`]. `None` of any other one.
+pub const fn due_id(table: &Table, worker: &str, handler: &str) -> Option<u16> {
+    let Some(TableWorker { handlers, routes, .. }) = find_worker(table, worker) else { return None };
+    let mut i = 0;
+    while i < handlers.len() {
+        let mut r = 0;
+        while r < routes.len() {
+            let is_its_own = routes[r].source_id == handlers[i].id && is_due(&routes[r]);
+            if same(handlers[i].name, handler) && is_its_own {
+                return Some(handlers[i].id);
+            }
+            r += 1;
+        }
+        i += 1;
+    }
+    None
 }
 
 /// The earliest of some deadlines.
@@ -545,6 +574,20 @@ checks! {
         note = "a worker delivers to its own handlers: add `{Self}: Type` to its `handlers: [...]`, or write this route in the worker that has `{Self}`"
     )]
     IsInThisWorker;
+    /// A message does not take the id of [`Due`].
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` has the message id of the library's `Due`",
+        label = "not `rust_messenger::Due`",
+        note = "ids from 0xFF00 on are the library's: give this message a smaller one"
+    )]
+    LeavesDueItsId;
+    /// A deadline goes to the handler whose it is, and to nobody else.
+    #[diagnostic::on_unimplemented(
+        message = "the `Due` of `{Self}` does not go to its own handler alone",
+        label = "its deadlines would go to another handler, or to more than one",
+        note = "a deadline becomes a message to the handler that named it: `Source, Due: [source]`, in the worker that has `source: Source`, with no other receiver, and no other handler of this type in the table"
+    )]
+    HasDueAlone;
     /// A handler is marked with the one thing that there is.
     #[diagnostic::on_unimplemented(
         message = "`#[allow({Self})]` means nothing in a routing table",
@@ -650,6 +693,49 @@ pub const fn source_id_is_unique(table: &Table, source: &str) -> bool {
         w += 1;
     }
     handler_id_is_unique(table, source)
+}
+
+/// Whether a route is that of a [`Due`].
+const fn is_due(route: &TableRoute) -> bool {
+    let Layout { codec, size, align } = route.layout;
+    let due = Due::LAYOUT;
+    route.message_id == Due::ID && same(codec, due.codec) && size == due.size && align == due.align
+}
+
+/// Whether the message of this route may have its id: that of [`Due`] is for [`Due`].
+pub const fn leaves_due_its_id(table: &Table, worker: &str, source: &str, message: &str) -> bool {
+    let Some(TableWorker { routes, .. }) = find_worker(table, worker) else { return true };
+    let this = find_route(routes, source, message);
+    this.message_id != Due::ID || is_due(this)
+}
+
+/// Whether this route, if it is that of a [`Due`], has its source as its one receiver, and the table no other handler
+/// with the id of that.
+pub const fn has_due_alone(table: &Table, worker: &str, source: &str, message: &str) -> bool {
+    let Some(TableWorker { handlers, routes, .. }) = find_worker(table, worker) else { return true };
+    let this = find_route(routes, source, message);
+    if !is_due(this) {
+        return true;
+    }
+    let mut i = 0;
+    while i < handlers.len() {
+        // One that is not in this worker is not asked again.
+        if same(handlers[i].name, this.receivers[0]) && handlers[i].id != this.source_id {
+            return false;
+        }
+        i += 1;
+    }
+    let (mut count, mut w) = (0, 0);
+    while w < table.workers.len() {
+        let handlers = table.workers[w].handlers;
+        let mut i = 0;
+        while i < handlers.len() {
+            count += (handlers[i].id == this.source_id) as usize;
+            i += 1;
+        }
+        w += 1;
+    }
+    this.receivers.len() == 1 && count <= 1
 }
 
 /// Whether the handler is a receiver in its worker, or the source of a route of any worker, or marked as neither.

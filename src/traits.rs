@@ -228,7 +228,12 @@ pub trait Handler {
         let _ = writer;
     }
 
-    /// Called once before each wait of the worker, and when a [deadline](Self::next_deadline) has come.
+    /// Called once before each wait of the worker, and when a [deadline](Self::next_deadline) of one of its handlers
+    /// has come that is no [`Due`].
+    ///
+    /// No journal knows of it, so a rebuild does not repeat it: what is decided here, or sent from here, is decided and
+    /// sent again after each restart. Route a [`Due`] for that. A send from here in a worker that rebuilds is reported
+    /// ([`Report::SentInLoop`]).
     fn on_loop<W: Writer>(&mut self, writer: &W) {
         let _ = writer;
     }
@@ -238,6 +243,9 @@ pub trait Handler {
 
     /// When [`on_loop`](Self::on_loop) should run at the latest, in the time of [`Writer::now`]. In the past: now, do
     /// not sleep. `None`: no need.
+    ///
+    /// Where the table has a route `H, Due: [h]`, it is when the handler's [`Due`] should be written instead. This does
+    /// not run `on_loop`, and while one is on its way nothing is asked here.
     fn next_deadline(&self) -> Option<Time> {
         None
     }
@@ -526,6 +534,15 @@ pub enum Report {
         /// The type of the message, as spelled in the table, if it is routed from another source.
         message: Option<&'static str>,
     },
+    /// A handler sent a message in [`on_loop`](Handler::on_loop), in a worker that rebuilds. After the next restart it
+    /// is likely to send it again, for what it does there is not replayed. Said once for each handler. Decide in
+    /// `Handle<`[`Due`]`>` instead.
+    SentInLoop {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// The handler's name in the table.
+        handler: &'static str,
+    },
     /// A bridge to the network could not do something, or ended a peer's connection for what the peer did.
     Network {
         /// The bridge.
@@ -557,6 +574,10 @@ impl fmt::Display for Report {
                 let Header { source: id, position, .. } = header;
                 write!(f, " from source {id} ({source}) at position {position} has no route: nobody receives it")
             }
+            Report::SentInLoop { worker, handler } => write!(
+                f,
+                "handler {handler} sends in its loop, which worker {worker} cannot repeat when it rebuilds: use `Due`"
+            ),
             Report::Network { source, error } => write!(f, "bridge {source}: {error}"),
         }
     }
@@ -718,6 +739,11 @@ pub trait Reader {
     /// get no `on_loop` until then.
     #[inline]
     fn is_replaying(&self) -> bool {
+        false
+    }
+
+    /// Whether it begins with such a replay, if there is history.
+    fn rebuilds(&self) -> bool {
         false
     }
 
@@ -896,6 +922,60 @@ pub trait Clock: Send + Sync {
     /// rather than for every message. Provided: no.
     fn is_real(&self) -> bool {
         false
+    }
+}
+
+/// A deadline that has come, as a message: what makes timers exact in a rebuild.
+///
+/// With a route `H, Due: [h]` in the worker of the handler `h: H`, its worker writes this in the name of `h` when the
+/// time of [`next_deadline`](Handler::next_deadline) has come, instead of calling [`on_loop`](Handler::on_loop). So a
+/// journal has it, and a handler that decides in `Handle<Due>` by [`time`](Self::time) decides the same when it is
+/// handed its history again. Nobody else may receive it, and `h` is the only handler of its type in the table.
+///
+/// At most one is on its way for each handler, and while history is replayed none is written: they are in it. Like
+/// any message it waits for what is before it on the bus, and goes through the outbox when the bus is full; one that
+/// cannot be written at all is [`Report::Unsent`], and tried again after a second. None is written once a stop drains. A
+/// handler whose deadline is still past when it has handled one gets another one: move the deadline on.
+///
+/// After a restart a second one may come, of a deadline that the earlier process had: a worker that did not rebuild
+/// finds it in the journal and knows nothing of it. Go by `time`, and let one that is not waited for do no harm. What
+/// `on_start` says of the time is new after each restart, so a handler that is to be rebuilt takes its next deadline from
+/// the `time` of the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The deadline, as the handler named it.
+    pub time: Time,
+}
+
+impl Message for Due {
+    type Id = u16;
+    /// The library's: a routing table refuses another message with it.
+    const ID: u16 = FIRST_OF_LIBRARY + 0x10;
+    const LAYOUT: Layout = Layout { codec: "due", size: 8, align: 0 };
+}
+
+impl ExtendedMessage for Due {
+    fn get_size(&self) -> usize {
+        8
+    }
+
+    fn write_into(&self, buffer: &mut [u8]) {
+        buffer.copy_from_slice(&self.time.0.to_le_bytes());
+    }
+}
+
+impl DeserializeFrom for Due {
+    /// Panics when the bytes are no such message; the bus itself calls `try_deserialize_from`.
+    fn deserialize_from(buffer: &[u8]) -> Due {
+        match Due::try_deserialize_from(buffer) {
+            Ok(due) => due,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn try_deserialize_from(buffer: &[u8]) -> Result<Due, DecodeError> {
+        let bytes = buffer.try_into().map_err(|_| DecodeError::new("a time has eight bytes"))?;
+        Ok(Due { time: Time(u64::from_le_bytes(bytes)) })
     }
 }
 

@@ -18,8 +18,8 @@ use crate::lifecycle::{Cause, Lifecycle, Phase, TwoPollers, is_past};
 use crate::routing::{At, Roster, Rows, Visit};
 use crate::sync::{Mutex, lock};
 use crate::traits::{
-    BusWriter, Handler, Header, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Report, Space, Time,
-    Unread, WriteError, Writer,
+    BusWriter, Due, Handler, Header, Interest, Message, MessageBus, Payload, Poller, Publish, ReadError, Reader,
+    Report, Space, Time, Unread, WriteError, Writer,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -27,8 +27,10 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use timers::{LoopWriter, OnLoop, Timers, WriteDues};
 use unrouted::Unrouted;
 
+mod timers;
 mod unrouted;
 
 /// What a step came to.
@@ -99,8 +101,7 @@ pub(crate) struct Seed<B: MessageBus, C> {
 impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     pub(crate) fn new(seed: Seed<B, C>) -> Self {
         let Seed { name, reader, writer, config, rows, lifecycle } = seed;
-        let at = At::default();
-        let outbox = Outbox::default();
+        let (at, outbox, rebuilds) = (At::default(), Outbox::default(), reader.rebuilds());
         Worker {
             let_go: reader.position(),
             reader: Some(reader),
@@ -111,6 +112,9 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 failed: Cell::new(false),
                 ended_at: Cell::new(None),
                 refused: Cell::new(None),
+                timers: Timers::new(R::DUE),
+                rebuilds,
+                sent_in_loop: RefCell::default(),
                 at,
                 lifecycle,
             },
@@ -123,6 +127,22 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             handling: false,
             finished: false,
         }
+    }
+
+    /// Whether deadlines of some handlers become messages.
+    const HAS_DUES: bool = {
+        let (mut has_dues, mut i) = (false, 0);
+        while i < R::DUE.len() {
+            has_dues |= R::DUE[i].is_some();
+            i += 1;
+        }
+        has_dues
+    };
+
+    /// When the worker must not sleep any longer, for the sake of its handlers.
+    #[inline]
+    fn earliest(handlers: &R, writer: &WorkerWriter<B>) -> Option<Time> {
+        handlers.next_deadline(&writer.at, |id, deadline| writer.timers.when(id, deadline))
     }
 
     fn advance(&mut self) -> Step {
@@ -173,6 +193,9 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             // What is replayed was looked at when it was new.
             let unrouted = self.unrouted.as_mut().filter(|_| !reader.is_replaying());
             let read = reader.try_handle(|header, payload| {
+                if Self::HAS_DUES && header.message == Due::ID {
+                    writer.timers.arrived(header.source, payload);
+                }
                 if !handlers.route(header, payload, writer, at)
                     && let Some(unrouted) = unrouted
                 {
@@ -191,8 +214,9 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                     break;
                 }
             }
-            self.deadline = handlers.next_deadline(&self.writer.at);
-            due = self.deadline.is_some_and(|deadline| deadline <= self.writer.clock());
+            self.deadline = Self::earliest(handlers, &self.writer);
+            // Within history every deadline has come, and none matters.
+            due = self.deadline.is_some_and(|deadline| deadline <= self.writer.clock()) && !reader.is_replaying();
             let full = self.writer.outbox.is_pending() && end.is_none();
             if due || full || lifecycle.phase() != phase || is_late() {
                 break;
@@ -202,9 +226,17 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         // What a handler does in `on_loop` comes after the end, or after what is in the outbox.
         let may_loop = !self.writer.outbox.is_pending() && end.is_none() && !reader.is_replaying();
         worked |= handled != 0;
-        if may_loop && (due || !worked || self.poller.is_some()) {
-            handlers.visit(&mut OnLoop(&self.writer), &self.writer.at);
-            self.deadline = handlers.next_deadline(&self.writer.at);
+        if Self::HAS_DUES && may_loop && (due || !worked) {
+            let now = self.writer.clock();
+            let mut dues = WriteDues { writer: &self.writer, now, written: false, others: false };
+            handlers.visit(&mut dues, &self.writer.at);
+            worked |= dues.written;
+            due = dues.others;
+            self.deadline = Self::earliest(handlers, &self.writer);
+        }
+        if may_loop && !self.writer.outbox.is_pending() && (due || !worked || self.poller.is_some()) {
+            handlers.visit(&mut OnLoop(LoopWriter(&self.writer)), &self.writer.at);
+            self.deadline = Self::earliest(handlers, &self.writer);
             worked |= self.writer.outbox.is_pending();
         }
         if worked { Step::Worked } else { Step::Idle }
@@ -450,7 +482,6 @@ impl<B: MessageBus> Drop for Bedside<B> {
 }
 
 struct OnStart<'a, W>(&'a W);
-struct OnLoop<'a, W>(&'a W);
 struct OnStop;
 
 struct FindPoller<'a, W> {
@@ -461,13 +492,6 @@ struct FindPoller<'a, W> {
 impl<W: Writer> Visit for OnStart<'_, W> {
     fn handler<H: Handler>(&mut self, handler: &mut H) {
         handler.on_start(self.0);
-    }
-}
-
-impl<W: Writer> Visit for OnLoop<'_, W> {
-    #[inline]
-    fn handler<H: Handler>(&mut self, handler: &mut H) {
-        handler.on_loop(self.0);
     }
 }
 
@@ -500,6 +524,12 @@ pub(crate) struct WorkerWriter<B: MessageBus> {
     ended_at: Cell<Option<u64>>,
     /// The size of the message that a handler tried to write last and that found no room, in this step.
     refused: Cell<Option<usize>>,
+    /// The handlers whose deadlines become messages.
+    timers: Timers,
+    /// Whether the reader was to begin with a rebuild.
+    rebuilds: bool,
+    /// The handlers that were reported for what they sent in their loop.
+    sent_in_loop: RefCell<Vec<&'static str>>,
     /// The handler that is at work.
     at: At,
     lifecycle: Arc<Lifecycle<B>>,
@@ -519,6 +549,9 @@ impl<B: MessageBus> WorkerWriter<B> {
             match writer.try_write_bytes(entry.source, entry.message, entry.payload()) {
                 Err(WriteError::Full) => return false,
                 Err(error) => {
+                    if entry.message == Due::ID {
+                        self.timers.refused(entry.source, self.clock());
+                    }
                     self.report(Report::Unsent { source: entry.source, message: entry.message, error });
                 }
                 Ok(()) => {}

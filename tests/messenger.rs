@@ -14,7 +14,7 @@ use rust_messenger::traits::{
     WriterError,
 };
 use rust_messenger::worker::Step;
-use rust_messenger::{Messenger, Options};
+use rust_messenger::{Due, Messenger, Options};
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -62,6 +62,12 @@ impl DeserializeFrom for Other {
     }
 }
 
+impl<const ID: u16> Handle<Due> for Scripted<ID> {
+    fn handle<W: Writer>(&mut self, due: &Due, writer: &W) {
+        self.act(What::Due(due.time.as_nanos()), writer);
+    }
+}
+
 impl<const ID: u16> Handle<Other> for Scripted<ID> {
     fn handle<W: Writer>(&mut self, _: &Other, _: &W) {}
 }
@@ -101,6 +107,7 @@ enum What {
     Start,
     Loop,
     Message(u64),
+    Due(u64),
     Stop,
     Dropped,
 }
@@ -357,6 +364,30 @@ Messenger! {
         ]
 }
 
+// The deadlines of the first handler are messages, those of the second one are not.
+Messenger! {
+    type Timed;
+    Config,
+    Alpha:
+        handlers: [ a: Scripted<1>, #[allow(unrouted)] b: Scripted<2> ]
+        routes: [ Outside, Num: [ a ], Scripted<1>, Due: [ a ] ]
+    Gamma:
+        handlers: [ c: Scripted<3> ]
+        routes: [ Scripted<1>, Num: [ c ] ]
+}
+
+// The first worker is a source for its deadlines only.
+Messenger! {
+    type Alarm;
+    Config,
+    Alpha:
+        handlers: [ a: Scripted<1> ]
+        routes: [ Scripted<1>, Due: [ a ] ]
+    Beta:
+        handlers: [ b: Scripted<2> ]
+        routes: [ Outside, Num: [ b ] ]
+}
+
 Messenger! {
     type Lone;
     Config,
@@ -459,6 +490,7 @@ on_both_buses! {
     a_deadline_fires: 1024;
     a_deadline_fires_under_constant_load: 1024;
     a_deadline_in_the_past_keeps_awake: 1024;
+    a_due_wakes_its_worker: 1024;
     nothing_is_written_before_all_are_subscribed: 1024;
     blocked_writers_get_closed_at_the_stop: 1024;
     waiting_for_room_ends_when_the_bus_is_closed: 1024;
@@ -1880,6 +1912,245 @@ fn a_drain_waits_for_messages_and_not_for_room() {
         settle(&mut workers);
         assert_eq!(config.numbers(2), [0, 1]);
     });
+}
+
+// ----------------------------------------------------------------------------------------------------------------- due
+
+/// A timed table in virtual time, and what steps its first worker only.
+struct InTime<B = CircularBus> {
+    clock: Arc<Manual>,
+    config: Config,
+    messenger: Timed<B>,
+    workers: Workers,
+}
+
+impl InTime {
+    fn new(capacity: usize, config: Config) -> InTime {
+        InTime::on(CircularBus::new(capacity).unwrap(), config, patient())
+    }
+}
+
+impl<B: MessageBus> InTime<B> {
+    fn on(bus: B, config: Config, options: Options) -> InTime<B> {
+        let clock = Arc::new(Manual::default());
+        let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..options };
+        let messenger = Timed::with_options(bus, options);
+        let workers = messenger.workers(&config).unwrap();
+        InTime { clock, config, messenger, workers }
+    }
+
+    fn step(&mut self) -> Step {
+        self.workers.iter_mut().next().unwrap().step()
+    }
+
+    fn next_deadline(&mut self) -> Option<u64> {
+        self.workers.iter_mut().next().unwrap().next_deadline().map(Time::as_nanos)
+    }
+
+    fn at(&self, nanos: u64) {
+        self.clock.0.store(nanos, Ordering::Relaxed);
+    }
+}
+
+/// Steps the first worker until it has nothing to do.
+fn settle_first<B: MessageBus>(run: &mut InTime<B>) {
+    while run.step() == Step::Worked {}
+}
+
+fn deadline(nanos: u64) -> Vec<Act> {
+    vec![Act::Deadline(Some(Time::from_nanos(nanos)))]
+}
+
+#[test]
+fn a_deadline_with_a_route_is_a_message() {
+    let mut run = InTime::new(
+        4096,
+        Config::new(|who, what, _| match (who, what) {
+            (1, What::Start) => deadline(100),
+            (1, What::Due(100)) => deadline(300),
+            (1, What::Due(_)) => vec![Act::Deadline(None)],
+            (2, What::Start) => deadline(200),
+            (2, What::Loop) => Vec::new(),
+            (2, What::Message(_)) => unreachable!(),
+            _ => Vec::new(),
+        }),
+    );
+    assert_eq!((run.step(), run.step()), (Step::Worked, Step::Idle));
+    let before_waits = vec![What::New, What::Start, What::Loop];
+    assert_eq!((run.config.calls(1), run.next_deadline()), (before_waits.clone(), Some(100)));
+    run.at(150);
+    assert_eq!(run.step(), Step::Worked, "written, and nobody is in a loop for that");
+    assert_eq!((run.messenger.stats().messages, run.config.calls(1)), (1, before_waits.clone()));
+    assert_eq!(run.next_deadline(), Some(200), "the other one's: this one is on its way");
+    assert_eq!(run.step(), Step::Worked);
+    let mut calls = before_waits.clone();
+    calls.push(What::Due(100));
+    assert_eq!(run.config.calls(1), calls, "as it was named, in `handle`");
+    assert_eq!((run.step(), run.next_deadline()), (Step::Idle, Some(200)));
+    calls.push(What::Loop);
+    assert_eq!(run.config.calls(1), calls, "the call before a wait stays");
+    // A deadline that is no message calls all loops of its worker, as ever.
+    run.at(250);
+    write(&run.messenger.writer().unwrap(), 1).unwrap();
+    assert_eq!(run.step(), Step::Worked);
+    calls.extend([What::Message(1), What::Loop]);
+    assert_eq!(run.config.calls(1), calls);
+    assert_eq!(run.config.count(2, What::Loop), 3);
+    assert_eq!(run.messenger.stats().messages, 2);
+    // Both at once: one is written, the other one's loop runs.
+    run.at(350);
+    write(&run.messenger.writer().unwrap(), 2).unwrap();
+    settle(&mut run.workers);
+    assert_eq!(run.config.count(1, What::Due(300)), 1);
+    let source = run.config.log().into_iter().rfind(|entry| entry.what == What::Due(300)).map(|entry| entry.who);
+    assert_eq!((source, run.messenger.stats().messages), (Some(1), 4));
+    run.messenger.stop();
+    settle(&mut run.workers);
+    assert_eq!(run.workers.conclude().unwrap(), Default::default(), "its own row: it is not unrouted");
+}
+
+#[test]
+fn one_due_is_on_its_way_at_a_time() {
+    let mut run = InTime::new(
+        64 * 1024,
+        Config::new(|who, what, _| match (who, what) {
+            (1, What::Start) => deadline(100),
+            (1, What::Due(100)) => vec![Act::Deadline(None)],
+            _ => Vec::new(),
+        }),
+    );
+    run.step();
+    run.at(200);
+    let writer = run.messenger.writer().unwrap();
+    // One of an earlier process stands there, too: it is handled, and is not the one that is on its way.
+    write(&writer, 0).unwrap();
+    writer.write_bytes(1, Due::ID, &7_u64.to_le_bytes()).unwrap();
+    for number in 1..300 {
+        write(&writer, number).unwrap();
+    }
+    settle(&mut run.workers);
+    assert_eq!(run.config.numbers(1).len(), 300);
+    let dues: Vec<_> = run.config.calls(1).into_iter().filter(|what| matches!(what, What::Due(_))).collect();
+    assert_eq!(dues, [What::Due(7), What::Due(100)]);
+    assert_eq!(run.messenger.stats().messages, 302);
+    assert_eq!(run.next_deadline(), None);
+}
+
+#[test]
+fn a_due_that_finds_the_bus_full_goes_through_the_outbox() {
+    let mut run = InTime::new(
+        1024,
+        Config::new(|who, what, _| match (who, what) {
+            // The whole ring, to the last slot.
+            (1, What::Start) => (0..32).map(Act::Send).chain(deadline(100)).collect(),
+            (1, What::Due(_)) => vec![Act::Deadline(None)],
+            _ => Vec::new(),
+        }),
+    );
+    run.step();
+    settle_first(&mut run);
+    assert_eq!(run.messenger.stats().readers[0].outbox_high_water, 0, "all had room");
+    run.at(150);
+    // The other worker has read nothing.
+    assert_eq!(run.step(), Step::Worked);
+    let high_water = run.messenger.stats().readers[0].outbox_high_water;
+    assert_ne!(high_water, 0);
+    for _ in 0..10 {
+        assert_eq!((run.step(), run.next_deadline()), (Step::Idle, None));
+    }
+    assert_eq!(run.messenger.stats().readers[0].outbox_high_water, high_water, "one is on its way");
+    settle(&mut run.workers);
+    assert_eq!((run.config.count(1, What::Due(100)), run.messenger.stats().messages), (1, 33));
+}
+
+#[test]
+fn a_due_that_cannot_be_written_is_reported_and_tried_again() {
+    const SECOND: u64 = 1_000_000_000;
+    let reports: Arc<Mutex<Vec<String>>> = Arc::default();
+    let bus = Watched::new(1024);
+    let says = Arc::clone(&bus.refused);
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Start) => deadline(100),
+        (1, What::Due(_)) => vec![Act::Deadline(None)],
+        _ => Vec::new(),
+    });
+    let mut run = InTime::on(bus, config, gathering(&reports));
+    settle_first(&mut run);
+    run.at(200);
+    let unsent = "Unsent { source: 1, message: 65296, error: NoSpace }";
+    *says.lock().unwrap() = Some(WriteError::NoSpace);
+    for _ in 0..5 {
+        assert_eq!((run.step(), run.next_deadline()), (Step::Idle, Some(200 + SECOND)));
+    }
+    assert_eq!(*reports.lock().unwrap(), [unsent], "once, and then there is a pause");
+    // Into the outbox, and lost from there.
+    run.at(200 + SECOND);
+    *says.lock().unwrap() = Some(WriteError::Full);
+    assert_eq!((run.step(), run.next_deadline()), (Step::Worked, None));
+    *says.lock().unwrap() = Some(WriteError::NoSpace);
+    settle_first(&mut run);
+    assert_eq!(run.next_deadline(), Some(200 + 2 * SECOND));
+    assert_eq!(*reports.lock().unwrap(), [unsent; 2]);
+    *says.lock().unwrap() = None;
+    run.at(200 + 2 * SECOND);
+    settle(&mut run.workers);
+    assert_eq!((run.config.count(1, What::Due(100)), run.messenger.stats().messages), (1, 1));
+}
+
+#[test]
+fn no_due_is_written_once_a_stop_drains() {
+    let mut run = InTime::new(
+        1024,
+        Config::new(|who, what, _| match (who, what) {
+            (1, What::Start) => deadline(100),
+            _ => Vec::new(),
+        }),
+    );
+    settle(&mut run.workers);
+    write(&run.messenger.writer().unwrap(), 1).unwrap();
+    run.at(200);
+    run.messenger.stop();
+    // What was pending at the stop is flushed before the end is fixed.
+    settle(&mut run.workers);
+    let InTime { workers, messenger, .. } = run;
+    assert_eq!((workers.conclude().unwrap(), messenger.stats().messages), (Default::default(), 1));
+}
+
+#[test]
+fn a_handler_with_a_due_is_the_one_writer() {
+    let clock = Arc::new(Manual::default());
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Start) => deadline(100),
+        (1, What::Due(_)) => vec![Act::Deadline(None)],
+        _ => Vec::new(),
+    });
+    let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..patient() };
+    let messenger = Alarm::with_options(CircularBus::one_writer(1024).unwrap(), options);
+    let mut workers = messenger.workers(&config).unwrap();
+    assert!(matches!(messenger.writer(), Err(WriterError::Taken)));
+    settle(&mut workers);
+    clock.0.store(100, Ordering::Relaxed);
+    settle(&mut workers);
+    assert_eq!(config.count(1, What::Due(100)), 1);
+}
+
+fn a_due_wakes_its_worker<B: MessageBus>(bus: B) {
+    let config = Config::new(|who, what, now| match (who, what) {
+        (1, What::Start) => vec![Act::Deadline(Some(now + Duration::from_millis(5)))],
+        (1, What::Due(time)) => vec![Act::Deadline(Some(Time::from_nanos(time) + Duration::from_millis(5)))],
+        _ => Vec::new(),
+    });
+    let messenger = Timed::with_options(bus, patient());
+    let handles = messenger.run(&config);
+    let dues = || config.calls(1).into_iter().filter(|what| matches!(what, What::Due(_))).count();
+    wait_until("ten deadlines came", || dues() >= 10);
+    messenger.stop();
+    handles.join().unwrap();
+    for entry in config.log() {
+        if let What::Due(time) = entry.what {
+            assert!(entry.now.as_nanos() >= time, "before its time");
+        }
+    }
 }
 
 // ------------------------------------------------------------------------------------------------------------ unrouted

@@ -6,15 +6,17 @@
 
 use rust_messenger::Messenger;
 use rust_messenger::message_bus::{Entry, Journal, PersistentBus, PersistentOptions, Retention, Start};
-use rust_messenger::messenger::{Cause, StartError};
-use rust_messenger::traits::Report;
+use rust_messenger::messenger::{self, Cause, StartError};
 use rust_messenger::traits::{
-    DecodeError, DeserializeFrom, Divergence, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish,
-    Sender, SubscribeError, Time, WriteError, Writer,
+    Clock, DecodeError, DeserializeFrom, Divergence, Due, ExtendedMessage, Handle, Handler, Message, MessageBus, New,
+    Publish, Report, Sender, SubscribeError, Time, WriteError, Writer,
 };
 use rust_messenger::worker::Step;
+use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// A message of one number, encoded by hand.
 macro_rules! number_message {
@@ -571,4 +573,160 @@ fn a_difference_is_told_to_whoever_sends() {
     use rust_messenger::traits::Reader;
     let said = reader.try_read(|_, _| writer.try_write_bytes(2, Output::ID, &2_u64.to_le_bytes())).unwrap();
     assert!(matches!(said, Err(WriteError::Diverged(_))), "{said:?}");
+}
+
+// -------------------------------------------------------------------------------------------------------------- timers
+
+/// How long a clerk waits for an order to be confirmed.
+const TERM: u64 = 100;
+
+/// Rejects what is not confirmed in time: when its deadline has come in its loop, or when it is handed that as a
+/// message.
+struct Clerk<const IN_LOOP: bool> {
+    /// Orders and when they are rejected, in this order.
+    open: VecDeque<(u64, Time)>,
+}
+
+impl<const IN_LOOP: bool> Clerk<IN_LOOP> {
+    fn reject<W: Writer>(&mut self, now: Time, writer: &W) {
+        while let Some((order, _)) = self.open.front().filter(|(_, end)| *end <= now) {
+            Self::send(&Output(*order), writer);
+            self.open.pop_front();
+        }
+    }
+}
+
+impl<const IN_LOOP: bool> Handler for Clerk<IN_LOOP> {
+    type Id = u16;
+    const ID: u16 = 2;
+
+    fn on_loop<W: Writer>(&mut self, writer: &W) {
+        if IN_LOOP {
+            self.reject(writer.now(), writer);
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Time> {
+        self.open.front().map(|(_, end)| *end)
+    }
+}
+
+impl<const IN_LOOP: bool> New<()> for Clerk<IN_LOOP> {
+    fn new<W: Writer>(_: &(), _: &W) -> Self {
+        Clerk { open: VecDeque::new() }
+    }
+}
+
+impl<const IN_LOOP: bool> Handle<Input> for Clerk<IN_LOOP> {
+    fn handle<W: Writer>(&mut self, order: &Input, writer: &W) {
+        self.open.push_back((order.0, writer.now() + Duration::from_nanos(TERM)));
+    }
+}
+
+impl<const IN_LOOP: bool> Handle<Extra> for Clerk<IN_LOOP> {
+    fn handle<W: Writer>(&mut self, confirmed: &Extra, _: &W) {
+        self.open.retain(|(order, _)| *order != confirmed.0);
+    }
+}
+
+impl<const IN_LOOP: bool> Handle<Due> for Clerk<IN_LOOP> {
+    fn handle<W: Writer>(&mut self, due: &Due, writer: &W) {
+        self.reject(due.time, writer);
+    }
+}
+
+mod timers {
+    use super::{Clerk, Due, Extra, Input, Outside};
+
+    rust_messenger::Messenger! {
+        type InLoop;
+        (),
+        Desk:
+            handlers: [ #[allow(unrouted)] clerk: Clerk<true> ]
+            routes: [ Outside, Input: [ clerk ], Outside, Extra: [ clerk ] ]
+    }
+
+    rust_messenger::Messenger! {
+        type ByMessage;
+        (),
+        Desk:
+            handlers: [ #[allow(unrouted)] clerk: Clerk<false> ]
+            routes: [ Outside, Input: [ clerk ], Outside, Extra: [ clerk ], Clerk<false>, Due: [ clerk ] ]
+    }
+}
+
+/// A clock that is told the time.
+#[derive(Default)]
+struct Told(AtomicU64);
+
+impl Clock for Told {
+    fn now(&self) -> Time {
+        Time::from_nanos(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// Days at the desk, each a process of its own, on the same journal: forty orders, of which every other one is
+/// confirmed in time, and then all is lost but the journal. Returns the rejections, and the reports of each day.
+macro_rules! days {
+    ($table:ident, $days:expr) => {{
+        let (_directory, path) = scratch();
+        let clock = Arc::new(Told::default());
+        let all = Arc::new(Mutex::new(Vec::new()));
+        for day in 0..$days {
+            let reports = Arc::clone(&all);
+            let on_report = move |report: &Report| reports.lock().unwrap().push((day, report.to_string()));
+            let options = messenger::Options {
+                clock: Arc::clone(&clock) as Arc<dyn Clock>,
+                on_report: Some(Arc::new(on_report)),
+                ..messenger::Options::default()
+            };
+            let journal = PersistentOptions { step: 64 * 1024, start: Start::Rebuild, ..PersistentOptions::default() };
+            let journal = PersistentOptions { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..journal };
+            let (bus, _) = PersistentBus::open(&path, journal.table(timers::$table::table())).unwrap();
+            let messenger = timers::$table::with_options(bus, options);
+            let mut workers = messenger.workers(&()).unwrap();
+            let outside = messenger.writer().unwrap();
+            while workers.step() == Step::Worked {}
+            for number in 0..40 {
+                let order = day * 100 + number;
+                Outside::try_send(&Input(order), &outside).unwrap();
+                for _ in 0..7 {
+                    clock.0.fetch_add(TERM / 20, Ordering::Relaxed);
+                    while workers.step() == Step::Worked {}
+                }
+                if number % 2 == 0 {
+                    Outside::try_send(&Extra(order), &outside).unwrap();
+                }
+            }
+            // The last orders are open when the process ends. What is due of one day is due on the next one, too.
+            while workers.step() == Step::Worked {}
+            let ended = workers.conclude();
+            assert!(ended.is_ok(), "day {day}: {ended:?}");
+        }
+        let reports = std::mem::take(&mut *all.lock().unwrap());
+        (outputs(&path), reports)
+    }};
+}
+
+#[test]
+fn deadlines_that_are_messages_are_replayed() {
+    let (rejected, reports) = days!(ByMessage, 3);
+    // Each once, and in the order of their deadlines, whatever day they were on.
+    let mut due: Vec<u64> = (0..3).flat_map(|day| (0..40).map(move |number| day * 100 + number)).collect();
+    due.retain(|order| order % 2 == 1);
+    // Its term is not over when the last day is.
+    assert_eq!(due.pop(), Some(239));
+    assert_eq!((rejected, reports), (due, vec![]));
+}
+
+#[test]
+fn what_is_sent_in_a_loop_is_sent_again_and_reported() {
+    let (rejected, reports) = days!(InLoop, 3);
+    let mut once = rejected.clone();
+    once.sort_unstable();
+    once.dedup();
+    assert!(rejected.len() > once.len(), "this is what the report is for");
+    let said = "handler clerk sends in its loop, which worker Desk cannot repeat when it rebuilds: use `Due`";
+    let each_day = [(0, said.to_owned()), (1, said.to_owned()), (2, said.to_owned())];
+    assert_eq!(reports, each_day, "once in each process, from the first on");
 }

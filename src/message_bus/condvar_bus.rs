@@ -194,6 +194,10 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
         self.reader.is_replaying()
     }
 
+    fn rebuilds(&self) -> bool {
+        self.reader.rebuilds()
+    }
+
     #[inline]
     fn position(&self) -> u64 {
         self.reader.position()

@@ -128,8 +128,9 @@ pub enum Start {
     /// rebuild is refused with [`HistoryGone`](SubscribeError::HistoryGone).
     ///
     /// What handlers do in `on_loop` is not in the journal, so a rebuild is exact for handlers that change in `handle`
-    /// only. For workers that always start so: a worker that had once started elsewhere has not handled all of its
-    /// history.
+    /// only; a deadline becomes a message to handle by a route of its [`Due`](crate::traits::Due). What is sent in
+    /// `on_loop` all the same is [reported](crate::traits::Report::SentInLoop). For workers that always start so: a
+    /// worker that had once started elsewhere has not handled all of its history.
     Rebuild,
 }
 
@@ -351,7 +352,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
             Start::Rebuild => {
                 let mut rebuild = None;
                 let table = self.setup.table.ok_or(SubscribeError::NoSources)?;
-                let reader = RingReader::new(shared, kind, name, |oldest, tail| {
+                let mut reader = RingReader::new(shared, kind, name, |oldest, tail| {
                     let first = log.first();
                     if oldest != first {
                         return Err(SubscribeError::HistoryGone { first, oldest });
@@ -362,6 +363,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
                 if let Some(rebuild) = rebuild.filter(|rebuild| rebuild.end() > reader.start()) {
                     log.begin_rebuild(reader.index(), rebuild);
                 }
+                reader.rebuilds = true;
                 Ok(reader)
             }
         }

@@ -17,6 +17,8 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Store = Ring> {
     /// Its entry in the reader table.
     index: usize,
     kind: Kind,
+    /// Whether it was to begin with a rebuild.
+    pub(super) rebuilds: bool,
     /// The next message.
     position: u64,
     /// What the entry says; never ahead of `position`.
@@ -71,6 +73,10 @@ impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
     #[inline]
     fn is_replaying(&self) -> bool {
         self.shared.store.is_replaying(self.index, self.position)
+    }
+
+    fn rebuilds(&self) -> bool {
+        self.rebuilds
     }
 
     fn wait_in(
@@ -201,6 +207,7 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
             shared: Arc::clone(shared),
             index,
             kind,
+            rebuilds: false,
             position,
             released: position,
             batch: shared.store.batch(),

@@ -48,6 +48,7 @@ impl<const SOURCE: u16> Router for Alone<SOURCE> {
 impl<const SOURCE: u16> Roster<Plan> for Alone<SOURCE> {
     const NAME: &'static str = if SOURCE == 1 { "first" } else { "second" };
     const IS_SOURCE: bool = true;
+    const DUE: &'static [Option<u16>] = &[];
 
     fn new<W: Writer>(plan: &Plan, writer: &W, _: &At) -> Option<Self> {
         for number in 0..plan.sends {
@@ -56,7 +57,7 @@ impl<const SOURCE: u16> Roster<Plan> for Alone<SOURCE> {
         Some(Alone(Chatter { plan: *plan, next: [0; 3], heard: 0 }))
     }
 
-    fn next_deadline(&self, _: &At) -> Option<Time> {
+    fn next_deadline(&self, _: &At, _: impl Fn(u16, Option<Time>) -> Option<Time>) -> Option<Time> {
         None
     }
 

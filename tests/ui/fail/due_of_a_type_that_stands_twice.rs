@@ -1,0 +1,27 @@
+//! There are two handlers of the type whose deadlines are routed.
+
+#[path = "../market.rs"]
+mod market;
+
+use market::*;
+use rust_messenger::Due;
+
+impl rust_messenger::Handle<Due> for Strategy {
+    fn handle<W: rust_messenger::Writer>(&mut self, _: &Due, _: &W) {}
+}
+
+impl rust_messenger::Handle<Due> for Gateway {
+    fn handle<W: rust_messenger::Writer>(&mut self, _: &Due, _: &W) {}
+}
+
+rust_messenger::Messenger! {
+    Config,
+    Trading:
+        handlers: [ strategy: Strategy ]
+        routes: [ Strategy, Due: [ strategy ] ]
+    Reserve:
+        handlers: [ strategy: Strategy ]
+        routes: [ Feed, Tick: [ strategy ] ]
+}
+
+fn main() {}
