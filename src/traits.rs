@@ -934,13 +934,13 @@ pub trait Clock: Send + Sync {
 ///
 /// At most one is on its way for each handler, and while history is replayed none is written: they are in it. Like
 /// any message it waits for what is before it on the bus, and goes through the outbox when the bus is full; one that
-/// cannot be written at all is [`Report::Unsent`], and tried again after a second. None is written once a stop drains. A
-/// handler whose deadline is still past when it has handled one gets another one: move the deadline on.
+/// cannot be written at all is [`Report::Unsent`], and tried again after a second. None is written once a stop drains.
+/// A handler whose deadline is still past when it has handled one gets another one: move the deadline on.
 ///
 /// After a restart a second one may come, of a deadline that the earlier process had: a worker that did not rebuild
 /// finds it in the journal and knows nothing of it. Go by `time`, and let one that is not waited for do no harm. What
-/// `on_start` says of the time is new after each restart, so a handler that is to be rebuilt takes its next deadline from
-/// the `time` of the last.
+/// `on_start` says of the time is new after each restart, so a handler that is to be rebuilt takes its next deadline
+/// from the `time` of the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
     /// The deadline, as the handler named it.
