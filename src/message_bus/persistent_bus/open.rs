@@ -90,7 +90,6 @@ fn make(
     let draft = Draft::new(path).map_err(io)?;
     let len =
         (identity.header_len() + options.step.next_multiple_of(PAGE)).min(options.capacity.next_multiple_of(PAGE));
-    // Synced before it has a name. Only a power failure between the two could show that it is not, and no test has one.
     let written = file::allocate(&draft.file, 0, len)
         .and_then(|()| IDENTITIES.into_iter().try_for_each(|at| draft.file.write_all_at(&identity.encode(), at)))
         .and_then(|()| sync(&draft.file));
