@@ -1016,25 +1016,31 @@ fn sleepers_in_pollers_are_woken<B: MessageBus>(make: impl Fn() -> B) {
 
 /// Law 4, no lost wake-up on the other side: room must wake its writer however the two meet. As
 /// [`no_wake_up_is_lost`], with messages so large that the writer waits for the reader every few of them, and a reader
-/// that releases each one before it looks for the next.
+/// that releases each one before it looks for the next, or only looks, and releases by that.
 fn no_waiting_writer_is_forgotten<B: MessageBus>(make: impl Fn() -> B) {
-    let bus = make();
-    let size = bus.max_payload();
-    let rounds: u64 = if cfg!(miri) { 30 } else { 2000 };
-    let mut reader = bus.subscribe("reader").unwrap();
-    thread::scope(|scope| {
-        let writer = bus.writer().unwrap();
-        scope.spawn(move || {
-            let payload = vec![7; size];
+    for releases in [true, false] {
+        let bus = make();
+        let size = bus.max_payload();
+        let rounds: u64 = if cfg!(miri) { 30 } else { 2000 };
+        let mut reader = bus.subscribe("reader").unwrap();
+        thread::scope(|scope| {
+            let writer = bus.writer().unwrap();
+            scope.spawn(move || {
+                let payload = vec![7; size];
+                for _ in 0..rounds {
+                    writer.write_bytes(1, 1, &payload).unwrap();
+                }
+            });
             for _ in 0..rounds {
-                writer.write_bytes(1, 1, &payload).unwrap();
+                if releases {
+                    next(&mut reader, |_, bytes| assert_eq!(bytes.len(), size));
+                    reader.release();
+                } else {
+                    wait_until("a message is there", || reader.try_read(|_, _| ()).is_ok());
+                }
             }
         });
-        for _ in 0..rounds {
-            next(&mut reader, |_, bytes| assert_eq!(bytes.len(), size));
-            reader.release();
-        }
-    });
+    }
 }
 
 /// Law 8 at the bus: after the close outsiders are refused, workers are not, and readers read to the end.
@@ -1217,6 +1223,9 @@ fn a_ticket_holds_back_outsiders<B: MessageBus>(make: impl Fn() -> B) {
     worker.record_outbox(200);
     assert_eq!(bus.stats().readers[0].outbox_high_water, 300);
     assert!(worker.is_slowest());
+    drop((worker, reader));
+    let _successor = bus.subscribe("successor").unwrap();
+    assert_eq!(bus.stats().readers[0].outbox_high_water, 0, "the outbox of somebody who left");
 }
 
 /// Law 5 for outboxes: a worker that ends with a ticket gives it up, in whatever order it lets go of its reader and

@@ -19,8 +19,8 @@ use rust_messenger::message_bus::{
     CircularBus, Claim, CondvarBus, ManyWriters, OneWriter, RingOptions, RingReader, RingWriter,
 };
 use rust_messenger::traits::{
-    BusWriter, EncodeError, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Space, WriteError,
-    WriterError,
+    BusWriter, EncodeError, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Space, Stats,
+    SubscribeError, WriteError, WriterError,
 };
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -587,6 +587,20 @@ fn evictable_sleeps_over_no_message() {
     });
 }
 
+/// Whoever sees that a reader has joined sees also who it is, though its entry was another one's before.
+#[test]
+fn a_reader_is_seen_with_its_name() {
+    model_with_outcomes([None, Some("new".to_owned())], || {
+        let bus = many();
+        drop(bus.subscribe("old").unwrap());
+        let joins = bus.clone();
+        let thread = thread::spawn(move || joins.subscribe("new").unwrap());
+        let seen = bus.stats().readers.pop().map(|reader| reader.name);
+        thread.join().unwrap();
+        seen
+    });
+}
+
 // ------------------------------------------------------------------------------------------------------------- waiting
 
 /// Runs scenes about sleeping on the ring's own sleep and on the condition variable of the wrapper.
@@ -611,6 +625,7 @@ sleeping! {
     message_wakes_all_readers
     room_wakes_writer
     leaving_reader_wakes_writer
+    what_came_before_a_wake_is_seen_after_it
     finished_claim_wakes_writer
     message_wakes_a_poller
     wake_ends_wait
@@ -716,6 +731,72 @@ fn leaving_reader_wakes_writer<B: MessageBus>(bus: B) {
     });
     drop(reader);
     writer.join().unwrap();
+}
+
+/// A wake ends a wait in which nothing came, and whoever it ends sees what was changed before it.
+fn what_came_before_a_wake_is_seen_after_it<B: MessageBus>(bus: B) {
+    let mut reader = bus.subscribe("").unwrap();
+    let changed = Arc::new(loom::sync::atomic::AtomicBool::new(false));
+    let change = Arc::clone(&changed);
+    let thread = thread::spawn(move || {
+        // Relaxed: what orders it is the wake alone.
+        change.store(true, Ordering::Relaxed);
+        bus.wake();
+    });
+    reader.wait(None);
+    assert!(changed.load(Ordering::Relaxed));
+    thread.join().unwrap();
+}
+
+/// A bus that has no way to wake anybody: for the wrapper, which adds that.
+#[derive(Clone, Debug)]
+struct Quiet(CircularBus);
+
+impl MessageBus for Quiet {
+    type Reader = <CircularBus as MessageBus>::Reader;
+    type Writer = <CircularBus as MessageBus>::Writer;
+
+    const MANY_WRITERS: bool = true;
+
+    fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
+        self.0.subscribe(name)
+    }
+
+    fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
+        self.0.subscribe_evictable(name)
+    }
+
+    fn writer(&self) -> Result<Self::Writer, WriterError> {
+        self.0.writer()
+    }
+
+    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::Writer, WriterError> {
+        self.0.worker_writer(reader)
+    }
+
+    fn close(&self) {
+        self.0.close();
+    }
+
+    fn wake(&self) {}
+
+    fn tail(&self) -> u64 {
+        self.0.tail()
+    }
+
+    fn max_payload(&self) -> usize {
+        self.0.max_payload()
+    }
+
+    fn stats(&self) -> Stats {
+        self.0.stats()
+    }
+}
+
+/// The same on a condition variable whose bus orders nothing.
+#[test]
+fn what_came_before_a_wake_is_seen_after_it_on_a_quiet_bus() {
+    model(|| what_came_before_a_wake_is_seen_after_it(CondvarBus::new(Quiet(many()))));
 }
 
 /// A writer that sleeps because a claim in flight holds the ring is woken when that claim is finished.
@@ -933,6 +1014,23 @@ fn counters_have_a_successor() {
         try_put(&second, 2).unwrap();
         thread.join().unwrap();
         assert_eq!(bus.stats().messages, 2);
+    });
+}
+
+/// Writers that found no counters of their own share the last, and lose no count to each other.
+#[test]
+fn shared_counters_lose_nothing() {
+    model(|| {
+        let bus = many();
+        // As many as have counters of their own in a model.
+        let _own = [bus.writer().unwrap(), bus.writer().unwrap()];
+        let (first, second) = (bus.writer().unwrap(), bus.writer().unwrap());
+        let thread = thread::spawn(move || {
+            try_put(&first, 1).unwrap();
+        });
+        try_put(&second, 2).unwrap();
+        thread.join().unwrap();
+        assert_eq!((bus.stats().messages, bus.stats().bytes), (2, 2 * BYTES as u64));
     });
 }
 

@@ -341,6 +341,41 @@ fn claims_of_both_kinds_on_64_kib() {
     within("claims_of_both_kinds_on_64_kib", || mixed_claims(64 * 1024, 3000));
 }
 
+/// How far fetch-and-add overshoots: sixteen writers by a message that fits sixteen times, and nobody by more.
+///
+/// Method: all writers learn a limit while there is room. The first one then fills the ring up to it, so each of the
+/// others still believes in it, once.
+#[test]
+fn fetch_and_add_overshoots_within_the_reserve() {
+    const CAPACITY: usize = 8 * 1024;
+    for (size, overshooting) in [(16, 15), (17, 0)] {
+        let bus = ring::<ManyWriters>(CAPACITY, 0);
+        let mut reader = bus.subscribe("reader").unwrap();
+        // Their places come free again, or nobody would have one of those that may overshoot.
+        for _ in 0..100 {
+            bus.writer().unwrap();
+        }
+        let writers: Vec<_> = (0..20).map(|_| bus.writer().unwrap()).collect();
+        let mut sent = 0;
+        let mut write = |writer: &<CircularBus as MessageBus>::Writer| {
+            let fits = writer.try_write_bytes(1, 1, &composed(1, sent, size)).is_ok();
+            sent += u64::from(fits);
+            fits
+        };
+        assert!(writers.iter().all(&mut write));
+        while write(&writers[0]) {}
+        assert_eq!(bus.tail(), CAPACITY as u64 - reserve(CAPACITY, true));
+        assert_eq!(writers.iter().filter(|writer| write(writer)).count(), overshooting, "with {size} bytes");
+        assert!(bus.tail() <= CAPACITY as u64);
+        let mut read = 0;
+        drain(&mut reader, |header, bytes| {
+            assert_eq!(number_of(header, bytes), read);
+            read += 1;
+        });
+        assert_eq!(read, sent);
+    }
+}
+
 /// Evictions that meet a copy.
 ///
 /// Method: messages so large that a copy takes long enough to be interrupted, no reader that holds the writer back, and
@@ -396,6 +431,26 @@ fn a_copy_is_not_moved_under_its_reader() {
             }
         });
     });
+}
+
+/// An evictable reader is moved as far as somebody needs, but not where a reader that gates holds the ring anyway.
+#[test]
+fn an_evictable_reader_keeps_what_others_hold() {
+    let bus = ring::<OneWriter>(1024, 0);
+    let mut reader = bus.subscribe("reader").unwrap();
+    let mut tap = bus.subscribe_evictable("tap").unwrap();
+    let writer = bus.writer().unwrap();
+    for number in 0..32 {
+        writer.try_write_bytes(1, 1, &composed(1, number, 16)).unwrap();
+    }
+    for number in 0..2 {
+        assert_eq!(reader.try_read(number_of), Ok(number));
+    }
+    reader.release();
+    writer.try_write_bytes(1, 1, &composed(1, 32, 16)).unwrap();
+    // One message would do. More at a time make moves rare, but the reader is still at the third.
+    assert_eq!(tap.try_read(number_of), Err(ReadError::Lagged(2)));
+    assert_eq!(tap.try_read(number_of), Ok(2));
 }
 
 /// There are counters of their own for 63 writers; all further ones share the last, and count as exactly.

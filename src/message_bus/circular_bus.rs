@@ -299,3 +299,53 @@ impl<S: Store> Shared<S> {
         (interest == Interest::Room && self.gate().has_evictable()).then_some(Duration::from_millis(1))
     }
 }
+
+#[cfg(all(test, unix, not(rust_messenger_loom)))]
+mod tests {
+    use super::super::CondvarBus;
+    use super::super::gate::Pin;
+    use super::*;
+    use crate::sync::{spawn, yield_now};
+    use crate::traits::Publish;
+    use std::sync::mpsc::channel;
+
+    /// A writer that finds a slot under the look of an evictable reader, and sleeps, goes on when the look is over,
+    /// though that wakes nobody.
+    ///
+    /// Method: the test pins and unpins in the reader's name. Whether the writer sleeps by then is a matter of
+    /// microseconds, so this is done many times.
+    fn a_look_keeps_no_writer_asleep<B: MessageBus<Writer: 'static>>(wrap: fn(CircularBus) -> B) {
+        for _ in 0..if cfg!(miri) { 3 } else { 100 } {
+            let ring = CircularBus::new(MIN_CAPACITY).unwrap();
+            let bus = wrap(ring.clone());
+            let _tap = bus.subscribe_evictable("tap").unwrap();
+            let writer = bus.writer().unwrap();
+            let gate = ring.shared.gate();
+            assert_eq!(gate.pin(0, 0), Pin::Pinned);
+            let payload = [0; MIN_CAPACITY / 8 - 16];
+            while writer.try_write_bytes(1, 1, &payload).is_ok() {}
+            let (written, is_written) = channel();
+            let writing = spawn("writer", move || _ = written.send(writer.write_bytes(1, 1, &payload)));
+            while bus.stats().full < 2 {
+                yield_now();
+            }
+            for _ in 0..20 {
+                yield_now();
+            }
+            gate.unpin(0, 0);
+            let limit = Duration::from_secs(300);
+            assert_eq!(is_written.recv_timeout(limit).expect("the writer goes on"), Ok(()));
+            writing.unwrap().join().unwrap();
+        }
+    }
+
+    #[test]
+    fn a_look_keeps_no_writer_asleep_on_a_ring() {
+        a_look_keeps_no_writer_asleep(|ring| ring.waiting::<super::super::wait::Park>());
+    }
+
+    #[test]
+    fn a_look_keeps_no_writer_asleep_on_a_condvar() {
+        a_look_keeps_no_writer_asleep(CondvarBus::new);
+    }
+}

@@ -188,7 +188,8 @@ impl sealed::Claim for OneWriter {
     }
 }
 
-/// Fetches what a writer will fill soon, but nothing at or past its limit: a reader may still be reading there.
+/// Fetches what a writer will fill soon, but nothing at or past its limit: a reader may still be reading there. It
+/// would be slowed down and read the same, so only the benches see this limit.
 #[inline(always)]
 fn prefetch<S: Store>(ring: &S, soon: u64, limit: u64) {
     if ahead(limit, soon) > 0 {

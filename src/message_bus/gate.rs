@@ -105,8 +105,8 @@ impl<'a, S: Store> Gate<'a, S> {
             }
             moved = earlier(moved, cursor_of(entry));
         }
+        debug_assert!(ahead(moved, gate) >= 0, "readers, fences and claims in flight stand at the gate or past it");
         // Relaxed would do for the memory the lock protects; readers of the gate outside the lock need the rest.
-        let moved = later(gate, moved);
         control.gate().store(moved, Ordering::Release); // SYNC POINT gate.move
         drop(locked);
         moved
@@ -314,6 +314,8 @@ impl<'a, S: Store> Gate<'a, S> {
         let control = self.control();
         // 0 means "none", so the first ticket is 1.
         let ticket = control.next_ticket().fetch_add(1, Ordering::Relaxed) + 1;
+        // Release: whoever finds a ticket that replaced an older one claims behind what was flushed under that. To loom
+        // and Miri every claim comes after those that were made before, so neither would miss it.
         if control.reader(index).ticket().swap(ticket, Ordering::AcqRel) == 0 {
             control.flags().fetch_add(1, Ordering::AcqRel);
         }

@@ -294,7 +294,9 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
     }
 
     fn is_at_tail(&self) -> bool {
-        self.shared.control().tail().load(Ordering::Acquire) == self.position
+        // Relaxed: a position that is compared and leads to no bytes. That it is no older than a close comes with the
+        // flags that told of it.
+        self.shared.control().tail().load(Ordering::Relaxed) == self.position
     }
 
     /// Whether an evictable reader has a message, or was moved.
@@ -361,6 +363,7 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
             };
             let next = self.position.wrapping_add(len);
             shared.gate().unpin(self.index, next);
+            // Sooner than a writer that found this slot pinned looks again by itself.
             shared.notify_room();
             match seen {
                 Seen::Message(header) => return Ok(header),

@@ -39,7 +39,8 @@ impl<C: Claim, W: WaitStrategy, S: Store> RingWriter<C, W, S> {
             let state = control.writer(index).state();
             state.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok()
         };
-        let index = (0..SHARED_ENTRY).find(free).unwrap_or(SHARED_ENTRY);
+        // The one writer has the first entry without asking: nobody else is here.
+        let index = if C::MANY { (0..SHARED_ENTRY).find(free).unwrap_or(SHARED_ENTRY) } else { 0 };
         if let Role::Worker(_) = role {
             control.workers().fetch_add(1, Ordering::Relaxed);
         }

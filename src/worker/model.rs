@@ -1,15 +1,16 @@
-//! Loom models of the outbox: two real workers that step in all interleavings on a ring that is full.
+//! Loom models of workers: two real ones that step in all interleavings, with a ring that is full, and to a stop.
 //!
 //! They stand here rather than in `tests/loom.rs` because a thread of the model must own its worker, and workers travel
 //! to threads of the standard library only.
 
 use super::{Drive, Seed, Step, Worker};
-use crate::lifecycle::{Lifecycle, Options};
+use crate::lifecycle::{Ending, Lifecycle, Options, Phase, Summary};
 use crate::message_bus::wait::Park;
 use crate::message_bus::{CircularBus, MIN_CAPACITY, ManyWriters, RingOptions};
 use crate::routing::{At, Roster, Visit};
-use crate::traits::{Handler, Header, MessageBus, Router, Time, Writer};
+use crate::traits::{Handler, Header, MessageBus, Publish, Router, Time, WriteError, Writer};
 use std::sync::Arc;
+use std::time::Duration;
 
 type Bus = CircularBus<ManyWriters, Park>;
 
@@ -68,6 +69,13 @@ impl<const SOURCE: u16> Roster<Plan> for Alone<SOURCE> {
     fn dismiss(self, _: &At) {}
 }
 
+fn lifecycle() -> Arc<Lifecycle<Bus>> {
+    let ring = RingOptions { capacity: MIN_CAPACITY, silent_after: Duration::MAX, ..RingOptions::default() };
+    let bus = CircularBus::<ManyWriters>::with_options(ring).unwrap().waiting::<Park>();
+    // No drain is late, however long a model takes.
+    Arc::new(Lifecycle::new(bus, Options { drain: Duration::from_secs(1 << 30), ..Options::default() }))
+}
+
 fn seed(lifecycle: &Arc<Lifecycle<Bus>>, name: &'static str, plan: Plan) -> Seed<Bus, Plan> {
     let reader = lifecycle.bus.subscribe(name).unwrap();
     let writer = Some(lifecycle.bus.worker_writer(&reader).unwrap());
@@ -97,9 +105,7 @@ fn outboxes_flush_by_ticket() {
     builder.preemption_bound = Some(1);
     builder.max_branches = 100_000;
     builder.check(|| {
-        let options = RingOptions { capacity: MIN_CAPACITY, ..RingOptions::default() };
-        let bus = CircularBus::<ManyWriters>::with_options(options).unwrap().waiting::<Park>();
-        let lifecycle = Arc::new(Lifecycle::new(bus, Options::default()));
+        let lifecycle = lifecycle();
         let (slots, late) = (MIN_CAPACITY / 32, 1);
         let hears = slots + 2 * late;
         let first = seed(&lifecycle, "first", Plan { sends: slots + late, hears });
@@ -113,5 +119,84 @@ fn outboxes_flush_by_ticket() {
         let other = loom::thread::spawn(move || drive(second));
         drive(first);
         other.join().unwrap();
+    });
+}
+
+/// Two workers that only hear, and have their handlers.
+fn pair() -> (Arc<Lifecycle<Bus>>, Worker<Bus, Alone<1>, Plan>, Worker<Bus, Alone<2>, Plan>) {
+    let lifecycle = lifecycle();
+    let plan = Plan { sends: 0, hears: 0 };
+    let mut first = Worker::new(seed(&lifecycle, "first", plan));
+    let mut second = Worker::new(seed(&lifecycle, "second", plan));
+    lifecycle.expect(["first", "second"].into_iter());
+    assert_eq!((first.step(), second.step()), (Step::Worked, Step::Worked));
+    (lifecycle, first, second)
+}
+
+/// Steps and waits to the worker's end. Returns how many messages it heard.
+fn drive_to_the_end<const SOURCE: u16>(mut worker: Worker<Bus, Alone<SOURCE>, Plan>) -> u64 {
+    let mut heard = 0;
+    loop {
+        // A step that ends the worker handles nothing, and takes the handlers away.
+        heard = worker.handlers.as_ref().map_or(heard, |alone| alone.0.heard);
+        match worker.step() {
+            Step::Worked => {}
+            Step::Idle => worker.wait(),
+            Step::Finished => return heard as u64,
+        }
+    }
+}
+
+/// A worker that sees that the end is fixed sees also where it is, and handles what is before it.
+///
+/// The one has acknowledged the stop and read nothing when the scene begins; the other one fixes the end.
+#[test]
+fn a_worker_sees_the_end_that_another_one_fixes() {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound.get_or_insert(2);
+    builder.max_branches = 100_000;
+    builder.check(|| {
+        let (lifecycle, mut first, second) = pair();
+        lifecycle.bus.writer().unwrap().try_write_bytes(0, 1, &[0; 8]).unwrap();
+        lifecycle.stop();
+        assert_eq!(first.step(), Step::Worked);
+        assert_eq!(lifecycle.phase(), Phase::Flushing);
+        let other = loom::thread::spawn(move || drive_to_the_end(first));
+        let heard = [drive_to_the_end(second), other.join().unwrap()];
+        assert_eq!((heard, lifecycle.conclude().unwrap()), ([1, 1], Summary::default()));
+    });
+}
+
+/// A stop that comes while somebody writes from outside: both workers handle all that was written before the end and
+/// leave, and what was accepted after that is counted.
+#[test]
+fn a_stop_drains_and_ends() {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(1);
+    builder.max_branches = 100_000;
+    builder.check(|| {
+        let (lifecycle, first, second) = pair();
+        let outside = lifecycle.bus.writer().unwrap();
+        outside.try_write_bytes(0, 1, &[0; 8]).unwrap();
+        let workers = (
+            loom::thread::spawn(move || drive_to_the_end(first)),
+            loom::thread::spawn(move || drive_to_the_end(second)),
+        );
+        let stopping = Arc::clone(&lifecycle);
+        let stopper = loom::thread::spawn(move || stopping.stop());
+        let accepted = match outside.try_write_bytes(0, 1, &[1; 8]) {
+            Ok(()) => 2,
+            Err(error) => {
+                assert_eq!(error, WriteError::Closed);
+                1
+            }
+        };
+        stopper.join().unwrap();
+        let heard = [workers.0.join().unwrap(), workers.1.join().unwrap()];
+        let summary = lifecycle.conclude().unwrap();
+        assert!(summary.left.is_empty(), "{summary:?}");
+        // A worker that was in the middle of a batch when the end was fixed may have gone a message beyond it.
+        let to_hear = accepted - summary.after_stop..=accepted;
+        assert!(heard.iter().all(|heard| to_hear.contains(heard)), "{heard:?} of {to_hear:?}");
     });
 }
