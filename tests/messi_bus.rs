@@ -4,12 +4,15 @@
 
 #[path = "../examples/bank/bank.rs"]
 mod bank;
+#[path = "support/port.rs"]
+mod port;
 mod support;
 
 use bank::{
     Bank, ClientToServer, DownloadRsp, NopReq, NopRsp, ServerToClient, ShoutInd, ShoutReq, UploadReq,
     client_to_server::Messages as Up, server_to_client::Messages as Down,
 };
+use port::Port;
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messenger::{Cause, OutsideWriter, RunError};
 use rust_messenger::messi::{
@@ -25,7 +28,7 @@ use std::net::TcpStream;
 use std::sync::mpsc::{Receiver, Sender as Channel, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
-use support::{PATIENCE, Port, resident, wait_until, within};
+use support::{PATIENCE, resident, wait_until, within};
 
 // ------------------------------------------------------------------------------------------------------------ handlers
 

@@ -6,9 +6,12 @@
 
 #[path = "../examples/bank/bank.rs"]
 mod bank;
+#[path = "support/port.rs"]
+mod port;
 mod support;
 
 use bank::Bank;
+use port::Port;
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messi::{Client, ClientConnected, ClientOptions, Reconnect, Server, ServerOptions};
 use rust_messenger::traits::{Handle, Handler, MessageBus, New, Writer};
@@ -17,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{Port, processor_time, wait_until, within};
+use support::{processor_time, wait_until, within};
 
 #[derive(Clone)]
 struct Config {
