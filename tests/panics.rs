@@ -682,6 +682,7 @@ fn play<B: MessageBus>(spot: Spot, on_panic: OnPanic, kind: &Kind, bus: B) {
             // Nothing came of the start, so that there may be another one.
             let error = handles.join().unwrap_err();
             check(spot, Err(error));
+            assert_eq!(messenger.stats().readers.len(), 0, "{spot:?}: a place is left taken");
             let handles = messenger.run(&config);
             messenger.stop();
             assert!(handles.join().is_ok(), "{spot:?}");

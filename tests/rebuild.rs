@@ -75,6 +75,8 @@ struct Config {
     less_on: Option<u64>,
     /// On which input it says that it cannot go on.
     fails_on: Option<u64>,
+    /// On which input it fills a message that sends another one meanwhile.
+    nested_on: Option<u64>,
     /// Whether it wants to be in its loop all the time.
     impatient: bool,
     /// What it has handled, and when it thought that was.
@@ -128,6 +130,18 @@ impl Handle<Input> for Summer {
             writer
                 .write(Self::ID, Extra::ID, 8, |bytes| bytes.copy_from_slice(&now.to_le_bytes()))
                 .unwrap_or_else(|error| writer.report(Report::Unsent { source: Self::ID, message: Extra::ID, error }));
+        }
+        if self.config.nested_on == Some(input.0) {
+            let fill = |bytes: &mut [u8]| {
+                bytes.fill(1);
+                Self::send(&Extra(78), writer);
+            };
+            writer.write(Self::ID, Extra::ID, 8, fill).unwrap();
+            // One that gives up has sent nothing.
+            let gives_up = |_: &mut [u8]| std::panic::resume_unwind(Box::new("no"));
+            let written = std::panic::AssertUnwindSafe(|| writer.write(Self::ID, Extra::ID, 8, gives_up));
+            assert!(std::panic::catch_unwind(written).is_err());
+            Self::send(&Extra(79), writer);
         }
         if self.config.more_on == Some(input.0) {
             Self::send(&Extra(77), writer);
@@ -205,7 +219,11 @@ fn content(path: &Path) -> Vec<(u16, u16, u64, bool)> {
     let journal = Journal::open(path).unwrap();
     let (mut entries, mut content) = (journal.entries(), Vec::new());
     while let Some(entry) = entries.next().unwrap() {
-        let Entry::Message { header, payload, cause, .. } = entry else { panic!("{entry:?}") };
+        let (header, payload, cause) = match entry {
+            Entry::Message { header, payload, cause, .. } => (header, payload, cause),
+            Entry::Sealed(_) => continue,
+            other => panic!("{other:?}"),
+        };
         assert!(cause < header.position);
         content.push((header.source, header.message, u64::from_le_bytes(payload.try_into().unwrap()), cause != 0));
     }
@@ -364,6 +382,17 @@ fn where_the_record_ends_the_handlers_go_on() {
         assert_eq!(content(&path), whole, "cut before {cut}");
         assert_eq!(outputs(&path), [1, 3, 6, 10]);
     }
+}
+
+/// How a message becomes bytes is the handlers' own, whatever it does.
+#[test]
+fn a_fill_that_sends_is_repeated() {
+    let (_directory, path) = scratch();
+    let config = Config { nested_on: Some(3), ..Config::default() };
+    run(&path, &config, Start::Rebuild, &[1, 2, 3, 4]).unwrap();
+    let whole = content(&path);
+    run(&path, &config, Start::Rebuild, &[]).unwrap();
+    assert_eq!(content(&path), whole);
 }
 
 #[test]

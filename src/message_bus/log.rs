@@ -19,7 +19,7 @@ use super::slot::{Record, Seen, Slots, Strip};
 use super::store::Store;
 use crate::mmap::{Backing, Region};
 use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, lock};
-use crate::traits::{Clock, Payload, Time, WriteError};
+use crate::traits::{Clock, Header, Payload, Time, WriteError};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -564,14 +564,16 @@ impl Log {
             return Some(Ok(()));
         }
         // `None`: this has not been sent yet, so it is to be.
-        let due = lock(&self.depot.rebuilds).get_mut(&index)?.next_sent(&self.strip)?;
-        // Without the lock: how it becomes bytes is the user's.
+        let due = lock(&self.depot.rebuilds).get_mut(&index)?.take_sent(&self.strip)?;
+        // Without the lock: how it becomes bytes is the user's, and may send something, too.
+        let unsent = PutBack { rebuilds: &self.depot.rebuilds, index, due };
         let bytes = match rebuild::encode(payload) {
             Ok(bytes) => bytes,
             Err(error) => return Some(Err(WriteError::Encode(error))),
         };
-        let mut rebuilds = lock(&self.depot.rebuilds);
-        Some(rebuilds.get_mut(&index)?.repeat(&self.strip, cause, due, source, message, bytes))
+        std::mem::forget(unsent);
+        let rebuilds = lock(&self.depot.rebuilds);
+        Some(rebuilds.get(&index)?.repeat(&self.strip, cause, due, source, message, bytes))
     }
 
     #[cold]
@@ -579,6 +581,21 @@ impl Log {
         let handling = self.control().reader(index).handling().load(Ordering::Relaxed);
         let mut rebuilds = lock(&self.depot.rebuilds);
         rebuilds.get_mut(&index).map_or(Ok(()), |rebuild| rebuild.settle(&self.strip, handling))
+    }
+}
+
+/// What was to be sent again is still to be, unless this is forgotten.
+struct PutBack<'a> {
+    rebuilds: &'a Mutex<BTreeMap<usize, Rebuild>>,
+    index: usize,
+    due: (Header, u64),
+}
+
+impl Drop for PutBack<'_> {
+    fn drop(&mut self) {
+        if let Some(rebuild) = lock(self.rebuilds).get_mut(&self.index) {
+            rebuild.put_back(self.due);
+        }
     }
 }
 

@@ -49,7 +49,7 @@ impl Rebuild {
 
     /// A handler sends `bytes` where it had sent `due`.
     pub(super) fn repeat(
-        &mut self,
+        &self,
         strip: &Strip,
         cause: u64,
         due: (Header, u64),
@@ -65,7 +65,6 @@ impl Rebuild {
             && (header.source, header.message) == (source, message)
             && strip.with_payload(&header, |expected| expected == bytes);
         if is_same {
-            self.next = None;
             return Ok(());
         }
         let expected = is_due.then(|| sent(&header));
@@ -90,9 +89,20 @@ impl Rebuild {
         WriteError::Diverged(Box::new(Divergence { position, source, handler, expected, actual }))
     }
 
+    /// As [`next_sent`](Self::next_sent), for whoever sends it again.
+    pub(super) fn take_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
+        self.next_sent(strip)?;
+        self.next.take()
+    }
+
+    /// Takes back that this was sent again.
+    pub(super) fn put_back(&mut self, (header, cause): (Header, u64)) {
+        (self.at, self.cause, self.next) = (header.position, cause, None);
+    }
+
     /// The next message that the worker had sent in handling one, and its cause. It lies ahead of what the worker is
     /// handling, so the worker's reader keeps it where it is.
-    pub(super) fn next_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
+    fn next_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
         while self.next.is_none() && self.at < self.end {
             let position = self.at;
             match strip.observe(position) {

@@ -10,7 +10,7 @@ use super::tests::{Bus, PAGE, image_of, message, open, opening, read_all, small}
 use super::{PersistentOptions, Start};
 use crate::mmap::{Backing, Memory, Region};
 use crate::sync::{Arc, Mutex, Ordering, lock};
-use crate::traits::{MessageBus, Publish, Reader};
+use crate::traits::{Clock, MessageBus, Publish, Reader, Time};
 use std::fmt;
 use std::io;
 use std::time::{Duration, Instant};
@@ -238,5 +238,56 @@ fn the_keeper_retains_again_and_again() {
         write_pages(&bus);
         let due = bus.tail() - 2 * PAGE as u64;
         wait_until("what is too much is given back", || *lock(&punched) >= due);
+    }
+}
+
+/// Tells the keeper no time.
+struct Faulty {
+    is_real: bool,
+    panics: Arc<Mutex<u64>>,
+}
+
+impl Clock for Faulty {
+    fn now(&self) -> Time {
+        if std::thread::current().name() == Some("journal") {
+            *lock(&self.panics) += 1;
+            std::panic::resume_unwind(Box::new("no time"));
+        }
+        Time::from_nanos(crate::sync::unix_nanos())
+    }
+
+    fn is_real(&self) -> bool {
+        self.is_real
+    }
+}
+
+/// The keeper asks the clock for busy writers and for retention. If that panics it goes on with all else.
+#[test]
+fn a_clock_that_panics_ends_no_keeper() {
+    for is_real in [false, true] {
+        let (disk, panics) = (Synced::default(), Arc::default());
+        let noted = disk.clone();
+        let clock = std::sync::Arc::new(Faulty { is_real, panics: Arc::clone(&panics) });
+        let sync = Sync::Interval(Duration::from_millis(1));
+        let options = if is_real { PersistentOptions { capacity: 1 << 18, ..small() } } else { forgetful() };
+        let bus = watched(&empty(), PersistentOptions { sync, clock, ..options }, true, move |region, call| {
+            if let Call::Sync { from, to } = call {
+                noted.note(region, from, to);
+            }
+        });
+        write_pages(&bus);
+        wait_until("the keeper asks", || {
+            // Busy, for as long as the journal takes.
+            if is_real && bus.tail() < 1 << 17 {
+                write(&bus, 0..8);
+            }
+            *lock(&panics) != 0
+        });
+        let position = bus.tail() as usize;
+        write(&bus, 0..1);
+        let mut stamp = [0; 8];
+        bus.shared.store.slots().region().snapshot(position, &mut stamp);
+        wait_until("what was written is on the disk", || disk.bytes().get(position..position + 8) == Some(&stamp[..]));
+        assert_eq!(bus.shared.store.kept_time(), 0);
     }
 }
