@@ -1395,6 +1395,31 @@ fn the_stops_deadline_is_seen_between_two_messages() {
     let [Left { worker: "Alpha", unread: 15, unsent: 0, .. }] = summary.left[..] else { panic!("{summary:?}") };
 }
 
+/// A worker with two timed handlers wakes for the earlier one, in whatever order they stand, and then for the other one.
+#[test]
+fn two_timers_of_a_worker_fire_each_at_its_time() {
+    let at = |seconds| Time::default() + Duration::from_secs(seconds);
+    for due in [[1, 2], [2, 1]] {
+        let clock = Arc::new(Manual::default());
+        let config = Config::new(move |who, what, now| match what {
+            What::Start => vec![Act::Deadline(Some(at(due[usize::from(who) - 1])))],
+            What::Loop if now >= at(due[usize::from(who) - 1]) => vec![Act::Deadline(None)],
+            _ => Vec::new(),
+        });
+        let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..patient() };
+        let messenger = Pair::with_options(CircularBus::new(4096).unwrap(), options);
+        let mut workers = messenger.workers(&config).unwrap();
+        let deadline = |workers: &mut Workers| workers.iter_mut().next().unwrap().next_deadline();
+        for seconds in [1, 2] {
+            settle(&mut workers);
+            assert_eq!(deadline(&mut workers), Some(at(seconds)), "{due:?}");
+            clock.0.store(at(seconds).as_nanos(), Ordering::Relaxed);
+        }
+        settle(&mut workers);
+        assert_eq!(deadline(&mut workers), None, "{due:?}");
+    }
+}
+
 #[test]
 fn a_timer_does_not_wait_for_a_batch_to_end() {
     let clock = Arc::new(Manual::default());

@@ -361,3 +361,6 @@ pub(super) fn wait_until<R: Sleeper>(
         }
     }
 }
+
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod tests;

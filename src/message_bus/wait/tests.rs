@@ -1,0 +1,209 @@
+//! Waiting by itself: readers and pollers that only note what is done with them, on one thread.
+
+use super::*;
+use crate::traits::{Header, ReadError};
+use std::collections::VecDeque;
+use std::panic::resume_unwind;
+use std::sync::Arc as StdArc;
+
+/// A reader of nothing.
+#[derive(Default)]
+struct Idler {
+    /// What it says of claims in flight, one answer after the other; the last one is repeated.
+    silences: VecDeque<Option<Duration>>,
+    /// How often it was asked.
+    asked: u32,
+    /// For how long it was to sleep, each time, and whether it would have.
+    sleeps: Vec<(Option<Duration>, bool)>,
+}
+
+impl Idler {
+    fn new(silences: &[Option<Duration>]) -> Idler {
+        Idler { silences: silences.iter().copied().collect(), ..Idler::default() }
+    }
+}
+
+impl Reader for Idler {
+    fn try_read<R>(&mut self, _: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
+        Err(ReadError::Empty)
+    }
+
+    fn ready(&mut self) -> bool {
+        false
+    }
+
+    fn wait_until(&mut self, _: Option<Duration>, _: Interest, _: impl FnMut(&mut Self) -> bool) {}
+
+    fn wait_in(&mut self, _: &StdArc<dyn Poller>, _: Option<Duration>, _: Interest, _: impl FnMut(&mut Self) -> bool) {}
+
+    fn unblock(&mut self) -> Option<Duration> {
+        self.asked += 1;
+        if self.silences.len() > 1 { self.silences.pop_front()? } else { self.silences[0] }
+    }
+
+    fn position(&self) -> u64 {
+        0
+    }
+
+    fn release(&mut self) {}
+}
+
+impl Sleeper for Idler {
+    fn woken(&self) -> bool {
+        false
+    }
+
+    fn park(
+        &mut self,
+        _: Option<&StdArc<dyn Poller>>,
+        _: Interest,
+        limit: Option<Duration>,
+        mut ready: impl FnMut(&mut Self) -> bool,
+    ) {
+        let sleeps = !ready(self);
+        self.sleeps.push((limit, sleeps));
+    }
+}
+
+const SOON: Duration = Duration::from_millis(5);
+
+/// A poller whose wait is what is given, and that notes whether it was notified.
+struct Scripted<F> {
+    wait: F,
+    notified: AtomicU64,
+    panics: bool,
+}
+
+impl<F> std::fmt::Debug for Scripted<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Scripted")
+    }
+}
+
+impl<F: Fn() + Send + Sync> Poller for Scripted<F> {
+    fn wait(&self, _: Option<Duration>) {
+        (self.wait)();
+    }
+
+    fn notify(&self) {
+        self.notified.fetch_add(1, Ordering::Relaxed);
+        if self.panics {
+            resume_unwind(Box::new("no notification"));
+        }
+    }
+}
+
+fn scripted<F: Fn() + Send + Sync + 'static>(panics: bool, wait: F) -> StdArc<Scripted<F>> {
+    StdArc::new(Scripted { wait, notified: AtomicU64::new(0), panics })
+}
+
+/// Everybody who sleeps in a poller is woken, whatever another poller does, and then is in nobody's way.
+#[test]
+fn all_pollers_are_notified_once() {
+    struct Scene {
+        waiters: Waiters,
+        word: AtomicU64,
+    }
+
+    for panics in [false, true] {
+        let scene = StdArc::new(Scene { waiters: Waiters::new(), word: AtomicU64::new(0) });
+        let change = StdArc::clone(&scene);
+        // Twice: nobody sleeps at the second one who has not looked since the first.
+        let inner = scripted(panics, move || {
+            change.waiters.notify(&change.word);
+            change.waiters.notify(&change.word);
+        });
+        let (around, held) = (StdArc::clone(&scene), StdArc::clone(&inner));
+        let outer = scripted(panics, move || {
+            let poller = StdArc::clone(&held) as StdArc<dyn Poller>;
+            around.waiters.park_in(&poller, &[&around.word], None, || false);
+        });
+        let poller = StdArc::clone(&outer) as StdArc<dyn Poller>;
+        scene.waiters.park_in(&poller, &[&scene.word], None, || false);
+        let notified = |poller: &AtomicU64| poller.load(Ordering::Relaxed);
+        assert_eq!((notified(&inner.notified), notified(&outer.notified)), (1, 1), "panics: {panics}");
+    }
+}
+
+/// Whoever does not sleep any more is not notified: neither who saw the change by itself, nor whose wait panicked.
+#[test]
+fn a_poller_is_known_while_its_wait_lasts() {
+    let (waiters, word) = (Waiters::new(), AtomicU64::new(0));
+    let poller = scripted(false, || resume_unwind(Box::new("no wait")));
+    let waited = StdArc::clone(&poller) as StdArc<dyn Poller>;
+    waiters.park_in(&waited, &[&word], None, || true);
+    assert!(caught(|| waiters.park_in(&waited, &[&word], None, || false)).is_err());
+    assert_eq!(word.load(Ordering::Relaxed), 1, "announced");
+    waiters.notify(&word);
+    assert_eq!(poller.notified.load(Ordering::Relaxed), 0);
+}
+
+/// A sleep in a poller ends when a claim has been silent for long enough.
+#[test]
+fn a_poller_waits_no_longer_than_for_a_silent_claim() {
+    let poller = scripted(false, || ()) as StdArc<dyn Poller>;
+    for (timeout, limit) in [(None, SOON), (Some(SOON * 2), SOON), (Some(SOON / 2), SOON / 2)] {
+        let mut idler = Idler::new(&[Some(SOON)]);
+        wait_in(&mut idler, &mut Patience::default(), &poller, Interest::Messages, timeout, |_| false);
+        assert_eq!(idler.sleeps, [(Some(limit), true)]);
+    }
+}
+
+/// Nobody wakes a sleeper for a claim that was made after it had looked for one and then stays silent. So it looks once
+/// more when it is announced, and does not sleep.
+#[test]
+fn a_claim_that_is_made_before_the_sleep_is_noticed() {
+    let poller = scripted(false, || ()) as StdArc<dyn Poller>;
+    let mut idler = Idler::new(&[None, Some(SOON)]);
+    wait_in(&mut idler, &mut Patience::default(), &poller, Interest::Messages, None, |_| false);
+    assert_eq!(idler.sleeps, [(None, false)]);
+
+    let mut idler = Idler::new(&[None, Some(SOON)]);
+    wait_until(&mut idler, &mut Park, Interest::Messages, None, |idler| idler.sleeps.len() == 2);
+    assert_eq!(idler.sleeps, [(None, false), (Some(SOON), true)], "the second time it knows for how long");
+}
+
+/// A strategy that never sleeps.
+#[derive(Debug, Default)]
+struct Busy(u32);
+
+impl WaitStrategy for Busy {
+    fn idle(&mut self) -> Idle {
+        self.0 += 1;
+        assert!(self.0 < 10_000, "it never looks up");
+        Idle::Again
+    }
+}
+
+/// Whoever never sleeps looks for silent claims and at the time now and then.
+#[test]
+fn whoever_never_sleeps_looks_up() {
+    let mut idler = Idler::new(&[Some(SOON)]);
+    wait_until(&mut idler, &mut Busy::default(), Interest::Messages, None, |idler| idler.asked == 3);
+    wait_until(&mut idler, &mut Busy::default(), Interest::Messages, Some(Duration::ZERO), |_| false);
+    assert_eq!(idler.asked, 4);
+}
+
+/// How a wait begins: with spins, or with a pause.
+#[test]
+fn pausing_is_tried_and_given_up() {
+    let mut strategy = Adaptive::default();
+    let mut pauses = |handled| {
+        strategy.begin(handled);
+        let looks = 1 + std::iter::repeat_with(|| strategy.idle()).take_while(|idle| *idle == Idle::Again).count();
+        let least = (Adaptive::PAUSES + Adaptive::YIELDS + 1) as usize;
+        assert!([least, least + Adaptive::SPINS as usize].contains(&looks), "{looks} looks");
+        looks == least
+    };
+    // The first try, and what follows one that did not pay: each time twice as many waits without.
+    for waits in [Adaptive::BACKOFF, Adaptive::BACKOFF, 2 * Adaptive::BACKOFF] {
+        assert!((1..waits).all(|_| !pauses(1)), "too early");
+        assert!(pauses(1), "not tried");
+        assert!(!pauses(Adaptive::BATCH - 1), "it did not pay");
+    }
+    assert!((1..4 * Adaptive::BACKOFF).all(|_| !pauses(1)) && pauses(1));
+    // As long as it pays it is kept, and the next try comes soon again.
+    assert!(pauses(Adaptive::BATCH) && pauses(Adaptive::BATCH));
+    assert!(!pauses(0));
+    assert!((1..Adaptive::BACKOFF).all(|_| !pauses(0)) && pauses(0));
+}
