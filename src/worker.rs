@@ -473,8 +473,10 @@ impl<B: MessageBus> Poller for Bedside<B> {
 impl<B: MessageBus> Drop for Bedside<B> {
     /// Whoever woke the worker last may be the last to hold it.
     fn drop(&mut self) {
+        // What nobody has told yet, because the worker did not sleep again.
+        let untold = lock(&self.panic).take();
         let poller = self.poller.take();
-        if let Err(text) = dropped(poller) {
+        for text in untold.into_iter().chain(dropped(poller).err()) {
             let cause = Cause::PanickedIn { place: Place::Poller, header: None, text };
             self.lifecycle.panicked(self.worker, cause);
         }

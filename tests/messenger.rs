@@ -1395,7 +1395,7 @@ fn the_stops_deadline_is_seen_between_two_messages() {
     let [Left { worker: "Alpha", unread: 15, unsent: 0, .. }] = summary.left[..] else { panic!("{summary:?}") };
 }
 
-/// A worker with two timed handlers wakes for the earlier one, in whatever order they stand, and then for the other one.
+/// A worker with two timed handlers wakes for the earlier one, in whatever order they stand, and then for the other.
 #[test]
 fn two_timers_of_a_worker_fire_each_at_its_time() {
     let at = |seconds| Time::default() + Duration::from_secs(seconds);
