@@ -1990,13 +1990,12 @@ fn deadline(nanos: u64) -> Vec<Act> {
 fn a_deadline_with_a_route_is_a_message() {
     let mut run = InTime::new(
         4096,
-        Config::new(|who, what, _| match (who, what) {
+        Config::new(|who, what, now| match (who, what) {
             (1, What::Start) => deadline(100),
             (1, What::Due(100)) => deadline(300),
             (1, What::Due(_)) => vec![Act::Deadline(None)],
             (2, What::Start) => deadline(200),
-            (2, What::Loop) => Vec::new(),
-            (2, What::Message(_)) => unreachable!(),
+            (2, What::Loop) if now.as_nanos() == 250 => deadline(400),
             _ => Vec::new(),
         }),
     );
@@ -2022,13 +2021,14 @@ fn a_deadline_with_a_route_is_a_message() {
     assert_eq!(run.config.calls(1), calls);
     assert_eq!(run.config.count(2, What::Loop), 3);
     assert_eq!(run.messenger.stats().messages, 2);
-    // Both at once: one is written, the other one's loop runs.
+    // Between two messages, too, one that is a message calls none.
     run.at(350);
     write(&run.messenger.writer().unwrap(), 2).unwrap();
+    assert_eq!(run.step(), Step::Worked);
+    calls.push(What::Message(2));
+    assert_eq!((run.config.calls(1), run.messenger.stats().messages), (calls, 4));
     settle(&mut run.workers);
     assert_eq!(run.config.count(1, What::Due(300)), 1);
-    let source = run.config.log().into_iter().rfind(|entry| entry.what == What::Due(300)).map(|entry| entry.who);
-    assert_eq!((source, run.messenger.stats().messages), (Some(1), 4));
     run.messenger.stop();
     settle(&mut run.workers);
     assert_eq!(run.workers.conclude().unwrap(), Default::default(), "its own row: it is not unrouted");

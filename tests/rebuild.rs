@@ -731,6 +731,8 @@ macro_rules! days {
             while workers.step() == Step::Worked {}
             let ended = workers.conclude();
             assert!(ended.is_ok(), "day {day}: {ended:?}");
+            // The term of the last order ends at night.
+            clock.0.fetch_add(2 * TERM, Ordering::Relaxed);
         }
         let reports = std::mem::take(&mut *all.lock().unwrap());
         (outputs(&path), reports)
