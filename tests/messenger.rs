@@ -1927,6 +1927,8 @@ fn a_drain_waits_for_messages_and_not_for_room() {
             while alpha.step() != Step::Idle {}
             assert_eq!(config.numbers(1), [0]);
             assert!(messenger.stats().readers[0].outbox_high_water != 0, "there was room for everything");
+            // The first wait after the stop ends by it.
+            alpha.wait();
             drop(go_on);
             held.join().unwrap().unwrap();
             // Nobody makes room: the other worker stands still.
