@@ -26,11 +26,12 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
         assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
-        // Yielding first keeps short waits short; sleeping later leaves the cores to those who are waited for.
+        // Yielding first keeps short waits short; sleeping later leaves the cores to those who are waited for. Miri has
+        // one core, and takes longer than that to look.
         if start.elapsed() < Duration::from_millis(1) {
             std::thread::yield_now();
         } else {
-            std::thread::sleep(Duration::from_micros(200));
+            std::thread::sleep(Duration::from_micros(if cfg!(miri) { 20_000 } else { 200 }));
         }
     }
 }
