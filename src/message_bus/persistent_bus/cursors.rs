@@ -34,7 +34,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     /// next one](Self::position_after).
     ///
     /// ```
-    /// # #[cfg(unix)] {
+    /// # #[cfg(all(unix, not(miri)))] { // Megabytes of memory take Miri many minutes.
     /// use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
     /// use rust_messenger::traits::{MessageBus, Publish, Reader};
     ///
