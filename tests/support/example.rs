@@ -12,7 +12,8 @@ use std::process::Command;
 
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// How to run an example with the features that this test has.
+/// How to run an example with the features that this test has: all of them, for then it is built already and no test waits
+/// for a compiler.
 pub fn command(example: &str) -> Command {
     let features = [
         ("serde", cfg!(feature = "serde")),
@@ -20,6 +21,7 @@ pub fn command(example: &str) -> Command {
         ("prost", cfg!(feature = "prost")),
         ("zero_copy", cfg!(feature = "zero_copy")),
         ("messi", cfg!(feature = "messi")),
+        ("tls", cfg!(feature = "tls")),
     ];
     let on: Vec<&str> = features.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name).collect();
     process::example(Path::new(ROOT), example, &on)
