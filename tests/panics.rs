@@ -4,6 +4,8 @@
 //! The places are [`Spot`]s, and the table of "A panic of a user's code" in `ARCHITECTURE.md` lists them. A spot panics
 //! once. What two panics at a time come to is at the end.
 
+#![cfg(feature = "serde")]
+
 mod support;
 
 use rust_messenger::message_bus::wait::{Idle, WaitStrategy};
