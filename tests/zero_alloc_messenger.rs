@@ -9,7 +9,7 @@
 mod support;
 
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
-use rust_messenger::traits::{Handle, Handler, MessageBus, New, Publish, Sender, Writer};
+use rust_messenger::traits::{Due, Handle, Handler, MessageBus, New, Publish, Sender, Time, Writer};
 use rust_messenger::{Messenger, SendInPlace, zero_copy_message};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::Arc;
@@ -84,6 +84,43 @@ impl Handler for Pong {
     const ID: u16 = 2;
 }
 
+/// Has a deadline that is long past for each tick, so that it is a message at once. One for each: what is never full
+/// needs no outbox.
+struct Ticker {
+    next: Option<Time>,
+}
+
+/// How many of them came.
+static TICKS: AtomicU64 = AtomicU64::new(0);
+
+impl Handler for Ticker {
+    type Id = u16;
+    const ID: u16 = 3;
+
+    fn next_deadline(&self) -> Option<Time> {
+        self.next
+    }
+}
+
+impl New<Progress> for Ticker {
+    fn new<W: Writer>(_: &Progress, _: &W) -> Self {
+        Ticker { next: None }
+    }
+}
+
+impl Handle<Due> for Ticker {
+    fn handle<W: Writer>(&mut self, due: &Due, _: &W) {
+        TICKS.fetch_add(u64::from(self.next == Some(due.time)), Ordering::Relaxed);
+        self.next = None;
+    }
+}
+
+impl Handle<Tick> for Ticker {
+    fn handle<W: Writer>(&mut self, tick: &Tick, _: &W) {
+        self.next.get_or_insert(Time::from_nanos(tick.number));
+    }
+}
+
 impl New<Progress> for Ping {
     fn new<W: Writer>(progress: &Progress, _writer: &W) -> Self {
         Ping { progress: Arc::clone(progress) }
@@ -120,8 +157,8 @@ Messenger! {
         handlers: [ ping: Ping ]
         routes: [ Pong, Tock: [ ping ] ]
     Beta:
-        handlers: [ pong: Pong ]
-        routes: [ Ping, Tick: [ pong ] ]
+        handlers: [ pong: Pong, ticker: Ticker ]
+        routes: [ Ping, Tick: [ pong, ticker ], Ticker, Due: [ ticker ] ]
 }
 
 fn allocates_nothing<B: MessageBus>(bus: B) {
@@ -133,12 +170,14 @@ fn allocates_nothing<B: MessageBus>(bus: B) {
     let reached = |number| wait_until("the messages went round", || progress.load(Ordering::Relaxed) >= number);
     reached(warm);
     let before = ALLOCATIONS.load(Ordering::Relaxed);
-    let from = progress.load(Ordering::Relaxed);
+    let (from, ticks) = (progress.load(Ordering::Relaxed), TICKS.load(Ordering::Relaxed));
     reached(from + watched);
+    let ticks = TICKS.load(Ordering::Relaxed) - ticks;
     let allocations = ALLOCATIONS.load(Ordering::Relaxed) - before;
     messenger.stop();
     handles.join().unwrap();
-    assert_eq!(allocations, 0, "for {watched} messages each way");
+    assert_eq!(allocations, 0, "for {watched} messages each way, and {ticks} deadlines");
+    assert_ne!(ticks, 0, "no deadline came");
 }
 
 #[test]
