@@ -315,7 +315,7 @@ mod tests {
     /// Method: the test pins and unpins in the reader's name. Whether the writer sleeps by then is a matter of
     /// microseconds, so this is done many times.
     fn a_look_keeps_no_writer_asleep<B: MessageBus<Writer: 'static>>(wrap: fn(CircularBus) -> B) {
-        for _ in 0..if cfg!(miri) { 3 } else { 100 } {
+        for _ in 0..if cfg!(miri) { 1 } else { 100 } {
             let ring = CircularBus::new(MIN_CAPACITY).unwrap();
             let bus = wrap(ring.clone());
             let _tap = bus.subscribe_evictable("tap").unwrap();

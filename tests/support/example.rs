@@ -12,8 +12,8 @@ use std::process::Command;
 
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// How to run an example with the features that this test has: all of them, for then it is built already and no test waits
-/// for a compiler.
+/// How to run an example with the features that this test has: all of them, for then it is built already and no test
+/// waits for a compiler.
 pub fn command(example: &str) -> Command {
     let features = [
         ("serde", cfg!(feature = "serde")),

@@ -344,7 +344,7 @@ mod tests {
         for name in ["a", "l\u{e4}nger", "forty bytes, and not one more than that."] {
             let page = page_with_cursor(name, 4096);
             assert_eq!(cursor_entry(&page, 0), CursorEntry::Named(name.to_owned(), Some(4096)));
-            for bit in 0..8 * CURSOR_SIZE as usize {
+            for bit in (0..8 * CURSOR_SIZE as usize).step_by(if cfg!(miri) { 7 } else { 1 }) {
                 let mut flipped = page.clone();
                 flipped[cursor_at(0) as usize + bit / 8] ^= 1 << (bit % 8);
                 let expected = match bit / 8 {
