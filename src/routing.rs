@@ -851,6 +851,7 @@ mod tests {
 
     /// In a constant: the compiler would refuse to go on with one that takes the square of this many steps.
     #[test]
+    #[cfg_attr(miri, ignore = "a minute, and no memory but constants")]
     fn the_rows_of_a_large_table_are_sorted() {
         static SORTED: [u32; COUNT] = sorted(backwards());
         let mut expected = backwards();
