@@ -622,10 +622,11 @@ fn times_are_right_under_load() {
     let (mut kept, mut written) = (std::collections::BTreeSet::new(), 0_u64);
     // The first look at the clock, and some ticks.
     while kept.len() < 5 {
-        writer.write_bytes(2, 7, &[1; 200]).unwrap();
+        // Large ones, so that a slow machine makes a load of them, too.
+        writer.write_bytes(2, 7, &[1; 1024]).unwrap();
         written += 1;
         kept.insert(bus.shared.store.kept_time());
-        let late = crate::sync::unix_nanos() - start > 20_000_000_000;
+        let late = crate::sync::unix_nanos() - start > 60_000_000_000;
         assert!(!late, "the load is not noticed, or the time stands still");
     }
     let end = crate::sync::unix_nanos();
