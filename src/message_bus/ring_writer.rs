@@ -37,10 +37,11 @@ impl<C: Claim, W: WaitStrategy, S: Store> RingWriter<C, W, S> {
         }
         let free = |&index: &usize| {
             let state = control.writer(index).state();
-            state.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            // The one writer has what its predecessor left already.
+            let order = if C::MANY { Ordering::AcqRel } else { Ordering::Relaxed };
+            state.compare_exchange(0, 1, order, Ordering::Relaxed).is_ok()
         };
-        // The one writer has the first entry without asking: nobody else is here.
-        let index = if C::MANY { (0..SHARED_ENTRY).find(free).unwrap_or(SHARED_ENTRY) } else { 0 };
+        let index = (0..SHARED_ENTRY).find(free).unwrap_or(SHARED_ENTRY);
         if let Role::Worker(_) = role {
             control.workers().fetch_add(1, Ordering::Relaxed);
         }
