@@ -174,9 +174,12 @@ impl Waiters {
         // a busy writer does not come here again before the sleeper is back.
         let mut asleep = lock(&self.asleep);
         sleepers.store(0, Ordering::Relaxed);
-        // Whoever comes while the others are notified has seen the change, or will be woken by the next one.
-        let mut left = asleep.len();
-        while let Some(poller) = asleep.pop() {
+        // In their order: who comes back while the others are notified has seen the change, and stands behind them.
+        for _ in 0..asleep.len() {
+            if asleep.is_empty() {
+                break;
+            }
+            let poller = asleep.remove(0);
             drop(asleep);
             // Without the lock, and caught: it is not this thread's, and the next one is to be woken all the same.
             let _ = caught(|| {
@@ -184,10 +187,6 @@ impl Waiters {
                 drop(poller);
             });
             asleep = lock(&self.asleep);
-            left -= 1;
-            if left == 0 {
-                break;
-            }
         }
         drop(asleep);
         self.changed.notify_all();

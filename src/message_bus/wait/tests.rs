@@ -125,6 +125,45 @@ fn all_pollers_are_notified_once() {
     }
 }
 
+/// A poller whose thread is so quick that it sleeps again before its notification has returned.
+struct Quick {
+    waiters: StdArc<Waiters>,
+    itself: std::sync::Weak<Quick>,
+    notified: AtomicU64,
+}
+
+impl std::fmt::Debug for Quick {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Quick")
+    }
+}
+
+impl Poller for Quick {
+    fn wait(&self, _: Option<Duration>) {}
+
+    fn notify(&self) {
+        self.notified.fetch_add(1, Ordering::Relaxed);
+        let itself = self.itself.upgrade().unwrap();
+        lock(&self.waiters.asleep).push(itself);
+    }
+}
+
+/// Who comes back while the others are notified takes nobody's turn.
+#[test]
+fn a_quick_poller_keeps_none_from_being_notified() {
+    let (waiters, word) = (StdArc::new(Waiters::new()), AtomicU64::new(1));
+    let pollers: [StdArc<Quick>; 3] = std::array::from_fn(|_| {
+        let waiters = StdArc::clone(&waiters);
+        StdArc::new_cyclic(|itself| Quick { waiters, itself: itself.clone(), notified: AtomicU64::new(0) })
+    });
+    for poller in &pollers {
+        lock(&waiters.asleep).push(StdArc::clone(poller) as StdArc<dyn Poller>);
+    }
+    waiters.notify(&word);
+    assert_eq!(pollers.each_ref().map(|poller| poller.notified.load(Ordering::Relaxed)), [1, 1, 1]);
+    lock(&waiters.asleep).clear();
+}
+
 /// Whoever does not sleep any more is not notified: neither who saw the change by itself, nor whose wait panicked.
 #[test]
 fn a_poller_is_known_while_its_wait_lasts() {
