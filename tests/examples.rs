@@ -103,7 +103,7 @@ total 7
 total 8
 a counter that counts double:
 recovered: 16 messages
-worker Bank: handler counter failed: handler Counter (source 2) does not repeat what it sent on the message at 69632: \
+worker Bank: handler counter failed: handler Counter (source 2) does not repeat what it sent on the message at 73728: \
 it sent message 2 [01], now it sends message 2 [02]
 ";
     assert_eq!(output_of("persistent_replay"), expected);
