@@ -468,6 +468,7 @@ macro_rules! on_both_buses {
 
         mod on_a_condvar { $(
             #[test]
+            #[cfg_attr(miri, ignore = "minutes: how it waits is seen in the contract, and the rest on the ring")]
             fn $test() {
                 let bus = || super::CondvarBus::new(super::CircularBus::new($capacity).unwrap());
                 super::within(stringify!($test), move || super::$test(bus()));
