@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The models of tests/loom.rs and src/worker/model.rs: small scenes with the real bus, in every interleaving and with
+# The models of tests/loom.rs and src/messenger/worker/model.rs: small scenes with the real bus, in every interleaving and with
 # every outcome that the memory model allows, up to two preemptions (one scene without a bound, long ones with one).
 # LOOM_MAX_PREEMPTIONS=3 looks deeper.
 # Less than a minute once built. Arguments are passed on: a name runs the models like it.

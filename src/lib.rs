@@ -2,7 +2,6 @@
 #![deny(missing_docs, missing_debug_implementations)]
 
 mod blame;
-mod lifecycle;
 mod r#macro;
 mod mmap;
 mod sync;
@@ -14,14 +13,13 @@ pub mod messenger;
 pub mod messi;
 pub mod routing;
 pub mod traits;
-pub mod worker;
 
 #[cfg(feature = "zero_copy")]
 pub use encoding::zero_copy::{SendInPlace, ZeroCopyMessage};
 pub use message_bus::{CircularBus, CondvarBus};
 #[cfg(unix)]
 pub use message_bus::{Journal, PersistentBus, PersistentOptions};
-pub use messenger::{JoinHandles, Options};
+pub use messenger::{JoinHandles, Options, worker};
 pub use traits::{
     DeserializeFrom, Due, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Reader, Sender, Writer,
 };

@@ -1,7 +1,7 @@
 //! `Messenger!`, `messenger_id_enum!` and what the encodings' macros share.
 //!
 //! The expansions are names, not logic: a struct per worker whose fields are its handlers, one `if` per route, and the
-//! table as constants. Everything that runs is ordinary code in `routing.rs`, `worker.rs` and `messenger.rs`. They
+//! table as constants. Everything that runs is ordinary code in `routing.rs`, `messenger.rs` and below it. They
 //! refer to nothing but `$crate`, so they need no prelude and survive a renamed crate, and all but the table's own type
 //! sits inside `const _`.
 

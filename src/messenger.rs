@@ -4,21 +4,30 @@
 //! [`Messenger`]'s methods.
 
 use crate::blame::{caught, dropped};
-use crate::lifecycle::{Ending, Lifecycle};
 use crate::routing::{Launch, Roster, Rows, Topology};
-use crate::traits::{MessageBus, Payload, Publish, Report, Stats, Time, Unread, WriteError, Writer, WriterError};
-use crate::worker::{Drive, Seed, Step, Worker};
-use std::error::Error;
+use crate::traits::{MessageBus, Stats, Unread, WriterError};
+use handles::Running;
+use lifecycle::{Ending, Lifecycle};
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::thread;
+use worker::{Drive, Seed, Step, Worker};
+
+mod handles;
+mod lifecycle;
+mod options;
+mod outbox;
+mod outcome;
+mod outside;
+pub mod worker;
 
 pub use crate::blame::Place;
-pub use crate::lifecycle::{
-    Cause, Failure, Left, OnPanic, OnReport, Options, RunError, StartError, Summary, SystemClock, TwoPollers,
-};
+pub use handles::{JoinHandles, Workers};
+pub use options::{OnPanic, OnReport, Options, SystemClock};
+pub use outcome::{Cause, Failure, Left, RunError, StartError, Summary, TwoPollers};
+pub use outside::OutsideWriter;
 
 /// The handlers of the routing table `T` on the bus `B`.
 pub struct Messenger<B, T> {
@@ -150,12 +159,16 @@ impl<B: MessageBus, T> Messenger<B, T> {
     /// # Errors
     ///
     /// [`WriterError`]: the bus is for one writer, and it exists.
+    ///
+    /// [`WriteError::NotStarted`]: crate::traits::WriteError::NotStarted
     pub fn writer(&self) -> Result<OutsideWriter<B>, WriterError> {
         Ok(OutsideWriter { writer: self.lifecycle.bus.writer()?, lifecycle: Arc::clone(&self.lifecycle) })
     }
 
     /// Begins to stop: writers from outside get [`WriteError::Closed`], what was written before is still handled, then
     /// every worker ends. Idempotent, and callable from anywhere.
+    ///
+    /// [`WriteError::Closed`]: crate::traits::WriteError::Closed
     pub fn stop(&self) {
         self.lifecycle.stop();
     }
@@ -227,179 +240,5 @@ impl<B: MessageBus, C: Clone, M: Make<B, C>> Launch<C> for Planner<'_, B, C, M> 
         let (rows, lifecycle) = (self.rows.take(), Arc::clone(self.lifecycle));
         self.made.push((worker, M::make::<R>(Seed { name: worker, reader, writer, config, rows, lifecycle })));
         Ok(())
-    }
-}
-
-/// The running workers of a messenger. Dropping it stops them and joins.
-#[must_use = "dropping the handles stops the messenger"]
-pub struct JoinHandles {
-    /// Or why there is nothing to join, until that is said.
-    running: Result<Running, Option<StartError>>,
-}
-
-struct Running {
-    threads: Vec<thread::JoinHandle<()>>,
-    ending: Arc<dyn Ending>,
-    joined: bool,
-}
-
-impl fmt::Debug for JoinHandles {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinHandles").field("started", &self.running.is_ok()).finish_non_exhaustive()
-    }
-}
-
-impl JoinHandles {
-    /// Waits until every worker has ended, after a [`stop`](Messenger::stop) until the deadline of [`Options::drain`].
-    ///
-    /// # Errors
-    ///
-    /// [`RunError`]: a handler panicked, failed or did not return, an outbox overflowed, or the start failed. What
-    /// else there is to say is in its summary.
-    pub fn join(mut self) -> Result<Summary, RunError> {
-        match &mut self.running {
-            Ok(running) => {
-                running.join_threads();
-                running.ending.conclude()
-            }
-            Err(error) => {
-                let failure = error.take().map(|error| Failure { worker: "", cause: Cause::Start(error) });
-                Err(RunError { failures: failure.into_iter().collect(), summary: Summary::default() })
-            }
-        }
-    }
-
-    /// Whether every worker has ended.
-    pub fn is_finished(&self) -> bool {
-        self.running.as_ref().is_ok_and(|running| running.ending.is_over()) || self.running.is_err()
-    }
-}
-
-impl Running {
-    fn join_threads(&mut self) {
-        self.joined = true;
-        self.ending.wait();
-        let over = self.ending.is_over();
-        for thread in self.threads.drain(..) {
-            // A thread whose handler does not return is left behind. Panics were caught in the worker.
-            if over || thread.is_finished() {
-                let _ = thread.join();
-            }
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if !self.joined {
-            self.ending.stop();
-            self.join_threads();
-        }
-    }
-}
-
-/// The workers of a messenger without threads. Dropping it ends them where they stand.
-pub struct Workers {
-    workers: Vec<Box<dyn Drive>>,
-    /// How many of them had ended when they were stepped last.
-    ended: usize,
-    ending: Arc<dyn Ending>,
-}
-
-impl fmt::Debug for Workers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Workers").field("workers", &self.workers.len()).finish_non_exhaustive()
-    }
-}
-
-impl Workers {
-    /// The workers, in the order of the table, to be stepped in any order.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut dyn Drive> {
-        self.workers.iter_mut().map(|worker| &mut **worker as &mut dyn Drive)
-    }
-
-    /// Steps every worker once. [`Step::Worked`] if one of them did something, [`Step::Finished`] when all have ended.
-    pub fn step(&mut self) -> Step {
-        let (mut worked, mut ended) = (false, 0);
-        for worker in &mut self.workers {
-            match worker.step() {
-                Step::Worked => worked = true,
-                Step::Idle => {}
-                Step::Finished => ended += 1,
-            }
-        }
-        // Whoever ends gives back what the others may wait for.
-        worked |= std::mem::replace(&mut self.ended, ended) != ended;
-        if ended == self.workers.len() {
-            Step::Finished
-        } else if worked {
-            Step::Worked
-        } else {
-            Step::Idle
-        }
-    }
-
-    /// Ends workers that have not ended, and says how it went.
-    ///
-    /// # Errors
-    ///
-    /// As [`JoinHandles::join`].
-    pub fn conclude(self) -> Result<Summary, RunError> {
-        drop(self.workers);
-        self.ending.conclude()
-    }
-}
-
-/// A [`Writer`] for threads outside of a messenger. Each thread has its own.
-pub struct OutsideWriter<B: MessageBus> {
-    writer: B::Writer,
-    lifecycle: Arc<Lifecycle<B>>,
-}
-
-impl<B: MessageBus> fmt::Debug for OutsideWriter<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OutsideWriter").finish_non_exhaustive()
-    }
-}
-
-impl<B: MessageBus<Writer: Clone>> Clone for OutsideWriter<B> {
-    fn clone(&self) -> Self {
-        OutsideWriter { writer: self.writer.clone(), lifecycle: Arc::clone(&self.lifecycle) }
-    }
-}
-
-impl<B: MessageBus> Publish for OutsideWriter<B> {
-    #[inline]
-    fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
-        if !self.lifecycle.is_subscribed() {
-            return Err(WriteError::NotStarted);
-        }
-        self.writer.try_put(source, message, payload)
-    }
-
-    fn wait_for_room(&self, size: usize) {
-        self.writer.wait_for_room(size);
-    }
-}
-
-impl<B: MessageBus> Writer for OutsideWriter<B> {
-    fn now(&self) -> Time {
-        self.lifecycle.now()
-    }
-
-    fn stop(&self) {
-        self.lifecycle.stop();
-    }
-
-    fn fail(&self, error: impl Into<Box<dyn Error + Send + Sync>>) {
-        self.lifecycle.failed("", Cause::Failed { handler: "outside", error: error.into() });
-    }
-
-    fn report(&self, report: Report) {
-        self.lifecycle.report(report);
-    }
-
-    fn max_payload(&self) -> usize {
-        self.lifecycle.bus.max_payload()
     }
 }

@@ -126,17 +126,67 @@ const PARTS: &[(&str, u8, &[&str])] = &[
     ("src/sync.rs", 0, &[]),
     ("src/blame.rs", 0, &[]),
     ("src/traits.rs", 1, &[]),
+    ("src/traits/error.rs", 1, &[]),
+    ("src/traits/message.rs", 1, &["src/traits/error.rs"]),
+    ("src/traits/time.rs", 1, &["src/traits/error.rs", "src/traits/message.rs"]),
+    ("src/traits/bus.rs", 1, &["src/traits/error.rs", "src/traits/message.rs", "src/traits/time.rs"]),
+    (
+        "src/traits/handler.rs",
+        1,
+        &["src/traits/error.rs", "src/traits/message.rs", "src/traits/time.rs", "src/traits/bus.rs"],
+    ),
     ("src/mmap/", 1, &["src/mmap/"]),
     ("src/encoding/mod.rs", 2, &[]),
     ("src/encoding/", 2, &["src/encoding/mod.rs"]),
     ("src/message_bus/", 2, &["src/message_bus/", "src/routing.rs"]),
     ("src/routing.rs", 2, &[]),
-    ("src/lifecycle.rs", 3, &[]),
-    ("src/worker.rs", 3, &["src/lifecycle.rs"]),
-    ("src/worker/", 3, &["src/worker.rs", "src/lifecycle.rs"]),
-    ("src/messenger.rs", 3, &["src/lifecycle.rs", "src/worker.rs"]),
+    ("src/messenger/options.rs", 3, &[]),
+    ("src/messenger/outcome.rs", 3, &[]),
+    ("src/messenger/outbox.rs", 3, &[]),
+    ("src/messenger/outbox/tests.rs", 3, &["src/messenger/outbox.rs"]),
+    ("src/messenger/lifecycle.rs", 3, &["src/messenger/options.rs", "src/messenger/outcome.rs"]),
+    ("src/messenger/outside.rs", 3, &["src/messenger/outcome.rs", "src/messenger/lifecycle.rs"]),
+    ("src/messenger/worker/timers.rs", 3, &[]),
+    ("src/messenger/worker/unrouted.rs", 3, &["src/messenger/lifecycle.rs"]),
+    (
+        "src/messenger/worker/writer.rs",
+        3,
+        &[
+            "src/messenger/outcome.rs",
+            "src/messenger/outbox.rs",
+            "src/messenger/lifecycle.rs",
+            "src/messenger/worker/timers.rs",
+        ],
+    ),
+    ("src/messenger/worker/loops.rs", 3, &["src/messenger/worker/writer.rs"]),
+    (
+        "src/messenger/worker/poller.rs",
+        3,
+        &["src/messenger/outcome.rs", "src/messenger/lifecycle.rs", "src/messenger/worker/writer.rs"],
+    ),
+    (
+        "src/messenger/worker.rs",
+        3,
+        &["src/messenger/outcome.rs", "src/messenger/outbox.rs", "src/messenger/lifecycle.rs"],
+    ),
+    (
+        "src/messenger/worker/model.rs",
+        3,
+        &[
+            "src/messenger/options.rs",
+            "src/messenger/outcome.rs",
+            "src/messenger/lifecycle.rs",
+            "src/messenger/worker.rs",
+        ],
+    ),
+    (
+        "src/messenger/handles.rs",
+        3,
+        &["src/messenger/outcome.rs", "src/messenger/lifecycle.rs", "src/messenger/worker.rs"],
+    ),
+    ("src/messenger.rs", 3, &[]),
     ("src/macro.rs", 3, &["src/messenger.rs"]),
-    ("src/messi/", 3, &["src/messi/", "src/lifecycle.rs"]),
+    ("src/messi/", 3, &["src/messi/", "src/messenger/options.rs", "src/messenger.rs"]),
 ];
 
 fn part_of(path: &str) -> Option<&'static (&'static str, u8, &'static [&'static str])> {
@@ -305,10 +355,11 @@ fn rule_ignorance(file: &File) -> Complaints {
         ["CircularBus", "PersistentBus", "CondvarBus", "OneWriter", "ManyWriters", "RingOptions", "message_bus"];
     let codecs = ["serde", "postcard", "bincode", "prost", "zerocopy", "encoding"];
     match file.path.as_str() {
-        "src/messenger.rs" | "src/worker.rs" | "src/lifecycle.rs" => {
+        "src/messenger/worker/model.rs" => Vec::new(),
+        path if path == "src/messenger.rs" || path.starts_with("src/messenger/") => {
             ban(file, &buses, "runs on any bus, and names none")
         }
-        "src/traits.rs" => {
+        path if path == "src/traits.rs" || path.starts_with("src/traits/") => {
             let mut complaints = ban(file, &buses, "the vocabulary names no bus");
             complaints.extend(ban(file, &["mmap", "memmap2", "Region"], "the vocabulary names no mapping"));
             complaints.extend(ban(file, &["thread"], "the vocabulary names no thread"));
@@ -415,20 +466,22 @@ fn rule_one_door(file: &File) -> Complaints {
         complaints.extend(ban(file, &words, "atomics come from `crate::sync`, where loom can take their place"));
     }
     // A name is looked up on a thread of its own: the system's resolver waits.
-    if !["src/sync.rs", "src/messenger.rs", "src/messi/net.rs"].contains(&file.path.as_str()) {
+    if !["src/sync.rs", "src/messenger.rs", "src/messenger/handles.rs", "src/messi/net.rs"]
+        .contains(&file.path.as_str())
+    {
         complaints.extend(ban(
             file,
             &["std::thread"],
             "threads come from `crate::sync`; only the messenger starts any",
         ));
     }
-    if !is_in(&file.path, &["src/sync.rs", "src/lifecycle.rs", "src/message_bus/", "src/mmap/"]) {
+    if !is_in(&file.path, &["src/sync.rs", "src/messenger/lifecycle.rs", "src/message_bus/", "src/mmap/"]) {
         let words =
             ["Ordering::Relaxed", "Ordering::Acquire", "Ordering::Release", "Ordering::AcqRel", "Ordering::SeqCst"];
         complaints.extend(ban(
             file,
             &words,
-            "memory orderings are chosen in sync.rs, lifecycle.rs, message_bus/ and mmap/",
+            "memory orderings are chosen in sync.rs, messenger/lifecycle.rs, message_bus/ and mmap/",
         ));
     }
     complaints
@@ -668,7 +721,8 @@ fn house(path: &str, text: &str) -> Complaints {
         file("src/message_bus/mod.rs", ""),
         file("src/message_bus/slot.rs", ""),
         file("src/routing.rs", ""),
-        file("src/worker.rs", ""),
+        file("src/messenger/worker.rs", ""),
+        file("src/messenger/lifecycle.rs", ""),
         file("src/messenger.rs", ""),
     ];
     files.retain(|file| file.path != path);
@@ -687,7 +741,7 @@ fn an_edge_that_goes_up_is_found() {
     one("src/traits.rs", "fn f(x: &crate::routing::Table) {}", "F1, src/routing.rs on F2");
     one("src/traits.rs", "use crate::CircularBus;", "`CircularBus` goes up");
     one("src/sync.rs", "mod door { use super::super::traits::Header; }", "`traits::Header` goes up");
-    one("src/message_bus/slot.rs", "use super::super::worker;", "`worker` goes up");
+    one("src/message_bus/slot.rs", "use super::super::messenger;", "`messenger` goes up");
     one("src/mmap/mod.rs", "use crate::traits::Header;", "a neighbour that is no friend");
     one("src/encoding/prost.rs", "use super::bincode::size;", "a neighbour that is no friend");
     one("src/encoding/prost.rs", "macro_rules! m { () => { $crate::messenger::new() } }", "`messenger::new` goes up");
@@ -697,12 +751,12 @@ fn an_edge_that_goes_up_is_found() {
 #[test]
 fn edges_that_go_down_or_stay_among_friends_are_fine() {
     let fine = |path: &str, text: &str| holds(house(path, text));
-    fine("src/messenger.rs", "use crate::worker::Worker; use crate::{traits, sync::lock};");
+    fine("src/messenger/worker.rs", "use crate::messenger::lifecycle::Phase; use crate::{traits, sync::lock};");
     fine("src/message_bus/slot.rs", "use super::gate::Gate; use crate::mmap::Region; mod a { use super::Ring; }");
     fine("src/encoding/prost.rs", "use super::write_into; use crate::Message;");
     fine(
         "src/traits.rs",
-        "// crate::worker\n/// [`b`](crate::messenger::Messenger)\nconst A: &str = \"crate::worker\";",
+        "// crate::messenger\n/// [`b`](crate::messenger::Messenger)\nconst A: &str = \"crate::messenger\";",
     );
     fine("src/traits.rs", "mod a { mod b {} use super::c; } pub(crate) fn d() {} use std::super_thing;");
 }
@@ -721,7 +775,7 @@ fn knowing_too_much_is_found() {
 
 #[test]
 fn unproven_and_misplaced_unsafe_is_found() {
-    breaks(rule_unsafe, "src/worker.rs", "// SAFETY: so.\nunsafe { a() }", &["lives in"]);
+    breaks(rule_unsafe, "src/messenger/worker.rs", "// SAFETY: so.\nunsafe { a() }", &["lives in"]);
     breaks(rule_unsafe, "src/mmap/mod.rs", "fn a() {\n    unsafe { b() }\n}", &["mod.rs:2: `unsafe` without"]);
     breaks(rule_unsafe, "src/mmap/mod.rs", "// SAFETY: so.\nlet a = 1;\nlet b = unsafe { c() };", &["without"]);
     breaks(rule_unsafe, "src/mmap/mod.rs", "unsafe impl Send for A {}", &["without"]);
@@ -743,10 +797,10 @@ fn subtracting_features_are_found() {
 
 #[test]
 fn back_doors_are_found() {
-    breaks(rule_one_door, "src/worker.rs", "use std::sync::atomic::AtomicU8;", &["atomics come from"]);
-    breaks(rule_one_door, "src/worker.rs", "std::thread::yield_now();", &["threads come from"]);
-    breaks(rule_one_door, "src/worker.rs", "a.load(Ordering::Acquire);", &["memory orderings"]);
-    breaks(rule_one_door, "src/worker.rs", "a.cmp(&b) == Ordering::Less // Ordering::Acquire", &[]);
+    breaks(rule_one_door, "src/messenger/worker.rs", "use std::sync::atomic::AtomicU8;", &["atomics come from"]);
+    breaks(rule_one_door, "src/messenger/worker.rs", "std::thread::yield_now();", &["threads come from"]);
+    breaks(rule_one_door, "src/messenger/worker.rs", "a.load(Ordering::Acquire);", &["memory orderings"]);
+    breaks(rule_one_door, "src/messenger/worker.rs", "a.cmp(&b) == Ordering::Less // Ordering::Acquire", &[]);
     breaks(rule_one_door, "src/message_bus/gate.rs", "a.load(Ordering::Acquire);", &[]);
     breaks(rule_one_door, "src/messenger.rs", "use std::thread;", &[]);
 }

@@ -2,7 +2,7 @@
 //! real ones are [`System`]: non-blocking TCP, and one `polling::Poller` for all that one thread hosts.
 
 use super::options::HostPort;
-use crate::lifecycle::SystemClock;
+use crate::messenger::SystemClock;
 use crate::sync::{Mutex, lock};
 use crate::traits::{Clock, Poller, Time};
 use socket2::{Domain, Protocol, Socket as Socket2, Type};

@@ -13,25 +13,29 @@
 //! what its handlers emit for one ring of input. A loop that emits more than it takes fits in no memory; it ends at the
 //! outbox's limit, in an error that names the worker.
 
-use crate::blame::{Place, caught, dropped};
-use crate::lifecycle::{Cause, Lifecycle, Phase, TwoPollers, is_past};
+use super::lifecycle::{Lifecycle, Phase, is_past};
+use super::outbox::Outbox;
+use super::outcome::Cause;
+use crate::blame::{Place, caught};
 use crate::routing::{At, Roster, Rows, Visit};
-use crate::sync::{Mutex, lock};
+use crate::sync::lock;
 use crate::traits::{
-    BusWriter, Due, Handler, Header, Interest, Message, MessageBus, Payload, Poller, Publish, ReadError, Reader,
-    Report, Space, Time, Unread, WriteError, Writer,
+    Due, Handler, Header, Interest, Message, MessageBus, Poller, ReadError, Reader, Report, Time, Unread, Writer,
 };
+use loops::{LoopWriter, OnLoop, WriteDues};
+use poller::{Bedside, FindPoller};
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::error::Error;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
-use timers::{LoopWriter, OnLoop, Timers, WriteDues};
+use timers::Timers;
 use unrouted::Unrouted;
+use writer::WorkerWriter;
 
+mod loops;
+mod poller;
 mod timers;
 mod unrouted;
+mod writer;
 
 /// What a step came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +67,7 @@ pub trait Drive {
 const BATCH: usize = 256;
 
 /// One worker of a routing table on a bus.
-pub(crate) struct Worker<B: MessageBus, R: Roster<C>, C> {
+pub(super) struct Worker<B: MessageBus, R: Roster<C>, C> {
     /// Ends, with the subscription, when the worker does.
     reader: Option<B::Reader>,
     writer: WorkerWriter<B>,
@@ -87,19 +91,19 @@ pub(crate) struct Worker<B: MessageBus, R: Roster<C>, C> {
 }
 
 /// All that a worker needs and that may travel to its thread.
-pub(crate) struct Seed<B: MessageBus, C> {
-    pub(crate) name: &'static str,
-    pub(crate) reader: B::Reader,
+pub(super) struct Seed<B: MessageBus, C> {
+    pub(super) name: &'static str,
+    pub(super) reader: B::Reader,
     /// `None` on a bus for one writer, if this worker is not the one.
-    pub(crate) writer: Option<B::Writer>,
-    pub(crate) config: C,
+    pub(super) writer: Option<B::Writer>,
+    pub(super) config: C,
     /// The table's, if this is its first worker.
-    pub(crate) rows: Option<&'static Rows>,
-    pub(crate) lifecycle: Arc<Lifecycle<B>>,
+    pub(super) rows: Option<&'static Rows>,
+    pub(super) lifecycle: Arc<Lifecycle<B>>,
 }
 
 impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
-    pub(crate) fn new(seed: Seed<B, C>) -> Self {
+    pub(super) fn new(seed: Seed<B, C>) -> Self {
         let Seed { name, reader, writer, config, rows, lifecycle } = seed;
         let (at, outbox, rebuilds) = (At::default(), Outbox::default(), reader.rebuilds());
         Worker {
@@ -297,7 +301,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     }
 
     /// Pins the calling thread if the options ask for it.
-    pub(crate) fn pin(&mut self) {
+    pub(super) fn pin(&mut self) {
         self.beside(|worker| {
             let WorkerWriter { name, lifecycle, .. } = &worker.writer;
             let wanted = lifecycle.options.pin.iter().find(|(worker, _)| worker == name);
@@ -426,84 +430,12 @@ fn pin_to(_core: usize) -> Result<(), String> {
     Err("threads are pinned on Linux only".to_owned())
 }
 
-/// A handler's poller as the bus sees it. Whoever writes notifies it, and its panics are the worker's all the same.
-struct Bedside<B: MessageBus> {
-    /// Until it is dropped.
-    poller: Option<Arc<dyn Poller>>,
-    /// What it said when it panicked on another thread.
-    panic: Mutex<Option<String>>,
-    worker: &'static str,
-    lifecycle: Arc<Lifecycle<B>>,
-}
-
-impl<B: MessageBus> Bedside<B> {
-    fn new(poller: Arc<dyn Poller>, writer: &WorkerWriter<B>) -> Self {
-        let lifecycle = Arc::clone(&writer.lifecycle);
-        Bedside { poller: Some(poller), panic: Mutex::new(None), worker: writer.name, lifecycle }
-    }
-}
-
-impl<B: MessageBus> fmt::Debug for Bedside<B> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.poller.fmt(f)
-    }
-}
-
-impl<B: MessageBus> Poller for Bedside<B> {
-    fn wait(&self, timeout: Option<Duration>) {
-        if let Some(poller) = &self.poller {
-            poller.wait(timeout);
-        }
-    }
-
-    fn poll(&self) -> bool {
-        self.poller.as_ref().is_some_and(|poller| poller.poll())
-    }
-
-    fn notify(&self) {
-        let Some(poller) = &self.poller else { return };
-        if let Err(text) = caught(|| poller.notify()) {
-            *lock(&self.panic) = Some(text);
-            // Once more, so that its worker wakes up and says so.
-            let _ = caught(|| poller.notify());
-        }
-    }
-}
-
-impl<B: MessageBus> Drop for Bedside<B> {
-    /// Whoever woke the worker last may be the last to hold it.
-    fn drop(&mut self) {
-        // What nobody has told yet, because the worker did not sleep again.
-        let untold = lock(&self.panic).take();
-        let poller = self.poller.take();
-        for text in untold.into_iter().chain(dropped(poller).err()) {
-            let cause = Cause::PanickedIn { place: Place::Poller, header: None, text };
-            self.lifecycle.panicked(self.worker, cause);
-        }
-    }
-}
-
 struct OnStart<'a, W>(&'a W);
 struct OnStop;
-
-struct FindPoller<'a, W> {
-    found: &'a mut Option<Arc<dyn Poller>>,
-    writer: &'a W,
-}
 
 impl<W: Writer> Visit for OnStart<'_, W> {
     fn handler<H: Handler>(&mut self, handler: &mut H) {
         handler.on_start(self.0);
-    }
-}
-
-impl<W: Writer> Visit for FindPoller<'_, W> {
-    fn handler<H: Handler>(&mut self, handler: &mut H) {
-        let Some(poller) = handler.poller() else { return };
-        match &self.found {
-            Some(other) if !Arc::ptr_eq(other, &poller) => self.writer.fail(TwoPollers),
-            _ => *self.found = Some(poller),
-        }
     }
 }
 
@@ -513,294 +445,5 @@ impl Visit for OnStop {
     }
 }
 
-// ------------------------------------------------------------------------------------------------------------- writer
-
-/// What a worker's handlers write with.
-pub(crate) struct WorkerWriter<B: MessageBus> {
-    name: &'static str,
-    writer: Option<B::Writer>,
-    outbox: Outbox,
-    /// A handler said that it cannot go on, the outbox is at its limit, or a rebuild does not repeat what was.
-    failed: Cell<bool>,
-    /// Where the message stands whose handling did not come to its end.
-    ended_at: Cell<Option<u64>>,
-    /// The size of the message that a handler tried to write last and that found no room, in this step.
-    refused: Cell<Option<usize>>,
-    /// The handlers whose deadlines become messages.
-    timers: Timers,
-    /// Whether the reader was to begin with a rebuild.
-    rebuilds: bool,
-    /// The handlers that were reported for what they sent in their loop.
-    sent_in_loop: RefCell<Vec<&'static str>>,
-    /// The handler that is at work.
-    at: At,
-    lifecycle: Arc<Lifecycle<B>>,
-}
-
-impl<B: MessageBus> WorkerWriter<B> {
-    /// Moves the outbox to the ring as far as room and turns allow; true when it is empty.
-    #[inline]
-    fn flush(&self) -> bool {
-        !self.outbox.is_pending() || self.writer.as_ref().is_none_or(|writer| self.flush_pending(writer))
-    }
-
-    #[cold]
-    fn flush_pending(&self, writer: &B::Writer) -> bool {
-        let mut queue = self.outbox.queue.borrow_mut();
-        while let Some(entry) = queue.entries.front() {
-            match writer.try_write_bytes(entry.source, entry.message, entry.payload()) {
-                Err(WriteError::Full) => return false,
-                Err(error) => {
-                    if entry.message == Due::ID {
-                        self.timers.refused(entry.source, self.clock());
-                    }
-                    self.report(Report::Unsent { source: entry.source, message: entry.message, error });
-                }
-                Ok(()) => {}
-            }
-            queue.pop();
-            if queue.covered == 0 && !queue.entries.is_empty() {
-                // What came after the ticket was taken queues up anew.
-                writer.give_up_ticket();
-                writer.take_ticket();
-                queue.covered = queue.entries.len();
-            }
-        }
-        self.outbox.pending.set(false);
-        writer.give_up_ticket();
-        true
-    }
-
-    /// Puts a message for which the ring has no room into the outbox.
-    #[cold]
-    fn defer<P: Payload>(
-        &self,
-        writer: &B::Writer,
-        source: u16,
-        message: u16,
-        payload: &mut P,
-    ) -> Result<(), WriteError> {
-        let size = payload.as_encoded().map_or_else(|| payload.size(), <[u8]>::len);
-        let (max, limit) = (self.lifecycle.bus.max_payload(), self.lifecycle.options.outbox_limit);
-        if size > max {
-            return Err(WriteError::TooLarge { size, max });
-        }
-        if self.outbox.queue.borrow().bytes + cost(size) > limit {
-            if !self.failed.replace(true) {
-                self.lifecycle.failed(self.name, Cause::OutboxFull { handler: self.at.handler(), limit });
-            }
-            return Err(WriteError::OutboxFull { limit });
-        }
-        // Nothing is borrowed while the fill runs: it may write, too.
-        let mut entry = self.outbox.queue.borrow_mut().spare(source, message, size);
-        payload.fill(&mut Space::new(entry.payload_mut()))?;
-        let mut queue = self.outbox.queue.borrow_mut();
-        queue.push(entry);
-        writer.record_outbox(queue.bytes);
-        if !self.outbox.pending.replace(true) {
-            writer.take_ticket();
-            queue.covered = queue.entries.len();
-        }
-        Ok(())
-    }
-
-    /// At the end of each message: whether it was handled, so that nobody handles it again. If a handler failed in it,
-    /// or did not repeat what it did, it was not.
-    #[inline]
-    fn settle(&self, header: &Header) -> bool {
-        if let Some(Err(error)) = self.writer.as_ref().map(BusWriter::settle) {
-            self.diverged(error);
-        }
-        let failed = self.failed.get();
-        if failed {
-            self.ended_at.set(Some(header.position));
-        }
-        !failed
-    }
-
-    /// A handler no longer does what it did: the worker ends.
-    #[cold]
-    fn diverged(&self, error: WriteError) {
-        if !self.failed.replace(true) {
-            self.lifecycle.failed(self.name, Cause::Failed { handler: self.at.handler(), error: error.into() });
-        }
-    }
-
-    /// The clock's time, whatever is being handled.
-    fn clock(&self) -> Time {
-        self.at.during(Place::Clock, || self.lifecycle.now())
-    }
-
-    fn is_slowest(&self) -> bool {
-        self.writer.as_ref().is_none_or(BusWriter::is_slowest)
-    }
-
-    fn has_room(&self, size: usize) -> bool {
-        self.writer.as_ref().is_some_and(|writer| writer.has_room(size))
-    }
-}
-
-impl<B: MessageBus> Publish for WorkerWriter<B> {
-    #[inline]
-    fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
-        match &self.writer {
-            None => Err(WriteError::NotAWriter),
-            Some(_) if self.outbox.is_pending() => Err(WriteError::Full),
-            Some(writer) => {
-                let put = writer.try_put(source, message, payload);
-                match &put {
-                    Err(WriteError::Full) => self.refused.set(Some(payload.size())),
-                    Err(error @ WriteError::Diverged(_)) => self.diverged(error.clone()),
-                    _ => {}
-                }
-                put
-            }
-        }
-    }
-
-    /// Nothing: a worker never waits for room, it has its outbox.
-    fn wait_for_room(&self, _size: usize) {}
-
-    #[inline]
-    fn put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
-        let Some(writer) = &self.writer else { return Err(WriteError::NotAWriter) };
-        if !self.outbox.is_pending() {
-            match writer.try_put(source, message, payload) {
-                Err(WriteError::Full) => {}
-                Err(error @ WriteError::Diverged(_)) => {
-                    self.diverged(error.clone());
-                    return Err(error);
-                }
-                done => return done,
-            }
-        }
-        self.defer(writer, source, message, payload)
-    }
-}
-
-impl<B: MessageBus> Writer for WorkerWriter<B> {
-    fn now(&self) -> Time {
-        self.writer.as_ref().and_then(BusWriter::time).unwrap_or_else(|| self.clock())
-    }
-
-    fn stop(&self) {
-        self.lifecycle.stop();
-    }
-
-    fn fail(&self, error: impl Into<Box<dyn Error + Send + Sync>>) {
-        self.failed.set(true);
-        self.lifecycle.failed(self.name, Cause::Failed { handler: self.at.handler(), error: error.into() });
-    }
-
-    fn report(&self, report: Report) {
-        self.at.during(Place::Report, || self.lifecycle.report(report));
-    }
-
-    fn max_payload(&self) -> usize {
-        self.lifecycle.bus.max_payload()
-    }
-}
-
-// ------------------------------------------------------------------------------------------------------------- outbox
-
-/// Messages that found no room in the ring, in order.
-#[derive(Default)]
-struct Outbox {
-    /// Whether there are any: looked at for every message.
-    pending: Cell<bool>,
-    queue: RefCell<Queue>,
-}
-
-#[derive(Default)]
-struct Queue {
-    entries: VecDeque<Entry>,
-    /// What `entries` cost.
-    bytes: usize,
-    /// How many entries the ticket covers.
-    covered: usize,
-    /// How many entries were there when the stop was noticed and still are.
-    at_stop: Option<usize>,
-    /// Memory of flushed entries, to be used again.
-    spare: Vec<Vec<u8>>,
-}
-
-/// One message. Its payload is aligned as in the ring.
-struct Entry {
-    source: u16,
-    message: u16,
-    memory: Vec<u8>,
-    start: usize,
-    size: usize,
-}
-
-const ENTRY_ALIGN: usize = 16;
-/// How many flushed entries' memory is kept.
-const SPARE: usize = 64;
-
-/// The memory that a message takes in an outbox: an empty one is not free.
-fn cost(size: usize) -> usize {
-    size_of::<Entry>() + ENTRY_ALIGN + size
-}
-
-impl Outbox {
-    #[inline(always)]
-    fn is_pending(&self) -> bool {
-        self.pending.get()
-    }
-
-    fn len(&self) -> usize {
-        self.queue.borrow().entries.len()
-    }
-
-    /// The payload size of the next message to flush.
-    fn next_size(&self) -> Option<usize> {
-        self.queue.borrow().entries.front().map(|entry| entry.size)
-    }
-
-    /// Whether all that was pending when this was first asked is gone.
-    fn flushed_what_was_pending_at_stop(&self) -> bool {
-        let mut queue = self.queue.borrow_mut();
-        let now = queue.entries.len();
-        *queue.at_stop.get_or_insert(now) == 0
-    }
-}
-
-impl Queue {
-    fn spare(&mut self, source: u16, message: u16, size: usize) -> Entry {
-        let mut memory = self.spare.pop().unwrap_or_default();
-        memory.clear();
-        memory.resize(size + ENTRY_ALIGN, 0);
-        let start = memory.as_ptr().align_offset(ENTRY_ALIGN).min(ENTRY_ALIGN);
-        Entry { source, message, memory, start, size }
-    }
-
-    fn push(&mut self, entry: Entry) {
-        self.bytes += cost(entry.size);
-        self.entries.push_back(entry);
-    }
-
-    fn pop(&mut self) {
-        let Some(entry) = self.entries.pop_front() else { return };
-        self.bytes -= cost(entry.size);
-        self.covered = self.covered.saturating_sub(1);
-        self.at_stop = self.at_stop.map(|left| left.saturating_sub(1));
-        if self.spare.len() < SPARE {
-            self.spare.push(entry.memory);
-        }
-    }
-}
-
-impl Entry {
-    fn payload(&self) -> &[u8] {
-        &self.memory[self.start..self.start + self.size]
-    }
-
-    fn payload_mut(&mut self) -> &mut [u8] {
-        &mut self.memory[self.start..self.start + self.size]
-    }
-}
-
 #[cfg(all(test, rust_messenger_loom))]
 mod model;
-#[cfg(all(test, not(rust_messenger_loom)))]
-mod tests;

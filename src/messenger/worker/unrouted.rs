@@ -1,6 +1,6 @@
 //! What nobody receives: counted, and told once.
 
-use crate::lifecycle::Lifecycle;
+use crate::messenger::lifecycle::Lifecycle;
 use crate::routing::{Rows, row};
 use crate::traits::{Header, MessageBus, Report};
 use std::collections::BTreeSet;

@@ -1,0 +1,200 @@
+//! What a worker's handlers write with: the ring, or else the outbox.
+
+use super::timers::Timers;
+use crate::blame::Place;
+use crate::messenger::lifecycle::Lifecycle;
+use crate::messenger::outbox::{Outbox, cost};
+use crate::messenger::outcome::Cause;
+use crate::routing::At;
+use crate::traits::{
+    BusWriter, Due, Header, Message, MessageBus, Payload, Publish, Report, Space, Time, WriteError, Writer,
+};
+use std::cell::{Cell, RefCell};
+use std::error::Error;
+use std::sync::Arc;
+
+/// What a worker's handlers write with.
+pub(super) struct WorkerWriter<B: MessageBus> {
+    pub(super) name: &'static str,
+    pub(super) writer: Option<B::Writer>,
+    pub(super) outbox: Outbox,
+    /// A handler said that it cannot go on, the outbox is at its limit, or a rebuild does not repeat what was.
+    pub(super) failed: Cell<bool>,
+    /// Where the message stands whose handling did not come to its end.
+    pub(super) ended_at: Cell<Option<u64>>,
+    /// The size of the message that a handler tried to write last and that found no room, in this step.
+    pub(super) refused: Cell<Option<usize>>,
+    /// The handlers whose deadlines become messages.
+    pub(super) timers: Timers,
+    /// Whether the reader was to begin with a rebuild.
+    pub(super) rebuilds: bool,
+    /// The handlers that were reported for what they sent in their loop.
+    pub(super) sent_in_loop: RefCell<Vec<&'static str>>,
+    /// The handler that is at work.
+    pub(super) at: At,
+    pub(super) lifecycle: Arc<Lifecycle<B>>,
+}
+
+impl<B: MessageBus> WorkerWriter<B> {
+    /// Moves the outbox to the ring as far as room and turns allow; true when it is empty.
+    #[inline]
+    pub(super) fn flush(&self) -> bool {
+        !self.outbox.is_pending() || self.writer.as_ref().is_none_or(|writer| self.flush_pending(writer))
+    }
+
+    #[cold]
+    pub(super) fn flush_pending(&self, writer: &B::Writer) -> bool {
+        let mut queue = self.outbox.queue.borrow_mut();
+        while let Some(entry) = queue.entries.front() {
+            match writer.try_write_bytes(entry.source, entry.message, entry.payload()) {
+                Err(WriteError::Full) => return false,
+                Err(error) => {
+                    if entry.message == Due::ID {
+                        self.timers.refused(entry.source, self.clock());
+                    }
+                    self.report(Report::Unsent { source: entry.source, message: entry.message, error });
+                }
+                Ok(()) => {}
+            }
+            queue.pop();
+            if queue.covered == 0 && !queue.entries.is_empty() {
+                // What came after the ticket was taken queues up anew.
+                writer.give_up_ticket();
+                writer.take_ticket();
+                queue.covered = queue.entries.len();
+            }
+        }
+        self.outbox.pending.set(false);
+        writer.give_up_ticket();
+        true
+    }
+
+    /// Puts a message for which the ring has no room into the outbox.
+    #[cold]
+    pub(super) fn defer<P: Payload>(
+        &self,
+        writer: &B::Writer,
+        source: u16,
+        message: u16,
+        payload: &mut P,
+    ) -> Result<(), WriteError> {
+        let size = payload.as_encoded().map_or_else(|| payload.size(), <[u8]>::len);
+        let (max, limit) = (self.lifecycle.bus.max_payload(), self.lifecycle.options.outbox_limit);
+        if size > max {
+            return Err(WriteError::TooLarge { size, max });
+        }
+        if self.outbox.queue.borrow().bytes + cost(size) > limit {
+            if !self.failed.replace(true) {
+                self.lifecycle.failed(self.name, Cause::OutboxFull { handler: self.at.handler(), limit });
+            }
+            return Err(WriteError::OutboxFull { limit });
+        }
+        // Nothing is borrowed while the fill runs: it may write, too.
+        let mut entry = self.outbox.queue.borrow_mut().spare(source, message, size);
+        payload.fill(&mut Space::new(entry.payload_mut()))?;
+        let mut queue = self.outbox.queue.borrow_mut();
+        queue.push(entry);
+        writer.record_outbox(queue.bytes);
+        if !self.outbox.pending.replace(true) {
+            writer.take_ticket();
+            queue.covered = queue.entries.len();
+        }
+        Ok(())
+    }
+
+    /// At the end of each message: whether it was handled, so that nobody handles it again. If a handler failed in it,
+    /// or did not repeat what it did, it was not.
+    #[inline]
+    pub(super) fn settle(&self, header: &Header) -> bool {
+        if let Some(Err(error)) = self.writer.as_ref().map(BusWriter::settle) {
+            self.diverged(error);
+        }
+        let failed = self.failed.get();
+        if failed {
+            self.ended_at.set(Some(header.position));
+        }
+        !failed
+    }
+
+    /// A handler no longer does what it did: the worker ends.
+    #[cold]
+    pub(super) fn diverged(&self, error: WriteError) {
+        if !self.failed.replace(true) {
+            self.lifecycle.failed(self.name, Cause::Failed { handler: self.at.handler(), error: error.into() });
+        }
+    }
+
+    /// The clock's time, whatever is being handled.
+    pub(super) fn clock(&self) -> Time {
+        self.at.during(Place::Clock, || self.lifecycle.now())
+    }
+
+    pub(super) fn is_slowest(&self) -> bool {
+        self.writer.as_ref().is_none_or(BusWriter::is_slowest)
+    }
+
+    pub(super) fn has_room(&self, size: usize) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.has_room(size))
+    }
+}
+
+impl<B: MessageBus> Publish for WorkerWriter<B> {
+    #[inline]
+    fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+        match &self.writer {
+            None => Err(WriteError::NotAWriter),
+            Some(_) if self.outbox.is_pending() => Err(WriteError::Full),
+            Some(writer) => {
+                let put = writer.try_put(source, message, payload);
+                match &put {
+                    Err(WriteError::Full) => self.refused.set(Some(payload.size())),
+                    Err(error @ WriteError::Diverged(_)) => self.diverged(error.clone()),
+                    _ => {}
+                }
+                put
+            }
+        }
+    }
+
+    /// Nothing: a worker never waits for room, it has its outbox.
+    fn wait_for_room(&self, _size: usize) {}
+
+    #[inline]
+    fn put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+        let Some(writer) = &self.writer else { return Err(WriteError::NotAWriter) };
+        if !self.outbox.is_pending() {
+            match writer.try_put(source, message, payload) {
+                Err(WriteError::Full) => {}
+                Err(error @ WriteError::Diverged(_)) => {
+                    self.diverged(error.clone());
+                    return Err(error);
+                }
+                done => return done,
+            }
+        }
+        self.defer(writer, source, message, payload)
+    }
+}
+
+impl<B: MessageBus> Writer for WorkerWriter<B> {
+    fn now(&self) -> Time {
+        self.writer.as_ref().and_then(BusWriter::time).unwrap_or_else(|| self.clock())
+    }
+
+    fn stop(&self) {
+        self.lifecycle.stop();
+    }
+
+    fn fail(&self, error: impl Into<Box<dyn Error + Send + Sync>>) {
+        self.failed.set(true);
+        self.lifecycle.failed(self.name, Cause::Failed { handler: self.at.handler(), error: error.into() });
+    }
+
+    fn report(&self, report: Report) {
+        self.at.during(Place::Report, || self.lifecycle.report(report));
+    }
+
+    fn max_payload(&self) -> usize {
+        self.lifecycle.bus.max_payload()
+    }
+}

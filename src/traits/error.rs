@@ -1,0 +1,291 @@
+//! Why something was not written, read, decoded or subscribed.
+
+use std::error::Error;
+use std::fmt;
+
+/// Why a message was not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WriteError {
+    /// No room now. Try again later, or use the method that waits.
+    Full,
+    /// The payload is larger than the bus takes. Make the bus larger, or the message smaller.
+    TooLarge {
+        /// The payload's size in bytes.
+        size: usize,
+        /// The largest payload of this bus in bytes.
+        max: usize,
+    },
+    /// Not all workers of the messenger are subscribed yet, so some would never see the message. Run it first; what is
+    /// to be in a journal before that is written with the writer of the bus.
+    NotStarted,
+    /// The bus is closed to writers from outside: the messenger is stopping.
+    Closed,
+    /// On a bus for one writer, this worker is not the one. Route the message from the worker that writes, or use a
+    /// bus for many writers.
+    NotAWriter,
+    /// The fill took so long that readers went on without the message.
+    Fenced,
+    /// The message could not be encoded.
+    Encode(EncodeError),
+    /// The worker's outbox is at its limit: its handlers send more than they receive, for too long.
+    OutboxFull {
+        /// The limit in bytes.
+        limit: usize,
+    },
+    /// There is no space on the disk, or this process may write no larger file (`RLIMIT_FSIZE`). Nothing was written;
+    /// writing goes on when there is space again, or the limit is raised.
+    NoSpace,
+    /// The journal has reached the end of its reservation. Open it again with a larger capacity.
+    Exhausted {
+        /// The reservation in bytes.
+        capacity: u64,
+    },
+    /// The disk failed. Whether the message survives a power failure is not known; open the journal again.
+    Storage {
+        /// What kind of failure.
+        kind: std::io::ErrorKind,
+    },
+    /// In a rebuild: the handler no longer sends what it sent.
+    Diverged(Box<Divergence>),
+}
+
+/// The first difference between what a handler sent when it was handed a message and what it sends now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Divergence {
+    /// Where the message stands that it was handed.
+    pub position: u64,
+    /// The id of the handler.
+    pub source: u16,
+    /// The handler's type, as spelled in the table.
+    pub handler: String,
+    /// What it had sent; `None` if it sends more now.
+    pub expected: Option<Sent>,
+    /// What it sends now; `None` if that is less.
+    pub actual: Option<Sent>,
+}
+
+/// A message as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sent {
+    /// The id of the message.
+    pub message: u16,
+    /// Its payload.
+    pub bytes: Vec<u8>,
+}
+
+impl fmt::Display for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        /// So much of a payload is shown.
+        const SHOWN: usize = 64;
+        write!(f, "message {} [", self.message)?;
+        for byte in self.bytes.iter().take(SHOWN) {
+            write!(f, "{byte:02x}")?;
+        }
+        write!(f, "{}]", if self.bytes.len() > SHOWN { ".." } else { "" })
+    }
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Divergence { position, source, handler, expected, actual } = self;
+        write!(f, "handler {handler} (source {source}) does not repeat what it sent on the message at {position}: ")?;
+        match (expected, actual) {
+            (Some(expected), Some(actual)) => write!(f, "it sent {expected}, now it sends {actual}"),
+            (Some(expected), None) => write!(f, "it sent {expected}, now it sends nothing more"),
+            (None, Some(actual)) => write!(f, "it sent nothing more, now it sends {actual}"),
+            (None, None) => f.write_str("nothing is known of what"),
+        }
+    }
+}
+
+impl fmt::Display for WriteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WriteError::Full => f.write_str("the bus is full"),
+            WriteError::TooLarge { size, max } => {
+                write!(f, "a payload of {size} bytes is larger than the {max} bytes this bus takes")
+            }
+            WriteError::NotStarted => f.write_str("the messenger's workers are not subscribed yet"),
+            WriteError::Closed => f.write_str("the bus is closed to writers from outside"),
+            WriteError::NotAWriter => f.write_str("this worker is not the one writer of its bus"),
+            WriteError::Fenced => f.write_str("the fill took too long and readers went on without the message"),
+            WriteError::Encode(error) => write!(f, "not encoded: {error}"),
+            WriteError::OutboxFull { limit } => {
+                write!(f, "the worker's outbox is full ({limit} bytes): its handlers send more than they receive")
+            }
+            WriteError::NoSpace => f.write_str("no space on the disk"),
+            WriteError::Exhausted { capacity } => {
+                write!(f, "the journal's {capacity} bytes are used up: open it again with a larger capacity")
+            }
+            WriteError::Storage { kind } => write!(f, "the disk failed: {kind}"),
+            WriteError::Diverged(divergence) => divergence.fmt(f),
+        }
+    }
+}
+
+impl Error for WriteError {}
+
+impl From<EncodeError> for WriteError {
+    fn from(error: EncodeError) -> WriteError {
+        WriteError::Encode(error)
+    }
+}
+
+/// Why a message did not become bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EncodeError {
+    /// It wrote more than it had claimed: `get_size` and the encoder disagree.
+    TooLong {
+        /// How many bytes were claimed.
+        claimed: usize,
+    },
+    /// Its encoder refused it.
+    Refused(String),
+}
+
+impl fmt::Display for EncodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            EncodeError::TooLong { claimed } => {
+                write!(f, "the message is longer than the {claimed} bytes it asked for")
+            }
+            EncodeError::Refused(reason) => f.write_str(reason),
+        }
+    }
+}
+
+impl Error for EncodeError {}
+
+/// Why bytes are not the message they claim to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DecodeError {
+    reason: String,
+}
+
+impl DecodeError {
+    /// An error that says `reason`.
+    pub fn new(reason: impl Into<String>) -> DecodeError {
+        DecodeError { reason: reason.into() }
+    }
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "undecodable: {}", self.reason)
+    }
+}
+
+impl Error for DecodeError {}
+
+/// Why there is no message to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadError {
+    /// None yet.
+    Empty,
+    /// This evictable reader was too slow and was moved past this many messages. The next read goes on from there.
+    Lagged(u64),
+    /// The bus is closed and everything has been read.
+    Closed,
+}
+
+impl fmt::Display for ReadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ReadError::Empty => f.write_str("no message yet"),
+            ReadError::Lagged(messages) => write!(f, "too slow: moved past {messages} messages"),
+            ReadError::Closed => f.write_str("the bus is closed and read to its end"),
+        }
+    }
+}
+
+impl Error for ReadError {}
+
+/// Why there is no further reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscribeError {
+    /// The reader table is full. Drop a reader, or merge workers.
+    TooManyReaders {
+        /// How many readers a bus has room for.
+        max: usize,
+    },
+    /// What stands at this position is not retained any more. Start at the oldest.
+    NotRetained {
+        /// The position that was asked for.
+        asked: u64,
+        /// The oldest that there is.
+        oldest: u64,
+    },
+    /// No slot begins at this position.
+    NoSuchPosition {
+        /// The position that was asked for.
+        asked: u64,
+    },
+    /// A cursor's name has at most 40 bytes, is not empty, does not end in a zero byte, and belongs to one reader at a
+    /// time.
+    CursorName,
+    /// The journal has no place for another named cursor. Remove one.
+    TooManyCursors {
+        /// How many there are.
+        max: usize,
+    },
+    /// The named cursor is damaged. Remove it, and start at a position that you know.
+    CursorDamaged,
+    /// A rebuild needs the whole history, and retention has forgotten where it began. See
+    /// [`Retention::past_rebuilds`](crate::message_bus::Retention::past_rebuilds); start at the oldest, or resume.
+    HistoryGone {
+        /// Where the history began.
+        first: u64,
+        /// The oldest position that there is.
+        oldest: u64,
+    },
+    /// A rebuild must know who sends: give the journal the routing table, name the reader like a worker, and have each
+    /// of that worker's handlers in no other worker.
+    NoSources,
+}
+
+impl fmt::Display for SubscribeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SubscribeError::TooManyReaders { max } => write!(f, "all {max} places for readers are taken"),
+            SubscribeError::NotRetained { asked, oldest } => {
+                write!(f, "position {asked} is not retained any more, the oldest is {oldest}")
+            }
+            SubscribeError::NoSuchPosition { asked } => write!(f, "no slot begins at position {asked}"),
+            SubscribeError::CursorName => {
+                f.write_str("a cursor's name has 1 to 40 bytes and belongs to one reader at a time")
+            }
+            SubscribeError::TooManyCursors { max } => write!(f, "all {max} places for named cursors are taken"),
+            SubscribeError::CursorDamaged => f.write_str("the named cursor is damaged; remove it"),
+            SubscribeError::HistoryGone { first, oldest } => write!(
+                f,
+                "a rebuild needs the history from position {first} on, and the oldest that is retained is {oldest}"
+            ),
+            SubscribeError::NoSources => f.write_str(
+                "a rebuild needs the routing table, a worker's name, and handlers that are in no other worker",
+            ),
+        }
+    }
+}
+
+impl Error for SubscribeError {}
+
+/// Why there is no further writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WriterError {
+    /// The bus is for one writer, and it exists already. Use a bus for many writers, or drop the other one first.
+    Taken,
+}
+
+impl fmt::Display for WriterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WriterError::Taken => f.write_str("this bus takes one writer, and it exists already"),
+        }
+    }
+}
+
+impl Error for WriterError {}
