@@ -1,7 +1,7 @@
 //! The journal as a file: processes that are killed, disks that are full, files that are none, readers beside a writer.
 //!
 //! What can be tried in memory (every flipped bit, every cut, power failures) is beside the bus, in
-//! `src/message_bus/persistent_bus/tests.rs`. Some tests here start this test program again as another process, which
+//! `src/message_bus/persistent_bus/tests/`. Some tests here start this test program again as another process, which
 //! runs one of the `child_` tests; by themselves those do nothing.
 
 #![cfg(all(unix, not(miri), not(rust_messenger_loom)))]

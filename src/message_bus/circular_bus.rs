@@ -1,12 +1,12 @@
 //! [`CircularBus`]: the ring in mapped memory. Puts slot, gate, claim and wait together; each rule is in its own file.
 
-use super::claim::{Claim, ManyWriters, OneWriter, Role};
-use super::control::WRITERS;
-use super::gate::{CLOSED, Gate, Kind};
-use super::ring_reader::RingReader;
-use super::ring_writer::RingWriter;
-use super::slot::{Ring, SLOT_ALIGN, Slots};
-use super::store::Store;
+use super::ring::claim::{Claim, ManyWriters, OneWriter, Role};
+use super::ring::control::WRITERS;
+use super::ring::gate::{CLOSED, Gate, Kind};
+use super::ring::reader::RingReader;
+use super::ring::slot::{Ring, SLOT_ALIGN, Slots};
+use super::ring::store::Store;
+use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy, Waiters};
 use crate::mmap::Region;
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
@@ -206,7 +206,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
     type Reader = RingReader<W>;
     type Writer = RingWriter<C, W>;
 
-    const MANY_WRITERS: bool = <C as super::claim::sealed::Claim>::MANY;
+    const MANY_WRITERS: bool = <C as super::ring::claim::sealed::Claim>::MANY;
 
     fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
         RingReader::new(&self.shared, Kind::Gating, name, |_, tail| Ok(tail))
@@ -247,7 +247,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
 
 impl<S: Store> Shared<S> {
     #[inline(always)]
-    pub(super) fn control(&self) -> super::control::Control<'_> {
+    pub(super) fn control(&self) -> super::ring::control::Control<'_> {
         self.store.control()
     }
 
@@ -303,7 +303,7 @@ impl<S: Store> Shared<S> {
 #[cfg(all(test, unix, not(rust_messenger_loom)))]
 mod tests {
     use super::super::CondvarBus;
-    use super::super::gate::Pin;
+    use super::super::ring::gate::Pin;
     use super::*;
     use crate::sync::{spawn, yield_now};
     use crate::traits::Publish;

@@ -23,39 +23,26 @@
 //! 10. **Idle is free.** A blocked reader uses no processor time and wakes on a message, a timer or a stop.
 
 mod circular_bus;
-mod claim;
 mod condvar_bus;
-mod control;
-mod gate;
 #[cfg(unix)]
 mod journal;
 #[cfg(unix)]
-#[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
-mod keeper;
-#[cfg(unix)]
-#[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
-mod log;
-#[cfg(unix)]
 mod persistent_bus;
-#[cfg(unix)]
-mod rebuild;
-mod ring_reader;
-mod ring_writer;
-mod slot;
-mod store;
+mod ring;
 pub mod wait;
 
 pub use circular_bus::{BusError, CircularBus, MAX_CAPACITY, MIN_CAPACITY, RingOptions};
-pub use claim::{Claim, ManyWriters, OneWriter};
 pub use condvar_bus::{CondvarBus, CondvarReader, CondvarWriter};
 #[cfg(unix)]
-pub use journal::{
-    Cursor, Entries, Entry, HandlerRecord, HeaderDamage, Info, Journal, JournalError, JournalTable, MessageRecord,
-    Recovered, RouteRecord, Span, SpanCounts, TableChange, WorkerRecord,
+pub use journal::log::{Retained, Retention, Sync};
+#[cfg(unix)]
+pub use journal::read_only::{
+    Cursor, Entries, Entry, HeaderDamage, Info, Journal, JournalError, Recovered, Span, SpanCounts,
 };
 #[cfg(unix)]
-pub use log::{Retained, Retention, Sync};
+pub use journal::table::{HandlerRecord, JournalTable, MessageRecord, RouteRecord, TableChange, WorkerRecord};
 #[cfg(unix)]
 pub use persistent_bus::{CursorError, PersistentBus, PersistentOptions, Start};
-pub use ring_reader::RingReader;
-pub use ring_writer::RingWriter;
+pub use ring::claim::{Claim, ManyWriters, OneWriter};
+pub use ring::reader::RingReader;
+pub use ring::writer::RingWriter;

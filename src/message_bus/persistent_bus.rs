@@ -2,18 +2,18 @@
 //! it.
 
 use super::circular_bus::{Shared, random_key};
-use super::claim::{Claim, ManyWriters, OneWriter, Role};
-use super::gate::Kind;
 use super::journal::header::{self, Area, CursorEntry, Identity, PAGE};
-use super::journal::table::JournalTable;
-use super::journal::walk::{self, Source, Stride, Upto, Walk, Walked};
-use super::journal::{self, Cursor, HeaderDamage, JournalError, Mutable, Recovered};
-use super::log::{LOOK, Log, Plan, Retained, Retention, Sync};
-use super::rebuild::Rebuild;
-use super::ring_reader::RingReader;
-use super::ring_writer::RingWriter;
-use super::slot::{self, Seen, Slots, Strip, record_len};
-use super::store::Store;
+use super::journal::log::{LOOK, Log, Plan, Retained, Retention, Sync};
+use super::journal::read_only::{self, Cursor, HeaderDamage, JournalError, Mutable, Recovered};
+use super::journal::rebuild::Rebuild;
+use super::journal::scan::{self, Source, Stride, Upto, Walk, Walked};
+use super::journal::table::{JournalTable, TableChange};
+use super::ring::claim::{Claim, ManyWriters, OneWriter, Role};
+use super::ring::gate::Kind;
+use super::ring::reader::RingReader;
+use super::ring::slot::{self, Seen, Slots, Strip, record_len};
+use super::ring::store::Store;
+use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy, Waiters};
 use crate::mmap::{Backing, Memory, Region};
 use crate::routing::Table;
@@ -26,18 +26,12 @@ use std::path::Path;
 use std::time::Duration;
 
 mod cursors;
-#[cfg(all(test, not(rust_messenger_loom)))]
-mod deaths;
-#[cfg(all(test, not(rust_messenger_loom)))]
-mod lost;
 #[cfg(all(test, rust_messenger_loom))]
-mod model;
+mod growth_model;
 #[cfg(not(rust_messenger_loom))]
 mod open;
 #[cfg(all(test, not(rust_messenger_loom)))]
 mod tests;
-#[cfg(all(test, not(rust_messenger_loom)))]
-mod watched;
 
 pub use cursors::CursorError;
 
@@ -421,7 +415,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
     type Reader = RingReader<W, Log>;
     type Writer = RingWriter<C, W, Log>;
 
-    const MANY_WRITERS: bool = <C as super::claim::sealed::Claim>::MANY;
+    const MANY_WRITERS: bool = <C as super::ring::claim::sealed::Claim>::MANY;
 
     /// Adds a reader that begins where [`PersistentOptions::starts`] says.
     fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
@@ -511,9 +505,9 @@ enum Mark {
 
 fn mark_of(stride: &Stride) -> Option<Mark> {
     match stride.kind {
-        walk::Kind::Hole { marked: false } => Some(Mark::State(slot::HOLE)),
-        walk::Kind::Damaged { marked: false } => Some(Mark::State(slot::DAMAGED)),
-        walk::Kind::Sealed { exact: false } => Some(Mark::Length),
+        scan::Kind::Hole { marked: false } => Some(Mark::State(slot::HOLE)),
+        scan::Kind::Damaged { marked: false } => Some(Mark::State(slot::DAMAGED)),
+        scan::Kind::Sealed { exact: false } => Some(Mark::Length),
         _ => None,
     }
 }
@@ -561,7 +555,7 @@ impl Opening<'_> {
         let (identity, options) = (&self.identity, &self.options);
         let io = self.io("read it");
         let len = source.len().map_err(&io)?;
-        let header = journal::read_header(source, identity).map_err(&io)?;
+        let header = read_only::read_header(source, identity).map_err(&io)?;
         let table = self.merged_table(&header)?;
         let mut recovered = Recovered { created: self.created, ..Recovered::default() };
         let mut walk = Walk::new(source, identity, header.retained);
@@ -602,7 +596,7 @@ impl Opening<'_> {
         let (text, (area, generation)) = (merged.to_text(), place);
         let (len, max) = (text.len() as u64, header::text_max(self.identity.table_len));
         if len > max {
-            return Err(refused(Box::new(journal::TableChange::TooLarge { len, max })));
+            return Err(refused(Box::new(TableChange::TooLarge { len, max })));
         }
         debug_assert!(matches!(header::decode_area(&header::encode_area(generation, &text)), Area::Text { .. }));
         Ok(Some((area, header::encode_area(generation, &text))))
@@ -648,7 +642,7 @@ impl Opening<'_> {
         findings: Findings,
         region: Region,
         backing: Box<dyn Backing>,
-        keeper: impl FnOnce(&Log) -> io::Result<Option<super::keeper::Keeper>>,
+        keeper: impl FnOnce(&Log) -> io::Result<Option<super::journal::keeper::Keeper>>,
     ) -> Result<(PersistentBus<C, W>, Recovered), JournalError> {
         let io = self.io("get space for it");
         let (capacity, _) = self.region_len(&findings);

@@ -10,10 +10,10 @@
 
 #[cfg(not(rust_messenger_loom))]
 mod anonymous;
+#[cfg(all(test, unix, not(rust_messenger_loom)))]
+pub(crate) mod crash;
 #[cfg(all(unix, not(rust_messenger_loom)))]
 pub(crate) mod file;
-#[cfg(all(test, unix, not(rust_messenger_loom)))]
-pub(crate) mod fuse;
 #[cfg(unix)]
 mod growable;
 #[cfg(rust_messenger_loom)]
@@ -124,7 +124,7 @@ mod mapped {
         pub(crate) unsafe fn word_unchecked(&self, offset: usize) -> &AtomicU64 {
             debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.len);
             #[cfg(all(test, unix))]
-            super::fuse::touched(self.base);
+            super::crash::touched(self.base);
             // SAFETY: in bounds and aligned by the caller's promise, since the base is page aligned; the mapping lives
             // as long as `self`; every bit pattern is an `AtomicU64`, and plain access to the same bytes never runs at
             // the same time (the promise of `with_bytes` and `with_bytes_mut`).

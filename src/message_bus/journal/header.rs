@@ -2,48 +2,48 @@
 //!
 //! `docs/journal-format.md` draws the same, byte by byte.
 
-use super::super::slot::{CRC, RECORD_HEADER, SLOT_ALIGN};
+use crate::message_bus::ring::slot::{CRC, RECORD_HEADER, SLOT_ALIGN};
 use std::fmt;
 
 /// The unit in which a file grows and gives space back.
-pub(in super::super) const PAGE: u64 = if cfg!(rust_messenger_loom) { 1024 } else { 4096 };
-pub(in super::super) const VERSION: u64 = 2;
+pub(crate) const PAGE: u64 = if cfg!(rust_messenger_loom) { 1024 } else { 4096 };
+pub(crate) const VERSION: u64 = 2;
 const MAGIC: [u8; 8] = *b"rmsgjrnl";
 const BYTE_ORDER: u64 = 0x0102_0304_0506_0708;
 const FLAG_CRC: u64 = 1;
 
 const IDENTITY_CRC: usize = 124;
-pub(in super::super) const IDENTITY: usize = 128;
+pub(crate) const IDENTITY: usize = 128;
 /// Where the identity stands. On two pages: what is lost of a file is lost by pages.
-pub(in super::super) const IDENTITIES: [u64; 2] = [0, PAGE];
+pub(crate) const IDENTITIES: [u64; 2] = [0, PAGE];
 /// Where the table areas begin.
 const TABLES: u64 = 2 * PAGE;
 /// How far the file may grow.
-pub(in super::super) const CAPACITY: u64 = 128;
+pub(crate) const CAPACITY: u64 = 128;
 /// The first position that is still there.
-pub(in super::super) const RETAINED: u64 = 136;
+pub(crate) const RETAINED: u64 = 136;
 /// So long the file was at least.
-pub(in super::super) const ALLOCATED: u64 = 144;
+pub(crate) const ALLOCATED: u64 = 144;
 /// Everything before it was finished, and synced, before it was stored.
-pub(in super::super) const WHOLE: u64 = 152;
+pub(crate) const WHOLE: u64 = 152;
 /// Behind the last of these words.
-pub(in super::super) const WORDS_END: usize = 160;
+pub(crate) const WORDS_END: usize = 160;
 const CURSORS: u64 = 512;
-pub(in super::super) const CURSOR_COUNT: usize = if cfg!(rust_messenger_loom) { 1 } else { 32 };
+pub(crate) const CURSOR_COUNT: usize = if cfg!(rust_messenger_loom) { 1 } else { 32 };
 /// The rest of the first page is kept for what is to come: ignored, and preserved.
-pub(in super::super) const RESERVED: u64 = 2560;
+pub(crate) const RESERVED: u64 = 2560;
 const _: () = assert!(cursor_at(CURSOR_COUNT) <= RESERVED);
-pub(in super::super) const CURSOR_NAME: usize = 40;
+pub(crate) const CURSOR_NAME: usize = 40;
 const CURSOR_SIZE: u64 = 64;
 const TABLE_TEXT: usize = 24;
 /// The generation of a table that is being written: many bits from that of any that has been.
-pub(in super::super) const UNWRITTEN: u64 = u64::MAX;
+pub(crate) const UNWRITTEN: u64 = u64::MAX;
 
 /// The largest value of a checked word, and hence the largest position.
-pub(in super::super) const POSITION_MAX: u64 = (1 << 52) - SLOT_ALIGN;
+pub(crate) const POSITION_MAX: u64 = (1 << 52) - SLOT_ALIGN;
 
 /// A multiple of 16 with its own check, to be stored at `offset`.
-pub(in super::super) fn checked(offset: u64, value: u64) -> u64 {
+pub(crate) fn checked(offset: u64, value: u64) -> u64 {
     debug_assert!(value <= POSITION_MAX && value.is_multiple_of(SLOT_ALIGN));
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&offset.to_le_bytes());
@@ -52,25 +52,25 @@ pub(in super::super) fn checked(offset: u64, value: u64) -> u64 {
 }
 
 /// The value of the checked word at `offset`: 0 if there is none yet, `None` if it is damaged.
-pub(in super::super) fn unchecked(offset: u64, word: u64) -> Option<u64> {
+pub(crate) fn unchecked(offset: u64, word: u64) -> Option<u64> {
     let value = (word >> 16) * SLOT_ALIGN;
     (word == 0 || checked(offset, value) == word).then_some(value)
 }
 
 /// What a journal is, once and for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Identity {
-    pub(in super::super) crc: bool,
-    pub(in super::super) key: u64,
-    pub(in super::super) table_len: u64,
-    pub(in super::super) max_payload: u64,
+pub(crate) struct Identity {
+    pub(crate) crc: bool,
+    pub(crate) key: u64,
+    pub(crate) table_len: u64,
+    pub(crate) max_payload: u64,
     /// Nanoseconds since 1970.
-    pub(in super::super) created: u64,
+    pub(crate) created: u64,
 }
 
 /// Why a first page is none that this version can read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Unfit {
+pub(crate) enum Unfit {
     Magic([u8; 8]),
     ByteOrder,
     Version(u64),
@@ -107,16 +107,16 @@ fn half(bytes: &[u8], offset: usize) -> u32 {
 
 impl Identity {
     /// The position of the first slot.
-    pub(in super::super) fn header_len(&self) -> u64 {
+    pub(crate) fn header_len(&self) -> u64 {
         TABLES + 2 * self.table_len
     }
 
     /// Where the table area `index` begins.
-    pub(in super::super) fn table_at(&self, index: usize) -> u64 {
+    pub(crate) fn table_at(&self, index: usize) -> u64 {
         TABLES + index as u64 * self.table_len
     }
 
-    pub(in super::super) fn encode(&self) -> [u8; IDENTITY] {
+    pub(crate) fn encode(&self) -> [u8; IDENTITY] {
         let mut bytes = [0; IDENTITY];
         bytes[..8].copy_from_slice(&MAGIC);
         let flags = if self.crc { FLAG_CRC } else { 0 };
@@ -131,7 +131,7 @@ impl Identity {
     }
 
     /// The first pages of a journal that is made now, and so many zeros that it is `len` bytes long.
-    pub(in super::super) fn image(&self, len: u64) -> Vec<u8> {
+    pub(crate) fn image(&self, len: u64) -> Vec<u8> {
         let mut image = vec![0; len as usize];
         for at in IDENTITIES {
             image[at as usize..][..IDENTITY].copy_from_slice(&self.encode());
@@ -140,7 +140,7 @@ impl Identity {
     }
 
     /// The identity, from whichever of its two copies is whole; the first one counts if they differ.
-    pub(in super::super) fn of_either(copies: [&[u8; IDENTITY]; 2]) -> Result<Identity, Unfit> {
+    pub(crate) fn of_either(copies: [&[u8; IDENTITY]; 2]) -> Result<Identity, Unfit> {
         let [first, second] = copies.map(Identity::decode);
         let Err(error) = first else { return first };
         if second.is_ok() || second == first {
@@ -155,7 +155,7 @@ impl Identity {
         }
     }
 
-    pub(in super::super) fn decode(bytes: &[u8; IDENTITY]) -> Result<Identity, Unfit> {
+    pub(crate) fn decode(bytes: &[u8; IDENTITY]) -> Result<Identity, Unfit> {
         if bytes[..8] != MAGIC {
             return Err(Unfit::Magic(std::array::from_fn(|place| bytes[place])));
         }
@@ -195,19 +195,19 @@ fn is_sealed(bytes: &[u8; IDENTITY]) -> bool {
 }
 
 /// No journal takes a larger payload: a slot's length stays below 2^32.
-pub(in super::super) const MAX_PAYLOAD: u64 = u32::MAX as u64 - RECORD_HEADER - CRC - SLOT_ALIGN;
+pub(crate) const MAX_PAYLOAD: u64 = u32::MAX as u64 - RECORD_HEADER - CRC - SLOT_ALIGN;
 
 /// Where the cursor `index` is.
-pub(in super::super) const fn cursor_at(index: usize) -> u64 {
+pub(crate) const fn cursor_at(index: usize) -> u64 {
     CURSORS + index as u64 * CURSOR_SIZE
 }
 
 /// The bytes of a cursor's entry up to its position.
-pub(in super::super) const CURSOR_POSITION: u64 = CURSOR_NAME as u64 + 8;
+pub(crate) const CURSOR_POSITION: u64 = CURSOR_NAME as u64 + 8;
 
 /// The name as it stands in an entry, and its check. `None`: it is empty, too long, or ends in a zero, which nothing
 /// would tell from those behind it.
-pub(in super::super) fn cursor_name(name: &str) -> Option<([u8; CURSOR_NAME], u64)> {
+pub(crate) fn cursor_name(name: &str) -> Option<([u8; CURSOR_NAME], u64)> {
     if name.is_empty() || name.len() > CURSOR_NAME || name.ends_with('\0') {
         return None;
     }
@@ -218,7 +218,7 @@ pub(in super::super) fn cursor_name(name: &str) -> Option<([u8; CURSOR_NAME], u6
 
 /// What a cursor's entry says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) enum CursorEntry {
+pub(crate) enum CursorEntry {
     Free,
     /// The name is damaged.
     Unnamed,
@@ -227,7 +227,7 @@ pub(in super::super) enum CursorEntry {
 }
 
 /// Reads the cursor `index` from the first page.
-pub(in super::super) fn cursor_entry(page: &[u8], index: usize) -> CursorEntry {
+pub(crate) fn cursor_entry(page: &[u8], index: usize) -> CursorEntry {
     let base = cursor_at(index) as usize;
     let entry = &page[base..base + CURSOR_SIZE as usize];
     let check = word(entry, CURSOR_NAME);
@@ -249,26 +249,26 @@ pub(in super::super) fn cursor_entry(page: &[u8], index: usize) -> CursorEntry {
 }
 
 /// The checked word at `offset` of the first page.
-pub(in super::super) fn checked_in(page: &[u8], offset: u64) -> Option<u64> {
+pub(crate) fn checked_in(page: &[u8], offset: u64) -> Option<u64> {
     unchecked(offset, word(page, offset as usize))
 }
 
 /// Up to where everything was finished, in a file of `len` bytes; 0 if nobody has said so yet, `None` if that is
 /// damaged: no journal was finished behind where it ended.
-pub(in super::super) fn whole_in(page: &[u8], len: u64) -> Option<u64> {
+pub(crate) fn whole_in(page: &[u8], len: u64) -> Option<u64> {
     let end = checked_in(page, ALLOCATED).unwrap_or(0).max(len);
     checked_in(page, WHOLE).filter(|&whole| whole <= end)
 }
 
 /// What a table area says.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in super::super) enum Area {
+pub(crate) enum Area {
     Empty,
     Damaged,
     Text { generation: u64, text: String },
 }
 
-pub(in super::super) fn encode_area(generation: u64, text: &str) -> Vec<u8> {
+pub(crate) fn encode_area(generation: u64, text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(TABLE_TEXT + text.len());
     bytes.extend_from_slice(&generation.to_ne_bytes());
     bytes.extend_from_slice(&(text.len() as u64).to_ne_bytes());
@@ -280,11 +280,11 @@ pub(in super::super) fn encode_area(generation: u64, text: &str) -> Vec<u8> {
 }
 
 /// How long a text may be in an area of `table_len` bytes.
-pub(in super::super) fn text_max(table_len: u64) -> u64 {
+pub(crate) fn text_max(table_len: u64) -> u64 {
     table_len.saturating_sub(TABLE_TEXT as u64)
 }
 
-pub(in super::super) fn decode_area(bytes: &[u8]) -> Area {
+pub(crate) fn decode_area(bytes: &[u8]) -> Area {
     if bytes.len() < TABLE_TEXT || bytes[..TABLE_TEXT].iter().all(|&byte| byte == 0) || word(bytes, 0) == UNWRITTEN {
         return Area::Empty;
     }

@@ -137,7 +137,7 @@ impl JournalTable {
         self.handlers.iter().find(|handler| handler.id == id).map(|handler| handler.name.as_str())
     }
 
-    pub(in super::super) fn of(table: &Table) -> JournalTable {
+    pub(crate) fn of(table: &Table) -> JournalTable {
         let mut record = JournalTable { name: table.name.to_owned(), ..JournalTable::default() };
         let (mut messages, mut handlers) = (HashSet::new(), HashSet::new());
         for worker in table.workers {
@@ -178,7 +178,7 @@ impl JournalTable {
     }
 
     /// This table, with what only `older` has added to it; refused if the two disagree.
-    pub(in super::super) fn merge(mut self, older: &JournalTable) -> Result<JournalTable, Box<TableChange>> {
+    pub(crate) fn merge(mut self, older: &JournalTable) -> Result<JournalTable, Box<TableChange>> {
         for old in &older.messages {
             match self.messages.iter().find(|new| new.id == old.id || new.name == old.name) {
                 None => self.messages.push(old.clone()),
@@ -204,7 +204,7 @@ impl JournalTable {
         Ok(self)
     }
 
-    pub(in super::super) fn to_text(&self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         let mut line = |fields: &[&str]| {
             for (place, field) in fields.iter().enumerate() {
@@ -235,7 +235,7 @@ impl JournalTable {
     }
 
     /// `None` if the text is no such table.
-    pub(in super::super) fn parse(text: &str) -> Option<JournalTable> {
+    pub(crate) fn parse(text: &str) -> Option<JournalTable> {
         let mut table = JournalTable::default();
         for line in text.lines() {
             let fields: Vec<String> = line.split('\t').map(unescape).collect();

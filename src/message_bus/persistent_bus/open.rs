@@ -1,9 +1,9 @@
 //! Opens a journal's file, or makes it: the path, the lock, the mapping.
 
-use super::super::claim::Claim;
 use super::super::journal::header::{IDENTITIES, PAGE};
-use super::super::journal::{JournalError, Recovered, open_file, read_identity};
-use super::super::keeper::Keeper;
+use super::super::journal::keeper::Keeper;
+use super::super::journal::read_only::{JournalError, Recovered, open_file, read_identity};
+use super::super::ring::claim::Claim;
 use super::super::wait::WaitStrategy;
 use super::{Opening, PersistentBus, PersistentOptions, new_identity};
 use crate::mmap::Backing;

@@ -3,8 +3,8 @@
 //! Growing writes to the new bytes, which stands for whatever the system does to them. Loom reports a writer that gets
 //! there before that is done, or without having seen that it was.
 
-use super::super::wait::Park;
 use super::{ManyWriters, PersistentBus, PersistentOptions, Start};
+use crate::message_bus::wait::Park;
 use crate::traits::{MessageBus, Publish, ReadError, Reader, WriteError};
 
 type Bus = PersistentBus<ManyWriters, Park>;

@@ -1,13 +1,13 @@
 //! What a journal asks of its disk, call by call: what survives at each of them, in which order they come, and that
 //! they come at all, where a thread of the journal's own makes them.
 
-use super::super::journal::header;
-use super::super::keeper::Keeper;
-use super::super::log::{Retention, Sync};
-use super::super::slot::Slots;
-use super::super::store::Store;
-use super::tests::{Bus, PAGE, image_of, message, open, opening, read_all, small};
+use super::{Bus, PAGE, image_of, message, open, opening, read_all, small};
 use super::{PersistentOptions, Start};
+use crate::message_bus::journal::header;
+use crate::message_bus::journal::keeper::Keeper;
+use crate::message_bus::journal::log::{Retention, Sync};
+use crate::message_bus::ring::slot::Slots;
+use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Memory, Region};
 use crate::sync::{Arc, Mutex, Ordering, lock};
 use crate::traits::{Clock, MessageBus, Publish, Reader, Time};

@@ -25,13 +25,13 @@ const WORD: usize = 8;
 const LINE: usize = if cfg!(rust_messenger_loom) { WORD } else { 128 };
 
 /// How many readers a ring has room for: one bit of a word each.
-pub(super) const READERS: usize = if cfg!(rust_messenger_loom) { 3 } else { 64 };
+pub(crate) const READERS: usize = if cfg!(rust_messenger_loom) { 3 } else { 64 };
 /// How many writers have counters of their own; any further ones share the last entry.
-pub(super) const WRITERS: usize = if cfg!(rust_messenger_loom) { 3 } else { 64 };
+pub(crate) const WRITERS: usize = if cfg!(rust_messenger_loom) { 3 } else { 64 };
 /// How many claims may be sealed over their silent owners' heads at one time.
-pub(super) const FENCED: usize = if cfg!(rust_messenger_loom) { 1 } else { 16 };
+pub(crate) const FENCED: usize = if cfg!(rust_messenger_loom) { 1 } else { 16 };
 /// How many words a reader's name fills.
-pub(super) const NAME: usize = if cfg!(rust_messenger_loom) { 1 } else { 4 };
+pub(crate) const NAME: usize = if cfg!(rust_messenger_loom) { 1 } else { 4 };
 
 const IDENTITY: usize = 0;
 const TAIL: usize = line_after(IDENTITY + 4 * WORD);
@@ -46,10 +46,10 @@ const WRITER_TABLE: usize = READER_TABLE + READERS * READER_SIZE;
 const WRITER_SIZE: usize = line_after(5 * WORD);
 
 /// The size of the control block: where the slots begin.
-pub(super) const SIZE: usize = WRITER_TABLE + WRITERS * WRITER_SIZE;
+pub(crate) const SIZE: usize = WRITER_TABLE + WRITERS * WRITER_SIZE;
 
-pub(super) const VERSION: u64 = 1;
-pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"rmsgring");
+pub(crate) const VERSION: u64 = 1;
+pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"rmsgring");
 
 const fn line_after(offset: usize) -> usize {
     offset.next_multiple_of(LINE)
@@ -57,13 +57,13 @@ const fn line_after(offset: usize) -> usize {
 
 /// The control block at the front of a region.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Control<'a>(pub(super) &'a Region);
+pub(crate) struct Control<'a>(pub(crate) &'a Region);
 
 macro_rules! words {
     ($( $(#[$doc:meta])* $name:ident = $offset:expr; )+) => { $(
         $(#[$doc])*
         #[inline(always)]
-        pub(super) fn $name(self) -> &'a AtomicU64 {
+        pub(crate) fn $name(self) -> &'a AtomicU64 {
             self.0.word($offset)
         }
     )+ };
@@ -71,7 +71,7 @@ macro_rules! words {
 
 impl<'a> Control<'a> {
     /// Writes the block of a bus whose first message will stand at `start`.
-    pub(super) fn begin(self, capacity: u64, start: u64, key: u64) {
+    pub(crate) fn begin(self, capacity: u64, start: u64, key: u64) {
         self.version().store(VERSION, Ordering::Relaxed);
         self.capacity().store(capacity, Ordering::Relaxed);
         self.key().store(key, Ordering::Relaxed);
@@ -115,21 +115,21 @@ impl<'a> Control<'a> {
     }
 
     /// A place for the position of a fenced claim.
-    pub(super) fn fenced(self, index: usize) -> &'a AtomicU64 {
+    pub(crate) fn fenced(self, index: usize) -> &'a AtomicU64 {
         debug_assert!(index < FENCED);
         self.0.word(FENCES + index * WORD)
     }
 
     /// One reader's entry.
     #[inline(always)]
-    pub(super) fn reader(self, index: usize) -> ReaderEntry<'a> {
+    pub(crate) fn reader(self, index: usize) -> ReaderEntry<'a> {
         debug_assert!(index < READERS);
         ReaderEntry { region: self.0, base: READER_TABLE + index * READER_SIZE }
     }
 
     /// One writer's entry.
     #[inline(always)]
-    pub(super) fn writer(self, index: usize) -> WriterEntry<'a> {
+    pub(crate) fn writer(self, index: usize) -> WriterEntry<'a> {
         debug_assert!(index < WRITERS);
         WriterEntry { region: self.0, base: WRITER_TABLE + index * WRITER_SIZE }
     }
@@ -139,7 +139,7 @@ macro_rules! entry {
     ($(#[$doc:meta])* $entry:ident { $( $(#[$word_doc:meta])* $name:ident = $offset:expr; )+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
-        pub(super) struct $entry<'a> {
+        pub(crate) struct $entry<'a> {
             region: &'a Region,
             base: usize,
         }
@@ -147,7 +147,7 @@ macro_rules! entry {
         impl<'a> $entry<'a> { $(
             $(#[$word_doc])*
             #[inline(always)]
-            pub(super) fn $name(self) -> &'a AtomicU64 {
+            pub(crate) fn $name(self) -> &'a AtomicU64 {
                 self.region.word(self.base + $offset)
             }
         )+ }
@@ -178,7 +178,7 @@ entry! {
 
 impl<'a> ReaderEntry<'a> {
     /// Eight bytes of the name.
-    pub(super) fn name(self, index: usize) -> &'a AtomicU64 {
+    pub(crate) fn name(self, index: usize) -> &'a AtomicU64 {
         debug_assert!(index < NAME);
         self.region.word(self.base + READER_COLD + (7 + index) * WORD)
     }

@@ -1,19 +1,19 @@
 //! [`RingWriter`]: the writing side of a ring: may I, claim, publish, wake, count.
 
-use super::circular_bus::Shared;
 use super::claim::{Claim, ManyWriters, Role};
 use super::control::WRITERS;
 use super::gate::CLOSED;
 use super::slot::{Filled, Ring, Slots};
 use super::store::Store;
-use super::wait::{Adaptive, Idle, WaitStrategy};
+use crate::message_bus::circular_bus::Shared;
+use crate::message_bus::wait::{Adaptive, Idle, WaitStrategy};
 use crate::sync::{Arc, Ordering};
 use crate::traits::{BusWriter, Interest, Payload, Publish, Time, WriteError, WriterError};
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-/// A writer of a [`CircularBus`](super::CircularBus). Each thread has its own: it is `Send` and not `Sync`. On a bus
-/// for many writers it is `Clone`.
+/// A writer of a [`CircularBus`](crate::message_bus::CircularBus). Each thread has its own: it is `Send` and not
+/// `Sync`. On a bus for many writers it is `Clone`.
 #[derive(Debug)]
 pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Store = Ring> {
     shared: Arc<Shared<S>>,
@@ -29,7 +29,7 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Sto
 const SHARED_ENTRY: usize = WRITERS - 1;
 
 impl<C: Claim, W: WaitStrategy, S: Store> RingWriter<C, W, S> {
-    pub(super) fn new(shared: &Arc<Shared<S>>, role: Role) -> Result<Self, WriterError> {
+    pub(crate) fn new(shared: &Arc<Shared<S>>, role: Role) -> Result<Self, WriterError> {
         let control = shared.control();
         // Acquire on both: a successor goes on where its predecessor, which released the place, left off.
         if !C::MANY && control.one_writer().swap(1, Ordering::AcqRel) != 0 {

@@ -8,13 +8,13 @@
 //! Sends without a cause (timers, loops, starts) are not compared. While history is replayed they are dropped, because
 //! they are in it.
 
-use super::slot::{Seen, Slots, Strip};
+use crate::message_bus::ring::slot::{Seen, Slots, Strip};
 use crate::routing::{self, Table};
 use crate::traits::{Divergence, EncodeError, Header, Payload, Sent, Space, WriteError};
 
 /// The state of one worker's rebuild.
 #[derive(Debug)]
-pub(super) struct Rebuild {
+pub(crate) struct Rebuild {
     /// The worker's handlers: what it sent has one of these sources.
     sources: Vec<(u16, &'static str)>,
     /// Where history ends.
@@ -32,7 +32,7 @@ pub(super) struct Rebuild {
 impl Rebuild {
     /// The rebuild of the worker of this name. `None` if the table does not say who its handlers are, or if one of them
     /// is in another worker, too: then nobody knows who sent what.
-    pub(super) fn new(table: &'static Table, worker: &str, from: u64, end: u64) -> Option<Rebuild> {
+    pub(crate) fn new(table: &'static Table, worker: &str, from: u64, end: u64) -> Option<Rebuild> {
         let own = table.workers.iter().find(|candidate| candidate.name == worker)?;
         let others = table.workers.iter().filter(|candidate| candidate.name != worker);
         let mut others = others.flat_map(|other| other.handlers);
@@ -43,12 +43,12 @@ impl Rebuild {
         Some(Rebuild { sources, end, at: from, next: None, cause: 0, again: false })
     }
 
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.end
     }
 
     /// A handler sends `bytes` where it had sent `due`.
-    pub(super) fn repeat(
+    pub(crate) fn repeat(
         &self,
         strip: &Strip,
         cause: u64,
@@ -72,7 +72,7 @@ impl Rebuild {
     }
 
     /// The message at `handled` is handled: was everything sent again that had been?
-    pub(super) fn settle(&mut self, strip: &Strip, handled: u64) -> Result<(), WriteError> {
+    pub(crate) fn settle(&mut self, strip: &Strip, handled: u64) -> Result<(), WriteError> {
         match self.next_sent(strip) {
             Some((header, cause)) if cause <= handled => {
                 let bytes = strip.with_payload(&header, <[u8]>::to_vec);
@@ -90,13 +90,13 @@ impl Rebuild {
     }
 
     /// As [`next_sent`](Self::next_sent), for whoever sends it again.
-    pub(super) fn take_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
+    pub(crate) fn take_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
         self.next_sent(strip)?;
         self.next.take()
     }
 
     /// Takes back that this was sent again.
-    pub(super) fn put_back(&mut self, (header, cause): (Header, u64)) {
+    pub(crate) fn put_back(&mut self, (header, cause): (Header, u64)) {
         (self.at, self.cause, self.next) = (header.position, cause, None);
     }
 
@@ -128,7 +128,7 @@ impl Rebuild {
 }
 
 /// The payload's bytes, put where it would find them in a journal: aligned to 16.
-pub(super) fn encode<P: Payload>(payload: &mut P) -> Result<Vec<u8>, EncodeError> {
+pub(crate) fn encode<P: Payload>(payload: &mut P) -> Result<Vec<u8>, EncodeError> {
     const ALIGN: usize = 16;
     if let Some(bytes) = payload.as_encoded() {
         return Ok(bytes.to_vec());

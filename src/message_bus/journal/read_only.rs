@@ -3,14 +3,10 @@
 //! Everything is read by position, never through a mapping. So a reader cannot disturb the writer, no file, however
 //! damaged, can make it fault, and it borrows no bytes that the writer's retention may give back.
 
-pub(super) mod header;
-pub(super) mod table;
-pub(super) mod walk;
-
-pub use table::{HandlerRecord, JournalTable, MessageRecord, RouteRecord, TableChange, WorkerRecord};
-
+use super::header::{self, Area, CursorEntry, Identity, PAGE, Unfit};
+use super::scan::{Kind, Source, Stride, Walk, Walked};
+use super::table::{JournalTable, TableChange};
 use crate::traits::{Header, Time};
-use header::{Area, CursorEntry, Identity, PAGE, Unfit};
 use rustix::fs::{Mode, OFlags};
 use std::error::Error;
 use std::fmt;
@@ -18,7 +14,6 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
-use walk::{Kind, Source, Stride, Walk, Walked};
 
 /// Why a journal cannot be opened. The file is as it was.
 #[derive(Debug)]
@@ -193,7 +188,7 @@ impl Recovered {
         self.counts.damaged != 0 || self.missing != 0 || self.header.iter().any(is_damage)
     }
 
-    pub(super) fn add(&mut self, stride: Stride) {
+    pub(crate) fn add(&mut self, stride: Stride) {
         let span = Span { position: stride.position, len: stride.len };
         let (count, list) = match stride.kind {
             Kind::Message(_) => {
@@ -511,7 +506,7 @@ impl Entries<'_> {
 }
 
 /// Opens what is at `path`, if it is a file.
-pub(super) fn open_file(path: &Path, access: OFlags) -> Result<File, JournalError> {
+pub(crate) fn open_file(path: &Path, access: OFlags) -> Result<File, JournalError> {
     let io = |error: io::Error| JournalError::Io { path: path.to_owned(), action: "open it", error };
     let not_a_file = |kind: std::fs::FileType| JournalError::NotAFile { path: path.to_owned(), found: name_of(kind) };
     // Never waits, not even for the other end of a pipe.
@@ -543,7 +538,7 @@ fn name_of(kind: std::fs::FileType) -> &'static str {
 }
 
 /// What a file is as a whole.
-pub(super) fn read_identity(path: &Path, source: &(impl Source + ?Sized)) -> Result<Identity, JournalError> {
+pub(crate) fn read_identity(path: &Path, source: &(impl Source + ?Sized)) -> Result<Identity, JournalError> {
     let io = |error| JournalError::Io { path: path.to_owned(), action: "read it", error };
     let not_a_journal = |found: String| JournalError::NotAJournal { path: path.to_owned(), found };
     let mut copies = [[0; header::IDENTITY]; 2];
@@ -571,22 +566,22 @@ pub(super) fn read_identity(path: &Path, source: &(impl Source + ?Sized)) -> Res
 
 /// What changes in a header.
 #[derive(Debug)]
-pub(super) struct Mutable {
+pub(crate) struct Mutable {
     /// 0: not known.
-    pub(super) capacity: u64,
-    pub(super) retained: u64,
+    pub(crate) capacity: u64,
+    pub(crate) retained: u64,
     /// 0: not known.
-    pub(super) allocated: u64,
+    pub(crate) allocated: u64,
     /// 0: not known.
-    pub(super) whole: u64,
+    pub(crate) whole: u64,
     /// Index, name, position.
-    pub(super) cursors: Vec<(usize, String, Option<u64>)>,
+    pub(crate) cursors: Vec<(usize, String, Option<u64>)>,
     /// The area, its generation, and the table.
-    pub(super) table: Option<((usize, u64), JournalTable)>,
-    pub(super) damage: Vec<HeaderDamage>,
+    pub(crate) table: Option<((usize, u64), JournalTable)>,
+    pub(crate) damage: Vec<HeaderDamage>,
 }
 
-pub(super) fn read_header(source: &(impl Source + ?Sized), identity: &Identity) -> io::Result<Mutable> {
+pub(crate) fn read_header(source: &(impl Source + ?Sized), identity: &Identity) -> io::Result<Mutable> {
     let mut page = [0; PAGE as usize];
     source.read_at(0, &mut page)?;
     let mut damage = Vec::new();

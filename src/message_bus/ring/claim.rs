@@ -40,7 +40,7 @@ pub trait Claim: sealed::Claim {}
 
 impl<C: sealed::Claim> Claim for C {}
 
-pub(super) mod sealed {
+pub(crate) mod sealed {
     use super::{Role, Store};
 
     pub trait Claim: std::fmt::Debug + Send + 'static {
@@ -200,7 +200,7 @@ fn prefetch<S: Store>(ring: &S, soon: u64, limit: u64) {
 /// How far a writer may claim on a ring that wants to reach `end`.
 #[cold]
 #[inline(never)]
-pub(super) fn ring_limit(ring: &Ring, end: u64, role: Role) -> u64 {
+pub(crate) fn ring_limit(ring: &Ring, end: u64, role: Role) -> u64 {
     let span = role.span(ring);
     let gate = Gate::new(ring);
     let target = end.wrapping_sub(span);
@@ -212,7 +212,7 @@ pub(super) fn ring_limit(ring: &Ring, end: u64, role: Role) -> u64 {
 }
 
 /// The bytes no limit on a ring ever reaches: none on a ring so small that fetch-and-add would not pay.
-pub(super) fn ring_reserve(ring: &Ring) -> u64 {
+pub(crate) fn ring_reserve(ring: &Ring) -> u64 {
     let reserve = ring.capacity() / RESERVE;
     if reserve / FETCH_ADD_WRITERS < SLOT_HEADER + SLOT_ALIGN { 0 } else { reserve }
 }

@@ -15,7 +15,7 @@ const RETAIN: Duration = Duration::from_secs(1);
 
 /// How the keeper is called.
 #[derive(Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     wanted: Mutex<Wanted>,
     called: Condvar,
 }
@@ -28,18 +28,18 @@ struct Wanted {
 }
 
 impl Call {
-    pub(super) fn new() -> Call {
+    pub(crate) fn new() -> Call {
         Call { wanted: Mutex::new(Wanted::default()), called: Condvar::new() }
     }
 
     /// The file should grow.
-    pub(super) fn grow(&self) {
+    pub(crate) fn grow(&self) {
         lock(&self.wanted).grow = true;
         self.called.notify_all();
     }
 
     /// Somebody should keep the time.
-    pub(super) fn tick(&self) {
+    pub(crate) fn tick(&self) {
         let mut wanted = lock(&self.wanted);
         if !std::mem::replace(&mut wanted.tick, true) {
             drop(wanted);
@@ -71,7 +71,7 @@ impl Keeper {
     /// # Errors
     ///
     /// The system gave no thread.
-    pub(super) fn start(log: &Log) -> io::Result<Keeper> {
+    pub(crate) fn start(log: &Log) -> io::Result<Keeper> {
         let kept = log.clone();
         let thread = spawn("journal", move || {
             keep(&kept);

@@ -1,10 +1,15 @@
 //! Broken journals, and disks that lose things. All in memory, so that every case can be tried, under Miri too.
 
-use super::super::journal::{HeaderDamage, JournalError, Recovered, header};
-use super::super::log::{Retention, Sync};
-use super::super::slot::Slots;
-use super::super::store::Store;
-use super::super::wait::Adaptive;
+use crate::message_bus::journal::header;
+use crate::message_bus::journal::log::{Retention, Sync};
+use crate::message_bus::journal::read_only::{HeaderDamage, JournalError, Recovered};
+use crate::message_bus::ring::slot::Slots;
+use crate::message_bus::ring::store::Store;
+use crate::message_bus::wait::Adaptive;
+mod crash_at_every_step;
+mod disk_calls;
+mod lost_pages;
+
 use super::{ManyWriters, Opening, PersistentBus, PersistentOptions, Start, new_identity};
 use crate::mmap::{Backing, Memory, Region};
 use crate::routing::{Table, TableHandler, TableRoute, TableWorker};
@@ -55,7 +60,7 @@ pub(super) fn small() -> PersistentOptions {
 
 pub(super) fn opening(image: &[u8], options: PersistentOptions) -> Result<Opening<'static>, JournalError> {
     let path = Path::new("(test)");
-    let identity = super::super::journal::read_identity(path, image)?;
+    let identity = crate::message_bus::journal::read_only::read_identity(path, image)?;
     Ok(Opening { path, identity, options, created: false })
 }
 
@@ -257,7 +262,7 @@ fn unfinished_claims_are_stepped_over_and_torn_tails_zeroed() {
             };
             broken[at..at + kept].copy_from_slice(&whole[..kept]);
             let stamp = match death {
-                Death::Pending => slots.stamp_of(position, super::slot::PENDING),
+                Death::Pending => slots.stamp_of(position, crate::message_bus::ring::slot::PENDING),
                 _ => 0,
             };
             broken[at..at + 8].copy_from_slice(&stamp.to_ne_bytes());
@@ -634,9 +639,9 @@ fn times_are_right_under_load() {
         assert!(crate::sync::unix_nanos() - end < 60_000_000_000, "the end of the load was never noticed");
         crate::sync::yield_now();
     }
-    let journal = super::super::journal::Journal::open(&path).unwrap();
+    let journal = crate::message_bus::journal::read_only::Journal::open(&path).unwrap();
     let mut entries = journal.entries();
-    while let Some(super::super::journal::Entry::Message { time, .. }) = entries.next().unwrap() {
+    while let Some(crate::message_bus::journal::read_only::Entry::Message { time, .. }) = entries.next().unwrap() {
         assert!((start..=end).contains(&time.as_nanos()), "{} is not in {start}..={end}", time.as_nanos());
         written -= 1;
     }

@@ -1,16 +1,16 @@
 //! [`RingReader`]: the reading side of a ring. Gating readers look at messages in place; evictable ones copy each
 //! message out while they are pinned.
 
-use super::circular_bus::Shared;
 use super::gate::{CLOSED, Kind, Pin};
 use super::slot::{Ring, Seen, Slots, ahead};
 use super::store::Store;
-use super::wait::{self, Adaptive, Sleeper, WaitStrategy};
+use crate::message_bus::circular_bus::Shared;
+use crate::message_bus::wait::{self, Adaptive, Sleeper, WaitStrategy};
 use crate::sync::{Arc, Ordering};
 use crate::traits::{Header, Interest, Poller, ReadError, Reader, SubscribeError, Unread, skipped};
 use std::time::{Duration, Instant};
 
-/// A reader of a [`CircularBus`](super::CircularBus). Dropping it ends the subscription.
+/// A reader of a [`CircularBus`](crate::message_bus::CircularBus). Dropping it ends the subscription.
 #[derive(Debug)]
 pub struct RingReader<W: WaitStrategy = Adaptive, S: Store = Ring> {
     shared: Arc<Shared<S>>,
@@ -18,7 +18,7 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Store = Ring> {
     index: usize,
     kind: Kind,
     /// Whether it was to begin with a rebuild.
-    pub(super) rebuilds: bool,
+    pub(crate) rebuilds: bool,
     /// The next message.
     position: u64,
     /// What the entry says; never ahead of `position`.
@@ -194,7 +194,7 @@ impl<W: WaitStrategy, S: Store> Sleeper for RingReader<W, S> {
 
 impl<W: WaitStrategy, S: Store> RingReader<W, S> {
     /// A reader that starts where `start` says, knowing gate and tail.
-    pub(super) fn new(
+    pub(crate) fn new(
         shared: &Arc<Shared<S>>,
         kind: Kind,
         name: &str,
@@ -223,12 +223,12 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
 
     /// Where it begins, before anything was read.
     #[cfg(unix)]
-    pub(super) fn start(&self) -> u64 {
+    pub(crate) fn start(&self) -> u64 {
         self.position
     }
 
     /// Its entry in the reader table.
-    pub(super) fn index(&self) -> usize {
+    pub(crate) fn index(&self) -> usize {
         self.index
     }
 

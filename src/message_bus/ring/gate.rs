@@ -24,18 +24,18 @@ const MOVING: u64 = 2;
 const CURSOR_FLAGS: u64 = 15;
 
 /// `flags`: writers from outside are refused. The bits below count pending outboxes.
-pub(super) const CLOSED: u64 = 1 << 63;
+pub(crate) const CLOSED: u64 = 1 << 63;
 
 /// How a reader counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Gating,
     Evictable,
 }
 
 /// What an evictable reader finds when it wants to look.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Pin {
+pub(crate) enum Pin {
     /// It may look at its position until it unpins.
     Pinned,
     /// It is being moved right now.
@@ -46,7 +46,7 @@ pub(super) enum Pin {
 
 /// The gate of one bus.
 #[derive(Debug)]
-pub(super) struct Gate<'a, S = Ring> {
+pub(crate) struct Gate<'a, S = Ring> {
     store: &'a S,
 }
 
@@ -69,20 +69,20 @@ impl Drop for Locked<'_> {
 
 impl<'a, S: Store> Gate<'a, S> {
     #[inline(always)]
-    pub(super) fn new(store: &'a S) -> Gate<'a, S> {
+    pub(crate) fn new(store: &'a S) -> Gate<'a, S> {
         Gate { store }
     }
 
     /// Everything before it may be overwritten. Acquire: with the position come the releases it stands for.
     #[inline]
-    pub(super) fn position(self) -> u64 {
+    pub(crate) fn position(self) -> u64 {
         self.control().gate().load(Ordering::Acquire) // SYNC POINT gate.move
     }
 
     /// Moves the gate as far as readers and unfinished claims allow, and evictable readers out of the way of `target`.
     /// Returns where it stands then.
     #[cold]
-    pub(super) fn refresh(self, target: u64) -> u64 {
+    pub(crate) fn refresh(self, target: u64) -> u64 {
         let locked = self.lock();
         let control = self.control();
         let gate = control.gate().load(Ordering::Relaxed);
@@ -115,7 +115,7 @@ impl<'a, S: Store> Gate<'a, S> {
     /// Moves the gate of a journal to the first slot for which `is_wanted` holds, but not past what readers that gate
     /// still need, and evictable readers along with it. Returns where it stands then.
     #[cfg(unix)]
-    pub(super) fn retain(self, is_wanted: impl Fn(u64) -> bool) -> u64 {
+    pub(crate) fn retain(self, is_wanted: impl Fn(u64) -> bool) -> u64 {
         let _locked = self.lock();
         let control = self.control();
         let gate = control.gate().load(Ordering::Relaxed);
@@ -136,7 +136,7 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// The first slot of a journal at or after `from` that is not finished, looking no further than `end`.
     #[cfg(unix)]
-    pub(super) fn finished_before(self, from: u64, end: u64) -> u64 {
+    pub(crate) fn finished_before(self, from: u64, end: u64) -> u64 {
         let _locked = self.lock();
         let from = later(from, self.control().gate().load(Ordering::Relaxed));
         self.finished_until(from, |position| position >= end)
@@ -144,14 +144,14 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// What `look` says, knowing gate and tail, while the gate stands still.
     #[cfg(unix)]
-    pub(super) fn standing<R>(self, look: impl FnOnce(u64, u64) -> R) -> R {
+    pub(crate) fn standing<R>(self, look: impl FnOnce(u64, u64) -> R) -> R {
         let _locked = self.lock();
         let control = self.control();
         look(control.gate().load(Ordering::Relaxed), control.tail().load(Ordering::Acquire)) // SYNC POINT claim.tail
     }
 
     /// Adds a reader where `start` says, knowing gate and tail.
-    pub(super) fn join(
+    pub(crate) fn join(
         self,
         kind: Kind,
         name: &str,
@@ -184,7 +184,7 @@ impl<'a, S: Store> Gate<'a, S> {
     }
 
     /// Removes a reader, and its worker's ticket.
-    pub(super) fn leave(self, index: usize) {
+    pub(crate) fn leave(self, index: usize) {
         let _locked = self.lock();
         if self.control().reader(index).ticket().swap(0, Ordering::AcqRel) != 0 {
             self.control().flags().fetch_sub(1, Ordering::AcqRel);
@@ -195,12 +195,12 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// Lets writers reuse everything before `position`; called by the gating reader `index` only.
     #[inline]
-    pub(super) fn release(self, index: usize, position: u64) {
+    pub(crate) fn release(self, index: usize, position: u64) {
         self.control().reader(index).cursor().store(position, Ordering::Release); // SYNC POINT gate.release
     }
 
     /// Whether no gating reader stands behind the reader `index`.
-    pub(super) fn is_slowest(self, index: usize) -> bool {
+    pub(crate) fn is_slowest(self, index: usize) -> bool {
         let own = self.control().reader(index).cursor().load(Ordering::Relaxed);
         self.gating_minimum().is_none_or(|minimum| ahead(own, minimum) <= 0)
     }
@@ -209,7 +209,7 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// Tries to pin the evictable reader `index`, which believes it stands at `position`.
     #[inline]
-    pub(super) fn pin(self, index: usize, position: u64) -> Pin {
+    pub(crate) fn pin(self, index: usize, position: u64) -> Pin {
         let entry = self.control().reader(index);
         // Acquire: pairs with the evictor's move, so that the messages it leaves behind count.
         match entry.cursor().compare_exchange(
@@ -226,18 +226,18 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// How many messages the evictable reader `index` was moved past since it last asked. To be asked after it was
     /// found [moved](Pin::Moved).
-    pub(super) fn take_lost(self, index: usize) -> u64 {
+    pub(crate) fn take_lost(self, index: usize) -> u64 {
         self.control().reader(index).lost().swap(0, Ordering::Relaxed)
     }
 
     /// Whether there are readers that let go of slots without waking anybody.
-    pub(super) fn has_evictable(self) -> bool {
+    pub(crate) fn has_evictable(self) -> bool {
         self.readers().any(is_evictable)
     }
 
     /// Unpins the evictable reader `index`, which now stands at `position`.
     #[inline]
-    pub(super) fn unpin(self, index: usize, position: u64) {
+    pub(crate) fn unpin(self, index: usize, position: u64) {
         self.control().reader(index).cursor().store(position, Ordering::Release); // SYNC POINT gate.release
     }
 
@@ -274,7 +274,7 @@ impl<'a, S: Store> Gate<'a, S> {
     /// until [`unfence`](Self::unfence). False if it was finished meanwhile, or too many claims are fenced already.
     ///
     /// Precondition: the caller's cursor stands at `position`.
-    pub(super) fn fence(self, position: u64) -> bool {
+    pub(crate) fn fence(self, position: u64) -> bool {
         let _locked = self.lock();
         let control = self.control();
         let free = (0..FENCED).map(|index| control.fenced(index)).find(|word| word.load(Ordering::Relaxed) == 0);
@@ -289,7 +289,7 @@ impl<'a, S: Store> Gate<'a, S> {
     }
 
     /// Gives up the bytes of the fenced claim at `position`; called by its owner, which is done with them.
-    pub(super) fn unfence(self, position: u64) {
+    pub(crate) fn unfence(self, position: u64) {
         let _locked = self.lock();
         let control = self.control();
         for index in 0..FENCED {
@@ -310,7 +310,7 @@ impl<'a, S: Store> Gate<'a, S> {
     // --------------------------------------------------------------------------------------------------------- tickets
 
     /// Queues reader `index`'s worker behind every outbox that is pending. Returns its ticket.
-    pub(super) fn take_ticket(self, index: usize) -> u64 {
+    pub(crate) fn take_ticket(self, index: usize) -> u64 {
         let control = self.control();
         // 0 means "none", so the first ticket is 1.
         let ticket = control.next_ticket().fetch_add(1, Ordering::Relaxed) + 1;
@@ -323,7 +323,7 @@ impl<'a, S: Store> Gate<'a, S> {
     }
 
     /// Takes reader `index`'s worker out of the queue, unless its ticket is gone already.
-    pub(super) fn give_up_ticket(self, index: usize, ticket: u64) {
+    pub(crate) fn give_up_ticket(self, index: usize, ticket: u64) {
         let control = self.control();
         let own = control.reader(index).ticket();
         if own.compare_exchange(ticket, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
@@ -333,7 +333,7 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// Whether reader `index`'s worker may write to the ring: nobody holds an older ticket than its own, or it holds
     /// none and nobody else does.
-    pub(super) fn is_first(self, index: usize) -> bool {
+    pub(crate) fn is_first(self, index: usize) -> bool {
         let control = self.control();
         let own = control.reader(index).ticket().load(Ordering::Relaxed);
         self.readers().map(|entry| entry.ticket().load(Ordering::Acquire)).all(|ticket| {
@@ -345,7 +345,7 @@ impl<'a, S: Store> Gate<'a, S> {
     // ----------------------------------------------------------------------------------------------------------- stats
 
     /// The counters of the bus.
-    pub(super) fn stats(self, writers: impl Iterator<Item = [u64; 4]>) -> Stats {
+    pub(crate) fn stats(self, writers: impl Iterator<Item = [u64; 4]>) -> Stats {
         let control = self.control();
         let tail = control.tail().load(Ordering::Acquire);
         let mut stats = Stats { tail, ..Stats::default() };

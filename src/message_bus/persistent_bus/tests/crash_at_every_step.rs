@@ -2,13 +2,14 @@
 //! memory, where a step is the touch of one word, so that none is left out; what real processes leave that are killed
 //! is in `tests/journal.rs`.
 
-use super::super::journal::{HeaderDamage, Recovered, header};
-use super::super::log::Retention;
-use super::super::slot::{self, Slots};
-use super::super::store::Store;
-use super::tests::{Bus, PAGE, SMALL, TABLE, check_whole, image_of, message, open, opening, read_all, small};
+use super::{Bus, PAGE, SMALL, TABLE, check_whole, image_of, message, open, opening, read_all, small};
 use super::{Opening, PersistentOptions, Start, new_identity};
-use crate::mmap::{Backing, Memory, Region, fuse};
+use crate::message_bus::journal::header;
+use crate::message_bus::journal::log::Retention;
+use crate::message_bus::journal::read_only::{HeaderDamage, Recovered};
+use crate::message_bus::ring::slot::{self, Slots};
+use crate::message_bus::ring::store::Store;
+use crate::mmap::{Backing, Memory, Region, crash};
 use crate::routing::{Table, TableHandler, TableWorker};
 use crate::sync::{Arc, Mutex, lock};
 use crate::traits::{MessageBus, Publish, Reader};
@@ -39,12 +40,12 @@ impl Backing for Grave {
     }
 
     fn reserve(&self, _: usize, to: usize) -> io::Result<()> {
-        fuse::burn();
+        crash::burn();
         {
             let mut len = lock(&self.0);
             *len = to.max(*len);
         }
-        fuse::burn();
+        crash::burn();
         Ok(())
     }
 
@@ -115,7 +116,7 @@ fn recover(image: &[u8], options: &PersistentOptions, steps: u64) -> Result<(Bus
     let (grave, mut loaded) = (Grave::new(image.len()), image.to_vec());
     let region = opening.load(&findings, &mut loaded).unwrap();
     let backing = Box::new(grave.clone());
-    let done = fuse::within(steps, &region, || {
+    let done = crash::within(steps, &region, || {
         opening.assemble(loaded.as_slice(), findings, region.clone(), backing, |_| Ok(None)).unwrap()
     });
     done.map_err(|left| grave.file(left))
@@ -210,7 +211,7 @@ fn a_writer_that_dies_at_any_step_loses_nothing() {
             let (bus, _): (Bus, _) = made.in_memory(image, Box::new(grave.clone())).unwrap();
             let writer = bus.writer().unwrap();
             let acknowledged = Cell::new(0);
-            let done = fuse::within(steps, bus.shared.store.slots().region(), || {
+            let done = crash::within(steps, bus.shared.store.slots().region(), || {
                 for number in 0..60 {
                     let payload = message(200 + number % 50);
                     if number % 3 == 0 {
@@ -266,7 +267,7 @@ fn a_reader_that_dies_at_any_step_misses_nothing() {
         let opening = opening(&image, options.clone()).unwrap();
         let (bus, _): (Bus, _) = opening.in_memory(image.clone(), Box::new(grave.clone())).unwrap();
         let released = Cell::new(None);
-        let done = fuse::within(steps, bus.shared.store.slots().region(), || {
+        let done = crash::within(steps, bus.shared.store.slots().region(), || {
             let mut reader = bus.subscribe("named").unwrap();
             released.set(Some(0));
             for number in 0..READ {

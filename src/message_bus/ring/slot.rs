@@ -42,28 +42,28 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{EncodeError, Header, Payload, Space};
 
 /// Stamp and header word.
-pub(super) const SLOT_HEADER: u64 = 16;
+pub(crate) const SLOT_HEADER: u64 = 16;
 /// Slots begin at multiples of this.
-pub(super) const SLOT_ALIGN: u64 = 16;
+pub(crate) const SLOT_ALIGN: u64 = 16;
 
 /// The states of a stamp. Any two differ in two bits: one that flips on a disk makes none of another.
-pub(super) const COMMITTED: u64 = 0b0011;
-pub(super) const SEALED: u64 = 0b0101;
-pub(super) const PENDING: u64 = 0b0110;
-pub(super) const FENCED: u64 = 0b1001;
+pub(crate) const COMMITTED: u64 = 0b0011;
+pub(crate) const SEALED: u64 = 0b0101;
+pub(crate) const PENDING: u64 = 0b0110;
+pub(crate) const FENCED: u64 = 0b1001;
 /// Journals only: what was claimed here was not finished or is lost, or what was written is damaged. The head is the
 /// length, as a checked word.
 #[cfg(unix)]
-pub(super) const HOLE: u64 = 0b1010;
+pub(crate) const HOLE: u64 = 0b1010;
 #[cfg(unix)]
-pub(super) const DAMAGED: u64 = 0b1100;
+pub(crate) const DAMAGED: u64 = 0b1100;
 /// No state at all.
 #[cfg(unix)]
 const NO_STATE: u64 = 0b1111;
 
 /// How far `position` is ahead of `other`. Positions wrap around the end of u64 like everything that counts.
 #[inline(always)]
-pub(super) fn ahead(position: u64, other: u64) -> i64 {
+pub(crate) fn ahead(position: u64, other: u64) -> i64 {
     position.wrapping_sub(other) as i64
 }
 
@@ -279,12 +279,12 @@ pub struct Ring {
 
 impl Ring {
     /// The bytes of memory that a ring of `capacity` needs.
-    pub(super) fn region_len(capacity: u64) -> u64 {
+    pub(crate) fn region_len(capacity: u64) -> u64 {
         control::SIZE as u64 + capacity + max_slot(capacity)
     }
 
     /// Makes a ring of `capacity` bytes, a power of two, whose first message will stand at `start`.
-    pub(super) fn new(region: Region, capacity: u64, start: u64, key: u64) -> Ring {
+    pub(crate) fn new(region: Region, capacity: u64, start: u64, key: u64) -> Ring {
         let max_payload = (max_slot(capacity) - SLOT_HEADER) as usize;
         let ring = Ring { region, key, mask: capacity - 1, max_payload };
         let control = ring.control();
@@ -293,12 +293,12 @@ impl Ring {
     }
 
     #[inline(always)]
-    pub(super) fn control(&self) -> Control<'_> {
+    pub(crate) fn control(&self) -> Control<'_> {
         Control(&self.region)
     }
 
     #[inline(always)]
-    pub(super) fn capacity(&self) -> u64 {
+    pub(crate) fn capacity(&self) -> u64 {
         self.mask + 1
     }
 }
@@ -407,44 +407,44 @@ pub struct Strip {
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
     /// When it was claimed, in nanoseconds since 1970.
-    pub(super) time: u64,
+    pub(crate) time: u64,
     /// The position of the message in whose handling it was sent, or 0.
-    pub(super) cause: u64,
+    pub(crate) cause: u64,
 }
 
 #[cfg(unix)]
 impl Record {
     /// What a slot's third and fourth word say. A cause with one of its highest two bits is that of a message that came
     /// from elsewhere, or came again: none that stands here.
-    pub(super) fn of(time: u64, cause: u64) -> Record {
+    pub(crate) fn of(time: u64, cause: u64) -> Record {
         Record { time, cause: if cause >> 62 == 0 { cause } else { 0 } }
     }
 }
 
 /// Stamp, head, time and cause.
 #[cfg(unix)]
-pub(super) const RECORD_HEADER: u64 = 32;
+pub(crate) const RECORD_HEADER: u64 = 32;
 /// The bytes of a CRC.
 #[cfg(unix)]
-pub(super) const CRC: u64 = 4;
+pub(crate) const CRC: u64 = 4;
 
 /// The bytes of a journal's slot that carries `size` bytes of payload.
 #[cfg(unix)]
 #[inline(always)]
-pub(super) fn record_len(size: usize, crc: bool) -> u64 {
+pub(crate) fn record_len(size: usize, crc: bool) -> u64 {
     (RECORD_HEADER + size as u64 + if crc { CRC } else { 0 }).next_multiple_of(SLOT_ALIGN)
 }
 
 #[cfg(unix)]
 impl Strip {
     /// The slots of a journal in `region`, which has room for the largest slot behind every position up to `last`.
-    pub(super) fn new(region: Region, key: u64, max_payload: usize, crc: bool) -> Strip {
+    pub(crate) fn new(region: Region, key: u64, max_payload: usize, crc: bool) -> Strip {
         let last = (region.len() as u64).saturating_sub(record_len(max_payload, crc));
         Strip { region, key, max_payload, crc, last }
     }
 
     /// When the slot at `position` was claimed. Precondition: as for [`Slots::with_payload`].
-    pub(super) fn record(&self, position: u64) -> Record {
+    pub(crate) fn record(&self, position: u64) -> Record {
         let word = |offset| self.region.word(self.offset(position) + offset).load(Ordering::Relaxed);
         Record::of(word(16), word(24))
     }
@@ -452,13 +452,13 @@ impl Strip {
     /// Marks `len` bytes at `position` as a hole or as damaged.
     ///
     /// Precondition: nobody else has seen this journal yet.
-    pub(super) fn mark(&self, position: u64, state: u64, len: u64) {
+    pub(crate) fn mark(&self, position: u64, state: u64, len: u64) {
         // Whoever is killed between the two words must not leave the one with an old meaning of the other: a length is
         // no size. In between stands what will be stepped over in the same way, a claim with nothing in it or damage.
         let between = if state == HOLE { 0 } else { self.stamp_of(position, NO_STATE) };
         self.stamp(position).store(between, Ordering::Relaxed);
         fence(Ordering::Release);
-        let head = super::journal::header::checked(position + 8, len);
+        let head = crate::message_bus::journal::header::checked(position + 8, len);
         self.head(position).store(head, Ordering::Relaxed);
         self.stamp(position).store(self.stamp_of(position, state), Ordering::Release); // SYNC POINT slot.publish
     }
@@ -466,7 +466,7 @@ impl Strip {
     /// Has the slot at `position`, which was given up, say that it is `len` bytes long.
     ///
     /// Precondition: nobody else has seen this journal yet.
-    pub(super) fn mark_length(&self, position: u64, len: u64) {
+    pub(crate) fn mark_length(&self, position: u64, len: u64) {
         let Header { source, message, .. } = self.header_at(position);
         let size = len - RECORD_HEADER - if self.crc { CRC } else { 0 };
         debug_assert_eq!(self.slot_len(size as usize), len);
@@ -485,7 +485,7 @@ impl Strip {
                 Seen::Sealed { len: self.slot_len(size), fenced: state == FENCED }
             }
             HOLE | DAMAGED => {
-                let len = super::journal::header::unchecked(position + 8, head).filter(|&len| len != 0);
+                let len = crate::message_bus::journal::header::unchecked(position + 8, head).filter(|&len| len != 0);
                 len.map_or(Seen::Open { pending: false }, |len| Seen::Sealed { len, fenced: false })
             }
             _ => Seen::Open { pending: false },
@@ -495,7 +495,7 @@ impl Strip {
     /// Zeroes what is from `from` to `to`, multiples of 16.
     ///
     /// Precondition: nobody else has seen this journal yet.
-    pub(super) fn zero(&self, from: u64, to: u64) {
+    pub(crate) fn zero(&self, from: u64, to: u64) {
         for offset in (from..to).step_by(8) {
             self.region.word(offset as usize).store(0, Ordering::Relaxed);
         }
@@ -597,11 +597,11 @@ fn max_slot(capacity: u64) -> u64 {
 }
 
 #[inline(always)]
-pub(super) fn pack(source: u16, message: u16, size: usize) -> u64 {
+pub(crate) fn pack(source: u16, message: u16, size: usize) -> u64 {
     (source as u64) << 48 | (message as u64) << 32 | size as u64
 }
 
 #[inline(always)]
-pub(super) fn unpack(word: u64, position: u64) -> Header {
+pub(crate) fn unpack(word: u64, position: u64) -> Header {
     Header { source: (word >> 48) as u16, message: (word >> 32) as u16, size: word as u32, position }
 }

@@ -3,15 +3,15 @@
 //! Reads by position and never through a mapping, so that no file, however broken, can do more than be reported. Holds
 //! one block of the file, or one slot if that is larger. The rules are those of `docs/journal-format.md`.
 
-use super::super::slot::{self, CRC, Record, record_len};
 use super::header::{self, Identity, PAGE, RETAINED, WORDS_END};
+use crate::message_bus::ring::slot::{self, CRC, Record, record_len};
 use crate::traits::Header;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
 /// Bytes that are read by position.
-pub(in super::super) trait Source {
+pub(crate) trait Source {
     /// How many there are now.
     fn len(&self) -> io::Result<u64>;
 
@@ -63,7 +63,7 @@ impl<S: Source + ?Sized> Source for &S {
 
 /// A source as long as it was at some moment: what is added to it later is not looked at.
 #[derive(Debug)]
-pub(in super::super) struct Upto<S>(pub(in super::super) S, pub(in super::super) u64);
+pub(crate) struct Upto<S>(pub(in super::super) S, pub(in super::super) u64);
 
 impl<S: Source> Source for Upto<S> {
     fn len(&self) -> io::Result<u64> {
@@ -87,7 +87,7 @@ const FOLLOWING: u64 = 8;
 
 /// What stands from a position to the next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Kind {
+pub(crate) enum Kind {
     /// A whole message.
     Message(Header),
     /// Given up while its writer lived; `exact`: its head says how long it is.
@@ -100,15 +100,15 @@ pub(in super::super) enum Kind {
 
 /// A step of a walk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) struct Stride {
-    pub(in super::super) position: u64,
-    pub(in super::super) len: u64,
-    pub(in super::super) kind: Kind,
+pub(crate) struct Stride {
+    pub(crate) position: u64,
+    pub(crate) len: u64,
+    pub(crate) kind: Kind,
 }
 
 /// Where a walk is after a step that found nothing more to step over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Walked {
+pub(crate) enum Walked {
     Stride(Stride),
     /// The journal ends here.
     End,
@@ -122,7 +122,7 @@ pub(in super::super) enum Walked {
 
 /// A walk over a source.
 #[derive(Debug)]
-pub(in super::super) struct Walk<S> {
+pub(crate) struct Walk<S> {
     source: S,
     key: u64,
     crc: bool,
@@ -145,7 +145,7 @@ pub(in super::super) struct Walk<S> {
 }
 
 impl<S: Source> Walk<S> {
-    pub(in super::super) fn new(source: S, identity: &Identity, position: u64) -> Walk<S> {
+    pub(crate) fn new(source: S, identity: &Identity, position: u64) -> Walk<S> {
         Walk {
             source,
             key: identity.key,
@@ -163,17 +163,17 @@ impl<S: Source> Walk<S> {
     }
 
     /// The same beside a running writer; one that `waits` stays before what the writer has not finished.
-    pub(in super::super) fn shared(self, waits: bool) -> Walk<S> {
+    pub(crate) fn shared(self, waits: bool) -> Walk<S> {
         Walk { is_shared: true, waits, ..self }
     }
 
     /// Where the next step begins.
-    pub(in super::super) fn position(&self) -> u64 {
+    pub(crate) fn position(&self) -> u64 {
         self.position
     }
 
     /// Steps over what stands at the position.
-    pub(in super::super) fn step(&mut self) -> io::Result<Walked> {
+    pub(crate) fn step(&mut self) -> io::Result<Walked> {
         let mut walked = self.look()?;
         if self.is_shared && !matches!(walked, Walked::Stride(Stride { kind: Kind::Message(_), .. })) {
             // The copy may be from before the writer was done.
@@ -194,7 +194,7 @@ impl<S: Source> Walk<S> {
     }
 
     /// Steps over what is unfinished, as if its writer were dead.
-    pub(in super::super) fn step_over(&mut self) -> io::Result<Walked> {
+    pub(crate) fn step_over(&mut self) -> io::Result<Walked> {
         let waits = std::mem::replace(&mut self.waits, false);
         self.block.clear();
         let walked = self.step();
@@ -203,13 +203,13 @@ impl<S: Source> Walk<S> {
     }
 
     /// The payload of the message that was stepped over last.
-    pub(in super::super) fn payload(&self, header: &Header) -> &[u8] {
+    pub(crate) fn payload(&self, header: &Header) -> &[u8] {
         let from = (header.position - self.block_at) as usize + slot::RECORD_HEADER as usize;
         &self.block[from..from + header.size as usize]
     }
 
     /// Time and cause of the message that was stepped over last.
-    pub(in super::super) fn record(&self, header: &Header) -> Record {
+    pub(crate) fn record(&self, header: &Header) -> Record {
         let at = (header.position - self.block_at) as usize;
         Record::of(word(&self.block, at + 16), word(&self.block, at + 24))
     }
@@ -356,7 +356,7 @@ impl<S: Source> Walk<S> {
     }
 
     /// Behind the last byte from `from` on that is not zero, rounded up to where a slot may begin; `from` if all are.
-    pub(in super::super) fn last_byte(&mut self, from: u64) -> io::Result<u64> {
+    pub(crate) fn last_byte(&mut self, from: u64) -> io::Result<u64> {
         let (mut position, mut end) = (from, from);
         while self.fill(position, 1)? {
             let at = (position - self.block_at) as usize;

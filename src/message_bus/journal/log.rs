@@ -9,14 +9,14 @@
 //! * **Law 2.** A slot is acknowledged when its level of [`Sync`] is kept; it may be read before.
 //! * **Law 3.** What retention gives back lies before the gate: no reader of this process still needs it.
 
-use super::claim::Role;
-use super::control::{self, Control};
-use super::gate::Gate;
-use super::journal::header::{self, PAGE, checked};
+use super::header::{self, PAGE, checked};
 use super::keeper::{Call, Keeper};
 use super::rebuild::{self, Rebuild};
-use super::slot::{Record, Seen, Slots, Strip};
-use super::store::Store;
+use crate::message_bus::ring::claim::Role;
+use crate::message_bus::ring::control::{self, Control};
+use crate::message_bus::ring::gate::Gate;
+use crate::message_bus::ring::slot::{Record, Seen, Slots, Strip};
+use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Region};
 use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, lock};
 use crate::traits::{Clock, Header, Payload, Time, WriteError};
@@ -29,8 +29,8 @@ use std::time::Duration;
 /// system's from the moment they are written.
 ///
 /// A power failure can lose any of the pages that were not synced, in any order. Without checksums
-/// ([`PersistentOptions::crc`](super::PersistentOptions::crc)) a message of which one page was lost may then be read
-/// with zeros in it; with them it is reported as damaged. What had been synced is whole in either case.
+/// ([`PersistentOptions::crc`](crate::message_bus::PersistentOptions::crc)) a message of which one page was lost may
+/// then be read with zeros in it; with them it is reported as damaged. What had been synced is whole in either case.
 ///
 /// Opening a journal and closing it, which is dropping the last of its bus, readers and writers, sync what is there,
 /// whatever is chosen: so what is missing later is known to have been there.
@@ -60,15 +60,15 @@ pub struct Retention {
     pub age: Option<Duration>,
     /// Forget what every named cursor has passed. Without any named cursor nothing is forgotten by this rule.
     pub consumed: bool,
-    /// Forget also what workers that this opening starts with [`Start::Rebuild`](super::Start::Rebuild) would be handed
-    /// again. By default (`false`) they keep all of it: a rebuild needs the whole history, and once its beginning is
-    /// gone the next one is refused with [`HistoryGone`](crate::traits::SubscribeError::HistoryGone). Forgets nothing
-    /// by itself.
+    /// Forget also what workers that this opening starts with [`Start::Rebuild`](crate::message_bus::Start::Rebuild)
+    /// would be handed again. By default (`false`) they keep all of it: a rebuild needs the whole history, and once its
+    /// beginning is gone the next one is refused with [`HistoryGone`](crate::traits::SubscribeError::HistoryGone).
+    /// Forgets nothing by itself.
     pub past_rebuilds: bool,
 }
 
 impl Retention {
-    pub(super) fn forgets(&self) -> bool {
+    pub(crate) fn forgets(&self) -> bool {
         let Retention { size, age, consumed, past_rebuilds: _ } = *self;
         size.is_some() || age.is_some() || consumed
     }
@@ -139,25 +139,25 @@ impl fmt::Debug for Log {
 }
 
 /// How a [`Log`] is made.
-pub(super) struct Plan {
-    pub(super) backing: Box<dyn Backing>,
-    pub(super) strip: Strip,
-    pub(super) capacity: u64,
-    pub(super) step: u64,
+pub(crate) struct Plan {
+    pub(crate) backing: Box<dyn Backing>,
+    pub(crate) strip: Strip,
+    pub(crate) capacity: u64,
+    pub(crate) step: u64,
     /// Where the file ends.
-    pub(super) ready: u64,
-    pub(super) first: u64,
-    pub(super) retained: u64,
-    pub(super) tail: u64,
-    pub(super) sync: Sync,
-    pub(super) retention: Retention,
+    pub(crate) ready: u64,
+    pub(crate) first: u64,
+    pub(crate) retained: u64,
+    pub(crate) tail: u64,
+    pub(crate) sync: Sync,
+    pub(crate) retention: Retention,
     /// The worker that needs the whole history.
-    pub(super) rebuilt: Option<&'static str>,
-    pub(super) clock: std::sync::Arc<dyn Clock>,
+    pub(crate) rebuilt: Option<&'static str>,
+    pub(crate) clock: std::sync::Arc<dyn Clock>,
 }
 
 /// What a reader looks at where the next slot will be: stamp and head.
-pub(super) const LOOK: u64 = 16;
+pub(crate) const LOOK: u64 = 16;
 
 /// How much is made present at a time: between two of these the keeper looks where the writers are.
 const PIECE: u64 = 128 * 1024;
@@ -173,7 +173,7 @@ const BUSY_TICK: u64 = 16 * 1024;
 const RESERVE: u64 = 64 * 1024;
 
 impl Log {
-    pub(super) fn new(plan: Plan) -> io::Result<Log> {
+    pub(crate) fn new(plan: Plan) -> io::Result<Log> {
         let Plan { backing, strip, capacity, step, ready, first, retained, tail, sync, retention, rebuilt, clock } =
             plan;
         let control = Region::anonymous(control::SIZE)?;
@@ -211,11 +211,11 @@ impl Log {
         self.strip.region()
     }
 
-    pub(super) fn sync_level(&self) -> Sync {
+    pub(crate) fn sync_level(&self) -> Sync {
         self.sync
     }
 
-    pub(super) fn call(&self) -> &Arc<Call> {
+    pub(crate) fn call(&self) -> &Arc<Call> {
         &self.depot.call
     }
 
@@ -239,7 +239,7 @@ impl Log {
     ///
     /// A writer that is faster than pages are made goes on behind what is present, at the cost of a page fault for
     /// each: less than it takes to wait for somebody else.
-    pub(super) fn grow_ahead(&self) {
+    pub(crate) fn grow_ahead(&self) {
         let depot = &self.depot;
         loop {
             let tail = self.tail();
@@ -284,7 +284,7 @@ impl Log {
 
     /// Keeps the time for writers that are busy, if they still are: if they have come far since `tail`. Returns where
     /// they are, or `None` if they ask the clock again.
-    pub(super) fn keep_time(&self, tail: u64) -> Option<u64> {
+    pub(crate) fn keep_time(&self, tail: u64) -> Option<u64> {
         let now = self.tail();
         let is_busy = now - tail >= BUSY_TICK;
         let time = if is_busy { self.depot.clock.now().as_nanos() } else { 0 };
@@ -293,24 +293,24 @@ impl Log {
     }
 
     /// Writers ask the clock again.
-    pub(super) fn stop_time(&self) {
+    pub(crate) fn stop_time(&self) {
         self.depot.coarse.store(0, Ordering::Relaxed);
     }
 
     /// The time that is kept for writers, or 0.
     #[cfg(all(test, not(rust_messenger_loom)))]
-    pub(super) fn kept_time(&self) -> u64 {
+    pub(crate) fn kept_time(&self) -> u64 {
         self.depot.coarse.load(Ordering::Relaxed)
     }
 
-    pub(super) fn store_checked(&self, offset: u64, value: u64) {
+    pub(crate) fn store_checked(&self, offset: u64, value: u64) {
         self.region().word(offset as usize).store(checked(offset, value), Ordering::Release);
     }
 
     // --------------------------------------------------------------------------------------------------------- syncing
 
     /// Has everything that is committed survive a power failure. Returns up to where.
-    pub(super) fn sync(&self) -> Result<u64, io::ErrorKind> {
+    pub(crate) fn sync(&self) -> Result<u64, io::ErrorKind> {
         self.sync_to(self.tail())
     }
 
@@ -359,7 +359,7 @@ impl Log {
     }
 
     /// Leaves the journal as one that was finished up to here, whatever its level of sync.
-    pub(super) fn close(&self) {
+    pub(crate) fn close(&self) {
         if self.sync().is_ok() {
             // It says so after a power failure, too. Nobody is left to be told of a failure.
             let _ = self.sync_words();
@@ -369,7 +369,7 @@ impl Log {
     // ------------------------------------------------------------------------------------------------------- retention
 
     /// Forgets what may be forgotten, and gives its space back.
-    pub(super) fn retain(&self) -> io::Result<Retained> {
+    pub(crate) fn retain(&self) -> io::Result<Retained> {
         let depot = &self.depot;
         // Without the lock: the clock is the user's.
         let now = depot.clock.now();
@@ -423,11 +423,11 @@ impl Log {
     }
 
     /// Where the first slot of the file stands, or stood.
-    pub(super) fn first(&self) -> u64 {
+    pub(crate) fn first(&self) -> u64 {
         self.depot.first
     }
 
-    pub(super) fn forgets(&self) -> bool {
+    pub(crate) fn forgets(&self) -> bool {
         self.depot.retention.forgets()
     }
 
@@ -440,7 +440,7 @@ impl Log {
     }
 
     /// The named cursors and where they stand. One that is damaged pins nothing: it is of no use to its reader either.
-    pub(super) fn cursors(&self) -> Vec<(String, u64)> {
+    pub(crate) fn cursors(&self) -> Vec<(String, u64)> {
         let page = self.page();
         let entry = |index| match header::cursor_entry(&page, index) {
             header::CursorEntry::Named(name, Some(position)) => Some((name, position)),
@@ -450,7 +450,7 @@ impl Log {
     }
 
     /// Where the cursor of this name keeps its position, and the position; `None` if there is no such cursor.
-    pub(super) fn find_cursor(&self, name: &str) -> Option<(u64, Option<u64>)> {
+    pub(crate) fn find_cursor(&self, name: &str) -> Option<(u64, Option<u64>)> {
         let page = self.page();
         (0..header::CURSOR_COUNT).find_map(|index| match header::cursor_entry(&page, index) {
             header::CursorEntry::Named(found, position) if found == name => {
@@ -461,7 +461,7 @@ impl Log {
     }
 
     /// Makes a cursor; says where it keeps its position. `None`: there is no place for one.
-    pub(super) fn make_cursor(&self, name: &[u8; header::CURSOR_NAME], check: u64, position: u64) -> Option<u64> {
+    pub(crate) fn make_cursor(&self, name: &[u8; header::CURSOR_NAME], check: u64, position: u64) -> Option<u64> {
         let page = self.page();
         let is_free = |index: &usize| header::cursor_entry(&page, *index) == header::CursorEntry::Free;
         let index = (0..header::CURSOR_COUNT).find(is_free)?;
@@ -479,7 +479,7 @@ impl Log {
     }
 
     /// Moves the cursor that keeps its position at `at`, unless `check` refuses, knowing gate and tail.
-    pub(super) fn move_cursor<E>(
+    pub(crate) fn move_cursor<E>(
         &self,
         at: u64,
         position: u64,
@@ -493,12 +493,12 @@ impl Log {
     }
 
     /// What `look` says, knowing gate and tail, while the gate stands still.
-    pub(super) fn standing<R>(&self, look: impl FnOnce(u64, u64) -> R) -> R {
+    pub(crate) fn standing<R>(&self, look: impl FnOnce(u64, u64) -> R) -> R {
         self.gate().standing(look)
     }
 
     /// Where the slot behind the one at `position` begins; `None` if no finished slot begins there.
-    pub(super) fn behind(&self, position: u64) -> Option<u64> {
+    pub(crate) fn behind(&self, position: u64) -> Option<u64> {
         match self.strip.observe(position) {
             Seen::Message(header) => Some(position + self.strip.slot_len(header.size as usize)),
             Seen::Sealed { len, .. } => Some(position + len),
@@ -507,24 +507,24 @@ impl Log {
     }
 
     /// Removes the cursor `index`, whatever is in it.
-    pub(super) fn remove_cursor(&self, index: usize) {
+    pub(crate) fn remove_cursor(&self, index: usize) {
         let base = header::cursor_at(index) as usize;
         self.region().word(base + header::CURSOR_NAME).store(0, Ordering::Release);
     }
 
     /// The index of the cursor of this name.
-    pub(super) fn cursor_index(&self, name: &str) -> Option<usize> {
+    pub(crate) fn cursor_index(&self, name: &str) -> Option<usize> {
         let at = self.find_cursor(name)?.0 - header::CURSOR_POSITION;
         (0..header::CURSOR_COUNT).find(|&index| header::cursor_at(index) == at)
     }
 
     /// From now on reader `index` keeps its position at `at`.
-    pub(super) fn attach_cursor(&self, index: usize, at: u64) {
+    pub(crate) fn attach_cursor(&self, index: usize, at: u64) {
         self.control().reader(index).saved().store(at, Ordering::Relaxed);
     }
 
     /// Whether a reader of this process keeps its position at `at`.
-    pub(super) fn is_attached(&self, at: u64) -> bool {
+    pub(crate) fn is_attached(&self, at: u64) -> bool {
         let control = self.control();
         let occupied = control.occupied().load(Ordering::Acquire);
         (0..control::READERS)
@@ -535,7 +535,7 @@ impl Log {
     // --------------------------------------------------------------------------------------------------------- rebuild
 
     /// From now on the worker of reader `index` repeats what it did before `rebuild`'s end.
-    pub(super) fn begin_rebuild(&self, index: usize, rebuild: Rebuild) {
+    pub(crate) fn begin_rebuild(&self, index: usize, rebuild: Rebuild) {
         let end = rebuild.end();
         lock(&self.depot.rebuilds).insert(index, rebuild);
         self.control().reader(index).replaying().store(end, Ordering::Relaxed);
