@@ -1,0 +1,271 @@
+//! Habits: where `unsafe`, features, atomics and threads may be, and how a file looks.
+
+use crate::house::{Complaints, EVERYWHERE, File, all, breaks, holds};
+use crate::text::{ban, has_word};
+use std::iter;
+
+/// Views of mapped bytes, and where `polling` asks for it.
+const UNSAFE: &[&str] = &["src/mmap/", "src/message_bus/ring/slot.rs", "src/messi/net.rs"];
+
+fn rule_unsafe(file: &File) -> Complaints {
+    let (code, lines): (Vec<&str>, Vec<&str>) = (file.code.lines().collect(), file.text.lines().collect());
+    let mut complaints = Vec::new();
+    for (number, line) in code.iter().enumerate().filter(|(_, line)| has_word(line, "unsafe")) {
+        if !file.is_in(UNSAFE) {
+            let place = format!("{}:{}", file.path, number + 1);
+            complaints.push(format!("{place}: `unsafe` lives in {UNSAFE:?}, nowhere else"));
+        }
+        let is_declared = line.contains("unsafe fn") || line.contains("unsafe trait") || line.contains("unsafe extern");
+        // Up to the comment above the statement that this line belongs to.
+        let mut above = number;
+        while above > 0 && !lines[above].trim_start().starts_with("//") {
+            let before = code[above - 1].trim_end();
+            let ends_a_statement = before.ends_with([';', '{', '}']) && above != number + 1;
+            if ends_a_statement && !lines[above - 1].contains("// SAFETY:") {
+                break;
+            }
+            above -= 1;
+        }
+        let comment: Vec<&str> =
+            lines[..=above].iter().rev().copied().take_while(|line| line.trim_start().starts_with("//")).collect();
+        let is_proven = comment.iter().any(|line| line.contains("SAFETY:")) || lines[above].contains("SAFETY:");
+        if !is_declared && !is_proven {
+            let place = format!("{}:{}", file.path, number + 1);
+            complaints.push(format!("{place}: `unsafe` without a `// SAFETY:` comment above it"));
+        }
+    }
+    complaints
+}
+
+#[test]
+fn unsafe_stays_where_it_belongs_and_is_proven() {
+    holds(all(&["src/", "tools/", "messi/"], rule_unsafe));
+}
+
+#[test]
+fn unproven_and_misplaced_unsafe_is_found() {
+    breaks(rule_unsafe, "src/messenger/worker.rs", "// SAFETY: so.\nunsafe { a() }", &["lives in"]);
+    breaks(rule_unsafe, "src/mmap/mod.rs", "fn a() {\n    unsafe { b() }\n}", &["mod.rs:2: `unsafe` without"]);
+    breaks(rule_unsafe, "src/mmap/mod.rs", "// SAFETY: so.\nlet a = 1;\nlet b = unsafe { c() };", &["without"]);
+    breaks(rule_unsafe, "src/mmap/mod.rs", "unsafe impl Send for A {}", &["without"]);
+    let proven =
+        "// SAFETY: of two\n// lines.\n#[inline]\nlet a =\n    unsafe { b() };\n// unsafe\n#![deny(unsafe_code)]";
+    breaks(rule_unsafe, "src/mmap/mod.rs", proven, &[]);
+    breaks(rule_unsafe, "src/message_bus/ring/slot.rs", "/// # Safety\npub unsafe fn a() {}", &[]);
+}
+
+/// A feature adds a module or a name. It never takes away, and never changes what is there.
+fn rule_features(file: &File) -> Complaints {
+    let mut complaints = Vec::new();
+    let lines: Vec<&str> = file.text.lines().collect();
+    for (number, code) in file.code.lines().enumerate() {
+        if !["cfg", "cfg_attr"].iter().any(|word| has_word(code, word)) {
+            continue;
+        }
+        // As it stands in the file: the name of a feature is a string.
+        let line = lines[number].trim();
+        let place = format!("{}:{}", file.path, number + 1);
+        let squeezed: String = line.split_whitespace().collect();
+        if squeezed.contains("not(feature")
+            || squeezed.contains("not(any(feature")
+            || squeezed.contains("not(all(feature")
+        {
+            complaints.push(format!("{place}: `cfg(not(feature ..))`: a feature adds, it never takes away"));
+        } else if squeezed.contains("feature=") && file.path.starts_with("src/") {
+            let next = lines[number + 1..].iter().map(|line| line.trim()).find(|line| !line.starts_with("#["));
+            let adds = next.is_some_and(|line| {
+                ["mod ", "pub mod ", "pub(crate) mod ", "pub use "].iter().any(|start| line.starts_with(start))
+            });
+            if !adds || line.starts_with("#!") {
+                complaints.push(format!("{place}: a feature stands before `mod` and `pub use`, nowhere else"));
+            }
+        }
+    }
+    complaints
+}
+
+#[test]
+fn features_only_add() {
+    holds(all(EVERYWHERE, rule_features));
+}
+
+#[test]
+fn subtracting_features_are_found() {
+    breaks(rule_features, "src/a.rs", "#[cfg(not(feature = \"x\"))]\nmod a;", &["never takes away"]);
+    breaks(rule_features, "tests/a.rs", "#![cfg(not( feature = \"x\"))]", &["never takes away"]);
+    breaks(rule_features, "src/a.rs", "#[cfg(feature = \"x\")]\nfn a() {}", &["a.rs:1: a feature stands before"]);
+    breaks(rule_features, "src/a.rs", "if cfg!(feature = \"x\") {}", &["a feature stands before"]);
+    breaks(rule_features, "src/a.rs", "#[cfg(feature = \"x\")]\n#[doc(hidden)]\npub mod a;\n// cfg(feature =", &[]);
+    breaks(rule_features, "tests/a.rs", "#[cfg(feature = \"x\")]\nfn a() {}", &[]);
+}
+
+fn rule_one_door(file: &File) -> Complaints {
+    let mut complaints = Vec::new();
+    if file.path != "src/sync.rs" {
+        let words = ["std::sync::atomic", "core::sync::atomic", "AtomicBool", "AtomicPtr"];
+        complaints.extend(ban(file, &words, "atomics come from `crate::sync`, where loom can take their place"));
+    }
+    // A name is looked up on a thread of its own: the system's resolver waits.
+    if !["src/sync.rs", "src/messenger.rs", "src/messenger/handles.rs", "src/messi/net.rs"]
+        .contains(&file.path.as_str())
+    {
+        complaints.extend(ban(
+            file,
+            &["std::thread"],
+            "threads come from `crate::sync`; only the messenger starts any",
+        ));
+    }
+    if !file.is_in(&["src/sync.rs", "src/messenger/lifecycle.rs", "src/message_bus/", "src/mmap/"]) {
+        let words =
+            ["Ordering::Relaxed", "Ordering::Acquire", "Ordering::Release", "Ordering::AcqRel", "Ordering::SeqCst"];
+        complaints.extend(ban(
+            file,
+            &words,
+            "memory orderings are chosen in sync.rs, messenger/lifecycle.rs, message_bus/ and mmap/",
+        ));
+    }
+    complaints
+}
+
+#[test]
+fn atomics_and_threads_have_one_door() {
+    holds(all(&["src/"], rule_one_door));
+}
+
+#[test]
+fn back_doors_are_found() {
+    breaks(rule_one_door, "src/messenger/worker.rs", "use std::sync::atomic::AtomicU8;", &["atomics come from"]);
+    breaks(rule_one_door, "src/messenger/worker.rs", "std::thread::yield_now();", &["threads come from"]);
+    breaks(rule_one_door, "src/messenger/worker.rs", "a.load(Ordering::Acquire);", &["memory orderings"]);
+    breaks(rule_one_door, "src/messenger/worker.rs", "a.cmp(&b) == Ordering::Less // Ordering::Acquire", &[]);
+    breaks(rule_one_door, "src/message_bus/ring/gate.rs", "a.load(Ordering::Acquire);", &[]);
+    breaks(rule_one_door, "src/messenger.rs", "use std::thread;", &[]);
+}
+
+fn rule_no_leftovers(file: &File) -> Complaints {
+    let mut complaints = Vec::new();
+    for (number, line) in file.code.lines().enumerate() {
+        for name in ["todo", "unimplemented", "dbg", "println", "print", "eprintln", "eprint"] {
+            if has_word(line, name) && line.contains(&format!("{name}!")) {
+                let place = format!("{}:{}", file.path, number + 1);
+                complaints.push(format!("{place}: `{name}!` is for while one works; a library prints nothing"));
+            }
+        }
+    }
+    complaints
+}
+
+#[test]
+fn nothing_is_left_over() {
+    holds(all(&["src/", "tools/", "messi/src/"], rule_no_leftovers));
+}
+
+#[test]
+fn leftovers_are_found() {
+    breaks(rule_no_leftovers, "src/a.rs", "todo!();\ndbg!(a);\nprintln!();", &["a.rs:1", "a.rs:2", "a.rs:3"]);
+    breaks(rule_no_leftovers, "src/a.rs", "// todo!()\n/// println!()\nlet print = \"dbg!\"; a.print();", &[]);
+}
+
+/// Where time itself is what is tested, and not what is waited for.
+const SLEEPERS: &[(&str, &str)] = &[
+    ("tests/support/mod.rs", "`wait_until` itself"),
+    ("src/messi/net.rs", "a poller that always fails must not make a hot loop"),
+    ("tests/idle.rs", "measures what a messenger uses while nothing happens"),
+    ("tests/messi_idle.rs", "measures what a bridge uses while nothing happens"),
+    ("tests/messi_net.rs", "peers that take their time are part of the plan"),
+    ("tests/bus_contract.rs", "measures what a reader uses while nothing happens"),
+    ("tests/flood.rs", "a handler that takes its time is part of the plan"),
+    ("tests/messenger.rs", "a handler that takes its time is part of the plan"),
+];
+
+fn rule_no_sleep(file: &File) -> Complaints {
+    if SLEEPERS.iter().any(|(path, _)| file.path == *path) {
+        return Vec::new();
+    }
+    ban(file, &["thread::sleep", "sleep_ms"], "wait for what is to happen, with a deadline: `support::wait_until`")
+}
+
+#[test]
+fn nobody_sleeps() {
+    holds(all(&["src/", "tests/", "tools/", "messi/"], rule_no_sleep));
+}
+
+#[test]
+fn sleeping_is_found() {
+    breaks(rule_no_sleep, "tests/a.rs", "std::thread::sleep(a);", &["wait for what is to happen"]);
+    breaks(rule_no_sleep, "tests/a.rs", "// thread::sleep\nlet sleep = 1;", &[]);
+}
+
+/// At most 120 columns, not counting the insides of strings, which rustfmt does not break either, nor addresses.
+fn rule_columns(file: &File) -> Complaints {
+    let mut complaints = Vec::new();
+    for (number, (line, code)) in file.text.lines().zip(file.code.lines().chain(iter::repeat(""))).enumerate() {
+        let is_comment = line.trim_start().starts_with("//");
+        let columns = if is_comment { line.chars().count() } else { code.chars().count() };
+        if columns > 120 && !(is_comment && line.contains("://")) {
+            complaints.push(format!("{}:{}: {columns} columns; 120 are the limit", file.path, number + 1));
+        }
+    }
+    complaints
+}
+
+#[test]
+fn lines_are_short() {
+    holds(all(EVERYWHERE, rule_columns));
+}
+
+#[test]
+fn long_lines_are_found() {
+    breaks(rule_columns, "src/a.rs", &format!("a\n{}", "x".repeat(121)), &["a.rs:2: 121 columns"]);
+    breaks(rule_columns, "src/a.rs", &format!("// {}", "x".repeat(120)), &["123 columns"]);
+    breaks(rule_columns, "src/a.rs", &format!("// <https://a/{}>\nf(\"{0}\")", "x".repeat(120)), &[]);
+}
+
+fn rule_says_what_it_is(file: &File) -> Complaints {
+    // A crate's page is its README.
+    let is_fine = file.text.starts_with("//!") || ["src/lib.rs", "messi/src/lib.rs"].contains(&&*file.path);
+    let complaint = || format!("{}:1: begin with `//!` and what the file is for", file.path);
+    if is_fine { Vec::new() } else { vec![complaint()] }
+}
+
+#[test]
+fn files_say_what_they_are() {
+    holds(all(EVERYWHERE, rule_says_what_it_is));
+}
+
+fn rule_short_examples(file: &File) -> Complaints {
+    let lines = file.text.lines().count();
+    let complaint = || format!("{}: {lines} lines; a file of an example has less than 150", file.path);
+    if lines < 150 { Vec::new() } else { vec![complaint()] }
+}
+
+#[test]
+fn examples_are_short() {
+    holds(all(&["examples/"], rule_short_examples));
+}
+
+/// Where a test is about text that is not ASCII.
+const BEYOND_ASCII: &[&str] =
+    &["tests/bus_contract.rs", "messi/tests/c_messages.rs", "messi/tests/command.rs", "messi/tests/random/wire.rs"];
+
+fn rule_ascii(file: &File) -> Complaints {
+    if BEYOND_ASCII.contains(&file.path.as_str()) {
+        return Vec::new();
+    }
+    let lines = file.text.lines().enumerate().filter(|(_, line)| !line.is_ascii());
+    lines.map(|(number, _)| format!("{}:{}: not ASCII, on purpose?", file.path, number + 1)).collect()
+}
+
+#[test]
+fn code_is_ascii() {
+    holds(all(EVERYWHERE, rule_ascii));
+}
+
+#[test]
+fn silent_files_long_examples_and_odd_letters_are_found() {
+    breaks(rule_says_what_it_is, "src/a.rs", "// A.\n//! B.", &["begin with `//!`"]);
+    breaks(rule_says_what_it_is, "src/a.rs", "//! A.", &[]);
+    breaks(rule_short_examples, "examples/a.rs", &"a\n".repeat(150), &["150 lines"]);
+    breaks(rule_short_examples, "examples/a.rs", &"a\n".repeat(149), &[]);
+    breaks(rule_ascii, "src/a.rs", "a\n\u{e4}", &["a.rs:2: not ASCII"]);
+}
