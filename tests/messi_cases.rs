@@ -1,5 +1,5 @@
-//! The cases of `messi/tests/cases`, played with the connection in Rust. What they are, and how they are written, is said
-//! by the README there, each clause of which has a test here.
+//! The cases of `messi/tests/cases`, played with the connection in Rust. The README there says what they are and how
+//! they are written; `wrong.case` has a case for each clause of it.
 
 #![cfg(feature = "messi")]
 
@@ -29,11 +29,11 @@ fn at(millis: u64) -> Time {
 }
 
 fn millis(time: Time) -> u64 {
-    // Whoever wants to be called within a millisecond is called at its end.
+    // A deadline within a millisecond is kept at its end.
     time.as_nanos().div_ceil(1_000_000)
 }
 
-// -------------------------------------------------------------------------------------------------------------- reading
+// ------------------------------------------------------------------------------------------------------------- reading
 
 fn number(word: &str) -> Result<u64, String> {
     word.parse().map_err(|_| format!("`{word}` is no number"))
@@ -166,7 +166,7 @@ impl Plan {
     }
 }
 
-// -------------------------------------------------------------------------------------------------------------- playing
+// ------------------------------------------------------------------------------------------------------------- playing
 
 /// A connection, the socket and the user that it has, and what came out of it.
 struct Life<'a> {
@@ -410,7 +410,7 @@ fn play(case: &Case) -> Result<(), Fault> {
     Ok(())
 }
 
-// ---------------------------------------------------------------------------------------------------------------- tests
+// --------------------------------------------------------------------------------------------------------------- tests
 
 #[test]
 fn cases_are_as_they_say() {

@@ -3,6 +3,8 @@
 //! `MESSI_PYTHON` names the interpreter, `python3` unless it is set; it needs the package `protobuf`. Two tests need
 //! `grpcio-tools` and `mypy` with `types-protobuf`, too, and are skipped without.
 
+#[path = "support/cases.rs"]
+mod cases;
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -59,10 +61,12 @@ fn tests() -> PathBuf {
     package().join("tests/python")
 }
 
+/// What the tests of a module print, if Python is here.
 #[track_caller]
-fn unittest(generated: &TempDir, module: &str) {
-    let Some(python) = python() else { return };
-    run(command(&python, generated.path(), &tests()).args(["-m", "unittest", module]), false);
+fn unittest(generated: &TempDir, module: &str) -> Option<String> {
+    let python = python()?;
+    let output = run(command(&python, generated.path(), &tests()).args(["-m", "unittest", module]), false);
+    Some(text(&output.stdout))
 }
 
 #[test]
@@ -188,6 +192,16 @@ fn file_names_of_all_kinds_can_be_imported() {
 #[test]
 fn state_machines_do_what_they_should() {
     unittest(&bank(), "test_connection");
+}
+
+/// And each of them is played, unless it needs what the README says that Python lacks.
+#[test]
+fn cases_are_as_they_say() {
+    let folder = package().join("tests/cases");
+    let expected = cases::expected_report(&cases::all(&folder), None, &cases::lacks(&folder, "python"));
+    if let Some(said) = unittest(&bank(), "test_cases") {
+        assert_eq!(said.lines().collect::<Vec<_>>(), expected);
+    }
 }
 
 #[test]
