@@ -226,82 +226,131 @@ impl Plan {
     }
 }
 
-impl Layout {
-    fn of(table: &Table) -> Layout {
-        let mut plan = Plan::of(table);
-        let mut layout = Layout::default();
-        let count = plan.columns.len();
-        // From top to bottom, all columns from the same height on.
-        let mut bottom = ROW;
-        for column in 0..count {
+/// The heights of rows and lanes, and from left to right columns and tracks.
+#[derive(Debug, Default)]
+struct Grid {
+    width: usize,
+    height: usize,
+    /// Below all columns.
+    bottom: usize,
+    /// Where columns begin, and how wide they are.
+    columns: Vec<(usize, usize)>,
+    /// By the gap: which net is where.
+    tracks: Vec<Vec<(usize, usize)>>,
+    lanes: Vec<usize>,
+}
+
+impl Grid {
+    fn of(plan: &mut Plan) -> Grid {
+        let mut grid = Grid { bottom: ROW, lanes: plan.lanes(), ..Grid::default() };
+        grid.set_heights(plan);
+        grid.set_widths(plan);
+        grid
+    }
+
+    /// From top to bottom, all columns from the same height on.
+    fn set_heights(&mut self, plan: &mut Plan) {
+        for column in 0..plan.columns.len() {
             let mut y = ROW + 2 * ROW;
             for node in plan.nodes.iter_mut().filter(|node| node.column == column) {
                 node.y = y;
                 y += height_of(node) + ROW;
             }
-            bottom = bottom.max(y);
+            self.bottom = self.bottom.max(y);
         }
-        let lanes = plan.lanes();
-        let lane_y = |net: usize| lanes.iter().position(|&lane| lane == net).map(|lane| bottom + ROW + lane * TRACK);
-        layout.height = bottom + 2 * ROW + lanes.len() * TRACK;
+        self.height = self.bottom + 2 * ROW + self.lanes.len() * TRACK;
+    }
 
-        // From left to right: where columns and tracks are.
-        let (mut x, mut columns, mut tracks) = (PAD, Vec::new(), Vec::new());
+    /// From left to right.
+    fn set_widths(&mut self, plan: &Plan) {
+        let (count, mut x) = (plan.columns.len(), PAD);
         for gap in 0..=count {
-            let home: Vec<usize> = plan.tracks(gap).into_iter().filter(|&net| plan.home(net) == gap).collect();
-            let label = home.iter().map(|&net| width_of(plan.nets[net].message)).max().map_or(0, |width| width + PAD);
             let nets = plan.tracks(gap);
+            let home = nets.iter().filter(|&&net| plan.home(net) == gap);
+            let label = home.map(|&net| width_of(plan.nets[net].message)).max().map_or(0, |width| width + PAD);
             let first = x + label + PAD;
-            tracks.push(nets.iter().enumerate().map(|(at, &net)| (net, first + at * TRACK)).collect::<Vec<_>>());
+            self.tracks.push(nets.iter().enumerate().map(|(at, &net)| (net, first + at * TRACK)).collect());
             x = first + nets.len() * TRACK + if gap == count || nets.is_empty() { 0 } else { HEAD };
             let Some(worker) = plan.columns.get(gap) else { break };
             let inside = plan.nodes.iter().filter(|node| node.column == gap);
             let width = inside.map(|node| width_of(&node.label) + 2 * PAD).max().unwrap_or(0);
             let width = width.max(worker.map_or(0, width_of));
-            columns.push((x, width + 2 * PAD));
+            self.columns.push((x, width + 2 * PAD));
             x += width + 2 * PAD;
         }
-        layout.width = x + PAD;
-        let track_x = |gap: usize, net: usize| tracks[gap].iter().find(|(at, _)| *at == net).map_or(0, |(_, x)| *x);
+        self.width = x + PAD;
+    }
 
-        for (worker, (x, width)) in plan.columns.iter().zip(&columns) {
+    fn lane_y(&self, net: usize) -> Option<usize> {
+        let lane = self.lanes.iter().position(|&lane| lane == net)?;
+        Some(self.bottom + ROW + lane * TRACK)
+    }
+
+    fn track_x(&self, gap: usize, net: usize) -> usize {
+        self.tracks[gap].iter().find(|(at, _)| *at == net).map_or(0, |(_, x)| *x)
+    }
+}
+
+impl Layout {
+    fn of(table: &Table) -> Layout {
+        let mut plan = Plan::of(table);
+        let grid = Grid::of(&mut plan);
+        let mut layout = Layout { width: grid.width, height: grid.height, ..Layout::default() };
+        layout.place_boxes(&plan, &grid);
+        for net in 0..plan.nets.len() {
+            layout.draw_net(&plan, &grid, net);
+        }
+        layout
+    }
+
+    /// Workers, and in them their handlers.
+    fn place_boxes(&mut self, plan: &Plan, grid: &Grid) {
+        for (worker, &(x, width)) in plan.columns.iter().zip(&grid.columns) {
             if let Some(worker) = worker {
-                let (x, width, height) = (*x, *width, bottom - ROW);
-                layout.squares.push(Square { x, y: ROW, width, height, label: (*worker).to_owned(), is_worker: true });
+                let label = (*worker).to_owned();
+                self.squares.push(Square { x, y: ROW, width, height: grid.bottom - ROW, label, is_worker: true });
             }
         }
         for node in &plan.nodes {
-            let ((x, width), label) = (columns[node.column], node.label.clone());
+            let ((x, width), label) = (grid.columns[node.column], node.label.clone());
             let (x, width, height) = (x + PAD, width - 2 * PAD, height_of(node));
-            layout.squares.push(Square { x, y: node.y, width, height, label, is_worker: false });
+            self.squares.push(Square { x, y: node.y, width, height, label, is_worker: false });
         }
-        for (index, net) in plan.nets.iter().enumerate() {
-            let (source, home) = (&plan.nodes[net.from], plan.home(index));
-            let (x, width) = columns[source.column];
-            layout.nets.push(format!("{}: {}", source.label, net.message));
-            let out = port(&source.outs, index).map_or(0, |at| source.y + 2 * ROW + at * ROW + HALF);
-            let track = track_x(home, index);
-            layout.lines.push(Line { net: index, from: (x + width - PAD, out), to: (track, out), is_last: false });
-            layout.labels.push((index, (x + width + PAD / 2, out - 3), net.message.to_owned()));
-            let lane = lane_y(index);
-            layout.branch(&plan, index, home, track, [Some(out), lane], columns.get(home));
-            let Some(lane) = lane else { continue };
-            // Along the lane, and up in every gap before a column that it is for.
-            let mut stops = vec![track];
-            for (gap, column) in columns.iter().enumerate().filter(|(gap, _)| *gap != home) {
-                if !plan.reached(index, gap).is_empty() {
-                    let track = track_x(gap, index);
-                    stops.push(track);
-                    layout.branch(&plan, index, gap, track, [Some(lane), None], Some(column));
-                }
+    }
+
+    /// A net from its source to its track, and on to all that it is for.
+    fn draw_net(&mut self, plan: &Plan, grid: &Grid, index: usize) {
+        let (net, home) = (&plan.nets[index], plan.home(index));
+        let source = &plan.nodes[net.from];
+        let (x, width) = grid.columns[source.column];
+        self.nets.push(format!("{}: {}", source.label, net.message));
+        let out = port(&source.outs, index).map_or(0, |at| source.y + 2 * ROW + at * ROW + HALF);
+        let track = grid.track_x(home, index);
+        self.lines.push(Line { net: index, from: (x + width - PAD, out), to: (track, out), is_last: false });
+        self.labels.push((index, (x + width + PAD / 2, out - 3), net.message.to_owned()));
+        let lane = grid.lane_y(index);
+        self.branch(plan, index, home, track, [Some(out), lane], grid.columns.get(home));
+        if let Some(lane) = lane {
+            self.follow_lane(plan, grid, index, lane);
+        }
+    }
+
+    /// Along the lane, and up in every gap before a column that the net is for.
+    fn follow_lane(&mut self, plan: &Plan, grid: &Grid, net: usize, lane: usize) {
+        let home = plan.home(net);
+        let mut stops = vec![grid.track_x(home, net)];
+        for (gap, column) in grid.columns.iter().enumerate().filter(|(gap, _)| *gap != home) {
+            if !plan.reached(net, gap).is_empty() {
+                let track = grid.track_x(gap, net);
+                stops.push(track);
+                self.branch(plan, net, gap, track, [Some(lane), None], Some(column));
             }
-            stops.sort_unstable();
-            let ends = (stops[0], stops[stops.len() - 1]);
-            layout.lines.push(Line { net: index, from: (ends.0, lane), to: (ends.1, lane), is_last: false });
-            let between = stops.iter().filter(|&&stop| stop != ends.0 && stop != ends.1);
-            layout.dots.extend(between.map(|&stop| (index, (stop, lane))));
         }
-        layout
+        stops.sort_unstable();
+        let ends = (stops[0], stops[stops.len() - 1]);
+        self.lines.push(Line { net, from: (ends.0, lane), to: (ends.1, lane), is_last: false });
+        let between = stops.iter().filter(|&&stop| stop != ends.0 && stop != ends.1);
+        self.dots.extend(between.map(|&stop| (net, (stop, lane))));
     }
 
     /// A net's track in a gap, from where it comes, `starts`, and its lines into the column behind.
