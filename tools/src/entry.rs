@@ -1,12 +1,13 @@
 //! How an entry of a journal looks in a line: as text, or as JSON.
 
 use crate::args::Format;
-use crate::json::{Object, quote};
+use crate::json;
 use crate::names::Names;
 use crate::output::{Ink, Output};
+use jiff::Timestamp;
 use rust_messenger::message_bus::{Entry, Span};
-use std::fmt::Write;
 use std::io;
+use std::time::Duration;
 
 /// So many bytes of a payload are shown in text.
 const PREVIEW: usize = 64;
@@ -31,7 +32,7 @@ impl Printer {
     pub fn entry(&mut self, entry: &Entry<'_>, names: &Names) -> io::Result<()> {
         let line = match self.format {
             Format::Text => self.text(entry, names),
-            Format::Json => self.json(entry, names),
+            Format::Json => self.json(entry, names)?,
         };
         self.output.line(&line)
     }
@@ -75,40 +76,34 @@ impl Printer {
     pub fn torn(&mut self, span: Span) -> io::Result<()> {
         let line = match self.format {
             Format::Text => self.span(Ink::Notice, span, "torn", UNFINISHED),
-            Format::Json => Object::new("torn").number("position", span.position).number("length", span.len).end(),
+            Format::Json => part_line("torn", span)?,
         };
         self.output.line(&line)
     }
 
-    fn json(&self, entry: &Entry<'_>, names: &Names) -> String {
-        if let Entry::Message { header, time, cause, payload } = *entry {
-            let name = |name: Option<String>| name.map(|name| quote(&name));
-            let mut object = Object::new("message")
-                .number("position", header.position)
-                .text("time", &utc(time.as_nanos()))
-                .number("source", u64::from(header.source))
-                .maybe("source_name", name(names.known_source(header.source)))
-                .number("message", u64::from(header.message))
-                .maybe("message_name", name(names.known_message(header.message)))
-                .number("size", u64::from(header.size))
-                .maybe("cause", Some(cause).filter(|&cause| cause != 0));
-            if self.payload {
-                let mut hex = String::with_capacity(2 * payload.len());
-                for byte in payload {
-                    // Writing to a string does not fail.
-                    let _ = write!(hex, "{byte:02x}");
-                }
-                object = object.text("payload", &hex);
-            }
-            return object.end();
-        }
-        match described(entry) {
-            Some((span, name, _)) => {
-                Object::new(name).number("position", span.position).number("length", span.len).end()
-            }
-            None => Object::new("unknown").end(),
-        }
+    fn json(&self, entry: &Entry<'_>, names: &Names) -> io::Result<String> {
+        let Entry::Message { header, time, cause, payload } = *entry else {
+            return match described(entry) {
+                Some((span, kind, _)) => part_line(kind, span),
+                None => json::line(&json::Unknown {}),
+            };
+        };
+        json::line(&json::Message {
+            position: header.position,
+            time: utc(time.as_nanos()),
+            source: header.source,
+            source_name: names.known_source(header.source),
+            message: header.message,
+            message_name: names.known_message(header.message),
+            size: header.size,
+            cause: Some(cause).filter(|&cause| cause != 0),
+            payload: self.payload.then(|| payload.iter().map(|byte| format!("{byte:02x}")).collect()),
+        })
     }
+}
+
+fn part_line(kind: &'static str, Span { position, len: length }: Span) -> io::Result<String> {
+    json::line(&json::Part { kind, position, length })
 }
 
 /// What lies there that is no message: where, its name, and what that means.
@@ -140,19 +135,9 @@ fn dump(payload: &[u8]) -> String {
 
 /// A time since 1970 as RFC 3339 has it, in UTC.
 pub fn utc(nanos: u64) -> String {
-    let (seconds, nanos) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
-    let (days, second) = (seconds / 86_400, seconds % 86_400);
-    // Years that begin in March have their odd day at the end, and months of a pattern: Howard Hinnant,
-    // https://howardhinnant.github.io/date_algorithms.html#civil_from_days.
-    let days = days + 719_468;
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let day = day - (153 * month + 2) / 5 + 1;
-    let (year, month) = (year + 400 * era + u64::from(month >= 10), if month < 10 { month + 3 } else { month - 9 });
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z")
+    // So many nanoseconds end in 2554, timestamps in 9999.
+    let time = Timestamp::UNIX_EPOCH + Duration::from_nanos(nanos);
+    format!("{time:.9}")
 }
 
 #[cfg(test)]
@@ -174,6 +159,7 @@ mod tests {
         ] {
             assert_eq!(utc(seconds * 1_000_000_000 + 7), format!("{expected}.000000007Z"));
         }
+        assert_eq!(utc(u64::MAX), "2554-07-21T23:34:33.709551615Z");
     }
 
     #[test]

@@ -3,13 +3,15 @@
 use crate::args::{CatArgs, FileArgs, Format};
 use crate::entry::{Printer, utc};
 use crate::failure::Failure;
-use crate::json::{Object, quote};
+use crate::json;
 use crate::meter::Meter;
-use crate::names::{clean, plain};
+use crate::names::{Names, clean, plain};
 use crate::opened::Opened;
 use crate::output::{Ink, Outcome, Output, warn};
 use crate::scan::{Selection, is_damage, scan, span_of};
-use rust_messenger::message_bus::{Cursor, Entry, HeaderDamage, Info, JournalTable, MessageRecord, Span};
+use rust_messenger::message_bus::{
+    Cursor, Entry, HeaderDamage, Info, Journal, JournalTable, MessageRecord, Span, WorkerRecord,
+};
 use std::io;
 
 pub fn info(args: &FileArgs) -> Result<Outcome, Failure> {
@@ -17,7 +19,7 @@ pub fn info(args: &FileArgs) -> Result<Outcome, Failure> {
     let mut output = Output::new();
     match args.format {
         Format::Text => info_text(&mut output, &info)?,
-        Format::Json => output.line(&info_json(&info))?,
+        Format::Json => output.line(&json::line(&info_object(&info))?)?,
     }
     output.flush()?;
     Ok(Outcome::damaged_if(is_damaged(&info)))
@@ -39,7 +41,7 @@ fn info_text(output: &mut Output, info: &Info) -> io::Result<()> {
         output.line(&format!("{name}  {value}"))
     };
     field("format", &format!("version {}, {checksums}", info.version))?;
-    field("created", &utc(u64::try_from(info.created.as_nanos()).unwrap_or(u64::MAX)))?;
+    field("created", &created(info))?;
     field("file", &format!("{} bytes, {capacity}", info.file_len))?;
     field("first slot", &format!("at {}", info.first))?;
     field("retained from", &info.retained_from.to_string())?;
@@ -68,6 +70,10 @@ fn info_text(output: &mut Output, info: &Info) -> io::Result<()> {
     Ok(())
 }
 
+fn created(info: &Info) -> String {
+    utc(u64::try_from(info.created.as_nanos()).unwrap_or(u64::MAX))
+}
+
 fn message_text(message: &MessageRecord) -> String {
     clean(&message.to_string())
 }
@@ -81,47 +87,45 @@ fn damages(info: &Info) -> Vec<String> {
     lines
 }
 
-fn info_json(info: &Info) -> String {
-    let object = Object::new("info")
-        .number("version", info.version)
-        .truth("crc", info.crc)
-        .text("created", &utc(u64::try_from(info.created.as_nanos()).unwrap_or(u64::MAX)))
-        .number("file_length", info.file_len)
-        .maybe("capacity", Some(info.capacity).filter(|&capacity| capacity != 0))
-        .number("first", info.first)
-        .number("retained_from", info.retained_from)
-        .number("max_payload", info.max_payload);
-    let object = match &info.table {
-        None => object.maybe::<u64>("table", None),
-        Some(table) => object.raw("table", &table_json(table)),
-    };
-    object.list("damage", damages(info).iter().map(|damage| quote(damage))).end()
+fn info_object(info: &Info) -> json::Info<'_> {
+    json::Info {
+        version: info.version,
+        crc: info.crc,
+        created: created(info),
+        file_length: info.file_len,
+        capacity: Some(info.capacity).filter(|&capacity| capacity != 0),
+        first: info.first,
+        retained_from: info.retained_from,
+        max_payload: info.max_payload,
+        table: info.table.as_ref().map(table_object),
+        damage: damages(info),
+    }
 }
 
-fn table_json(table: &JournalTable) -> String {
-    let messages = table.messages.iter().map(|message| {
-        let object = Object::new("message").number("id", u64::from(message.id)).text("name", &message.name);
-        let size = Some(message.size).filter(|&size| size != 0);
-        object.text("encoding", &message.encoding).maybe("size", size).end()
+fn table_object(table: &JournalTable) -> json::Table<'_> {
+    let messages = table.messages.iter().map(|message| json::TableMessage {
+        id: message.id,
+        name: &message.name,
+        encoding: &message.encoding,
+        size: Some(message.size).filter(|&size| size != 0),
     });
-    let handlers = table
-        .handlers
-        .iter()
-        .map(|handler| Object::new("handler").number("id", u64::from(handler.id)).text("name", &handler.name).end());
-    let workers = table.workers.iter().map(|worker| {
-        let members = worker
-            .members
-            .iter()
-            .map(|(name, id)| Object::new("member").text("name", &plain(name)).number("id", u64::from(*id)).end());
-        let routes = worker.routes.iter().map(|route| {
-            let object = Object::new("route").number("source", u64::from(route.source));
-            let receivers = route.receivers.iter().map(|receiver| quote(&plain(receiver)));
-            object.number("message", u64::from(route.message)).list("receivers", receivers).end()
-        });
-        Object::new("worker").text("name", &plain(&worker.name)).list("members", members).list("routes", routes).end()
+    let handlers = table.handlers.iter().map(|handler| json::TableHandler { id: handler.id, name: &handler.name });
+    json::Table {
+        name: &table.name,
+        messages: messages.collect(),
+        handlers: handlers.collect(),
+        workers: table.workers.iter().map(worker_object).collect(),
+    }
+}
+
+fn worker_object(worker: &WorkerRecord) -> json::TableWorker {
+    let members = worker.members.iter().map(|(name, id)| json::TableMember { name: plain(name), id: *id });
+    let routes = worker.routes.iter().map(|route| json::TableRoute {
+        source: route.source,
+        message: route.message,
+        receivers: route.receivers.iter().map(|receiver| plain(receiver)).collect(),
     });
-    let object = Object::new("table").text("name", &table.name).list("messages", messages);
-    object.list("handlers", handlers).list("workers", workers).end()
+    json::TableWorker { name: plain(&worker.name), members: members.collect(), routes: routes.collect() }
 }
 
 pub fn cat(args: &CatArgs) -> Result<Outcome, Failure> {
@@ -153,6 +157,8 @@ struct Findings {
     damaged: u64,
     damaged_bytes: u64,
     torn: u64,
+    /// Where the last entry ends.
+    end: u64,
 }
 
 pub fn verify(args: &FileArgs) -> Result<Outcome, Failure> {
@@ -160,6 +166,22 @@ pub fn verify(args: &FileArgs) -> Result<Outcome, Failure> {
     // Before the entries: a running writer's cursors go on, but never past what is there already.
     let cursors = journal.cursors()?;
     let mut printer = Printer::new(args.format, false, &names);
+    let found = check_entries(&journal, &info, &names, &mut printer)?;
+    let is_damaged = found.damaged != 0 || is_damaged(&info);
+    let ahead = cursors.iter().filter(|cursor| cursor.position.is_some_and(|position| position > found.end));
+    let ahead = ahead.map(|cursor| format!("the cursor {} stands behind the end", clean(&cursor.name)));
+    let notes: Vec<String> = damages(&info).into_iter().chain(ahead).collect();
+    let output = &mut printer.output;
+    match args.format {
+        Format::Text => verdict_text(output, &info, &found, &notes, is_damaged)?,
+        Format::Json => output.line(&json::line(&verdict_object(&info, &found, notes, is_damaged))?)?,
+    }
+    output.flush()?;
+    Ok(Outcome::damaged_if(is_damaged))
+}
+
+/// Counts the entries, and prints those that are no messages as they are found: there may be any number of them.
+fn check_entries(journal: &Journal, info: &Info, names: &Names, printer: &mut Printer) -> Result<Findings, Failure> {
     let mut meter = Meter::silent_work(info.retained_from, info.file_len);
     let mut found = Findings::default();
     let mut entries = journal.entries();
@@ -178,58 +200,57 @@ pub fn verify(args: &FileArgs) -> Result<Outcome, Failure> {
             }
             _ => {}
         }
-        // As they are found: there may be any number of them.
         meter.clear();
-        printer.entry(&entry, &names)?;
+        printer.entry(&entry, names)?;
     }
     meter.clear();
-    let end = entries.position();
+    found.end = entries.position();
     found.torn = entries.torn()?;
     drop(meter);
     if found.torn != 0 {
-        printer.torn(Span { position: end, len: found.torn })?;
+        printer.torn(Span { position: found.end, len: found.torn })?;
     }
-    let is_damaged = found.damaged != 0 || is_damaged(&info);
-    let ahead = cursors.iter().filter(|cursor| cursor.position.is_some_and(|position| position > end));
-    let ahead = ahead.map(|cursor| format!("the cursor {} stands behind the end", clean(&cursor.name)));
-    let notes: Vec<String> = damages(&info).into_iter().chain(ahead).collect();
-    let output = &mut printer.output;
-    match args.format {
-        Format::Text => {
-            for note in &notes {
-                output.line(&output.paint(Ink::Alarm, note))?;
-            }
-            let Findings { messages, sealed, holes, damaged, damaged_bytes, torn } = found;
-            output.line(&format!(
-                "{messages} messages from {} to {end}; sealed: {sealed}, holes: {holes}, damaged: {damaged} \
-                 ({damaged_bytes} bytes), torn: {torn} bytes",
-                info.retained_from
-            ))?;
-            if !info.crc {
-                output.line("without checksums: what is in the messages cannot be checked")?;
-            }
-            let verdict = if is_damaged { output.paint(Ink::Alarm, "damaged") } else { "not damaged".to_owned() };
-            output.line(&verdict)?;
-        }
-        Format::Json => {
-            let object = Object::new("verified")
-                .truth("is_damaged", is_damaged)
-                .truth("crc", info.crc)
-                .number("from", info.retained_from)
-                .number("to", end)
-                .number("messages", found.messages)
-                .number("sealed", found.sealed)
-                .number("holes", found.holes)
-                .number("damaged", found.damaged)
-                .number("damaged_bytes", found.damaged_bytes)
-                .number("torn_bytes", found.torn)
-                .number("missing", info.missing)
-                .list("notes", notes.iter().map(|note| quote(note)));
-            output.line(&object.end())?;
-        }
+    Ok(found)
+}
+
+fn verdict_text(
+    output: &mut Output,
+    info: &Info,
+    found: &Findings,
+    notes: &[String],
+    is_damaged: bool,
+) -> io::Result<()> {
+    for note in notes {
+        output.line(&output.paint(Ink::Alarm, note))?;
     }
-    output.flush()?;
-    Ok(Outcome::damaged_if(is_damaged))
+    let Findings { messages, sealed, holes, damaged, damaged_bytes, torn, end } = found;
+    output.line(&format!(
+        "{messages} messages from {} to {end}; sealed: {sealed}, holes: {holes}, damaged: {damaged} ({damaged_bytes} \
+         bytes), torn: {torn} bytes",
+        info.retained_from
+    ))?;
+    if !info.crc {
+        output.line("without checksums: what is in the messages cannot be checked")?;
+    }
+    let verdict = if is_damaged { output.paint(Ink::Alarm, "damaged") } else { "not damaged".to_owned() };
+    output.line(&verdict)
+}
+
+fn verdict_object(info: &Info, found: &Findings, notes: Vec<String>, is_damaged: bool) -> json::Verified {
+    json::Verified {
+        is_damaged,
+        crc: info.crc,
+        from: info.retained_from,
+        to: found.end,
+        messages: found.messages,
+        sealed: found.sealed,
+        holes: found.holes,
+        damaged: found.damaged,
+        damaged_bytes: found.damaged_bytes,
+        torn_bytes: found.torn,
+        missing: info.missing,
+        notes,
+    }
 }
 
 pub fn cursors(args: &FileArgs) -> Result<Outcome, Failure> {
@@ -239,7 +260,7 @@ pub fn cursors(args: &FileArgs) -> Result<Outcome, Failure> {
     let width = cursors.iter().map(|cursor| clean(&cursor.name).chars().count()).max().unwrap_or(0);
     for Cursor { name, position, .. } in &cursors {
         let line = match (args.format, position) {
-            (Format::Json, _) => Object::new("cursor").text("name", name).maybe("position", *position).end(),
+            (Format::Json, _) => json::line(&json::Cursor { name, position: *position })?,
             (Format::Text, Some(position)) => format!("{:<width$}  {position:>12}", clean(name)),
             (Format::Text, None) => format!("{:<width$}  {}", clean(name), output.paint(Ink::Alarm, "     damaged")),
         };

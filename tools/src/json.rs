@@ -1,70 +1,151 @@
-//! One JSON object in one line: all that is needed of JSON here.
+//! The lines of `--format json`: one object each, and the first thing in it is its kind.
 
-use std::fmt::Write;
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+use std::io::{self, Write};
 
-/// An object that is being written.
-#[derive(Debug)]
-pub struct Object(String);
-
-impl Object {
-    pub fn new(kind: &str) -> Object {
-        Object("{".to_owned()).text("kind", kind)
-    }
-
-    pub fn text(self, name: &str, value: &str) -> Object {
-        let value = quote(value);
-        self.raw(name, &value)
-    }
-
-    pub fn number(self, name: &str, value: u64) -> Object {
-        self.raw(name, &value.to_string())
-    }
-
-    pub fn truth(self, name: &str, value: bool) -> Object {
-        self.raw(name, if value { "true" } else { "false" })
-    }
-
-    /// `null` for `None`.
-    pub fn maybe<T: ToString>(self, name: &str, value: Option<T>) -> Object {
-        let value = value.map_or_else(|| "null".to_owned(), |value| value.to_string());
-        self.raw(name, &value)
-    }
-
-    pub fn list(self, name: &str, values: impl IntoIterator<Item = String>) -> Object {
-        let values: Vec<String> = values.into_iter().collect();
-        self.raw(name, &format!("[{}]", values.join(",")))
-    }
-
-    /// A value that is JSON already.
-    pub fn raw(mut self, name: &str, value: &str) -> Object {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        self.0 += &quote(name);
-        self.0.push(':');
-        self.0 += value;
-        self
-    }
-
-    pub fn end(self) -> String {
-        self.0 + "}"
-    }
+/// A message that was committed.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "message")]
+pub struct Message {
+    pub position: u64,
+    pub time: String,
+    pub source: u16,
+    pub source_name: Option<String>,
+    pub message: u16,
+    pub message_name: Option<String>,
+    pub size: u32,
+    pub cause: Option<u64>,
+    /// In hex, if it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
 }
 
-/// A JSON string.
-pub fn quote(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => quoted.extend(['\\', c]),
-            c if c.is_control() => {
-                // Control characters have no second half.
-                let _ = write!(quoted, "\\u{:04x}", u32::from(c));
+/// An entry that is no message, or what lies behind the last one.
+#[derive(Debug, Serialize)]
+pub struct Part {
+    pub kind: &'static str,
+    pub position: u64,
+    pub length: u64,
+}
+
+/// An entry of a kind that only later versions know.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "unknown")]
+pub struct Unknown {}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "info")]
+pub struct Info<'a> {
+    pub version: u64,
+    pub crc: bool,
+    pub created: String,
+    pub file_length: u64,
+    pub capacity: Option<u64>,
+    pub first: u64,
+    pub retained_from: u64,
+    pub max_payload: u64,
+    pub table: Option<Table<'a>>,
+    pub damage: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "table")]
+pub struct Table<'a> {
+    pub name: &'a str,
+    pub messages: Vec<TableMessage<'a>>,
+    pub handlers: Vec<TableHandler<'a>>,
+    pub workers: Vec<TableWorker>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "message")]
+pub struct TableMessage<'a> {
+    pub id: u16,
+    pub name: &'a str,
+    pub encoding: &'a str,
+    pub size: Option<u64>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "handler")]
+pub struct TableHandler<'a> {
+    pub id: u16,
+    pub name: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "worker")]
+pub struct TableWorker {
+    pub name: String,
+    pub members: Vec<TableMember>,
+    pub routes: Vec<TableRoute>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "member")]
+pub struct TableMember {
+    pub name: String,
+    pub id: u16,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "route")]
+pub struct TableRoute {
+    pub source: u16,
+    pub message: u16,
+    pub receivers: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "verified")]
+pub struct Verified {
+    pub is_damaged: bool,
+    pub crc: bool,
+    pub from: u64,
+    pub to: u64,
+    pub messages: u64,
+    pub sealed: u64,
+    pub holes: u64,
+    pub damaged: u64,
+    pub damaged_bytes: u64,
+    pub torn_bytes: u64,
+    pub missing: u64,
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "cursor")]
+pub struct Cursor<'a> {
+    pub name: &'a str,
+    pub position: Option<u64>,
+}
+
+/// One of these as JSON.
+pub fn line(object: &impl Serialize) -> io::Result<String> {
+    let mut line = Vec::new();
+    object.serialize(&mut Serializer::with_formatter(&mut line, Plain))?;
+    String::from_utf8(line).map_err(io::Error::other)
+}
+
+/// Compact, and without control characters. JSON has those beyond ASCII as they are, but names are anybody's and lines
+/// are shown on terminals.
+struct Plain;
+
+impl Formatter for Plain {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some(at) = rest.find(char::is_control) {
+            let (clean, from) = rest.split_at(at);
+            CompactFormatter.write_string_fragment(writer, clean)?;
+            let mut chars = from.chars();
+            if let Some(control) = chars.next() {
+                write!(writer, "\\u{:04x}", u32::from(control))?;
             }
-            c => quoted.push(c),
+            rest = chars.as_str();
         }
+        CompactFormatter.write_string_fragment(writer, rest)
     }
-    quoted + "\""
 }
 
 #[cfg(test)]
@@ -72,9 +153,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_json_cannot_have_in_a_string_is_escaped() {
-        let object = Object::new("a\"\\\n\u{1b}").number("n", u64::MAX).maybe::<u64>("m", None).list("l", [quote("x")]);
-        let expected = r#"{"kind":"a\"\\\u000a\u001b","n":18446744073709551615,"m":null,"l":["x"]}"#;
-        assert_eq!(object.end(), expected);
+    fn no_control_character_is_printed_as_it_is() {
+        let cursor = Cursor { name: "a\"\\\n\u{1b}\u{7f}\u{9b}\u{e9}", position: Some(u64::MAX) };
+        let expected = r#"{"kind":"cursor","name":"a\"\\\n\u001b\u007f\u009b#","position":18446744073709551615}"#;
+        assert_eq!(line(&cursor).unwrap(), expected.replace('#', "\u{e9}"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_null_and_what_was_not_asked_for_is_left_out() {
+        assert_eq!(
+            line(&Cursor { name: "", position: None }).unwrap(),
+            r#"{"kind":"cursor","name":"","position":null}"#
+        );
+        assert_eq!(line(&Unknown {}).unwrap(), r#"{"kind":"unknown"}"#);
     }
 }

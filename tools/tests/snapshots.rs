@@ -7,10 +7,11 @@ mod support;
 use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Retention, Start};
 use rust_messenger::routing::Graph;
 use rust_messenger::traits::{MessageBus, Publish};
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use support::{TABLE, assert_snapshot, battered, clock, flip, healthy, is_json, options, scratch, told};
+use support::{TABLE, assert_snapshot, battered, clock, flip, healthy, options, scratch, told};
 
 const COMMANDS: [(&str, &str); 10] = [
     ("info.txt", "journal info"),
@@ -87,17 +88,17 @@ fn help_of_every_command() {
 }
 
 #[test]
-fn every_line_of_json_is_json() {
+fn every_line_of_json_is_an_object_of_a_kind() {
     let (_directory, path) = scratch();
     battered(&path);
     for words in ["info", "cat --payload", "verify", "cursors", "follow --from 0 --limit 3"] {
         let (_, stdout, _) = told(&format!("journal {words} --format json"), &path);
         assert!(!stdout.is_empty(), "{words}");
         for line in stdout.lines() {
-            assert!(is_json(line), "{words}: {line}");
+            let object: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{words}: {line}: {error}"));
+            assert!(object["kind"].is_string(), "{words}: {line}");
         }
     }
-    assert!(!is_json("{\"a\":1") && !is_json("{\"a\" 1}") && !is_json("\"\n\"") && !is_json("[1,]") && !is_json("1 1"));
 }
 
 /// The positions that a run says.
