@@ -5,6 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=ci/cargo_tools.sh
 source ci/cargo_tools.sh fuzz
+obtain_toolchain nightly
 seconds=${SECONDS_EACH:-10}
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/fuzz
 targets=$(cargo +nightly fuzz list)

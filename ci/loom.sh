@@ -10,4 +10,4 @@ echo "Checking the bus under loom, up to $LOOM_MAX_PREEMPTIONS preemptions; each
 echo "A deadlock ends the whole run: it is a wake-up that can be lost."
 export RUSTFLAGS="--cfg rust_messenger_loom"
 export CARGO_TARGET_DIR=target/loom
-cargo test --release --lib --test loom -- --nocapture "$@"
+cargo test --profile model --lib --test loom -- --nocapture "$@"

@@ -4,11 +4,14 @@
 # seeds, each of which is another schedule. SEEDS=n changes how many.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-rustup component add --toolchain nightly miri rust-src
+# shellcheck source=ci/obtain.sh
+source ci/obtain.sh
+obtain_toolchain nightly miri rust-src
 cargo +nightly miri setup
 suite=$(mktemp)
 log=$(mktemp)
-trap 'kill -- "-$plain" 2>/dev/null || true; rm -f "$suite" "$log"' EXIT
+plain=
+trap '[ -z "$plain" ] || kill -- "-$plain" 2>/dev/null || true; rm -f "$suite" "$log"' EXIT
 
 start=$SECONDS
 set -m # In a process group of its own, so that all of it ends with this script.

@@ -4,10 +4,12 @@
 # Without the litmus test of src/sync.rs: what the sanitizers add between store and load orders them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-rustup component add --toolchain nightly rust-src
+# shellcheck source=ci/obtain.sh
+source ci/obtain.sh
+obtain_toolchain nightly rust-src
 target=x86_64-unknown-linux-gnu
-tests="--test bus_contract --test ring --test messenger --test flood --test poller"
+tests=(--test bus_contract --test ring --test messenger --test flood --test poller)
 CARGO_TARGET_DIR=target/tsan RUSTFLAGS="-Zsanitizer=thread" \
-    cargo +nightly test -Zbuild-std --target $target --all-features $tests --test messi_bus
+    cargo +nightly test -Zbuild-std --target "$target" --all-features "${tests[@]}" --test messi_bus
 CARGO_TARGET_DIR=target/asan RUSTFLAGS="-Zsanitizer=address" \
-    cargo +nightly test --target $target --all-features $tests
+    cargo +nightly test --target "$target" --all-features "${tests[@]}"

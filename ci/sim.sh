@@ -4,4 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export SIM_SEEDS=${SIM_SEEDS:-10000}
-cargo test --release --all-features --test messi_sim -- "$@"
+# Optimized, but what it depends on is that of ci/test.sh: to optimize that, too, takes longer than all lives.
+cargo --config profile.dev.package.rust_messenger.opt-level=3 test --all-features --test messi_sim -- "$@"

@@ -1,4 +1,5 @@
 #!/usr/bin/env bash
+# shellcheck disable=SC2016,SC2054 # Commas are of -Wl, backticks of Markdown.
 # The size of a client in C of a protocol of two messages, ours without malloc and Messi's own: same compiler, same
 # flags, all run times counted, nothing but what the program uses. Prints a table in Markdown.
 #

@@ -1,4 +1,5 @@
 #!/bin/sh
+# shellcheck disable=SC2010,SC2086 # Commands and sources are lists of words, of names without spaces.
 # Build real Messi peers of the first generation: the same programs on what Messi 0.7.0 (v1a) and 0.11.0 (v1b)
 # generate. Needs what setup.sh has built.
 #
