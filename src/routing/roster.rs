@@ -1,0 +1,148 @@
+//! What a table becomes: the handlers of its workers, and how a message is decoded and delivered to them.
+
+use super::rows::{Rows, row};
+use super::table::Table;
+use crate::blame::{At, Place};
+use crate::traits::{Encoded, Handle, Handler, Header, Message, Report, Router, Time, Writer};
+use std::borrow::Borrow;
+use std::mem::ManuallyDrop;
+
+/// A type that stands for a routing table.
+pub trait Tabled {
+    /// The table.
+    const TABLE: &'static Table;
+    /// Who sends in it, and what of that it routes.
+    const ROWS: &'static Rows;
+}
+
+/// A routing table whose handlers are made from a `Config`.
+#[diagnostic::on_unimplemented(
+    message = "this routing table's handlers are not made from a `{Config}`",
+    note = "pass a reference to the config type that stands first in its `Messenger!`"
+)]
+pub trait Topology<Config>: Tabled {
+    /// Names every worker to `launcher`, in the order of the table.
+    ///
+    /// # Errors
+    ///
+    /// The launcher's.
+    fn launch<L: Launch<Config>>(launcher: &mut L) -> Result<(), L::Error>;
+}
+
+/// What is done with every worker of a table.
+pub trait Launch<Config> {
+    /// Why it could not be done.
+    type Error;
+
+    /// Takes one worker.
+    ///
+    /// # Errors
+    ///
+    /// [`Self::Error`]; the launch ends there.
+    fn worker<R: Roster<Config> + 'static>(&mut self) -> Result<(), Self::Error>;
+}
+
+/// The handlers of one worker.
+pub trait Roster<Config>: Router + Sized {
+    /// The worker's name.
+    const NAME: &'static str;
+    /// Whether some route has one of its handlers as its source.
+    const IS_SOURCE: bool;
+    /// The ids of those of its handlers whose deadlines become messages.
+    const DUE: &'static [Option<u16>];
+
+    /// Makes the handlers. `None` if one of them panicked, which `at` then knows; those before it are gone again.
+    fn new<W: Writer>(config: &Config, writer: &W, at: &At) -> Option<Self>;
+
+    /// The earliest deadline of the handlers; if it unwinds, `at` says which one was asked. Of a handler whose
+    /// deadlines become messages, `due` says when that is to be written.
+    fn next_deadline(&self, at: &At, due: impl Fn(u16, Option<Time>) -> Option<Time>) -> Option<Time>;
+
+    /// Shows every handler to `visitor`; `at` says which one it is.
+    fn visit<V: Visit>(&mut self, visitor: &mut V, at: &At);
+
+    /// Drops the handlers one by one, so that one that panics takes no other with it; `at` knows them afterwards.
+    fn dismiss(self, at: &At);
+}
+
+/// Something that is done with every handler of a worker.
+pub trait Visit {
+    /// Does it.
+    fn handler<H: Handler>(&mut self, handler: &mut H);
+}
+
+/// Whether this is the header of such a message from such a source.
+#[inline]
+pub fn is<S: Into<u16>, M: Into<u16>>(header: &Header, source: S, message: M) -> bool {
+    // One comparison of both ids. They are converted as they are when a message is sent, not cast.
+    row(header.source, header.message) == row(source.into(), message.into())
+}
+
+/// A message that can be routed: one that is [`Encoded`].
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is routed but nothing says how it becomes bytes and comes back from them",
+    note = "add `rust_messenger::serde_message!({Self}, id)`, `prost_message!`, `bincode_message!` or `zero_copy_message!` (each with its feature), or implement `ExtendedMessage` and `DeserializeFrom` for `{Self}` by hand"
+)]
+pub trait Routed: Encoded {}
+
+// Without the attribute the compiler would complain about one of the traits that make a message `Encoded`, whichever
+// it happens to ask for first.
+#[diagnostic::do_not_recommend]
+impl<M: Encoded> Routed for M {}
+
+/// The deadline of one handler, and if it is `DUE` to become a message, what `due` makes of it. Asked after every
+/// message, so `at` is set only when it unwinds.
+#[inline]
+pub fn deadline<const DUE: bool, H: Handler>(
+    handler: &H,
+    name: &'static str,
+    at: &At,
+    due: impl Fn(u16, Option<Time>) -> Option<Time>,
+) -> Option<Time> {
+    let deadline = at.during_handler(name, || handler.next_deadline());
+    if DUE { due(H::ID.into(), deadline) } else { deadline }
+}
+
+/// The earliest of some deadlines.
+#[inline]
+pub fn earliest<const N: usize>(deadlines: [Option<Time>; N]) -> Option<Time> {
+    deadlines.into_iter().flatten().min()
+}
+
+/// Decodes a routed message, called `name`, and delivers it; one that cannot be decoded is reported and skipped.
+#[inline]
+pub fn decode<M: Routed, W: Writer>(
+    header: &Header,
+    payload: &[u8],
+    writer: &W,
+    at: &At,
+    name: &'static str,
+    deliver: impl FnOnce(&M),
+) {
+    match at.during(Place::Decoding(name), || M::decode(payload)) {
+        Ok(message) => {
+            // Leaked if a handler unwinds: its drop might panic, too, and a second panic ends the process.
+            let message = ManuallyDrop::new(message);
+            deliver((*message).borrow());
+            at.during(Place::Dropping(name), || drop(ManuallyDrop::into_inner(message)));
+        }
+        Err(error) => writer.report(Report::Undecodable { header: *header, error }),
+    }
+}
+
+/// A message that the handler `H` handles.
+#[diagnostic::on_unimplemented(
+    message = "`{H}` receives `{Self}` in the routing table but does not handle it",
+    note = "implement `rust_messenger::traits::Handle<{Self}>` for `{H}`, or remove it from the route's receivers"
+)]
+pub trait RoutesTo<H>: Message {
+    /// Hands the message over.
+    fn deliver<W: Writer>(&self, receiver: &mut H, writer: &W);
+}
+
+impl<M: Message, H: Handle<M>> RoutesTo<H> for M {
+    #[inline]
+    fn deliver<W: Writer>(&self, receiver: &mut H, writer: &W) {
+        receiver.handle(self, writer);
+    }
+}
