@@ -1,18 +1,18 @@
 //! [`CircularBus`]: the ring in mapped memory. Puts slot, gate, claim and wait together; each rule is in its own file.
 
-use super::ring::claim::{Claim, ManyWriters, OneWriter, Role};
-use super::ring::control::WRITERS;
-use super::ring::gate::{CLOSED, Gate, Kind};
+use super::ring::claim::{self, Claim, ManyWriters, OneWriter};
+use super::ring::gate::Kind;
+use super::ring::memory::Ring;
 use super::ring::reader::RingReader;
-use super::ring::slot::{Ring, SLOT_ALIGN, Slots};
-use super::ring::store::Store;
+use super::ring::shared::Shared;
+use super::ring::slot::{SLOT_ALIGN, Slots, random_key};
+use super::ring::store::Role;
 use super::ring::writer::RingWriter;
-use super::wait::{Adaptive, WaitStrategy, Waiters};
+use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Region;
-use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
-use crate::traits::{Interest, MessageBus, Stats, SubscribeError, WriterError};
+use crate::sync::{Arc, Ordering};
+use crate::traits::{MessageBus, Stats, SubscribeError, WriterError};
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::marker::PhantomData;
 use std::time::Duration;
@@ -37,7 +37,7 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct CircularBus<C = ManyWriters, W = Adaptive> {
-    shared: Arc<Shared>,
+    shared: Arc<Shared<Ring>>,
     types: PhantomData<fn() -> (C, W)>,
 }
 
@@ -80,6 +80,8 @@ pub enum BusError {
     },
     /// The system has no such memory to give.
     Map(io::Error),
+    /// The system has no random number to give, and stamps need one that no author of a payload knows.
+    Random(io::Error),
 }
 
 impl fmt::Display for BusError {
@@ -93,6 +95,7 @@ impl fmt::Display for BusError {
                 write!(f, "a start position of {asked}: it must be a multiple of {SLOT_ALIGN}")
             }
             BusError::Map(error) => write!(f, "no memory for the ring: {error}"),
+            BusError::Random(error) => write!(f, "no random key for the ring: {error}"),
         }
     }
 }
@@ -100,28 +103,10 @@ impl fmt::Display for BusError {
 impl std::error::Error for BusError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            BusError::Map(error) => Some(error),
+            BusError::Map(error) | BusError::Random(error) => Some(error),
             _ => None,
         }
     }
-}
-
-/// A number that no author of a payload knows.
-pub(super) fn random_key() -> u64 {
-    // The standard library's hasher is keyed from the system's random source.
-    RandomState::new().build_hasher().finish()
-}
-
-/// What all handles of one bus share in this process.
-#[derive(Debug)]
-pub struct Shared<S: Store = Ring> {
-    /// Ends first: it works on the store.
-    pub(super) _keeper: S::Keeper,
-    pub(super) store: S,
-    pub(super) silent_after: Duration,
-    /// How often [`MessageBus::wake`] was called.
-    pub(super) wakes: CachePadded<AtomicU64>,
-    pub(super) waiters: CachePadded<Waiters>,
 }
 
 impl CircularBus {
@@ -163,14 +148,9 @@ impl<C: Claim, W: WaitStrategy> CircularBus<C, W> {
         }
         let capacity = capacity as u64;
         let region = Region::anonymous(Ring::region_len(capacity) as usize).map_err(BusError::Map)?;
-        let key = random_key();
-        Ok(Self::on(Shared {
-            _keeper: (),
-            store: Ring::new(region, capacity, start, key),
-            silent_after,
-            wakes: CachePadded::new(AtomicU64::new(0)),
-            waiters: CachePadded::new(Waiters::new()),
-        }))
+        let key = random_key().map_err(BusError::Random)?;
+        let ring = Ring::new(region, capacity, start, key);
+        Ok(CircularBus { shared: Arc::new(Shared::new(ring, (), silent_after)), types: PhantomData })
     }
 
     /// The same ring with readers that wait in another way.
@@ -182,10 +162,6 @@ impl<C: Claim, W: WaitStrategy> CircularBus<C, W> {
     /// ```
     pub fn waiting<V: WaitStrategy>(self) -> CircularBus<C, V> {
         CircularBus { shared: self.shared, types: PhantomData }
-    }
-
-    fn on(shared: Shared) -> Self {
-        CircularBus { shared: Arc::new(shared), types: PhantomData }
     }
 }
 
@@ -206,7 +182,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
     type Reader = RingReader<W>;
     type Writer = RingWriter<C, W>;
 
-    const MANY_WRITERS: bool = <C as super::ring::claim::sealed::Claim>::MANY;
+    const MANY_WRITERS: bool = <C as claim::sealed::Claim>::MANY;
 
     fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
         RingReader::new(&self.shared, Kind::Gating, name, |_, tail| Ok(tail))
@@ -242,61 +218,6 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
 
     fn stats(&self) -> Stats {
         self.shared.stats()
-    }
-}
-
-impl<S: Store> Shared<S> {
-    #[inline(always)]
-    pub(super) fn control(&self) -> super::ring::control::Control<'_> {
-        self.store.control()
-    }
-
-    #[inline(always)]
-    pub(super) fn gate(&self) -> Gate<'_, S> {
-        Gate::new(&self.store)
-    }
-
-    /// Ends the time of writers from outside.
-    pub(super) fn close(&self) {
-        self.control().flags().fetch_or(CLOSED, Ordering::AcqRel);
-        self.wake();
-    }
-
-    /// Ends every wait once.
-    pub(super) fn wake(&self) {
-        self.wakes.fetch_add(1, Ordering::AcqRel);
-        self.notify_message();
-        self.notify_room();
-    }
-
-    pub(super) fn stats(&self) -> Stats {
-        let control = self.control();
-        self.gate().stats((0..WRITERS).map(|index| {
-            let entry = control.writer(index);
-            [entry.messages(), entry.bytes(), entry.full(), entry.sealed()].map(|word| word.load(Ordering::Relaxed))
-        }))
-    }
-
-    #[inline(always)]
-    pub(super) fn notify_message(&self) {
-        self.waiters.notify(self.control().message_sleepers());
-    }
-
-    #[inline]
-    pub(super) fn notify_room(&self) {
-        self.waiters.notify(self.control().room_sleepers());
-    }
-
-    /// What to announce a sleeper on. Whoever waits for room also waits for claims in flight to be finished.
-    pub(super) fn sleepers(&self, interest: Interest) -> [&AtomicU64; 2] {
-        let messages = self.control().message_sleepers();
-        [messages, if interest == Interest::Room { self.control().room_sleepers() } else { messages }]
-    }
-
-    /// How long a sleep for room may last at most: an evictable reader that lets go of a slot it only looked at wakes
-    /// nobody.
-    pub(super) fn unannounced_room(&self, interest: Interest) -> Option<Duration> {
-        (interest == Interest::Room && self.gate().has_evictable()).then_some(Duration::from_millis(1))
     }
 }
 

@@ -34,15 +34,21 @@ pub mod wait;
 pub use circular_bus::{BusError, CircularBus, MAX_CAPACITY, MIN_CAPACITY, RingOptions};
 pub use condvar_bus::{CondvarBus, CondvarReader, CondvarWriter};
 #[cfg(unix)]
-pub use journal::log::{Retained, Retention, Sync};
+pub use journal::cursors::CursorError;
 #[cfg(unix)]
-pub use journal::read_only::{
-    Cursor, Entries, Entry, HeaderDamage, Info, Journal, JournalError, Recovered, Span, SpanCounts,
-};
+pub use journal::error::JournalError;
+#[cfg(unix)]
+pub use journal::options::{PersistentOptions, Retention, Start, Sync};
+#[cfg(unix)]
+pub use journal::read_only::{Cursor, Entries, Entry, Info, Journal};
+#[cfg(unix)]
+pub use journal::recovered::{HeaderDamage, Recovered, Span, SpanCounts};
+#[cfg(unix)]
+pub use journal::retention::Retained;
 #[cfg(unix)]
 pub use journal::table::{HandlerRecord, JournalTable, MessageRecord, RouteRecord, TableChange, WorkerRecord};
 #[cfg(unix)]
-pub use persistent_bus::{CursorError, PersistentBus, PersistentOptions, Start};
+pub use persistent_bus::PersistentBus;
 pub use ring::claim::{Claim, ManyWriters, OneWriter};
 pub use ring::reader::RingReader;
 pub use ring::writer::RingWriter;

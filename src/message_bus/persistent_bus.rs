@@ -1,39 +1,38 @@
-//! [`PersistentBus`]: the journal as a bus. Opens and recovers a file, and puts slot, gate, claim and wait together on
-//! it.
+//! [`PersistentBus`]: the journal as a bus. Puts the ring's readers and writers on a log, and has readers begin where
+//! they should.
 
-use super::circular_bus::{Shared, random_key};
-use super::journal::header::{self, Area, CursorEntry, Identity, PAGE};
-use super::journal::log::{LOOK, Log, Plan, Retained, Retention, Sync};
-use super::journal::read_only::{self, Cursor, HeaderDamage, JournalError, Mutable, Recovered};
+use super::journal::cursors::CursorError;
+use super::journal::error::JournalError;
+use super::journal::header::{self, PAGE};
+use super::journal::log::Log;
+#[cfg(not(rust_messenger_loom))]
+use super::journal::open;
+use super::journal::options::{PersistentOptions, Start, Starts};
+use super::journal::read_only::Cursor;
 use super::journal::rebuild::Rebuild;
-use super::journal::scan::{self, Source, Stride, Upto, Walk, Walked};
-use super::journal::table::{JournalTable, TableChange};
-use super::ring::claim::{Claim, ManyWriters, OneWriter, Role};
+use super::journal::recovered::Recovered;
+use super::journal::recovery::{Opened, Opening, new_identity};
+use super::journal::retention::Retained;
+use super::ring::claim::{self, Claim, ManyWriters, OneWriter};
 use super::ring::gate::Kind;
 use super::ring::reader::RingReader;
-use super::ring::slot::{self, Seen, Slots, Strip, record_len};
-use super::ring::store::Store;
+use super::ring::shared::Shared;
+use super::ring::slot::Slots;
+use super::ring::store::{Role, Store};
 use super::ring::writer::RingWriter;
-use super::wait::{Adaptive, WaitStrategy, Waiters};
-use crate::mmap::{Backing, Memory, Region};
-use crate::routing::Table;
-use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, fence, lock, unix_nanos};
-use crate::traits::{Clock, MessageBus, Stats, SubscribeError, Time, WriterError};
+use super::wait::{Adaptive, WaitStrategy};
+use crate::mmap::Memory;
+use crate::sync::{Arc, Mutex, Ordering, lock};
+use crate::traits::{MessageBus, Stats, SubscribeError, WriterError};
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
 use std::path::Path;
-use std::time::Duration;
 
-mod cursors;
 #[cfg(all(test, rust_messenger_loom))]
 mod growth_model;
-#[cfg(not(rust_messenger_loom))]
-mod open;
 #[cfg(all(test, not(rust_messenger_loom)))]
 mod tests;
-
-pub use cursors::CursorError;
 
 /// A bus in a file that outlives it: append-only, every message with its time and its cause, read again as often as one
 /// likes.
@@ -69,177 +68,10 @@ pub struct PersistentBus<C = ManyWriters, W = Adaptive> {
     types: PhantomData<fn() -> (C, W)>,
 }
 
-/// Where readers begin.
 struct Setup {
-    start: Start,
-    starts: Vec<(&'static str, Start)>,
-    table: Option<&'static Table>,
+    starts: Starts,
     /// Held while a cursor is looked for and taken.
     cursors: Mutex<()>,
-}
-
-impl Setup {
-    /// What is said about readers of this name.
-    fn start_of(&self, name: &str) -> Start {
-        let listed = self.starts.iter().rev().find(|(listed, _)| *listed == name);
-        listed.map_or(self.start, |(_, start)| *start)
-    }
-
-    /// The first worker that is rebuilt.
-    fn rebuilt(&self) -> Option<&'static str> {
-        let workers = self.table.into_iter().flat_map(|table| table.workers);
-        workers.map(|worker| worker.name).find(|name| self.start_of(name) == Start::Rebuild)
-    }
-}
-
-/// Where a reader begins.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Start {
-    /// With what comes next.
-    #[default]
-    Latest,
-    /// With the oldest message that is retained.
-    Oldest,
-    /// At this position, where a slot must begin.
-    At(u64),
-    /// Where the reader of this name had come to: its position is kept in the file. A name that is new begins with the
-    /// oldest message.
-    ///
-    /// Whatever ended the last reader of this name, its worker, or the process, this one begins at the latest with the
-    /// message at which that was: the first one from whose handling the worker's handlers had not all returned. A
-    /// handling in which one of them panicked, called [`fail`](crate::traits::Writer::fail), or filled the outbox has
-    /// not. What could not be decoded was handled. So a message at which a handler always fails is handed to it again
-    /// after each restart, until [`PersistentBus::set_cursor`] steps over it. At least once: after a kill the last 4
-    /// KiB or so are read again.
-    Resume,
-    /// With the oldest message, to bring the worker's handlers to where they were: they are handed their history at the
-    /// time of its messages, and what they send is compared with what they had sent rather than written. The first
-    /// difference is [`WriteError::Diverged`](crate::traits::WriteError::Diverged), and ends the worker. Where the
-    /// record of what they had sent ends, they go on.
-    ///
-    /// Needs the [`table`](PersistentOptions::table), and the whole history: workers that an opening starts so keep
-    /// [retention](Retention) from all of it, unless [`Retention::past_rebuilds`] is set. Once its beginning is gone a
-    /// rebuild is refused with [`HistoryGone`](SubscribeError::HistoryGone).
-    ///
-    /// What handlers do in `on_loop` is not in the journal, so a rebuild is exact for handlers that change in `handle`
-    /// only; a deadline becomes a message to handle by a route of its [`Due`](crate::traits::Due). What is sent in
-    /// `on_loop` all the same is [reported](crate::traits::Report::SentInLoop). For workers that always start so: a
-    /// worker that had once started elsewhere has not handled all of its history.
-    Rebuild,
-}
-
-/// What can be chosen about a journal.
-#[derive(Clone)]
-pub struct PersistentOptions {
-    /// How far the file may grow, in bytes. Address space for it is reserved, nothing else. May be another one each
-    /// time the journal is opened.
-    pub capacity: u64,
-    /// The largest payload in bytes; fixed when the journal is made. Its slot is at most an eighth of the capacity.
-    pub max_payload: usize,
-    /// Whether every slot has a checksum (CRC-32C); fixed when the journal is made. Without them a message whose length
-    /// was damaged is found by those around it, and costs no other; what else is damaged in it is not found.
-    pub crc: bool,
-    /// What an acknowledged message survives.
-    pub sync: Sync,
-    /// Whether a damaged journal is refused rather than reported.
-    pub strict: bool,
-    /// By how much the file grows at a time, and how far ahead of the writers, in bytes.
-    pub step: u64,
-    /// How many bytes the description of a routing table may take; fixed when the journal is made.
-    pub table_capacity: usize,
-    /// What may be forgotten.
-    pub retention: Retention,
-    /// The routing table: its names are kept in the journal, and one that changes the meaning of what is in it is
-    /// refused.
-    pub table: Option<&'static Table>,
-    /// Where readers begin, if `starts` says nothing else. Readers that may be moved on
-    /// ([`subscribe_evictable`](MessageBus::subscribe_evictable)) begin with what comes next instead of resuming.
-    pub start: Start,
-    /// Where readers of these names begin. A worker's reader has the worker's name.
-    pub starts: Vec<(&'static str, Start)>,
-    /// How long readers wait for a fill that does not return before they go on without its message.
-    pub silent_after: Duration,
-    /// Tells the time of messages; the default one to about a millisecond while they come in by the hundred thousand
-    /// per second. The messenger's [`Options::clock`](crate::messenger::Options::clock) should be the
-    /// same.
-    pub clock: std::sync::Arc<dyn Clock>,
-}
-
-impl Default for PersistentOptions {
-    fn default() -> Self {
-        PersistentOptions {
-            capacity: if usize::BITS > 34 { 1 << 36 } else { 1 << 28 },
-            max_payload: 1 << 20,
-            crc: true,
-            sync: Sync::None,
-            strict: false,
-            step: 16 << 20,
-            table_capacity: 32 * 1024,
-            retention: Retention::default(),
-            table: None,
-            start: Start::Latest,
-            starts: Vec::new(),
-            silent_after: Duration::from_secs(1),
-            clock: std::sync::Arc::new(UnixClock),
-        }
-    }
-}
-
-impl fmt::Debug for PersistentOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PersistentOptions")
-            .field("capacity", &self.capacity)
-            .field("sync", &self.sync)
-            .field("start", &self.start)
-            .field("starts", &self.starts)
-            .finish_non_exhaustive()
-    }
-}
-
-impl PersistentOptions {
-    /// With the routing table `table`: `Messenger::table()`.
-    pub fn table(self, table: &'static Table) -> Self {
-        PersistentOptions { table: Some(table), ..self }
-    }
-
-    /// With readers of this name beginning at `start`.
-    pub fn start(mut self, reader: &'static str, start: Start) -> Self {
-        self.starts.push((reader, start));
-        self
-    }
-
-    /// What is fixed when a journal is made.
-    fn check_made(&self) -> Result<(), JournalError> {
-        between("a largest payload", self.max_payload as u64, 1, header::MAX_PAYLOAD)?;
-        between("a table capacity", self.table_capacity as u64, 0, 1 << 30)
-    }
-
-    /// What may be another one each time a journal is opened.
-    fn check(&self, identity: &Identity) -> Result<(), JournalError> {
-        // Address space ends somewhere, and so do checked words.
-        let max = if usize::BITS > 34 { 1 << 46 } else { 1 << 30 };
-        let slots = (8 * record_len(identity.max_payload as usize, identity.crc)).next_multiple_of(PAGE);
-        between("a capacity", self.capacity, identity.header_len() + slots, max)?;
-        between("a step", self.step, 1, max)
-    }
-}
-
-fn between(name: &'static str, asked: u64, min: u64, max: u64) -> Result<(), JournalError> {
-    if (min..=max).contains(&asked) { Ok(()) } else { Err(JournalError::Size { name, asked, min, max }) }
-}
-
-/// The default clock of a journal, and the messenger's.
-struct UnixClock;
-
-impl Clock for UnixClock {
-    fn now(&self) -> Time {
-        Time::from_nanos(unix_nanos())
-    }
-
-    fn is_real(&self) -> bool {
-        // A model must not depend on the time of day.
-        !cfg!(rust_messenger_loom)
-    }
 }
 
 impl PersistentBus {
@@ -258,7 +90,7 @@ impl PersistentBus {
     /// [`JournalError`]; the file is as it was.
     #[cfg(not(rust_messenger_loom))]
     pub fn open(path: impl AsRef<Path>, options: PersistentOptions) -> Result<(Self, Recovered), JournalError> {
-        open::open(path.as_ref(), options)
+        open::open(path.as_ref(), options).map(Self::of)
     }
 
     /// The same bus in memory, gone with it: for tests, and for Miri. Its whole capacity is taken at once.
@@ -282,7 +114,7 @@ impl PersistentBus<OneWriter> {
         path: impl AsRef<Path>,
         options: PersistentOptions,
     ) -> Result<(Self, Recovered), JournalError> {
-        open::open(path.as_ref(), options)
+        open::open(path.as_ref(), options).map(Self::of)
     }
 
     /// As [`PersistentBus::in_memory`], for one writer.
@@ -323,14 +155,22 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     }
 
     fn made_in_memory(options: PersistentOptions) -> Result<Self, JournalError> {
-        let identity = new_identity(&options)?;
+        let path = Path::new("(memory)");
+        let identity = new_identity(path, &options)?;
         let image = identity.image((identity.header_len() + options.step).next_multiple_of(PAGE));
-        let made = Opening { path: Path::new("(memory)"), identity, options, created: true };
-        made.in_memory(image, Box::new(Memory)).map(|(bus, _)| bus)
+        let made = Opening { path, identity, options, created: true };
+        made.in_memory(image, Box::new(Memory)).map(|opened| Self::of(opened).0)
+    }
+
+    fn of(opened: Opened) -> (Self, Recovered) {
+        let Opened { log, background, starts, silent_after, recovered } = opened;
+        let shared = Arc::new(Shared::new(log, background, silent_after));
+        let setup = Arc::new(Setup { starts, cursors: Mutex::new(()) });
+        (PersistentBus { shared, setup, types: PhantomData }, recovered)
     }
 
     fn start_of(&self, name: &str, kind: Kind) -> Start {
-        match self.setup.start_of(name) {
+        match self.setup.starts.of(name) {
             Start::Resume | Start::Rebuild if kind == Kind::Evictable => Start::Latest,
             start => start,
         }
@@ -341,11 +181,11 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         match self.start_of(name, kind) {
             Start::Latest => RingReader::new(shared, kind, name, |_, tail| Ok(tail)),
             Start::Oldest => RingReader::new(shared, kind, name, |oldest, _| Ok(oldest)),
-            Start::At(asked) => RingReader::new(shared, kind, name, |oldest, tail| found(log, asked, oldest, tail)),
+            Start::At(asked) => RingReader::new(shared, kind, name, |oldest, tail| log.found(asked, oldest, tail)),
             Start::Resume => self.resume(name),
             Start::Rebuild => {
                 let mut rebuild = None;
-                let table = self.setup.table.ok_or(SubscribeError::NoSources)?;
+                let table = self.setup.starts.table.ok_or(SubscribeError::NoSources)?;
                 let mut reader = RingReader::new(shared, kind, name, |oldest, tail| {
                     let first = log.first();
                     if oldest != first {
@@ -372,7 +212,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
             let (place, position) = match log.find_cursor(name) {
                 Some((place, _)) if log.is_attached(place) => return Err(SubscribeError::CursorName),
                 Some((_, None)) => return Err(SubscribeError::CursorDamaged),
-                Some((place, Some(position))) => (place, found(log, position.max(oldest), oldest, tail)?),
+                Some((place, Some(position))) => (place, log.found(position.max(oldest), oldest, tail)?),
                 None => {
                     let max = header::CURSOR_COUNT;
                     let made = log.make_cursor(&bytes, check, oldest);
@@ -387,16 +227,81 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     }
 }
 
-/// The position `asked` if a slot begins there. Precondition: the gate lock is held.
-fn found(log: &Log, asked: u64, oldest: u64, tail: u64) -> Result<u64, SubscribeError> {
-    if asked < oldest {
-        return Err(SubscribeError::NotRetained { asked, oldest });
+/// Named cursors, as whoever looks after a journal sees them.
+impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
+    /// The named cursors.
+    pub fn cursors(&self) -> Vec<Cursor> {
+        let cursors = self.shared.store.cursors().into_iter();
+        cursors.map(|(name, position)| Cursor { name, position: Some(position) }).collect()
     }
-    let is_slot = |position: u64| {
-        let is_aligned = position.is_multiple_of(slot::SLOT_ALIGN);
-        is_aligned && position < tail && !matches!(log.slots().observe(position), Seen::Open { pending: false })
-    };
-    if asked == tail || is_slot(asked) { Ok(asked) } else { Err(SubscribeError::NoSuchPosition { asked }) }
+
+    /// Removes the cursor of this name, so that it pins nothing any more. False if there is none, or a reader has it.
+    pub fn remove_cursor(&self, name: &str) -> bool {
+        let _cursors = lock(&self.setup.cursors);
+        let log = &self.shared.store;
+        match (log.find_cursor(name), log.cursor_index(name)) {
+            (Some((at, _)), Some(index)) if !log.is_attached(at) => {
+                log.remove_cursor(index);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Has the reader that resumes under this name begin at `position`: where a slot begins, or the tail. Mends a
+    /// cursor that is damaged.
+    ///
+    /// This is how to step over a message at which a handler always ends. After a panic its position is in the header
+    /// of [`Cause::Panicked`](crate::messenger::Cause::Panicked). After any other failure it is where the cursor
+    /// stands: a worker that has ended has let go of everything that it had handled. The position to go on with is [the
+    /// next one](Self::position_after).
+    ///
+    /// ```
+    /// # #[cfg(all(unix, not(miri)))] { // Megabytes of memory take Miri many minutes.
+    /// use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
+    /// use rust_messenger::traits::{MessageBus, Publish, Reader};
+    ///
+    /// let options = PersistentOptions { start: Start::Resume, ..PersistentOptions::default() };
+    /// let bus = PersistentBus::in_memory(PersistentOptions { capacity: 1 << 26, ..options })?;
+    /// let poison = bus.tail();
+    /// bus.writer()?.write_bytes(1, 2, b"poison")?;
+    /// bus.writer()?.write_bytes(1, 2, b"bread")?;
+    /// drop(bus.subscribe("Kitchen")?); // It ended at its first message.
+    ///
+    /// assert_eq!(bus.cursors()[0].position, Some(poison));
+    /// bus.set_cursor("Kitchen", bus.position_after(poison)?)?;
+    /// assert_eq!(bus.subscribe("Kitchen")?.try_read(|_, payload| payload.to_vec())?, b"bread");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`CursorError`]; the cursor stays where it is.
+    pub fn set_cursor(&self, name: &str, position: u64) -> Result<(), CursorError> {
+        let _cursors = lock(&self.setup.cursors);
+        let log = &self.shared.store;
+        let (at, _) = log.find_cursor(name).ok_or(CursorError::NoSuchCursor)?;
+        if log.is_attached(at) {
+            return Err(CursorError::InUse);
+        }
+        log.move_cursor(at, position, |oldest, tail| log.found(position, oldest, tail).map(drop))
+            .map_err(|error| CursorError::of(error, position))
+    }
+
+    /// The position behind the slot at `position`: of the next slot, or the tail.
+    ///
+    /// # Errors
+    ///
+    /// [`CursorError::NotRetained`], and [`CursorError::NoSuchPosition`] also for a slot that is being written.
+    pub fn position_after(&self, position: u64) -> Result<u64, CursorError> {
+        let log = &self.shared.store;
+        log.standing(|oldest, tail| {
+            let asked = log.found(position, oldest, tail).map_err(|error| CursorError::of(error, position))?;
+            let next = if asked < tail { log.behind(asked) } else { None };
+            next.ok_or(CursorError::NoSuchPosition { asked })
+        })
+    }
 }
 
 impl<C, W> Clone for PersistentBus<C, W> {
@@ -415,7 +320,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
     type Reader = RingReader<W, Log>;
     type Writer = RingWriter<C, W, Log>;
 
-    const MANY_WRITERS: bool = <C as super::ring::claim::sealed::Claim>::MANY;
+    const MANY_WRITERS: bool = <C as claim::sealed::Claim>::MANY;
 
     /// Adds a reader that begins where [`PersistentOptions::starts`] says.
     fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
@@ -456,295 +361,5 @@ impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
 
     fn stats(&self) -> Stats {
         self.shared.stats()
-    }
-}
-
-// ------------------------------------------------------------------------------------------------------------ opening
-
-/// The identity of a journal that is made now.
-fn new_identity(options: &PersistentOptions) -> Result<Identity, JournalError> {
-    options.check_made()?;
-    let identity = Identity {
-        crc: options.crc,
-        // The highest bit keeps a stamp from being zero, which means that there is none.
-        key: random_key() | 1 << 63,
-        table_len: (options.table_capacity as u64).next_multiple_of(PAGE),
-        max_payload: options.max_payload as u64,
-        created: options.clock.now().as_nanos(),
-    };
-    options.check(&identity)?;
-    Ok(identity)
-}
-
-/// A journal that is being opened.
-struct Opening<'a> {
-    path: &'a Path,
-    identity: Identity,
-    options: PersistentOptions,
-    created: bool,
-}
-
-/// What is to be changed in a journal that can be opened.
-struct Findings {
-    header: Mutable,
-    /// The table to be written, and into which area with which generation.
-    table: Option<(usize, Vec<u8>)>,
-    recovered: Recovered,
-    /// How many places are to be marked.
-    marks: u64,
-    len: u64,
-}
-
-/// How a place is to be marked that readers of the mapping could not step over, or could not see is damaged.
-#[derive(Clone, Copy)]
-enum Mark {
-    State(u64),
-    /// It was given up, and does not say how long it is.
-    Length,
-}
-
-fn mark_of(stride: &Stride) -> Option<Mark> {
-    match stride.kind {
-        scan::Kind::Hole { marked: false } => Some(Mark::State(slot::HOLE)),
-        scan::Kind::Damaged { marked: false } => Some(Mark::State(slot::DAMAGED)),
-        scan::Kind::Sealed { exact: false } => Some(Mark::Length),
-        _ => None,
-    }
-}
-
-/// Writes a table area over an older one at `base`. Until it is whole there is none: that somebody was killed in it is
-/// no damage.
-fn write_table(region: &Region, base: usize, bytes: &[u8]) {
-    region.word(base).store(header::UNWRITTEN, Ordering::Relaxed);
-    fence(Ordering::Release);
-    let mut words = bytes.chunks(8).map(|chunk| {
-        let mut word = [0; 8];
-        word[..chunk.len()].copy_from_slice(chunk);
-        u64::from_ne_bytes(word)
-    });
-    let generation = words.next().unwrap_or(header::UNWRITTEN);
-    for (place, word) in words.enumerate() {
-        region.word(base + 8 + 8 * place).store(word, Ordering::Relaxed);
-    }
-    region.word(base).store(generation, Ordering::Release);
-}
-
-/// Copies the identity from the page where it is whole to the one where it is not.
-fn repair_identity(region: &Region, identity: &Identity) {
-    let copies = header::IDENTITIES.map(|at| {
-        let mut bytes = [0; header::IDENTITY];
-        region.snapshot(at as usize, &mut bytes);
-        (at, bytes)
-    });
-    let is_whole = |bytes: &[u8; header::IDENTITY]| Identity::decode(bytes) == Ok(*identity);
-    let Some((_, whole)) = copies.iter().find(|(_, bytes)| is_whole(bytes)) else { return };
-    for (at, _) in copies.iter().filter(|(_, bytes)| !is_whole(bytes)) {
-        for (place, word) in whole.as_chunks().0.iter().enumerate() {
-            region.word(*at as usize + 8 * place).store(u64::from_ne_bytes(*word), Ordering::Relaxed);
-        }
-    }
-}
-
-impl Opening<'_> {
-    fn io(&self, action: &'static str) -> impl Fn(io::Error) -> JournalError + '_ {
-        move |error| JournalError::Io { path: self.path.to_owned(), action, error }
-    }
-
-    /// Looks at everything and changes nothing.
-    fn inspect(&self, source: &(impl Source + ?Sized)) -> Result<Findings, JournalError> {
-        let (identity, options) = (&self.identity, &self.options);
-        let io = self.io("read it");
-        let len = source.len().map_err(&io)?;
-        let header = read_only::read_header(source, identity).map_err(&io)?;
-        let table = self.merged_table(&header)?;
-        let mut recovered = Recovered { created: self.created, ..Recovered::default() };
-        let mut walk = Walk::new(source, identity, header.retained);
-        let mut marks = 0;
-        while let Walked::Stride(stride) = walk.step().map_err(&io)? {
-            recovered.add(stride);
-            marks += u64::from(mark_of(&stride).is_some());
-        }
-        recovered.tail = walk.position();
-        recovered.torn = walk.last_byte(recovered.tail).map_err(&io)? - recovered.tail;
-        recovered.missing = header.allocated.saturating_sub(len);
-        recovered.header = header.damage.clone();
-        for (_, name, position) in &header.cursors {
-            if position.is_some_and(|position| position > recovered.tail) {
-                recovered.header.push(HeaderDamage::CursorAhead(name.clone()));
-            }
-        }
-        if options.strict && recovered.is_damaged() {
-            return Err(JournalError::Damaged { path: self.path.to_owned(), recovered: Box::new(recovered) });
-        }
-        options.check(identity)?;
-        Ok(Findings { header, table, recovered, marks, len })
-    }
-
-    /// The table to be written, if the one of the options says more than the journal's.
-    fn merged_table(&self, header: &Mutable) -> Result<Option<(usize, Vec<u8>)>, JournalError> {
-        let refused = |change| JournalError::Table { path: self.path.to_owned(), change };
-        let Some(table) = self.options.table else { return Ok(None) };
-        let (place, old) = match &header.table {
-            Some(((area, generation), old)) => ((1 - area, generation + 1), Some(old)),
-            None => ((0, 1), None),
-        };
-        let merged = JournalTable::of(table);
-        let merged = old.map_or(Ok(merged.clone()), |old| merged.merge(old)).map_err(refused)?;
-        if old == Some(&merged) && !header.damage.contains(&HeaderDamage::Table) {
-            return Ok(None);
-        }
-        let (text, (area, generation)) = (merged.to_text(), place);
-        let (len, max) = (text.len() as u64, header::text_max(self.identity.table_len));
-        if len > max {
-            return Err(refused(Box::new(TableChange::TooLarge { len, max })));
-        }
-        debug_assert!(matches!(header::decode_area(&header::encode_area(generation, &text)), Area::Text { .. }));
-        Ok(Some((area, header::encode_area(generation, &text))))
-    }
-
-    /// The bytes to reserve: the capacity, and room for the largest slot behind it.
-    fn region_len(&self, findings: &Findings) -> (u64, usize) {
-        let capacity = self.options.capacity.max(findings.len).max(findings.recovered.tail + LOOK);
-        let capacity = capacity.next_multiple_of(PAGE);
-        let spare = record_len(self.identity.max_payload as usize, self.identity.crc).next_multiple_of(PAGE);
-        (capacity, (capacity + spare) as usize)
-    }
-
-    /// The journal in memory whose bytes are `image`.
-    fn in_memory<C: Claim, W: WaitStrategy>(
-        self,
-        mut image: Vec<u8>,
-        backing: Box<dyn Backing>,
-    ) -> Result<(PersistentBus<C, W>, Recovered), JournalError> {
-        let findings = self.inspect(image.as_slice())?;
-        let region = self.load(&findings, &mut image)?;
-        self.assemble(image.as_slice(), findings, region, backing, |_| Ok(None))
-    }
-
-    /// Memory that has the bytes of `image`, which is brought to whole pages.
-    fn load(&self, findings: &Findings, image: &mut Vec<u8>) -> Result<Region, JournalError> {
-        let (_, len) = self.region_len(findings);
-        let region = Region::anonymous(len).map_err(self.io("get memory for it"))?;
-        image.resize(image.len().next_multiple_of(PAGE as usize), 0);
-        for (place, word) in image.as_chunks().0.iter().enumerate() {
-            let word = u64::from_ne_bytes(*word);
-            if word != 0 {
-                region.word(8 * place).store(word, Ordering::Relaxed);
-            }
-        }
-        Ok(region)
-    }
-
-    /// Recovers the journal in `region`, which has the bytes of `source`, and makes a bus of it.
-    fn assemble<C: Claim, W: WaitStrategy>(
-        self,
-        source: &(impl Source + ?Sized),
-        findings: Findings,
-        region: Region,
-        backing: Box<dyn Backing>,
-        keeper: impl FnOnce(&Log) -> io::Result<Option<super::journal::keeper::Keeper>>,
-    ) -> Result<(PersistentBus<C, W>, Recovered), JournalError> {
-        let io = self.io("get space for it");
-        let (capacity, _) = self.region_len(&findings);
-        let Findings { header, table, recovered, marks, len } = findings;
-        let Identity { key, crc, max_payload, .. } = self.identity;
-        let strip = Strip::new(region.clone(), key, max_payload as usize, crc);
-
-        // Space first, also for what a copy of the file may have left out because it was zero: where there is none, the
-        // file is as it was.
-        let ready = len.max(recovered.tail + LOOK).next_multiple_of(PAGE);
-        backing.reserve((len.min(recovered.tail) / PAGE * PAGE) as usize, ready as usize).map_err(&io)?;
-        let each = |f: &mut dyn FnMut(&Stride, Mark) -> io::Result<()>| {
-            // As long as it was when it was inspected: a slot that was cut off does not get its end back as zeros.
-            let mut walk = Walk::new(Upto(source, len), &self.identity, header.retained);
-            let mut left = marks;
-            while left > 0
-                && let Walked::Stride(stride) = walk.step()?
-            {
-                if let Some(mark) = mark_of(&stride) {
-                    f(&stride, mark)?;
-                    left -= 1;
-                }
-            }
-            Ok(())
-        };
-        each(&mut |stride, _| {
-            let page = stride.position / PAGE * PAGE;
-            backing.reserve(page as usize, (page + PAGE) as usize)
-        })
-        .map_err(&io)?;
-
-        // Marks go over first words only, which the walk has passed when it says so.
-        each(&mut |stride, mark| {
-            match mark {
-                Mark::State(state) => strip.mark(stride.position, state, stride.len),
-                Mark::Length => strip.mark_length(stride.position, stride.len),
-            }
-            Ok(())
-        })
-        .map_err(&io)?;
-        strip.zero(recovered.tail, (recovered.tail + recovered.torn).min(ready));
-        if let Some((area, bytes)) = table {
-            write_table(&region, self.identity.table_at(area) as usize, &bytes);
-        }
-
-        let setup = Setup {
-            start: self.options.start,
-            starts: self.options.starts.clone(),
-            table: self.options.table,
-            cursors: Mutex::new(()),
-        };
-        let (first, retained) = (self.identity.header_len(), header.retained.min(recovered.tail));
-        let retention = self.options.retention;
-        // What is gone is refused, whatever is kept of the rest.
-        let keeps_history = !retention.past_rebuilds && retained == first;
-        let log = Log::new(Plan {
-            backing,
-            strip,
-            capacity,
-            step: self.options.step.next_multiple_of(PAGE),
-            ready,
-            first,
-            retained,
-            tail: recovered.tail,
-            sync: self.options.sync,
-            retention,
-            rebuilt: setup.rebuilt().filter(|_| keeps_history),
-            clock: std::sync::Arc::clone(&self.options.clock),
-        })
-        .map_err(&io)?;
-        let mut page = [0; PAGE as usize];
-        region.snapshot(0, &mut page);
-        for index in 0..header::CURSOR_COUNT {
-            match header::cursor_entry(&page, index) {
-                CursorEntry::Unnamed => log.remove_cursor(index),
-                CursorEntry::Named(_, Some(position)) if position > recovered.tail => {
-                    log.store_checked(header::cursor_at(index) + header::CURSOR_POSITION, recovered.tail);
-                }
-                _ => {}
-            }
-        }
-        if header.damage.contains(&HeaderDamage::Identity) {
-            repair_identity(&region, &self.identity);
-        }
-        // Last, and how long the file is last of all: of a recovery that is killed before that, the next one tells
-        // again what is damaged or missing.
-        log.store_checked(header::RETAINED, header.retained.min(recovered.tail));
-        log.store_checked(header::CAPACITY, capacity);
-        log.store_checked(header::ALLOCATED, ready);
-        if header.whole != recovered.tail {
-            // From now on what is missing before the tail is lost. A failure stays: writers are told.
-            let _ = log.sync();
-        }
-        let keeper = keeper(&log).map_err(self.io("start the thread that looks after it"))?;
-        let shared = Shared {
-            _keeper: keeper,
-            store: log,
-            silent_after: self.options.silent_after,
-            wakes: CachePadded::new(AtomicU64::new(0)),
-            waiters: CachePadded::new(Waiters::new()),
-        };
-        let bus = PersistentBus { shared: Arc::new(shared), setup: Arc::new(setup), types: PhantomData };
-        Ok((bus, recovered))
     }
 }

@@ -147,7 +147,7 @@ fn pause() {
 ///
 /// The words that say whether anybody sleeps belong to the caller, so that they can stand where the waker looks anyway.
 #[derive(Debug)]
-pub(super) struct Waiters {
+pub(crate) struct Waiters {
     /// Those that sleep in pollers of their own; the others sleep on `changed`.
     asleep: Mutex<Vec<Arc<dyn Poller>>>,
     changed: Condvar,
@@ -155,13 +155,13 @@ pub(super) struct Waiters {
 }
 
 impl Waiters {
-    pub(super) fn new() -> Waiters {
+    pub(crate) fn new() -> Waiters {
         Waiters { asleep: Mutex::new(Vec::new()), changed: Condvar::new(), barrier: Barrier::detect() }
     }
 
     /// Wakes everybody who sleeps on `sleepers`. To be called after the change that they wait for.
     #[inline(always)]
-    pub(super) fn notify(&self, sleepers: &AtomicU64) {
+    pub(crate) fn notify(&self, sleepers: &AtomicU64) {
         self.barrier.light(); // SYNC POINT wait.announce
         if sleepers.load(Ordering::Relaxed) != 0 {
             self.wake(sleepers);
@@ -193,7 +193,7 @@ impl Waiters {
     }
 
     /// Sleeps until `ready`, announced on each of `sleepers`. Returns what `ready` said last: false after `timeout`.
-    pub(super) fn park(
+    pub(crate) fn park(
         &self,
         sleepers: &[&AtomicU64],
         timeout: Option<Duration>,
@@ -221,7 +221,7 @@ impl Waiters {
     }
 
     /// Sleeps in `poller` until it returns, announced on each of `sleepers`, unless `ready`.
-    pub(super) fn park_in(
+    pub(crate) fn park_in(
         &self,
         poller: &Arc<dyn Poller>,
         sleepers: &[&AtomicU64],
@@ -255,7 +255,7 @@ impl Waiters {
 }
 
 /// A reader that can sleep.
-pub(super) trait Sleeper: Reader {
+pub(crate) trait Sleeper: Reader {
     /// Whether [`wake`](crate::traits::MessageBus::wake) was called since the last wait.
     fn woken(&self) -> bool;
 
@@ -296,7 +296,7 @@ impl Patience {
 }
 
 /// The waiting of a reader whose thread sleeps in `poller`: one sleep.
-pub(super) fn wait_in<R: Sleeper>(
+pub(crate) fn wait_in<R: Sleeper>(
     reader: &mut R,
     patience: &mut Patience,
     poller: &Arc<dyn Poller>,
@@ -323,7 +323,7 @@ pub(super) fn wait_in<R: Sleeper>(
 
 /// The waiting of every reader: stays awake as `strategy` says and sleeps after that, until `done`, a wake or
 /// `timeout`.
-pub(super) fn wait_until<R: Sleeper>(
+pub(crate) fn wait_until<R: Sleeper>(
     reader: &mut R,
     strategy: &mut impl WaitStrategy,
     interest: Interest,

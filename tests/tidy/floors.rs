@@ -16,13 +16,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("src/encoding/postcard.rs", "src/macro.rs"),
     ("src/encoding/prost.rs", "src/macro.rs"),
     ("src/encoding/zero_copy.rs", "src/macro.rs"),
-    ("src/message_bus/circular_bus.rs", "src/message_bus/ring/reader.rs"),
-    ("src/message_bus/circular_bus.rs", "src/message_bus/ring/writer.rs"),
-    ("src/message_bus/ring/gate.rs", "src/message_bus/ring/store.rs"),
-    ("src/message_bus/ring/claim.rs", "src/message_bus/ring/store.rs"),
-    ("src/message_bus/journal/keeper.rs", "src/message_bus/journal/log.rs"),
-    ("src/message_bus/persistent_bus.rs", "src/message_bus/persistent_bus/open.rs"),
-    ("src/message_bus/ring/slot.rs", "src/message_bus/journal/header.rs"),
     ("src/messi/event_loop.rs", "src/messi/options.rs"),
     ("src/messi/net.rs", "src/messi/options.rs"),
 ];

@@ -2,8 +2,16 @@
 //!
 //! `docs/journal-format.md` draws the same, byte by byte.
 
-use crate::message_bus::ring::slot::{CRC, RECORD_HEADER, SLOT_ALIGN};
+use super::error::JournalError;
+use super::recovered::HeaderDamage;
+use super::source::Source;
+use super::strip::{CRC, RECORD_HEADER};
+use super::table::JournalTable;
+use super::word::{half, unchecked, word};
+use crate::message_bus::ring::slot::SLOT_ALIGN;
 use std::fmt;
+use std::io;
+use std::path::Path;
 
 /// The unit in which a file grows and gives space back.
 pub(crate) const PAGE: u64 = if cfg!(rust_messenger_loom) { 1024 } else { 4096 };
@@ -39,24 +47,6 @@ const TABLE_TEXT: usize = 24;
 /// The generation of a table that is being written: many bits from that of any that has been.
 pub(crate) const UNWRITTEN: u64 = u64::MAX;
 
-/// The largest value of a checked word, and hence the largest position.
-pub(crate) const POSITION_MAX: u64 = (1 << 52) - SLOT_ALIGN;
-
-/// A multiple of 16 with its own check, to be stored at `offset`.
-pub(crate) fn checked(offset: u64, value: u64) -> u64 {
-    debug_assert!(value <= POSITION_MAX && value.is_multiple_of(SLOT_ALIGN));
-    let mut bytes = [0; 16];
-    bytes[..8].copy_from_slice(&offset.to_le_bytes());
-    bytes[8..].copy_from_slice(&value.to_le_bytes());
-    (value / SLOT_ALIGN) << 16 | u64::from(crc32c::crc32c(&bytes) & 0xFFFF)
-}
-
-/// The value of the checked word at `offset`: 0 if there is none yet, `None` if it is damaged.
-pub(crate) fn unchecked(offset: u64, word: u64) -> Option<u64> {
-    let value = (word >> 16) * SLOT_ALIGN;
-    (word == 0 || checked(offset, value) == word).then_some(value)
-}
-
 /// What a journal is, once and for all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
@@ -91,18 +81,6 @@ impl fmt::Display for Unfit {
             Unfit::Damaged => f.write_str("a journal whose first page is damaged, and so is the copy of it"),
         }
     }
-}
-
-fn word(bytes: &[u8], offset: usize) -> u64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(&bytes[offset..offset + 8]);
-    u64::from_ne_bytes(word)
-}
-
-fn half(bytes: &[u8], offset: usize) -> u32 {
-    let mut half = [0; 4];
-    half.copy_from_slice(&bytes[offset..offset + 4]);
-    u32::from_ne_bytes(half)
 }
 
 impl Identity {
@@ -298,137 +276,109 @@ pub(crate) fn decode_area(bytes: &[u8]) -> Area {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+// ------------------------------------------------------------------------------------------------------------ reading
 
-    #[test]
-    fn a_checked_word_knows_every_flipped_bit() {
-        for value in [0, 16, 4096, 1 << 40, POSITION_MAX] {
-            let word = checked(136, value);
-            assert_eq!(unchecked(136, word), Some(value));
-            for bit in 0..64 {
-                let flipped = word ^ (1 << bit);
-                assert!(unchecked(136, flipped).is_none() || flipped == 0, "bit {bit} of {value}");
-            }
-            assert_eq!(unchecked(144, word), None, "a word in the wrong place");
+/// What a file is as a whole.
+pub(crate) fn read_identity(path: &Path, source: &(impl Source + ?Sized)) -> Result<Identity, JournalError> {
+    let io = |error| JournalError::Io { path: path.to_owned(), action: "read it", error };
+    let not_a_journal = |found: String| JournalError::NotAJournal { path: path.to_owned(), found };
+    let mut copies = [[0; IDENTITY]; 2];
+    let mut filled = [0; 2];
+    for ((at, bytes), filled) in IDENTITIES.into_iter().zip(&mut copies).zip(&mut filled) {
+        *filled = source.read_at(at, bytes).map_err(io)?;
+    }
+    let unfit = |unfit: Unfit| not_a_journal(unfit.to_string());
+    let identity = match (Identity::of_either(copies.each_ref()), filled[0]) {
+        (Ok(identity), _) => identity,
+        (Err(Unfit::Magic(_)), filled) if filled < 8 => {
+            return Err(not_a_journal(format!("no journal: {filled} bytes, and a journal has at least {PAGE}")));
         }
-    }
-
-    #[test]
-    fn an_identity_knows_every_flipped_bit() {
-        let identity = Identity { crc: true, key: 1 << 63 | 77, table_len: 8192, max_payload: 1000, created: 5 };
-        let bytes = identity.encode();
-        assert_eq!(Identity::decode(&bytes), Ok(identity));
-        for bit in 0..8 * IDENTITY {
-            let mut flipped = bytes;
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            assert!(Identity::decode(&flipped).is_err(), "bit {bit}");
+        (Err(error), filled) if filled == IDENTITY || matches!(error, Unfit::Magic(_)) => {
+            return Err(unfit(error));
         }
+        (Err(_), filled) => return Err(not_a_journal(format!("half a journal's header: {filled} bytes of {PAGE}"))),
+    };
+    let (len, expected) = (source.len().map_err(io)?, identity.header_len());
+    if len < expected {
+        return Err(not_a_journal(format!("half a journal's header: {len} bytes of {expected}")));
     }
-
-    /// A page with this cursor in the first entry.
-    fn page_with_cursor(name: &str, position: u64) -> Vec<u8> {
-        let (mut page, base) = (vec![0; PAGE as usize], cursor_at(0) as usize);
-        let (bytes, check) = cursor_name(name).unwrap();
-        page[base..base + CURSOR_NAME].copy_from_slice(&bytes);
-        page[base + CURSOR_NAME..][..8].copy_from_slice(&check.to_ne_bytes());
-        let at = cursor_at(0) + CURSOR_POSITION;
-        page[at as usize..][..8].copy_from_slice(&checked(at, position).to_ne_bytes());
-        page
-    }
-
-    /// Behind the name, too, where there is nothing.
-    #[test]
-    fn a_cursor_knows_every_flipped_bit() {
-        for name in ["a", "l\u{e4}nger", "forty bytes, and not one more than that."] {
-            let page = page_with_cursor(name, 4096);
-            assert_eq!(cursor_entry(&page, 0), CursorEntry::Named(name.to_owned(), Some(4096)));
-            for bit in (0..8 * CURSOR_SIZE as usize).step_by(if cfg!(miri) { 7 } else { 1 }) {
-                let mut flipped = page.clone();
-                flipped[cursor_at(0) as usize + bit / 8] ^= 1 << (bit % 8);
-                let expected = match bit / 8 {
-                    0..48 => CursorEntry::Unnamed,
-                    48..56 => CursorEntry::Named(name.to_owned(), None),
-                    _ => CursorEntry::Named(name.to_owned(), Some(4096)),
-                };
-                assert_eq!(cursor_entry(&flipped, 0), expected, "bit {bit} of {name}");
-            }
-        }
-    }
-
-    /// What is left of a cursor that was removed, or not finished, is no damage.
-    #[test]
-    fn a_cursor_without_a_check_is_free() {
-        let mut page = page_with_cursor("removed", 4096);
-        page[cursor_at(0) as usize + CURSOR_NAME..][..8].fill(0);
-        assert_eq!(cursor_entry(&page, 0), CursorEntry::Free);
-        assert_eq!(cursor_entry(&page, 1), CursorEntry::Free);
-    }
-
-    /// What is said of a file whose two copies are both bad is what they agree on, or what a checksum vouches for.
-    #[test]
-    fn two_bad_copies_are_refused_for_a_good_reason() {
-        let good = Identity { crc: true, key: 1 << 63, table_len: 4096, max_payload: 1000, created: 5 }.encode();
-        let sealed = |change: &dyn Fn(&mut [u8; IDENTITY])| {
-            let mut bytes = good;
-            change(&mut bytes);
-            let crc = crc32c::crc32c(&bytes[..IDENTITY_CRC]);
-            bytes[IDENTITY_CRC..].copy_from_slice(&crc.to_ne_bytes());
-            bytes
-        };
-        let older = sealed(&|bytes| bytes[16] = 1);
-        let flags = sealed(&|bytes| bytes[24] |= 4);
-        let swapped = sealed(&|bytes| bytes[8..16].reverse());
-        let flipped = |bit: usize| {
-            let mut bytes = good;
-            bytes[bit / 8] ^= 1 << (bit % 8);
-            bytes
-        };
-        let (zeros, table) = ([0; IDENTITY], [b'7'; IDENTITY]);
-        for (copies, expected) in [
-            ([&older, &table], Unfit::Version(1)),
-            ([&older, &older], Unfit::Version(1)),
-            ([&zeros, &older], Unfit::Version(1)),
-            ([&flipped(130), &older], Unfit::Version(1)),
-            ([&flags, &zeros], Unfit::Flags(5)),
-            ([&swapped, &swapped], Unfit::ByteOrder),
-            ([&zeros, &table], Unfit::Magic([0; 8])),
-            ([&flipped(5), &flipped(300)], Unfit::Damaged),
-            // A version that nothing vouches for is none.
-            ([&flipped(130), &flipped(300)], Unfit::Damaged),
-        ] {
-            assert_eq!(Identity::of_either(copies), Err(expected));
-        }
-    }
-
-    #[test]
-    fn a_checksum_does_not_make_sense_of_nonsense() {
-        let good = Identity { crc: true, key: 1 << 63, table_len: 4096, max_payload: 1000, created: 5 };
-        for bad in [
-            Identity { key: 1, ..good },
-            Identity { table_len: 4097, ..good },
-            Identity { table_len: 1 << 40, ..good },
-            Identity { max_payload: MAX_PAYLOAD + 1, ..good },
-        ] {
-            assert_eq!(Identity::decode(&bad.encode()), Err(Unfit::Damaged), "{bad:?}");
-        }
-    }
-
-    #[test]
-    fn a_table_area_knows_every_flipped_bit() {
-        let area = encode_area(3, "message\t1\tTick\n");
-        assert_eq!(decode_area(&area), Area::Text { generation: 3, text: "message\t1\tTick\n".to_owned() });
-        for bit in 0..8 * area.len() {
-            let mut flipped = area.clone();
-            flipped[bit / 8] ^= 1 << (bit % 8);
-            // The four bytes that say nothing.
-            assert_eq!(decode_area(&flipped) == Area::Damaged, !(160..192).contains(&bit), "bit {bit}");
-        }
-        assert_eq!(decode_area(&[0; 100]), Area::Empty);
-        // Nor is one that is being written.
-        let mut unwritten = area.clone();
-        unwritten[..8].copy_from_slice(&UNWRITTEN.to_ne_bytes());
-        assert_eq!(decode_area(&unwritten), Area::Empty);
-    }
+    Ok(identity)
 }
+
+/// What changes in a header.
+#[derive(Debug)]
+pub(crate) struct Mutable {
+    /// 0: not known.
+    pub(crate) capacity: u64,
+    pub(crate) retained: u64,
+    /// 0: not known.
+    pub(crate) allocated: u64,
+    /// 0: not known.
+    pub(crate) whole: u64,
+    /// Index, name, position.
+    pub(crate) cursors: Vec<(usize, String, Option<u64>)>,
+    /// The area, its generation, and the table.
+    pub(crate) table: Option<((usize, u64), JournalTable)>,
+    pub(crate) damage: Vec<HeaderDamage>,
+}
+
+pub(crate) fn read_header(source: &(impl Source + ?Sized), identity: &Identity) -> io::Result<Mutable> {
+    let mut page = [0; PAGE as usize];
+    source.read_at(0, &mut page)?;
+    let mut damage = Vec::new();
+    for at in IDENTITIES {
+        let mut bytes = [0; IDENTITY];
+        source.read_at(at, &mut bytes)?;
+        if Identity::decode(&bytes) != Ok(*identity) {
+            damage.push(HeaderDamage::Identity);
+        }
+    }
+    let mut checked = |offset, what: HeaderDamage| match checked_in(&page, offset) {
+        Some(value) => value,
+        None => {
+            damage.push(what);
+            0
+        }
+    };
+    let capacity = checked(CAPACITY, HeaderDamage::Capacity);
+    let retained = checked(RETAINED, HeaderDamage::Retained).max(identity.header_len());
+    let allocated = checked(ALLOCATED, HeaderDamage::Allocated);
+    let whole = whole_in(&page, source.len()?).unwrap_or_else(|| {
+        damage.push(HeaderDamage::Whole);
+        0
+    });
+    let mut cursors = Vec::new();
+    for index in 0..CURSOR_COUNT {
+        match cursor_entry(&page, index) {
+            CursorEntry::Free => {}
+            CursorEntry::Unnamed => damage.push(HeaderDamage::CursorName),
+            CursorEntry::Named(name, position) => {
+                if position.is_none() {
+                    damage.push(HeaderDamage::Cursor(name.clone()));
+                }
+                cursors.push((index, name, position));
+            }
+        }
+    }
+    let mut table: Option<((usize, u64), JournalTable)> = None;
+    let mut area = vec![0; identity.table_len as usize];
+    for index in 0..2 {
+        area.fill(0);
+        source.read_at(identity.table_at(index), &mut area)?;
+        match decode_area(&area) {
+            Area::Empty => {}
+            Area::Damaged => damage.push(HeaderDamage::Table),
+            Area::Text { generation, text } => match JournalTable::parse(&text) {
+                Some(parsed) if table.as_ref().is_none_or(|((_, newest), _)| generation > *newest) => {
+                    table = Some(((index, generation), parsed));
+                }
+                Some(_) => {}
+                None => damage.push(HeaderDamage::Table),
+            },
+        }
+    }
+    Ok(Mutable { capacity, retained, allocated, whole, cursors, table, damage })
+}
+
+#[cfg(test)]
+mod tests;

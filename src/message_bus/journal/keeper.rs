@@ -1,10 +1,11 @@
 //! The keeper of a journal: a thread that grows the file ahead of its writers, keeps the time while they are busy,
 //! syncs the file, and forgets what is old. Sleeps when there is nothing of that.
 
-use super::log::{Log, Sync};
+use super::background::Background;
+use super::log::Log;
+use super::options::Sync;
 use crate::blame::{caught, dropped};
-use crate::sync::{Condvar, Mutex, Thread, lock, spawn};
-use std::fmt;
+use crate::sync::lock;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -13,84 +14,20 @@ const TICK: Duration = Duration::from_millis(1);
 /// How often retention looks around.
 const RETAIN: Duration = Duration::from_secs(1);
 
-/// How the keeper is called.
-#[derive(Debug)]
-pub(crate) struct Call {
-    wanted: Mutex<Wanted>,
-    called: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct Wanted {
-    grow: bool,
-    tick: bool,
-    stop: bool,
-}
-
-impl Call {
-    pub(crate) fn new() -> Call {
-        Call { wanted: Mutex::new(Wanted::default()), called: Condvar::new() }
-    }
-
-    /// The file should grow.
-    pub(crate) fn grow(&self) {
-        lock(&self.wanted).grow = true;
-        self.called.notify_all();
-    }
-
-    /// Somebody should keep the time.
-    pub(crate) fn tick(&self) {
-        let mut wanted = lock(&self.wanted);
-        if !std::mem::replace(&mut wanted.tick, true) {
-            drop(wanted);
-            self.called.notify_all();
-        }
-    }
-
-    fn stop(&self) {
-        lock(&self.wanted).stop = true;
-        self.called.notify_all();
-    }
-}
-
-/// The keeper's thread. Dropping it ends it, and closes the journal.
-pub struct Keeper {
-    log: Log,
-    thread: Option<Thread>,
-}
-
-impl fmt::Debug for Keeper {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Keeper").finish_non_exhaustive()
-    }
-}
-
-impl Keeper {
-    /// Starts the keeper of `log`.
-    ///
-    /// # Errors
-    ///
-    /// The system gave no thread.
-    pub(crate) fn start(log: &Log) -> io::Result<Keeper> {
-        let kept = log.clone();
-        let thread = spawn("journal", move || {
-            keep(&kept);
-            // The clock may go with it.
-            let _ = dropped(kept);
-        })?;
-        Ok(Keeper { log: log.clone(), thread: Some(thread) })
-    }
-}
-
-impl Drop for Keeper {
-    fn drop(&mut self) {
-        self.log.call().stop();
-        if let Some(thread) = self.thread.take() {
-            // What is the user's is caught in it.
-            let _ = thread.join();
-        }
-        self.log.close();
-    }
+/// Starts the keeper of `log`. Dropping what this returns ends it, and closes the journal.
+///
+/// # Errors
+///
+/// The system gave no thread.
+pub(crate) fn start(log: &Log) -> io::Result<Background> {
+    let kept = log.clone();
+    Background::start(log.call(), move || {
+        // Whatever ends it, the journal is closed.
+        let _ = caught(|| keep(&kept));
+        kept.close();
+        // The clock may go with it.
+        let _ = dropped(kept);
+    })
 }
 
 fn keep(log: &Log) {

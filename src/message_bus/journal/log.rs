@@ -9,100 +9,40 @@
 //! * **Law 2.** A slot is acknowledged when its level of [`Sync`] is kept; it may be read before.
 //! * **Law 3.** What retention gives back lies before the gate: no reader of this process still needs it.
 
-use super::header::{self, PAGE, checked};
-use super::keeper::{Call, Keeper};
-use super::rebuild::{self, Rebuild};
-use crate::message_bus::ring::claim::Role;
+use super::background::{Background, Call};
+use super::header::{self, PAGE};
+use super::options::{Retention, Sync};
+use super::rebuild::{Rebuild, Rebuilds};
+use super::strip::{Record, Strip};
+use super::word::checked;
 use crate::message_bus::ring::control::{self, Control};
 use crate::message_bus::ring::gate::Gate;
-use crate::message_bus::ring::slot::{Record, Seen, Slots, Strip};
-use crate::message_bus::ring::store::Store;
+use crate::message_bus::ring::slot::{SLOT_ALIGN, Seen, Slots};
+use crate::message_bus::ring::store::{Role, Store};
 use crate::mmap::{Backing, Region};
 use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, lock};
-use crate::traits::{Clock, Header, Payload, Time, WriteError};
-use std::collections::BTreeMap;
+use crate::traits::{Clock, Payload, SubscribeError, Time, WriteError};
 use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// What an acknowledged message survives. Whatever is chosen, it survives the death of the process: its bytes are the
-/// system's from the moment they are written.
-///
-/// A power failure can lose any of the pages that were not synced, in any order. Without checksums
-/// ([`PersistentOptions::crc`](crate::message_bus::PersistentOptions::crc)) a message of which one page was lost may
-/// then be read with zeros in it; with them it is reported as damaged. What had been synced is whole in either case.
-///
-/// Opening a journal and closing it, which is dropping the last of its bus, readers and writers, sync what is there,
-/// whatever is chosen: so what is missing later is known to have been there.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sync {
-    /// Nothing is synced: a power failure may lose what the system has not written yet, on Linux about the last 30
-    /// seconds.
-    #[default]
-    None,
-    /// Synced in the background: a power failure loses at most what was written in this time and the time that a sync
-    /// takes.
-    Interval(Duration),
-    /// Synced by every so-manieth writer before it is acknowledged: a power failure loses at most so many messages,
-    /// not counting those of writers that are at it at the same time.
-    EveryN(u64),
-    /// Synced before each message is acknowledged: a power failure loses none.
-    Always,
-}
-
-/// What may be forgotten. Whatever is chosen, nothing is that a named cursor or a reader of this process that holds
-/// others back has still before it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Retention {
-    /// Keep no more than so many bytes.
-    pub size: Option<u64>,
-    /// Forget what is older than that.
-    pub age: Option<Duration>,
-    /// Forget what every named cursor has passed. Without any named cursor nothing is forgotten by this rule.
-    pub consumed: bool,
-    /// Forget also what workers that this opening starts with [`Start::Rebuild`](crate::message_bus::Start::Rebuild)
-    /// would be handed again. By default (`false`) they keep all of it: a rebuild needs the whole history, and once its
-    /// beginning is gone the next one is refused with [`HistoryGone`](crate::traits::SubscribeError::HistoryGone).
-    /// Forgets nothing by itself.
-    pub past_rebuilds: bool,
-}
-
-impl Retention {
-    pub(crate) fn forgets(&self) -> bool {
-        let Retention { size, age, consumed, past_rebuilds: _ } = *self;
-        size.is_some() || age.is_some() || consumed
-    }
-}
-
-/// What retention came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Retained {
-    /// The oldest position that there is.
-    pub from: u64,
-    /// Bytes of disk given back by this call; 0 where the system cannot do that (it can on Linux).
-    pub freed: u64,
-    /// Who keeps more than the rules want to: the name of a cursor, of a reader, or of a worker that is rebuilt.
-    pub pinned_by: Option<String>,
-}
-
 /// A journal in memory. A clone is the same journal.
 #[derive(Clone)]
 pub struct Log {
-    strip: Strip,
+    pub(crate) strip: Strip,
     /// What a ring has in front of its slots: readers, writers, tail, sleepers. Not in the file.
     control: Region,
     /// How far claims may go, in bytes of slot, before they are counted one by one.
     reserve: u64,
     sync: Sync,
-    depot: Arc<Depot>,
+    pub(crate) depot: Arc<Depot>,
 }
 
 /// What is needed now and then.
-struct Depot {
-    backing: Box<dyn Backing>,
+pub(crate) struct Depot {
+    pub(crate) backing: Box<dyn Backing>,
     /// Where the first slot of the file stands.
-    first: u64,
+    pub(crate) first: u64,
     /// No slot ends behind it.
     capacity: u64,
     /// How much the file grows at a time.
@@ -119,16 +59,16 @@ struct Depot {
     acknowledged: AtomicU64,
     /// Why no sync can be believed any more.
     syncing: Mutex<Option<io::ErrorKind>>,
-    retention: Retention,
-    retaining: Mutex<()>,
+    pub(crate) retention: Retention,
+    pub(crate) retaining: Mutex<()>,
     /// The worker that needs the whole history.
-    rebuilt: Option<&'static str>,
-    clock: std::sync::Arc<dyn Clock>,
+    pub(crate) rebuilt: Option<&'static str>,
+    pub(crate) clock: std::sync::Arc<dyn Clock>,
     /// The time while so much is written that asking the clock for every message would be most of the cost; or 0.
     coarse: CachePadded<AtomicU64>,
     /// When a writer last came back for more room.
     limited: AtomicU64,
-    rebuilds: Mutex<BTreeMap<usize, Rebuild>>,
+    rebuilds: Rebuilds,
     call: Arc<Call>,
 }
 
@@ -201,13 +141,13 @@ impl Log {
             clock,
             coarse: word(0),
             limited: AtomicU64::new(0),
-            rebuilds: Mutex::new(BTreeMap::new()),
+            rebuilds: Rebuilds::new(),
             call: Arc::new(Call::new()),
         };
         Ok(Log { strip, control, reserve, sync, depot: Arc::new(depot) })
     }
 
-    fn region(&self) -> &Region {
+    pub(crate) fn region(&self) -> &Region {
         self.strip.region()
     }
 
@@ -219,11 +159,11 @@ impl Log {
         &self.depot.call
     }
 
-    fn gate(&self) -> Gate<'_, Log> {
+    pub(crate) fn gate(&self) -> Gate<'_, Log> {
         Gate::new(self)
     }
 
-    fn tail(&self) -> u64 {
+    pub(crate) fn tail(&self) -> u64 {
         self.control().tail().load(Ordering::Acquire) // SYNC POINT claim.tail
     }
 
@@ -350,7 +290,7 @@ impl Log {
     }
 
     /// Has the words of the first page survive a power failure.
-    fn sync_words(&self) -> io::Result<()> {
+    pub(crate) fn sync_words(&self) -> io::Result<()> {
         let mut failed = lock(&self.depot.syncing);
         if let Some(kind) = *failed {
             return Err(kind.into());
@@ -366,61 +306,7 @@ impl Log {
         }
     }
 
-    // ------------------------------------------------------------------------------------------------------- retention
-
-    /// Forgets what may be forgotten, and gives its space back.
-    pub(crate) fn retain(&self) -> io::Result<Retained> {
-        let depot = &self.depot;
-        // Without the lock: the clock is the user's.
-        let now = depot.clock.now();
-        let _retaining = lock(&depot.retaining);
-        let cursors = self.cursors();
-        let slowest = cursors.iter().min_by_key(|(_, position)| *position);
-        let tail = self.tail();
-        let Retention { size, age, consumed, past_rebuilds: _ } = depot.retention;
-        let is_pinned =
-            |position: u64| depot.rebuilt.is_some() || slowest.is_some_and(|(_, slowest)| position >= *slowest);
-        let may_go = |position: u64| {
-            let is_old = |age: Duration| match self.strip.observe(position) {
-                Seen::Message(_) => Time::from_nanos(self.strip.record(position).time) + age < now,
-                _ => true,
-            };
-            size.is_some_and(|size| tail - position > size)
-                || age.is_some_and(is_old)
-                || (consumed && slowest.is_some_and(|(_, slowest)| position < *slowest))
-        };
-        let before = self.control().gate().load(Ordering::Acquire);
-        let from = self.gate().retain(|position| is_pinned(position) || !may_go(position));
-        let mut pinned_by = None;
-        if from < tail && may_go(from) {
-            pinned_by = match (depot.rebuilt, slowest) {
-                (Some(worker), _) => Some(worker.to_owned()),
-                (None, Some((name, position))) if *position <= from => Some(name.clone()),
-                _ => {
-                    let readers = self.gate().stats(std::iter::empty()).readers;
-                    readers.into_iter().min_by_key(|reader| reader.position).map(|reader| reader.name)
-                }
-            };
-        }
-        let mut freed = 0;
-        if from != before {
-            // First: whoever reads by position looks at it after it has copied what is given back now.
-            self.store_checked(header::RETAINED, from);
-        }
-        let first = depot.first;
-        let (hole, end) = (before.max(first) / PAGE * PAGE, from / PAGE * PAGE);
-        let hole = hole.max(first.next_multiple_of(PAGE));
-        if hole < end {
-            // The word before the space: what is given back must not look like what was lost.
-            self.sync_words()?;
-            match depot.backing.punch(self.region(), hole as usize, end as usize) {
-                Ok(()) => freed = end - hole,
-                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(Retained { from, freed, pinned_by })
-    }
+    // ----------------------------------------------------------------------------------------------------- what stands
 
     /// Where the first slot of the file stands, or stood.
     pub(crate) fn first(&self) -> u64 {
@@ -431,70 +317,21 @@ impl Log {
         self.depot.retention.forgets()
     }
 
-    // --------------------------------------------------------------------------------------------------------- cursors
-
-    fn page(&self) -> [u8; PAGE as usize] {
-        let mut page = [0; PAGE as usize];
-        self.region().snapshot(0, &mut page);
-        page
-    }
-
-    /// The named cursors and where they stand. One that is damaged pins nothing: it is of no use to its reader either.
-    pub(crate) fn cursors(&self) -> Vec<(String, u64)> {
-        let page = self.page();
-        let entry = |index| match header::cursor_entry(&page, index) {
-            header::CursorEntry::Named(name, Some(position)) => Some((name, position)),
-            _ => None,
-        };
-        (0..header::CURSOR_COUNT).filter_map(entry).collect()
-    }
-
-    /// Where the cursor of this name keeps its position, and the position; `None` if there is no such cursor.
-    pub(crate) fn find_cursor(&self, name: &str) -> Option<(u64, Option<u64>)> {
-        let page = self.page();
-        (0..header::CURSOR_COUNT).find_map(|index| match header::cursor_entry(&page, index) {
-            header::CursorEntry::Named(found, position) if found == name => {
-                Some((header::cursor_at(index) + header::CURSOR_POSITION, position))
-            }
-            _ => None,
-        })
-    }
-
-    /// Makes a cursor; says where it keeps its position. `None`: there is no place for one.
-    pub(crate) fn make_cursor(&self, name: &[u8; header::CURSOR_NAME], check: u64, position: u64) -> Option<u64> {
-        let page = self.page();
-        let is_free = |index: &usize| header::cursor_entry(&page, *index) == header::CursorEntry::Free;
-        let index = (0..header::CURSOR_COUNT).find(is_free)?;
-        let base = header::cursor_at(index);
-        for (place, chunk) in name.chunks(8).enumerate() {
-            let mut word = [0; 8];
-            word.copy_from_slice(chunk);
-            self.region().word(base as usize + 8 * place).store(u64::from_ne_bytes(word), Ordering::Relaxed);
-        }
-        let at = base + header::CURSOR_POSITION;
-        self.store_checked(at, position);
-        // Last: it is what makes an entry of it.
-        self.region().word(base as usize + header::CURSOR_NAME).store(check, Ordering::Release);
-        Some(at)
-    }
-
-    /// Moves the cursor that keeps its position at `at`, unless `check` refuses, knowing gate and tail.
-    pub(crate) fn move_cursor<E>(
-        &self,
-        at: u64,
-        position: u64,
-        check: impl FnOnce(u64, u64) -> Result<(), E>,
-    ) -> Result<(), E> {
-        // Retention goes by what it has read of the cursors, up to the end.
-        let _retaining = lock(&self.depot.retaining);
-        self.standing(check)?;
-        self.store_checked(at, position);
-        Ok(())
-    }
-
     /// What `look` says, knowing gate and tail, while the gate stands still.
     pub(crate) fn standing<R>(&self, look: impl FnOnce(u64, u64) -> R) -> R {
         self.gate().standing(look)
+    }
+
+    /// The position `asked` if a slot begins there. Precondition: the gate lock is held.
+    pub(crate) fn found(&self, asked: u64, oldest: u64, tail: u64) -> Result<u64, SubscribeError> {
+        if asked < oldest {
+            return Err(SubscribeError::NotRetained { asked, oldest });
+        }
+        let is_slot = |position: u64| {
+            let is_aligned = position.is_multiple_of(SLOT_ALIGN);
+            is_aligned && position < tail && !matches!(self.strip.observe(position), Seen::Open { pending: false })
+        };
+        if asked == tail || is_slot(asked) { Ok(asked) } else { Err(SubscribeError::NoSuchPosition { asked }) }
     }
 
     /// Where the slot behind the one at `position` begins; `None` if no finished slot begins there.
@@ -506,96 +343,23 @@ impl Log {
         }
     }
 
-    /// Removes the cursor `index`, whatever is in it.
-    pub(crate) fn remove_cursor(&self, index: usize) {
-        let base = header::cursor_at(index) as usize;
-        self.region().word(base + header::CURSOR_NAME).store(0, Ordering::Release);
-    }
-
-    /// The index of the cursor of this name.
-    pub(crate) fn cursor_index(&self, name: &str) -> Option<usize> {
-        let at = self.find_cursor(name)?.0 - header::CURSOR_POSITION;
-        (0..header::CURSOR_COUNT).find(|&index| header::cursor_at(index) == at)
-    }
-
-    /// From now on reader `index` keeps its position at `at`.
-    pub(crate) fn attach_cursor(&self, index: usize, at: u64) {
-        self.control().reader(index).saved().store(at, Ordering::Relaxed);
-    }
-
-    /// Whether a reader of this process keeps its position at `at`.
-    pub(crate) fn is_attached(&self, at: u64) -> bool {
-        let control = self.control();
-        let occupied = control.occupied().load(Ordering::Acquire);
-        (0..control::READERS)
-            .filter(|index| occupied >> index & 1 == 1)
-            .any(|index| control.reader(index).saved().load(Ordering::Relaxed) == at)
-    }
-
     // --------------------------------------------------------------------------------------------------------- rebuild
 
     /// From now on the worker of reader `index` repeats what it did before `rebuild`'s end.
     pub(crate) fn begin_rebuild(&self, index: usize, rebuild: Rebuild) {
         let end = rebuild.end();
-        lock(&self.depot.rebuilds).insert(index, rebuild);
+        self.depot.rebuilds.begin(index, rebuild);
         self.control().reader(index).replaying().store(end, Ordering::Relaxed);
     }
 
     fn end_rebuild(&self, index: usize) {
         self.control().reader(index).replaying().store(0, Ordering::Relaxed);
-        lock(&self.depot.rebuilds).remove(&index);
+        self.depot.rebuilds.end(index);
     }
 
     #[inline(always)]
     fn replay_end(&self, index: usize) -> u64 {
         self.control().reader(index).replaying().load(Ordering::Relaxed)
-    }
-
-    #[cold]
-    fn repeat<P: Payload>(
-        &self,
-        index: usize,
-        source: u16,
-        message: u16,
-        payload: &mut P,
-    ) -> Option<Result<(), WriteError>> {
-        let cause = self.control().reader(index).handling().load(Ordering::Relaxed);
-        if cause == 0 {
-            return Some(Ok(()));
-        }
-        // `None`: this has not been sent yet, so it is to be.
-        let due = lock(&self.depot.rebuilds).get_mut(&index)?.take_sent(&self.strip)?;
-        // Without the lock: how it becomes bytes is the user's, and may send something, too.
-        let unsent = PutBack { rebuilds: &self.depot.rebuilds, index, due };
-        let bytes = match rebuild::encode(payload) {
-            Ok(bytes) => bytes,
-            Err(error) => return Some(Err(WriteError::Encode(error))),
-        };
-        std::mem::forget(unsent);
-        let rebuilds = lock(&self.depot.rebuilds);
-        Some(rebuilds.get(&index)?.repeat(&self.strip, cause, due, source, message, bytes))
-    }
-
-    #[cold]
-    fn settle_rebuild(&self, index: usize) -> Result<(), WriteError> {
-        let handling = self.control().reader(index).handling().load(Ordering::Relaxed);
-        let mut rebuilds = lock(&self.depot.rebuilds);
-        rebuilds.get_mut(&index).map_or(Ok(()), |rebuild| rebuild.settle(&self.strip, handling))
-    }
-}
-
-/// What was to be sent again is still to be, unless this is forgotten.
-struct PutBack<'a> {
-    rebuilds: &'a Mutex<BTreeMap<usize, Rebuild>>,
-    index: usize,
-    due: (Header, u64),
-}
-
-impl Drop for PutBack<'_> {
-    fn drop(&mut self) {
-        if let Some(rebuild) = lock(self.rebuilds).get_mut(&self.index) {
-            rebuild.put_back(self.due);
-        }
     }
 }
 
@@ -609,7 +373,7 @@ fn write_error(error: &io::Error) -> WriteError {
 #[allow(private_interfaces)]
 impl Store for Log {
     type Slots = Strip;
-    type Keeper = Option<Keeper>;
+    type Background = Option<Background>;
 
     #[inline(always)]
     fn slots(&self) -> &Strip {
@@ -696,7 +460,10 @@ impl Store for Log {
         payload: &mut P,
     ) -> Option<Result<(), WriteError>> {
         match role {
-            Role::Worker(index) if self.replay_end(index) != 0 => self.repeat(index, source, message, payload),
+            Role::Worker(index) if self.replay_end(index) != 0 => {
+                let cause = self.control().reader(index).handling().load(Ordering::Relaxed);
+                self.depot.rebuilds.repeat(&self.strip, index, cause, source, message, payload)
+            }
             _ => None,
         }
     }
@@ -720,7 +487,10 @@ impl Store for Log {
     #[inline(always)]
     fn settle(&self, role: Role) -> Result<(), WriteError> {
         match role {
-            Role::Worker(index) if self.replay_end(index) != 0 => self.settle_rebuild(index),
+            Role::Worker(index) if self.replay_end(index) != 0 => {
+                let handling = self.control().reader(index).handling().load(Ordering::Relaxed);
+                self.depot.rebuilds.settle(&self.strip, index, handling)
+            }
             _ => Ok(()),
         }
     }

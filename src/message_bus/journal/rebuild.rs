@@ -8,9 +8,12 @@
 //! Sends without a cause (timers, loops, starts) are not compared. While history is replayed they are dropped, because
 //! they are in it.
 
-use crate::message_bus::ring::slot::{Seen, Slots, Strip};
+use super::strip::Strip;
+use crate::message_bus::ring::slot::{Seen, Slots};
 use crate::routing::{self, Table};
+use crate::sync::{Mutex, lock};
 use crate::traits::{Divergence, EncodeError, Header, Payload, Sent, Space, WriteError};
+use std::collections::BTreeMap;
 
 /// The state of one worker's rebuild.
 #[derive(Debug)]
@@ -48,7 +51,7 @@ impl Rebuild {
     }
 
     /// A handler sends `bytes` where it had sent `due`.
-    pub(crate) fn repeat(
+    fn repeat(
         &self,
         strip: &Strip,
         cause: u64,
@@ -72,7 +75,7 @@ impl Rebuild {
     }
 
     /// The message at `handled` is handled: was everything sent again that had been?
-    pub(crate) fn settle(&mut self, strip: &Strip, handled: u64) -> Result<(), WriteError> {
+    fn settle(&mut self, strip: &Strip, handled: u64) -> Result<(), WriteError> {
         match self.next_sent(strip) {
             Some((header, cause)) if cause <= handled => {
                 let bytes = strip.with_payload(&header, <[u8]>::to_vec);
@@ -90,13 +93,13 @@ impl Rebuild {
     }
 
     /// As [`next_sent`](Self::next_sent), for whoever sends it again.
-    pub(crate) fn take_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
+    fn take_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
         self.next_sent(strip)?;
         self.next.take()
     }
 
     /// Takes back that this was sent again.
-    pub(crate) fn put_back(&mut self, (header, cause): (Header, u64)) {
+    fn put_back(&mut self, (header, cause): (Header, u64)) {
         (self.at, self.cause, self.next) = (header.position, cause, None);
     }
 
@@ -127,8 +130,74 @@ impl Rebuild {
     }
 }
 
+/// The rebuilds that are under way, by reader.
+#[derive(Debug)]
+pub(crate) struct Rebuilds(Mutex<BTreeMap<usize, Rebuild>>);
+
+impl Rebuilds {
+    pub(crate) fn new() -> Rebuilds {
+        Rebuilds(Mutex::new(BTreeMap::new()))
+    }
+
+    pub(crate) fn begin(&self, index: usize, rebuild: Rebuild) {
+        lock(&self.0).insert(index, rebuild);
+    }
+
+    pub(crate) fn end(&self, index: usize) {
+        lock(&self.0).remove(&index);
+    }
+
+    /// The worker of reader `index` sends `payload`, handling what stands at `cause`: it is compared with what it had
+    /// sent. `None`: this has not been sent yet, so it is to be.
+    #[cold]
+    pub(crate) fn repeat<P: Payload>(
+        &self,
+        strip: &Strip,
+        index: usize,
+        cause: u64,
+        source: u16,
+        message: u16,
+        payload: &mut P,
+    ) -> Option<Result<(), WriteError>> {
+        if cause == 0 {
+            return Some(Ok(()));
+        }
+        let due = lock(&self.0).get_mut(&index)?.take_sent(strip)?;
+        // Without the lock: how it becomes bytes is the user's, and may send something, too.
+        let unsent = PutBack { rebuilds: self, index, due };
+        let bytes = match encode(payload) {
+            Ok(bytes) => bytes,
+            Err(error) => return Some(Err(WriteError::Encode(error))),
+        };
+        std::mem::forget(unsent);
+        let rebuilds = lock(&self.0);
+        Some(rebuilds.get(&index)?.repeat(strip, cause, due, source, message, bytes))
+    }
+
+    /// The worker of reader `index` has handled what stands at `handled`: was everything sent again that had been?
+    #[cold]
+    pub(crate) fn settle(&self, strip: &Strip, index: usize, handled: u64) -> Result<(), WriteError> {
+        lock(&self.0).get_mut(&index).map_or(Ok(()), |rebuild| rebuild.settle(strip, handled))
+    }
+}
+
+/// What was to be sent again is still to be, unless this is forgotten.
+struct PutBack<'a> {
+    rebuilds: &'a Rebuilds,
+    index: usize,
+    due: (Header, u64),
+}
+
+impl Drop for PutBack<'_> {
+    fn drop(&mut self) {
+        if let Some(rebuild) = lock(&self.rebuilds.0).get_mut(&self.index) {
+            rebuild.put_back(self.due);
+        }
+    }
+}
+
 /// The payload's bytes, put where it would find them in a journal: aligned to 16.
-pub(crate) fn encode<P: Payload>(payload: &mut P) -> Result<Vec<u8>, EncodeError> {
+fn encode<P: Payload>(payload: &mut P) -> Result<Vec<u8>, EncodeError> {
     const ALIGN: usize = 16;
     if let Some(bytes) = payload.as_encoded() {
         return Ok(bytes.to_vec());

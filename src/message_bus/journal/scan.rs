@@ -4,83 +4,18 @@
 //! one block of the file, or one slot if that is larger. The rules are those of `docs/journal-format.md`.
 
 use super::header::{self, Identity, PAGE, RETAINED, WORDS_END};
-use crate::message_bus::ring::slot::{self, CRC, Record, record_len};
+use super::source::Source;
+use super::strip::{self, CRC, Record, record_len};
+use super::word::{unchecked, word};
+use crate::message_bus::ring::slot;
 use crate::traits::Header;
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-
-/// Bytes that are read by position.
-pub(crate) trait Source {
-    /// How many there are now.
-    fn len(&self) -> io::Result<u64>;
-
-    /// Fills as much of `bytes` as there is at `offset`, and says how much.
-    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize>;
-}
-
-impl Source for File {
-    fn len(&self) -> io::Result<u64> {
-        self.metadata().map(|metadata| metadata.len())
-    }
-
-    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < bytes.len() {
-            match FileExt::read_at(self, &mut bytes[filled..], offset + filled as u64) {
-                Ok(0) => break,
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(filled)
-    }
-}
-
-impl Source for [u8] {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.len() as u64)
-    }
-
-    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
-        let there = usize::try_from(offset).ok().and_then(|offset| self.get(offset..)).unwrap_or(&[]);
-        let len = there.len().min(bytes.len());
-        bytes[..len].copy_from_slice(&there[..len]);
-        Ok(len)
-    }
-}
-
-impl<S: Source + ?Sized> Source for &S {
-    fn len(&self) -> io::Result<u64> {
-        (**self).len()
-    }
-
-    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
-        (**self).read_at(offset, bytes)
-    }
-}
-
-/// A source as long as it was at some moment: what is added to it later is not looked at.
-#[derive(Debug)]
-pub(crate) struct Upto<S>(pub(in super::super) S, pub(in super::super) u64);
-
-impl<S: Source> Source for Upto<S> {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.0.len()?.min(self.1))
-    }
-
-    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<usize> {
-        let len = self.1.saturating_sub(offset).min(bytes.len() as u64) as usize;
-        self.0.read_at(offset, &mut bytes[..len])
-    }
-}
 
 /// How much is read at a time.
 const BLOCK: usize = if cfg!(miri) { 8 * 1024 } else { 1 << 20 };
 
 /// The states of a stamp that is valid.
-const STATES: [u64; 6] = [slot::COMMITTED, slot::SEALED, slot::PENDING, slot::FENCED, slot::HOLE, slot::DAMAGED];
+const STATES: [u64; 6] = [slot::COMMITTED, slot::SEALED, slot::PENDING, slot::FENCED, strip::HOLE, strip::DAMAGED];
 
 /// What is looked at behind a slot: the next one's stamp.
 const FOLLOWING: u64 = 8;
@@ -204,7 +139,7 @@ impl<S: Source> Walk<S> {
 
     /// The payload of the message that was stepped over last.
     pub(crate) fn payload(&self, header: &Header) -> &[u8] {
-        let from = (header.position - self.block_at) as usize + slot::RECORD_HEADER as usize;
+        let from = (header.position - self.block_at) as usize + strip::RECORD_HEADER as usize;
         &self.block[from..from + header.size as usize]
     }
 
@@ -242,13 +177,13 @@ impl<S: Source> Walk<S> {
                 }
                 self.damage()
             }
-            state @ (slot::HOLE | slot::DAMAGED) => {
-                let len = header::unchecked(position + 8, head).filter(|&len| len >= 16);
+            state @ (strip::HOLE | strip::DAMAGED) => {
+                let len = unchecked(position + 8, head).filter(|&len| len >= 16);
                 match len.filter(|len| position.checked_add(*len).is_some()) {
                     Some(len) if position + len <= self.source.len()? => stride(
                         len,
                         match state {
-                            slot::HOLE => Kind::Hole { marked: true },
+                            strip::HOLE => Kind::Hole { marked: true },
                             _ => Kind::Damaged { marked: true },
                         },
                     ),
@@ -410,12 +345,6 @@ impl<S: Source> Walk<S> {
     }
 }
 
-fn word(bytes: &[u8], at: usize) -> u64 {
-    let mut word = [0; 8];
-    word.copy_from_slice(&bytes[at..at + 8]);
-    u64::from_ne_bytes(word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -448,7 +377,7 @@ mod tests {
     }
 
     fn length(at: u64, len: u64) -> u64 {
-        header::checked(FIRST + at + 8, len)
+        super::super::word::checked(FIRST + at + 8, len)
     }
 
     const DAMAGED: Kind = Kind::Damaged { marked: false };
@@ -456,7 +385,7 @@ mod tests {
     #[test]
     fn a_mark_is_believed_within_the_file_only() {
         for (state, kind) in
-            [(slot::HOLE, Kind::Hole { marked: true }), (slot::DAMAGED, Kind::Damaged { marked: true })]
+            [(strip::HOLE, Kind::Hole { marked: true }), (strip::DAMAGED, Kind::Damaged { marked: true })]
         {
             let sealed = (64, slot::SEALED, slot::pack(1, 2, 32));
             let sealed_found = (64, 64, Kind::Sealed { exact: true });

@@ -1,37 +1,16 @@
 //! Claims: which bytes a writer gets next, and never more than there are.
 //!
-//! Knows positions and limits, not what is written. A writer may claim up to its **limit**, which is the gate plus the
-//! capacity as the writer last saw it. The limit is private and only ever too low, so the gate is looked at only when
-//! it runs out.
+//! Knows positions and limits, not what is written. A writer may claim up to its **limit**, as the store last said it:
+//! on a ring the gate plus the capacity. The limit is private and only ever too low, so the store is asked only when it
+//! runs out.
 
-use super::gate::Gate;
-use super::slot::{Ring, SLOT_ALIGN, SLOT_HEADER, Slots, ahead};
-use super::store::Store;
+use super::slot::{Slots, ahead};
+use super::store::{Role, Store};
 use crate::sync::Ordering;
 use std::cell::Cell;
 
 /// So many writers may claim by fetch-and-add; any further ones compare and swap.
-const FETCH_ADD_WRITERS: u64 = if cfg!(rust_messenger_loom) { 2 } else { 16 };
-/// The part of a ring that is kept free for fetch-and-add to overshoot into.
-const RESERVE: u64 = 16;
-
-/// From where a writer writes: decides how far it may fill the ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// From outside. While workers write to the bus it stops at three quarters of the capacity: a worker can read
-    /// itself out of a full ring, an outsider can only wait.
-    Outside,
-    /// The worker that reads with this reader.
-    Worker(usize),
-}
-
-impl Role {
-    fn span(self, ring: &Ring) -> u64 {
-        let capacity = ring.capacity();
-        let shared = self == Role::Outside && ring.control().workers().load(Ordering::Relaxed) != 0;
-        if shared { capacity / 4 * 3 } else { capacity }
-    }
-}
+pub(crate) const FETCH_ADD_WRITERS: u64 = if cfg!(rust_messenger_loom) { 2 } else { 16 };
 
 /// How claims are made: [`ManyWriters`] or [`OneWriter`]. A type, so that the choice costs nothing per message.
 ///
@@ -195,24 +174,4 @@ fn prefetch<S: Store>(ring: &S, soon: u64, limit: u64) {
     if ahead(limit, soon) > 0 {
         ring.slots().prefetch(soon);
     }
-}
-
-/// How far a writer may claim on a ring that wants to reach `end`.
-#[cold]
-#[inline(never)]
-pub(crate) fn ring_limit(ring: &Ring, end: u64, role: Role) -> u64 {
-    let span = role.span(ring);
-    let gate = Gate::new(ring);
-    let target = end.wrapping_sub(span);
-    let known = gate.position();
-    // A limit that lasts for less than an eighth of the ring would only bring the writer back here.
-    let comfortable = target.wrapping_add(ring.capacity() / 8);
-    let position = if ahead(known, comfortable) >= 0 { known } else { gate.refresh(target) };
-    position.wrapping_add(span)
-}
-
-/// The bytes no limit on a ring ever reaches: none on a ring so small that fetch-and-add would not pay.
-pub(crate) fn ring_reserve(ring: &Ring) -> u64 {
-    let reserve = ring.capacity() / RESERVE;
-    if reserve / FETCH_ADD_WRITERS < SLOT_HEADER + SLOT_ALIGN { 0 } else { reserve }
 }

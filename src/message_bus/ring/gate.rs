@@ -13,7 +13,7 @@
 //! * **Law 5.** A claim sealed over its owner's head keeps its bytes until the owner has seen it.
 
 use super::control::{Control, FENCED, NAME, READERS, ReaderEntry};
-use super::slot::{Ring, Seen, Slots, ahead};
+use super::slot::{Seen, Slots, ahead};
 use super::store::Store;
 use crate::sync::{Ordering, spin_loop, yield_now};
 use crate::traits::{ReaderStats, Stats, SubscribeError};
@@ -46,7 +46,7 @@ pub(crate) enum Pin {
 
 /// The gate of one bus.
 #[derive(Debug)]
-pub(crate) struct Gate<'a, S = Ring> {
+pub(crate) struct Gate<'a, S> {
     store: &'a S,
 }
 

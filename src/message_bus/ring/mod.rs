@@ -1,12 +1,17 @@
-//! The ring: slots that come round, who may write them, and who has read them.
+//! The ring: slots that come round, who may write them, and who has read them. A journal stands on the same files.
 //!
-//! Each rule is in a file of its own, and a file names only those above it in this list; a journal stands on the same
-//! files. What a ring is made of when it is a bus is in `circular_bus.rs`.
+//! From the memory up; a file names only those above it.
+//!
+//! * `control`: the words that everybody shares. `slot`: how one message becomes visible, whole or not at all.
+//! * `store`: what a ring and a journal differ in. `gate`: who reads. `claim`: who writes where.
+//! * `memory`: a ring's own bytes. `shared`: what all handles of a bus share. `reader`, `writer`: its two sides.
 
 pub(super) mod claim;
 pub(super) mod control;
 pub(super) mod gate;
+pub(super) mod memory;
 pub(super) mod reader;
+pub(super) mod shared;
 pub(super) mod slot;
 pub(super) mod store;
 pub(super) mod writer;

@@ -2,9 +2,10 @@
 //! message out while they are pinned.
 
 use super::gate::{CLOSED, Kind, Pin};
-use super::slot::{Ring, Seen, Slots, ahead};
+use super::memory::Ring;
+use super::shared::Shared;
+use super::slot::{Seen, Slots, ahead};
 use super::store::Store;
-use crate::message_bus::circular_bus::Shared;
 use crate::message_bus::wait::{self, Adaptive, Sleeper, WaitStrategy};
 use crate::sync::{Arc, Ordering};
 use crate::traits::{Header, Interest, Poller, ReadError, Reader, SubscribeError, Unread, skipped};

@@ -34,12 +34,10 @@
 //! Bytes that are already there are copied and committed by a plain store: nothing foreign runs in between, so such a
 //! slot is never silent for longer than its thread is off its core. A fill runs a user's code and may never return.
 
-use super::control::{self, Control};
 use crate::mmap::Region;
-#[cfg(unix)]
-use crate::sync::fence;
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{EncodeError, Header, Payload, Space};
+use std::io;
 
 /// Stamp and header word.
 pub(crate) const SLOT_HEADER: u64 = 16;
@@ -51,15 +49,15 @@ pub(crate) const COMMITTED: u64 = 0b0011;
 pub(crate) const SEALED: u64 = 0b0101;
 pub(crate) const PENDING: u64 = 0b0110;
 pub(crate) const FENCED: u64 = 0b1001;
-/// Journals only: what was claimed here was not finished or is lost, or what was written is damaged. The head is the
-/// length, as a checked word.
-#[cfg(unix)]
-pub(crate) const HOLE: u64 = 0b1010;
-#[cfg(unix)]
-pub(crate) const DAMAGED: u64 = 0b1100;
-/// No state at all.
-#[cfg(unix)]
-const NO_STATE: u64 = 0b1111;
+
+/// A key for the stamps of a bus: a number that no author of a payload knows.
+///
+/// # Errors
+///
+/// The system gives no random numbers.
+pub(crate) fn random_key() -> io::Result<u64> {
+    Ok(getrandom::u64()?)
+}
 
 /// How far `position` is ahead of `other`. Positions wrap around the end of u64 like everything that counts.
 #[inline(always)]
@@ -268,88 +266,6 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     }
 }
 
-/// The memory of one ring: control block, slots, spare bytes.
-#[derive(Debug)]
-pub struct Ring {
-    region: Region,
-    key: u64,
-    mask: u64,
-    max_payload: usize,
-}
-
-impl Ring {
-    /// The bytes of memory that a ring of `capacity` needs.
-    pub(crate) fn region_len(capacity: u64) -> u64 {
-        control::SIZE as u64 + capacity + max_slot(capacity)
-    }
-
-    /// Makes a ring of `capacity` bytes, a power of two, whose first message will stand at `start`.
-    pub(crate) fn new(region: Region, capacity: u64, start: u64, key: u64) -> Ring {
-        let max_payload = (max_slot(capacity) - SLOT_HEADER) as usize;
-        let ring = Ring { region, key, mask: capacity - 1, max_payload };
-        let control = ring.control();
-        control.begin(capacity, start, key);
-        ring
-    }
-
-    #[inline(always)]
-    pub(crate) fn control(&self) -> Control<'_> {
-        Control(&self.region)
-    }
-
-    #[inline(always)]
-    pub(crate) fn capacity(&self) -> u64 {
-        self.mask + 1
-    }
-}
-
-#[allow(unsafe_code)]
-// SAFETY: a slot begins inside the ring and is at most `max_slot` long, and the region has `max_slot` spare bytes
-// behind the ring (`region_len`).
-unsafe impl Slots for Ring {
-    const HEADER: u64 = SLOT_HEADER;
-    type More = ();
-
-    #[inline(always)]
-    #[allow(private_interfaces)]
-    fn region(&self) -> &Region {
-        &self.region
-    }
-
-    #[inline(always)]
-    fn key(&self) -> u64 {
-        self.key
-    }
-
-    #[inline(always)]
-    fn max_payload(&self) -> usize {
-        self.max_payload
-    }
-
-    #[inline(always)]
-    fn offset(&self, position: u64) -> usize {
-        debug_assert!(position.is_multiple_of(SLOT_ALIGN));
-        control::SIZE + (position & self.mask) as usize
-    }
-
-    #[inline(always)]
-    fn slot_len(&self, size: usize) -> u64 {
-        (SLOT_HEADER + size as u64).next_multiple_of(SLOT_ALIGN)
-    }
-
-    #[inline(always)]
-    fn write_more(&self, _position: u64, (): ()) {}
-
-    #[inline(always)]
-    fn complete(&self, _position: u64, _size: usize) {}
-
-    #[inline(always)]
-    fn readable(&self, size: usize) -> usize {
-        debug_assert!(size <= self.max_payload, "nobody but us writes to a ring");
-        size
-    }
-}
-
 /// Ends a pending claim however its fill ends.
 struct SealOnDrop<'a, S: Slots, F: Fn(u64)> {
     slots: &'a S,
@@ -387,213 +303,6 @@ impl<S: Slots, F: Fn(u64)> Drop for SealOnDrop<'_, S, F> {
     fn drop(&mut self) {
         self.end();
     }
-}
-
-/// The memory of one journal: a file's bytes, from its first on.
-#[cfg(unix)]
-#[derive(Clone, Debug)]
-pub struct Strip {
-    region: Region,
-    key: u64,
-    max_payload: usize,
-    /// Whether each slot ends in a CRC.
-    crc: bool,
-    /// No slot begins behind it.
-    last: u64,
-}
-
-/// What a journal's slot says besides its head.
-#[cfg(unix)]
-#[derive(Clone, Copy, Debug)]
-pub struct Record {
-    /// When it was claimed, in nanoseconds since 1970.
-    pub(crate) time: u64,
-    /// The position of the message in whose handling it was sent, or 0.
-    pub(crate) cause: u64,
-}
-
-#[cfg(unix)]
-impl Record {
-    /// What a slot's third and fourth word say. A cause with one of its highest two bits is that of a message that came
-    /// from elsewhere, or came again: none that stands here.
-    pub(crate) fn of(time: u64, cause: u64) -> Record {
-        Record { time, cause: if cause >> 62 == 0 { cause } else { 0 } }
-    }
-}
-
-/// Stamp, head, time and cause.
-#[cfg(unix)]
-pub(crate) const RECORD_HEADER: u64 = 32;
-/// The bytes of a CRC.
-#[cfg(unix)]
-pub(crate) const CRC: u64 = 4;
-
-/// The bytes of a journal's slot that carries `size` bytes of payload.
-#[cfg(unix)]
-#[inline(always)]
-pub(crate) fn record_len(size: usize, crc: bool) -> u64 {
-    (RECORD_HEADER + size as u64 + if crc { CRC } else { 0 }).next_multiple_of(SLOT_ALIGN)
-}
-
-#[cfg(unix)]
-impl Strip {
-    /// The slots of a journal in `region`, which has room for the largest slot behind every position up to `last`.
-    pub(crate) fn new(region: Region, key: u64, max_payload: usize, crc: bool) -> Strip {
-        let last = (region.len() as u64).saturating_sub(record_len(max_payload, crc));
-        Strip { region, key, max_payload, crc, last }
-    }
-
-    /// When the slot at `position` was claimed. Precondition: as for [`Slots::with_payload`].
-    pub(crate) fn record(&self, position: u64) -> Record {
-        let word = |offset| self.region.word(self.offset(position) + offset).load(Ordering::Relaxed);
-        Record::of(word(16), word(24))
-    }
-
-    /// Marks `len` bytes at `position` as a hole or as damaged.
-    ///
-    /// Precondition: nobody else has seen this journal yet.
-    pub(crate) fn mark(&self, position: u64, state: u64, len: u64) {
-        // Whoever is killed between the two words must not leave the one with an old meaning of the other: a length is
-        // no size. In between stands what will be stepped over in the same way, a claim with nothing in it or damage.
-        let between = if state == HOLE { 0 } else { self.stamp_of(position, NO_STATE) };
-        self.stamp(position).store(between, Ordering::Relaxed);
-        fence(Ordering::Release);
-        let head = crate::message_bus::journal::header::checked(position + 8, len);
-        self.head(position).store(head, Ordering::Relaxed);
-        self.stamp(position).store(self.stamp_of(position, state), Ordering::Release); // SYNC POINT slot.publish
-    }
-
-    /// Has the slot at `position`, which was given up, say that it is `len` bytes long.
-    ///
-    /// Precondition: nobody else has seen this journal yet.
-    pub(crate) fn mark_length(&self, position: u64, len: u64) {
-        let Header { source, message, .. } = self.header_at(position);
-        let size = len - RECORD_HEADER - if self.crc { CRC } else { 0 };
-        debug_assert_eq!(self.slot_len(size as usize), len);
-        self.head(position).store(pack(source, message, size as usize), Ordering::Relaxed);
-    }
-
-    /// What stamp and head mean that are no message's. Out of line: a jump by the state would cost every message more
-    /// than all else that is done to read it.
-    #[cold]
-    #[inline(never)]
-    fn observe_other(&self, position: u64, state: u64, head: u64) -> Seen {
-        let size = head as u32 as usize;
-        match state {
-            PENDING => Seen::Open { pending: true },
-            SEALED | FENCED if size <= self.max_payload => {
-                Seen::Sealed { len: self.slot_len(size), fenced: state == FENCED }
-            }
-            HOLE | DAMAGED => {
-                let len = crate::message_bus::journal::header::unchecked(position + 8, head).filter(|&len| len != 0);
-                len.map_or(Seen::Open { pending: false }, |len| Seen::Sealed { len, fenced: false })
-            }
-            _ => Seen::Open { pending: false },
-        }
-    }
-
-    /// Zeroes what is from `from` to `to`, multiples of 16.
-    ///
-    /// Precondition: nobody else has seen this journal yet.
-    pub(crate) fn zero(&self, from: u64, to: u64) {
-        for offset in (from..to).step_by(8) {
-            self.region.word(offset as usize).store(0, Ordering::Relaxed);
-        }
-    }
-}
-
-#[cfg(unix)]
-#[allow(unsafe_code)]
-// SAFETY: a position is its own offset, and one behind `last`, where the largest slot may not fit, panics.
-unsafe impl Slots for Strip {
-    const HEADER: u64 = RECORD_HEADER;
-    type More = Record;
-
-    #[inline(always)]
-    #[allow(private_interfaces)]
-    fn region(&self) -> &Region {
-        &self.region
-    }
-
-    #[inline(always)]
-    fn key(&self) -> u64 {
-        self.key
-    }
-
-    #[inline(always)]
-    fn max_payload(&self) -> usize {
-        self.max_payload
-    }
-
-    #[inline(always)]
-    fn offset(&self, position: u64) -> usize {
-        if position > self.last || !position.is_multiple_of(SLOT_ALIGN) {
-            no_slot(position);
-        }
-        position as usize
-    }
-
-    #[inline(always)]
-    fn slot_len(&self, size: usize) -> u64 {
-        record_len(size, self.crc)
-    }
-
-    #[inline(always)]
-    fn write_more(&self, position: u64, more: Record) {
-        let offset = self.offset(position);
-        self.region.word(offset + 16).store(more.time, Ordering::Relaxed);
-        self.region.word(offset + 24).store(more.cause, Ordering::Relaxed);
-        // The head must be there when the process dies in the payload. Only the compiler could change that order.
-        fence(Ordering::Release);
-    }
-
-    #[inline(always)]
-    #[allow(unsafe_code)]
-    fn complete(&self, position: u64, size: usize) {
-        if !self.crc {
-            return;
-        }
-        let (from, len) = (self.offset(position) + 8, (record_len(size, true) - 8 - CRC) as usize);
-        // SAFETY: in bounds, as the slot is; the claim's owner alone writes here (law 4), and it is this thread.
-        let crc = unsafe { self.region.with_bytes(from, len, crc32c::crc32c) };
-        // SAFETY: as above, and nobody looks at these bytes before the commit.
-        unsafe {
-            self.region.with_bytes_mut(from + len, CRC as usize, |bytes| bytes.copy_from_slice(&crc.to_ne_bytes()))
-        }
-    }
-
-    /// As for a ring, but not even the memory is believed: it may be read from a disk at any moment.
-    #[inline(always)]
-    fn observe(&self, position: u64) -> Seen {
-        if position > self.last {
-            return Seen::Open { pending: false };
-        }
-        let stamp = self.stamp(position).load(Ordering::Acquire); // SYNC POINT slot.publish
-        let state = stamp ^ self.key ^ position;
-        let head = self.head(position).load(Ordering::Relaxed);
-        if state == COMMITTED && head as u32 as usize <= self.max_payload {
-            return Seen::Message(unpack(head, position));
-        }
-        self.observe_other(position, state, head)
-    }
-
-    #[inline(always)]
-    fn readable(&self, size: usize) -> usize {
-        size.min(self.max_payload)
-    }
-}
-
-/// Out of line and by value: a message that is put together where it may be needed costs a store at every slot.
-#[cfg(unix)]
-#[cold]
-#[inline(never)]
-fn no_slot(position: u64) -> ! {
-    panic!("no slot at {position}");
-}
-
-/// A slot is at most an eighth of the ring.
-fn max_slot(capacity: u64) -> u64 {
-    capacity / 8
 }
 
 #[inline(always)]

@@ -1,13 +1,21 @@
 //! What a bus of slots stands on, as its gate, its claims, its readers and its writers see it: a ring, or a journal.
 //!
-//! A ring has nothing to add to its slots, so all of its answers vanish when they are compiled.
+//! A ring has nothing to add to its slots, so all of its answers vanish when they are compiled (`memory.rs`).
 
-use super::claim::{self, Role};
 use super::control::Control;
-use super::gate::Gate;
-use super::slot::{Ring, Slots};
+use super::slot::Slots;
 use crate::traits::{Payload, Time, WriteError};
 use std::fmt::Debug;
+
+/// From where a writer writes: decides how far it may fill the ring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// From outside. While workers write to the bus it stops at three quarters of the capacity: a worker can read
+    /// itself out of a full ring, an outsider can only wait.
+    Outside,
+    /// The worker that reads with this reader.
+    Worker(usize),
+}
 
 /// Where a bus keeps its slots, and what that means for those who use it.
 ///
@@ -16,8 +24,8 @@ use std::fmt::Debug;
 pub trait Store: Debug + Send + Sync + 'static {
     /// The slots.
     type Slots: Slots;
-    /// Whoever works for the bus in the background; ends when it is dropped.
-    type Keeper: Debug + Send + Sync;
+    /// What works for the bus in the background, until it is dropped.
+    type Background: Debug + Send + Sync;
 
     fn slots(&self) -> &Self::Slots;
     fn control(&self) -> Control<'_>;
@@ -86,71 +94,4 @@ pub trait Store: Debug + Send + Sync + 'static {
     fn is_replaying(&self, _index: usize, _position: u64) -> bool {
         false
     }
-}
-
-#[allow(private_interfaces)]
-impl Store for Ring {
-    type Slots = Ring;
-    type Keeper = ();
-
-    #[inline(always)]
-    fn slots(&self) -> &Ring {
-        self
-    }
-
-    #[inline(always)]
-    fn control(&self) -> Control<'_> {
-        Ring::control(self)
-    }
-
-    #[inline(always)]
-    fn capacity(&self) -> u64 {
-        Ring::capacity(self)
-    }
-
-    fn batch(&self) -> u64 {
-        Ring::capacity(self) / 8
-    }
-
-    fn reserve(&self) -> u64 {
-        claim::ring_reserve(self)
-    }
-
-    fn limit(&self, end: u64, role: Role) -> u64 {
-        claim::ring_limit(self, end, role)
-    }
-
-    #[inline(always)]
-    fn make_room(&self, _len: u64) -> Result<(), WriteError> {
-        Err(WriteError::Full)
-    }
-
-    fn may_end_at(&self, end: u64) -> bool {
-        super::slot::ahead(end, Gate::new(self).position()) <= Ring::capacity(self) as i64
-    }
-
-    #[inline(always)]
-    fn more(&self, _role: Role) {}
-
-    #[inline(always)]
-    fn time(&self, _role: Role) -> Option<Time> {
-        None
-    }
-
-    #[inline(always)]
-    fn acknowledge(&self, _position: u64, _len: u64) -> Result<(), WriteError> {
-        Ok(())
-    }
-
-    #[inline(always)]
-    fn delivering(&self, _index: usize, _position: u64) {}
-
-    #[inline(always)]
-    fn delivered(&self, _index: usize) {}
-
-    #[inline(always)]
-    fn released(&self, _index: usize, _position: u64) {}
-
-    #[inline(always)]
-    fn left(&self, _index: usize, _position: u64) {}
 }

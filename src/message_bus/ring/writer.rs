@@ -1,11 +1,12 @@
 //! [`RingWriter`]: the writing side of a ring: may I, claim, publish, wake, count.
 
-use super::claim::{Claim, ManyWriters, Role};
+use super::claim::{Claim, ManyWriters};
 use super::control::WRITERS;
 use super::gate::CLOSED;
-use super::slot::{Filled, Ring, Slots};
-use super::store::Store;
-use crate::message_bus::circular_bus::Shared;
+use super::memory::Ring;
+use super::shared::Shared;
+use super::slot::{Filled, Slots};
+use super::store::{Role, Store};
 use crate::message_bus::wait::{Adaptive, Idle, WaitStrategy};
 use crate::sync::{Arc, Ordering};
 use crate::traits::{BusWriter, Interest, Payload, Publish, Time, WriteError, WriterError};

@@ -2,11 +2,12 @@
 //! memory, where a step is the touch of one word, so that none is left out; what real processes leave that are killed
 //! is in `tests/journal.rs`.
 
-use super::{Bus, PAGE, SMALL, TABLE, check_whole, image_of, message, open, opening, read_all, small};
-use super::{Opening, PersistentOptions, Start, new_identity};
+use super::{Bus, PAGE, SMALL, TABLE, check_whole, image_of, made, message, open, opening, read_all, small};
 use crate::message_bus::journal::header;
-use crate::message_bus::journal::log::Retention;
-use crate::message_bus::journal::read_only::{HeaderDamage, Recovered};
+use crate::message_bus::journal::options::Retention;
+use crate::message_bus::journal::options::{PersistentOptions, Start};
+use crate::message_bus::journal::recovered::{HeaderDamage, Recovered};
+use crate::message_bus::journal::word;
 use crate::message_bus::ring::slot::{self, Slots};
 use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Memory, Region, crash};
@@ -15,7 +16,6 @@ use crate::sync::{Arc, Mutex, lock};
 use crate::traits::{MessageBus, Publish, Reader};
 use std::cell::Cell;
 use std::io;
-use std::path::Path;
 
 /// A file of so many bytes, of which nothing is lost. One may die before and after it grows.
 #[derive(Clone, Debug)]
@@ -102,7 +102,7 @@ fn battered(crc: bool, table: Option<&'static Table>) -> Vec<u8> {
     // Of the header: a word, the name of a cursor, and one that is ahead of everything.
     put(header::CAPACITY as usize, &[0xFF; 8]);
     let ahead = header::cursor_at(0) + header::CURSOR_POSITION;
-    put(ahead as usize, &header::checked(ahead, 1 << 30).to_ne_bytes());
+    put(ahead as usize, &word::checked(ahead, 1 << 30).to_ne_bytes());
     put(header::cursor_at(1) as usize, b"?");
     // And it was longer.
     image.truncate(image.len() - 100);
@@ -119,7 +119,7 @@ fn recover(image: &[u8], options: &PersistentOptions, steps: u64) -> Result<(Bus
     let done = crash::within(steps, &region, || {
         opening.assemble(loaded.as_slice(), findings, region.clone(), backing, |_| Ok(None)).unwrap()
     });
-    done.map_err(|left| grave.file(left))
+    done.map(Bus::of).map_err(|left| grave.file(left))
 }
 
 /// Method: a journal with work of every kind is recovered by a process that dies at step n, and what that left by one
@@ -204,11 +204,8 @@ fn a_writer_that_dies_at_any_step_loses_nothing() {
         let (mut steps, mut grown) = (0, std::collections::BTreeSet::new());
         loop {
             let options = PersistentOptions { crc, ..small() };
-            let identity = new_identity(&options).unwrap();
-            let image = identity.image(SMALL as u64);
-            let grave = Grave::new(image.len());
-            let made = Opening { path: Path::new("(test)"), identity, options, created: true };
-            let (bus, _): (Bus, _) = made.in_memory(image, Box::new(grave.clone())).unwrap();
+            let grave = Grave::new(SMALL);
+            let bus = made(options, |_| Box::new(grave.clone()));
             let writer = bus.writer().unwrap();
             let acknowledged = Cell::new(0);
             let done = crash::within(steps, bus.shared.store.slots().region(), || {
@@ -265,7 +262,7 @@ fn a_reader_that_dies_at_any_step_misses_nothing() {
     loop {
         let grave = Grave::new(image.len());
         let opening = opening(&image, options.clone()).unwrap();
-        let (bus, _): (Bus, _) = opening.in_memory(image.clone(), Box::new(grave.clone())).unwrap();
+        let (bus, _) = Bus::of(opening.in_memory(image.clone(), Box::new(grave.clone())).unwrap());
         let released = Cell::new(None);
         let done = crash::within(steps, bus.shared.store.slots().region(), || {
             let mut reader = bus.subscribe("named").unwrap();

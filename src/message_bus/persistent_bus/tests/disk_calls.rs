@@ -2,10 +2,11 @@
 //! they come at all, where a thread of the journal's own makes them.
 
 use super::{Bus, PAGE, image_of, message, open, opening, read_all, small};
-use super::{PersistentOptions, Start};
 use crate::message_bus::journal::header;
-use crate::message_bus::journal::keeper::Keeper;
-use crate::message_bus::journal::log::{Retention, Sync};
+use crate::message_bus::journal::keeper;
+use crate::message_bus::journal::options::{PersistentOptions, Start};
+use crate::message_bus::journal::options::{Retention, Sync};
+use crate::message_bus::journal::word;
 use crate::message_bus::ring::slot::Slots;
 use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Memory, Region};
@@ -62,8 +63,8 @@ fn watched(
     let opening = opening(image, options).unwrap();
     let (findings, mut loaded) = (opening.inspect(image).unwrap(), image.to_vec());
     let region = opening.load(&findings, &mut loaded).unwrap();
-    let keeper = |log: &_| if has_keeper { Keeper::start(log).map(Some) } else { Ok(None) };
-    opening.assemble(loaded.as_slice(), findings, region, Box::new(Watched(watch)), keeper).unwrap().0
+    let keeper = |log: &_| if has_keeper { keeper::start(log).map(Some) } else { Ok(None) };
+    opening.assemble(loaded.as_slice(), findings, region, Box::new(Watched(watch)), keeper).map(Bus::of).unwrap().0
 }
 
 /// A journal in which nothing is written yet.
@@ -185,7 +186,7 @@ fn what_is_given_back_is_not_retained_any_more() {
     let bus = watched(&empty(), forgetful(), false, move |region, call| {
         let Call::Punch { from, to } = call else { return };
         let retained = region.word(header::RETAINED as usize).load(Ordering::Relaxed);
-        let retained = header::unchecked(header::RETAINED, retained).unwrap();
+        let retained = word::unchecked(header::RETAINED, retained).unwrap();
         assert!(to as u64 <= retained, "{from}..{to} is given back while all is retained from {retained} on");
         lock(&noted).push((from, to));
     });

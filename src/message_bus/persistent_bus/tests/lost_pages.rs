@@ -4,9 +4,11 @@
 use super::{
     Bus, FIRST, PAGE, TABLE, check_whole, image_of, message, open, opening, read_all, sample, small, synced_sample,
 };
-use super::{PersistentOptions, Start};
+use crate::message_bus::journal::error::JournalError;
 use crate::message_bus::journal::header::{self, RESERVED};
-use crate::message_bus::journal::read_only::{HeaderDamage, JournalError, Span};
+use crate::message_bus::journal::options::{PersistentOptions, Start};
+use crate::message_bus::journal::recovered::HeaderDamage;
+use crate::message_bus::journal::recovered::Span;
 use crate::message_bus::journal::scan::{Kind, Stride, Walk, Walked};
 use crate::message_bus::ring::store::Store;
 use crate::traits::{MessageBus, Publish};
@@ -58,7 +60,7 @@ fn a_cause_from_elsewhere_is_none_here() {
         assert_eq!(recovered.messages, 3);
         assert_eq!(bus.shared.store.slots().record(second as u64).cause, expected);
         let identity =
-            crate::message_bus::journal::read_only::read_identity(Path::new("(test)"), image.as_slice()).unwrap();
+            crate::message_bus::journal::header::read_identity(Path::new("(test)"), image.as_slice()).unwrap();
         let mut walk = Walk::new(image.as_slice(), &identity, second as u64);
         let Ok(Walked::Stride(Stride { kind: Kind::Message(header), .. })) = walk.step() else { panic!("a message") };
         assert_eq!(walk.record(&header).cause, expected);
@@ -92,7 +94,7 @@ fn what_is_reserved_is_ignored_and_preserved() {
 
 /// Every message of a journal, by its position.
 fn messages_of(image: &[u8]) -> BTreeMap<u64, Vec<u8>> {
-    let identity = crate::message_bus::journal::read_only::read_identity(Path::new("(test)"), image).unwrap();
+    let identity = crate::message_bus::journal::header::read_identity(Path::new("(test)"), image).unwrap();
     let mut walk = Walk::new(image, &identity, identity.header_len());
     let mut messages = BTreeMap::new();
     while let Walked::Stride(Stride { position, kind, .. }) = walk.step().unwrap() {

@@ -1,11 +1,12 @@
 //! Opens a journal's file, or makes it: the path, the lock, the mapping.
 
-use super::super::journal::header::{IDENTITIES, PAGE};
-use super::super::journal::keeper::Keeper;
-use super::super::journal::read_only::{JournalError, Recovered, open_file, read_identity};
-use super::super::ring::claim::Claim;
-use super::super::wait::WaitStrategy;
-use super::{Opening, PersistentBus, PersistentOptions, new_identity};
+use super::error::JournalError;
+use super::header::{IDENTITIES, PAGE, read_identity};
+use super::keeper;
+use super::options::PersistentOptions;
+use super::recovery::{Opened, Opening, new_identity};
+use super::source::open_file;
+use crate::message_bus::ring::slot::random_key;
 use crate::mmap::Backing;
 use crate::mmap::file::{self, FileBacking};
 use rustix::fs::OFlags;
@@ -18,10 +19,12 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-pub(super) fn open<C: Claim, W: WaitStrategy>(
-    path: &Path,
-    options: PersistentOptions,
-) -> Result<(PersistentBus<C, W>, Recovered), JournalError> {
+/// Opens the journal at `path`, or makes it, and starts its keeper.
+///
+/// # Errors
+///
+/// [`JournalError`]; the file is as it was.
+pub(crate) fn open(path: &Path, options: PersistentOptions) -> Result<Opened, JournalError> {
     let (file, created) = open_or_make(|| open_file(path, OFlags::RDWR), || make(path, &options, File::sync_all))?;
     let backing = FileBacking::new(file);
     match backing.lock() {
@@ -37,7 +40,7 @@ pub(super) fn open<C: Claim, W: WaitStrategy>(
     let source = backing.file().try_clone().map_err(opening.io("open it"))?;
     let ready = findings.len / PAGE * PAGE;
     backing.populate(&region, (findings.recovered.tail / PAGE * PAGE).min(ready) as usize, ready as usize);
-    opening.assemble(&source, findings, region, Box::new(backing), |log| Keeper::start(log).map(Some))
+    opening.assemble(&source, findings, region, Box::new(backing), |log| keeper::start(log).map(Some))
 }
 
 /// How often a journal that is not there is made, or found to be made by somebody else. More than once takes somebody
@@ -86,7 +89,7 @@ fn make(
     let path = &followed(named);
     let action = if path == named { "make it" } else { "make it where this link points to" };
     let io = |error| JournalError::Io { path: named.to_owned(), action, error };
-    let identity = new_identity(options)?;
+    let identity = new_identity(named, options)?;
     let draft = Draft::new(path).map_err(io)?;
     let len =
         (identity.header_len() + options.step.next_multiple_of(PAGE)).min(options.capacity.next_multiple_of(PAGE));
@@ -123,7 +126,7 @@ impl Draft {
     }
 
     fn named(path: &Path) -> io::Result<Draft> {
-        let name = draft_name(path);
+        let name = draft_name(path)?;
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name)?;
         Ok(Draft { file, name: Some(name) })
     }
@@ -163,12 +166,12 @@ fn handle(file: &File) -> String {
     format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
-fn draft_name(path: &Path) -> PathBuf {
+fn draft_name(path: &Path) -> io::Result<PathBuf> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     // Of this process, and of this call: another thread may be at it, too.
-    name.push(format!(".{}-{:x}", std::process::id(), super::random_key()));
-    path.with_file_name(name)
+    name.push(format!(".{}-{:x}", std::process::id(), random_key()?));
+    Ok(path.with_file_name(name))
 }
 
 #[cfg(test)]

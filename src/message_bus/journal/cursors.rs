@@ -1,0 +1,144 @@
+//! Named cursors: where readers stand that come back, on the first page of the file.
+
+use super::header::{self, PAGE};
+use super::log::Log;
+use crate::message_bus::ring::control;
+use crate::message_bus::ring::store::Store;
+use crate::sync::{Ordering, lock};
+use crate::traits::SubscribeError;
+use std::error::Error;
+use std::fmt;
+
+impl Log {
+    fn page(&self) -> [u8; PAGE as usize] {
+        let mut page = [0; PAGE as usize];
+        self.region().snapshot(0, &mut page);
+        page
+    }
+
+    /// The named cursors and where they stand. One that is damaged pins nothing: it is of no use to its reader either.
+    pub(crate) fn cursors(&self) -> Vec<(String, u64)> {
+        let page = self.page();
+        let entry = |index| match header::cursor_entry(&page, index) {
+            header::CursorEntry::Named(name, Some(position)) => Some((name, position)),
+            _ => None,
+        };
+        (0..header::CURSOR_COUNT).filter_map(entry).collect()
+    }
+
+    /// Where the cursor of this name keeps its position, and the position; `None` if there is no such cursor.
+    pub(crate) fn find_cursor(&self, name: &str) -> Option<(u64, Option<u64>)> {
+        let page = self.page();
+        (0..header::CURSOR_COUNT).find_map(|index| match header::cursor_entry(&page, index) {
+            header::CursorEntry::Named(found, position) if found == name => {
+                Some((header::cursor_at(index) + header::CURSOR_POSITION, position))
+            }
+            _ => None,
+        })
+    }
+
+    /// Makes a cursor; says where it keeps its position. `None`: there is no place for one.
+    pub(crate) fn make_cursor(&self, name: &[u8; header::CURSOR_NAME], check: u64, position: u64) -> Option<u64> {
+        let page = self.page();
+        let is_free = |index: &usize| header::cursor_entry(&page, *index) == header::CursorEntry::Free;
+        let index = (0..header::CURSOR_COUNT).find(is_free)?;
+        let base = header::cursor_at(index);
+        for (place, chunk) in name.chunks(8).enumerate() {
+            let mut word = [0; 8];
+            word.copy_from_slice(chunk);
+            self.region().word(base as usize + 8 * place).store(u64::from_ne_bytes(word), Ordering::Relaxed);
+        }
+        let at = base + header::CURSOR_POSITION;
+        self.store_checked(at, position);
+        // Last: it is what makes an entry of it.
+        self.region().word(base as usize + header::CURSOR_NAME).store(check, Ordering::Release);
+        Some(at)
+    }
+
+    /// Moves the cursor that keeps its position at `at`, unless `check` refuses, knowing gate and tail.
+    pub(crate) fn move_cursor<E>(
+        &self,
+        at: u64,
+        position: u64,
+        check: impl FnOnce(u64, u64) -> Result<(), E>,
+    ) -> Result<(), E> {
+        // Retention goes by what it has read of the cursors, up to the end.
+        let _retaining = lock(&self.depot.retaining);
+        self.standing(check)?;
+        self.store_checked(at, position);
+        Ok(())
+    }
+
+    /// Removes the cursor `index`, whatever is in it.
+    pub(crate) fn remove_cursor(&self, index: usize) {
+        let base = header::cursor_at(index) as usize;
+        self.region().word(base + header::CURSOR_NAME).store(0, Ordering::Release);
+    }
+
+    /// The index of the cursor of this name.
+    pub(crate) fn cursor_index(&self, name: &str) -> Option<usize> {
+        let at = self.find_cursor(name)?.0 - header::CURSOR_POSITION;
+        (0..header::CURSOR_COUNT).find(|&index| header::cursor_at(index) == at)
+    }
+
+    /// From now on reader `index` keeps its position at `at`.
+    pub(crate) fn attach_cursor(&self, index: usize, at: u64) {
+        self.control().reader(index).saved().store(at, Ordering::Relaxed);
+    }
+
+    /// Whether a reader of this process keeps its position at `at`.
+    pub(crate) fn is_attached(&self, at: u64) -> bool {
+        let control = self.control();
+        let occupied = control.occupied().load(Ordering::Acquire);
+        (0..control::READERS)
+            .filter(|index| occupied >> index & 1 == 1)
+            .any(|index| control.reader(index).saved().load(Ordering::Relaxed) == at)
+    }
+}
+
+/// Why a named cursor was not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CursorError {
+    /// There is no cursor of this name. One is made when a reader of that name first resumes.
+    NoSuchCursor,
+    /// A reader has it. Let its worker end first.
+    InUse,
+    /// What stands at this position is not retained any more.
+    NotRetained {
+        /// The position that was asked for.
+        asked: u64,
+        /// The oldest that there is.
+        oldest: u64,
+    },
+    /// No slot begins at this position.
+    NoSuchPosition {
+        /// The position that was asked for.
+        asked: u64,
+    },
+}
+
+impl CursorError {
+    /// What is wrong with the position `asked`.
+    pub(crate) fn of(error: SubscribeError, asked: u64) -> CursorError {
+        match error {
+            SubscribeError::NotRetained { asked, oldest } => CursorError::NotRetained { asked, oldest },
+            _ => CursorError::NoSuchPosition { asked },
+        }
+    }
+}
+
+impl fmt::Display for CursorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CursorError::NoSuchCursor => f.write_str("there is no cursor of this name"),
+            CursorError::InUse => f.write_str("a reader has this cursor"),
+            CursorError::NotRetained { asked, oldest } => {
+                write!(f, "position {asked} is not retained any more, the oldest is {oldest}")
+            }
+            CursorError::NoSuchPosition { asked } => write!(f, "no slot begins at position {asked}"),
+        }
+    }
+}
+
+impl Error for CursorError {}

@@ -1,0 +1,354 @@
+//! Recovery: looks at all of a journal, mends what a dead process left half done, and hands it on as a log.
+//!
+//! Looking changes nothing. Each step of the mending leaves what the next recovery finds as it was, or as it shall be:
+//! whoever recovers may be killed as well.
+
+use super::background::Background;
+use super::error::JournalError;
+use super::header::{self, Area, CursorEntry, Identity, Mutable, PAGE, read_header};
+use super::log::{LOOK, Log, Plan};
+use super::options::{PersistentOptions, Starts};
+use super::recovered::{HeaderDamage, Recovered, Span};
+use super::scan::{Kind, Stride, Walk, Walked};
+use super::source::{Source, Upto};
+use super::strip::{self, Strip, record_len};
+use super::table::{JournalTable, TableChange};
+use crate::message_bus::ring::slot::random_key;
+use crate::mmap::{Backing, Region};
+use crate::sync::{Ordering, fence};
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+/// The identity of a journal that is made now.
+pub(crate) fn new_identity(path: &Path, options: &PersistentOptions) -> Result<Identity, JournalError> {
+    options.check_made()?;
+    let random = |error| JournalError::Io { path: path.to_owned(), action: "get a random key for it", error };
+    let key = random_key().map_err(random)?;
+    let identity = Identity {
+        crc: options.crc,
+        // The highest bit keeps a stamp from being zero, which means that there is none.
+        key: key | 1 << 63,
+        table_len: (options.table_capacity as u64).next_multiple_of(PAGE),
+        max_payload: options.max_payload as u64,
+        created: options.clock.now().as_nanos(),
+    };
+    options.check(&identity)?;
+    Ok(identity)
+}
+
+/// A journal that is being opened.
+pub(crate) struct Opening<'a> {
+    pub(crate) path: &'a Path,
+    pub(crate) identity: Identity,
+    pub(crate) options: PersistentOptions,
+    pub(crate) created: bool,
+}
+
+/// What is to be changed in a journal that can be opened.
+pub(crate) struct Findings {
+    pub(crate) header: Mutable,
+    /// The table to be written, and into which area with which generation.
+    pub(crate) table: Option<(usize, Vec<u8>)>,
+    pub(crate) recovered: Recovered,
+    /// How many places are to be marked.
+    pub(crate) marks: u64,
+    pub(crate) len: u64,
+}
+
+/// A journal that is open.
+pub(crate) struct Opened {
+    pub(crate) log: Log,
+    pub(crate) background: Option<Background>,
+    pub(crate) starts: Starts,
+    pub(crate) silent_after: Duration,
+    pub(crate) recovered: Recovered,
+}
+
+/// How a place is to be marked that readers of the mapping could not step over, or could not see is damaged.
+#[derive(Clone, Copy)]
+enum Mark {
+    State(u64),
+    /// It was given up, and does not say how long it is.
+    Length,
+}
+
+fn mark_of(stride: &Stride) -> Option<Mark> {
+    match stride.kind {
+        Kind::Hole { marked: false } => Some(Mark::State(strip::HOLE)),
+        Kind::Damaged { marked: false } => Some(Mark::State(strip::DAMAGED)),
+        Kind::Sealed { exact: false } => Some(Mark::Length),
+        _ => None,
+    }
+}
+
+/// Writes a table area over an older one at `base`. Until it is whole there is none: that somebody was killed in it is
+/// no damage.
+fn write_table(region: &Region, base: usize, bytes: &[u8]) {
+    region.word(base).store(header::UNWRITTEN, Ordering::Relaxed);
+    fence(Ordering::Release);
+    let mut words = bytes.chunks(8).map(|chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u64::from_ne_bytes(word)
+    });
+    let generation = words.next().unwrap_or(header::UNWRITTEN);
+    for (place, word) in words.enumerate() {
+        region.word(base + 8 + 8 * place).store(word, Ordering::Relaxed);
+    }
+    region.word(base).store(generation, Ordering::Release);
+}
+
+/// Copies the identity from the page where it is whole to the one where it is not.
+fn repair_identity(region: &Region, identity: &Identity) {
+    let copies = header::IDENTITIES.map(|at| {
+        let mut bytes = [0; header::IDENTITY];
+        region.snapshot(at as usize, &mut bytes);
+        (at, bytes)
+    });
+    let is_whole = |bytes: &[u8; header::IDENTITY]| Identity::decode(bytes) == Ok(*identity);
+    let Some((_, whole)) = copies.iter().find(|(_, bytes)| is_whole(bytes)) else { return };
+    for (at, _) in copies.iter().filter(|(_, bytes)| !is_whole(bytes)) {
+        for (place, word) in whole.as_chunks().0.iter().enumerate() {
+            region.word(*at as usize + 8 * place).store(u64::from_ne_bytes(*word), Ordering::Relaxed);
+        }
+    }
+}
+
+impl Recovered {
+    fn add(&mut self, stride: Stride) {
+        let span = Span { position: stride.position, len: stride.len };
+        let (count, list) = match stride.kind {
+            Kind::Message(_) => {
+                self.messages += 1;
+                return;
+            }
+            Kind::Sealed { .. } => return,
+            Kind::Hole { marked } => {
+                self.counts.old_holes += u64::from(marked);
+                (&mut self.counts.holes, &mut self.holes)
+            }
+            Kind::Damaged { .. } => (&mut self.counts.damaged, &mut self.damaged),
+        };
+        *count += 1;
+        if list.len() < Self::SPANS {
+            list.push(span);
+        }
+    }
+}
+
+impl Opening<'_> {
+    pub(crate) fn io(&self, action: &'static str) -> impl Fn(io::Error) -> JournalError + '_ {
+        move |error| JournalError::Io { path: self.path.to_owned(), action, error }
+    }
+
+    /// Looks at everything and changes nothing.
+    pub(crate) fn inspect(&self, source: &(impl Source + ?Sized)) -> Result<Findings, JournalError> {
+        let (identity, options) = (&self.identity, &self.options);
+        let io = self.io("read it");
+        let len = source.len().map_err(&io)?;
+        let header = read_header(source, identity).map_err(&io)?;
+        let table = self.merged_table(&header)?;
+        let mut recovered = Recovered { created: self.created, ..Recovered::default() };
+        let mut walk = Walk::new(source, identity, header.retained);
+        let mut marks = 0;
+        while let Walked::Stride(stride) = walk.step().map_err(&io)? {
+            recovered.add(stride);
+            marks += u64::from(mark_of(&stride).is_some());
+        }
+        recovered.tail = walk.position();
+        recovered.torn = walk.last_byte(recovered.tail).map_err(&io)? - recovered.tail;
+        recovered.missing = header.allocated.saturating_sub(len);
+        recovered.header = header.damage.clone();
+        for (_, name, position) in &header.cursors {
+            if position.is_some_and(|position| position > recovered.tail) {
+                recovered.header.push(HeaderDamage::CursorAhead(name.clone()));
+            }
+        }
+        if options.strict && recovered.is_damaged() {
+            return Err(JournalError::Damaged { path: self.path.to_owned(), recovered: Box::new(recovered) });
+        }
+        options.check(identity)?;
+        Ok(Findings { header, table, recovered, marks, len })
+    }
+
+    /// The table to be written, if the one of the options says more than the journal's.
+    fn merged_table(&self, header: &Mutable) -> Result<Option<(usize, Vec<u8>)>, JournalError> {
+        let refused = |change| JournalError::Table { path: self.path.to_owned(), change };
+        let Some(table) = self.options.table else { return Ok(None) };
+        let (place, old) = match &header.table {
+            Some(((area, generation), old)) => ((1 - area, generation + 1), Some(old)),
+            None => ((0, 1), None),
+        };
+        let merged = JournalTable::of(table);
+        let merged = old.map_or(Ok(merged.clone()), |old| merged.merge(old)).map_err(refused)?;
+        if old == Some(&merged) && !header.damage.contains(&HeaderDamage::Table) {
+            return Ok(None);
+        }
+        let (text, (area, generation)) = (merged.to_text(), place);
+        let (len, max) = (text.len() as u64, header::text_max(self.identity.table_len));
+        if len > max {
+            return Err(refused(Box::new(TableChange::TooLarge { len, max })));
+        }
+        debug_assert!(matches!(header::decode_area(&header::encode_area(generation, &text)), Area::Text { .. }));
+        Ok(Some((area, header::encode_area(generation, &text))))
+    }
+
+    /// The bytes to reserve: the capacity, and room for the largest slot behind it.
+    pub(crate) fn region_len(&self, findings: &Findings) -> (u64, usize) {
+        let capacity = self.options.capacity.max(findings.len).max(findings.recovered.tail + LOOK);
+        let capacity = capacity.next_multiple_of(PAGE);
+        let spare = record_len(self.identity.max_payload as usize, self.identity.crc).next_multiple_of(PAGE);
+        (capacity, (capacity + spare) as usize)
+    }
+
+    /// The journal in memory whose bytes are `image`.
+    pub(crate) fn in_memory(self, mut image: Vec<u8>, backing: Box<dyn Backing>) -> Result<Opened, JournalError> {
+        let findings = self.inspect(image.as_slice())?;
+        let region = self.load(&findings, &mut image)?;
+        self.assemble(image.as_slice(), findings, region, backing, |_| Ok(None))
+    }
+
+    /// Memory that has the bytes of `image`, which is brought to whole pages.
+    pub(crate) fn load(&self, findings: &Findings, image: &mut Vec<u8>) -> Result<Region, JournalError> {
+        let (_, len) = self.region_len(findings);
+        let region = Region::anonymous(len).map_err(self.io("get memory for it"))?;
+        image.resize(image.len().next_multiple_of(PAGE as usize), 0);
+        for (place, word) in image.as_chunks().0.iter().enumerate() {
+            let word = u64::from_ne_bytes(*word);
+            if word != 0 {
+                region.word(8 * place).store(word, Ordering::Relaxed);
+            }
+        }
+        Ok(region)
+    }
+
+    /// Recovers the journal in `region`, which has the bytes of `source`, and has it looked after in the background.
+    pub(crate) fn assemble(
+        self,
+        source: &(impl Source + ?Sized),
+        findings: Findings,
+        region: Region,
+        backing: Box<dyn Backing>,
+        background: impl FnOnce(&Log) -> io::Result<Option<Background>>,
+    ) -> Result<Opened, JournalError> {
+        let (capacity, _) = self.region_len(&findings);
+        let Identity { key, crc, max_payload, .. } = self.identity;
+        let strip = Strip::new(region.clone(), key, max_payload as usize, crc);
+        let (len, tail) = (findings.len, findings.recovered.tail);
+        let ready = len.max(tail + LOOK).next_multiple_of(PAGE);
+
+        self.reserve(source, &findings, &*backing, ready)?;
+        self.mark(source, &findings, &strip)?;
+        strip.zero(tail, (tail + findings.recovered.torn).min(ready));
+        if let Some((area, bytes)) = &findings.table {
+            write_table(&region, self.identity.table_at(*area) as usize, bytes);
+        }
+
+        let starts = Starts::new(&self.options);
+        let (first, retained) = (self.identity.header_len(), findings.header.retained.min(tail));
+        let retention = self.options.retention;
+        // What is gone is refused, whatever is kept of the rest.
+        let keeps_history = !retention.past_rebuilds && retained == first;
+        let log = Log::new(Plan {
+            backing,
+            strip,
+            capacity,
+            step: self.options.step.next_multiple_of(PAGE),
+            ready,
+            first,
+            retained,
+            tail,
+            sync: self.options.sync,
+            retention,
+            rebuilt: starts.rebuilt().filter(|_| keeps_history),
+            clock: std::sync::Arc::clone(&self.options.clock),
+        })
+        .map_err(self.io("get space for it"))?;
+        self.mend_header(&log, &findings, capacity, ready);
+        let background = background(&log).map_err(self.io("start the thread that looks after it"))?;
+        let silent_after = self.options.silent_after;
+        Ok(Opened { log, background, starts, silent_after, recovered: findings.recovered })
+    }
+
+    /// Has space for the file as it is, also for what a copy of it may have left out because it was zero. Where there
+    /// is none, the file is as it was.
+    fn reserve(
+        &self,
+        source: &(impl Source + ?Sized),
+        findings: &Findings,
+        backing: &dyn Backing,
+        ready: u64,
+    ) -> Result<(), JournalError> {
+        let io = self.io("get space for it");
+        let from = findings.len.min(findings.recovered.tail) / PAGE * PAGE;
+        backing.reserve(from as usize, ready as usize).map_err(&io)?;
+        let reserve_mark = |stride: &Stride, _| {
+            let page = stride.position / PAGE * PAGE;
+            backing.reserve(page as usize, (page + PAGE) as usize)
+        };
+        self.each_mark(source, findings, reserve_mark).map_err(&io)
+    }
+
+    /// Marks what readers of the mapping could not step over. Marks go over first words only, which the walk has passed
+    /// when it says so.
+    fn mark(&self, source: &(impl Source + ?Sized), findings: &Findings, strip: &Strip) -> Result<(), JournalError> {
+        let mark = |stride: &Stride, mark| {
+            match mark {
+                Mark::State(state) => strip.mark(stride.position, state, stride.len),
+                Mark::Length => strip.mark_length(stride.position, stride.len),
+            }
+            Ok(())
+        };
+        self.each_mark(source, findings, mark).map_err(self.io("get space for it"))
+    }
+
+    /// Every place that is to be marked.
+    fn each_mark(
+        &self,
+        source: &(impl Source + ?Sized),
+        findings: &Findings,
+        mut f: impl FnMut(&Stride, Mark) -> io::Result<()>,
+    ) -> io::Result<()> {
+        // As long as it was when it was inspected: a slot that was cut off does not get its end back as zeros.
+        let mut walk = Walk::new(Upto(source, findings.len), &self.identity, findings.header.retained);
+        let mut left = findings.marks;
+        while left > 0
+            && let Walked::Stride(stride) = walk.step()?
+        {
+            if let Some(mark) = mark_of(&stride) {
+                f(&stride, mark)?;
+                left -= 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings the header to what was found.
+    fn mend_header(&self, log: &Log, findings: &Findings, capacity: u64, ready: u64) {
+        let (header, tail) = (&findings.header, findings.recovered.tail);
+        let mut page = [0; PAGE as usize];
+        log.region().snapshot(0, &mut page);
+        for index in 0..header::CURSOR_COUNT {
+            match header::cursor_entry(&page, index) {
+                CursorEntry::Unnamed => log.remove_cursor(index),
+                CursorEntry::Named(_, Some(position)) if position > tail => {
+                    log.store_checked(header::cursor_at(index) + header::CURSOR_POSITION, tail);
+                }
+                _ => {}
+            }
+        }
+        if header.damage.contains(&HeaderDamage::Identity) {
+            repair_identity(log.region(), &self.identity);
+        }
+        // Last, and how long the file is last of all: of a recovery that is killed before that, the next one tells
+        // again what is damaged or missing.
+        log.store_checked(header::RETAINED, header.retained.min(tail));
+        log.store_checked(header::CAPACITY, capacity);
+        log.store_checked(header::ALLOCATED, ready);
+        if header.whole != tail {
+            // From now on what is missing before the tail is lost. A failure stays: writers are told.
+            let _ = log.sync();
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Retention: what a journal forgets, and who keeps more than that.
+
+use super::header::{self, PAGE};
+use super::log::Log;
+use super::options::Retention;
+use crate::message_bus::ring::slot::{Seen, Slots};
+use crate::message_bus::ring::store::Store;
+use crate::sync::{Ordering, lock};
+use crate::traits::Time;
+use std::io;
+use std::time::Duration;
+
+/// What retention came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retained {
+    /// The oldest position that there is.
+    pub from: u64,
+    /// Bytes of disk given back by this call; 0 where the system cannot do that (it can on Linux).
+    pub freed: u64,
+    /// Who keeps more than the rules want to: the name of a cursor, of a reader, or of a worker that is rebuilt.
+    pub pinned_by: Option<String>,
+}
+
+impl Log {
+    /// Forgets what may be forgotten, and gives its space back.
+    pub(crate) fn retain(&self) -> io::Result<Retained> {
+        let depot = &self.depot;
+        // Without the lock: the clock is the user's.
+        let now = depot.clock.now();
+        let _retaining = lock(&depot.retaining);
+        let cursors = self.cursors();
+        let slowest = cursors.iter().min_by_key(|(_, position)| *position);
+        let tail = self.tail();
+        let Retention { size, age, consumed, past_rebuilds: _ } = depot.retention;
+        let is_pinned =
+            |position: u64| depot.rebuilt.is_some() || slowest.is_some_and(|(_, slowest)| position >= *slowest);
+        let may_go = |position: u64| {
+            let is_old = |age: Duration| match self.strip.observe(position) {
+                Seen::Message(_) => Time::from_nanos(self.strip.record(position).time) + age < now,
+                _ => true,
+            };
+            size.is_some_and(|size| tail - position > size)
+                || age.is_some_and(is_old)
+                || (consumed && slowest.is_some_and(|(_, slowest)| position < *slowest))
+        };
+        let before = self.control().gate().load(Ordering::Acquire);
+        let from = self.gate().retain(|position| is_pinned(position) || !may_go(position));
+        let mut pinned_by = None;
+        if from < tail && may_go(from) {
+            pinned_by = match (depot.rebuilt, slowest) {
+                (Some(worker), _) => Some(worker.to_owned()),
+                (None, Some((name, position))) if *position <= from => Some(name.clone()),
+                _ => {
+                    let readers = self.gate().stats(std::iter::empty()).readers;
+                    readers.into_iter().min_by_key(|reader| reader.position).map(|reader| reader.name)
+                }
+            };
+        }
+        let mut freed = 0;
+        if from != before {
+            // First: whoever reads by position looks at it after it has copied what is given back now.
+            self.store_checked(header::RETAINED, from);
+        }
+        let first = depot.first;
+        let (hole, end) = (before.max(first) / PAGE * PAGE, from / PAGE * PAGE);
+        let hole = hole.max(first.next_multiple_of(PAGE));
+        if hole < end {
+            // The word before the space: what is given back must not look like what was lost.
+            self.sync_words()?;
+            match depot.backing.punch(self.region(), hole as usize, end as usize) {
+                Ok(()) => freed = end - hole,
+                Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Retained { from, freed, pinned_by })
+    }
+}

@@ -1,0 +1,190 @@
+//! The memory of one ring: control block, slots, spare bytes; and how far writers may fill it.
+//!
+//! ```text
+//!  | control block | capacity bytes of slots | an eighth of that: spare bytes |
+//!                  0 <- position mod capacity        a slot that begins before the end may end here
+//! ```
+
+use super::claim::FETCH_ADD_WRITERS;
+use super::control::{self, Control};
+use super::gate::Gate;
+use super::slot::{SLOT_ALIGN, SLOT_HEADER, Slots, ahead};
+use super::store::{Role, Store};
+use crate::mmap::Region;
+use crate::sync::Ordering;
+use crate::traits::{Time, WriteError};
+
+/// The part of a ring that is kept free for fetch-and-add to overshoot into.
+const RESERVE: u64 = 16;
+
+/// The memory of one ring: control block, slots, spare bytes.
+#[derive(Debug)]
+pub struct Ring {
+    region: Region,
+    key: u64,
+    mask: u64,
+    max_payload: usize,
+}
+
+impl Ring {
+    /// The bytes of memory that a ring of `capacity` needs.
+    pub(crate) fn region_len(capacity: u64) -> u64 {
+        control::SIZE as u64 + capacity + max_slot(capacity)
+    }
+
+    /// Makes a ring of `capacity` bytes, a power of two, whose first message will stand at `start`.
+    pub(crate) fn new(region: Region, capacity: u64, start: u64, key: u64) -> Ring {
+        let max_payload = (max_slot(capacity) - SLOT_HEADER) as usize;
+        let ring = Ring { region, key, mask: capacity - 1, max_payload };
+        let control = ring.control();
+        control.begin(capacity, start, key);
+        ring
+    }
+
+    #[inline(always)]
+    pub(crate) fn control(&self) -> Control<'_> {
+        Control(&self.region)
+    }
+
+    #[inline(always)]
+    pub(crate) fn capacity(&self) -> u64 {
+        self.mask + 1
+    }
+
+    /// How much of it a writer may fill.
+    fn span(&self, role: Role) -> u64 {
+        let capacity = self.capacity();
+        let shared = role == Role::Outside && self.control().workers().load(Ordering::Relaxed) != 0;
+        if shared { capacity / 4 * 3 } else { capacity }
+    }
+}
+
+#[allow(unsafe_code)]
+// SAFETY: a slot begins inside the ring and is at most `max_slot` long, and the region has `max_slot` spare bytes
+// behind the ring (`region_len`).
+unsafe impl Slots for Ring {
+    const HEADER: u64 = SLOT_HEADER;
+    type More = ();
+
+    #[inline(always)]
+    #[allow(private_interfaces)]
+    fn region(&self) -> &Region {
+        &self.region
+    }
+
+    #[inline(always)]
+    fn key(&self) -> u64 {
+        self.key
+    }
+
+    #[inline(always)]
+    fn max_payload(&self) -> usize {
+        self.max_payload
+    }
+
+    #[inline(always)]
+    fn offset(&self, position: u64) -> usize {
+        debug_assert!(position.is_multiple_of(SLOT_ALIGN));
+        control::SIZE + (position & self.mask) as usize
+    }
+
+    #[inline(always)]
+    fn slot_len(&self, size: usize) -> u64 {
+        (SLOT_HEADER + size as u64).next_multiple_of(SLOT_ALIGN)
+    }
+
+    #[inline(always)]
+    fn write_more(&self, _position: u64, (): ()) {}
+
+    #[inline(always)]
+    fn complete(&self, _position: u64, _size: usize) {}
+
+    #[inline(always)]
+    fn readable(&self, size: usize) -> usize {
+        debug_assert!(size <= self.max_payload, "nobody but us writes to a ring");
+        size
+    }
+}
+
+/// A slot is at most an eighth of the ring.
+fn max_slot(capacity: u64) -> u64 {
+    capacity / 8
+}
+
+#[allow(private_interfaces)]
+impl Store for Ring {
+    type Slots = Ring;
+    type Background = ();
+
+    #[inline(always)]
+    fn slots(&self) -> &Ring {
+        self
+    }
+
+    #[inline(always)]
+    fn control(&self) -> Control<'_> {
+        Ring::control(self)
+    }
+
+    #[inline(always)]
+    fn capacity(&self) -> u64 {
+        Ring::capacity(self)
+    }
+
+    fn batch(&self) -> u64 {
+        Ring::capacity(self) / 8
+    }
+
+    fn reserve(&self) -> u64 {
+        let reserve = Ring::capacity(self) / RESERVE;
+        // None on a ring so small that fetch-and-add would not pay.
+        if reserve / FETCH_ADD_WRITERS < SLOT_HEADER + SLOT_ALIGN { 0 } else { reserve }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn limit(&self, end: u64, role: Role) -> u64 {
+        let span = self.span(role);
+        let gate = Gate::new(self);
+        let target = end.wrapping_sub(span);
+        let known = gate.position();
+        // A limit that lasts for less than an eighth of the ring would only bring the writer back here.
+        let comfortable = target.wrapping_add(Ring::capacity(self) / 8);
+        let position = if ahead(known, comfortable) >= 0 { known } else { gate.refresh(target) };
+        position.wrapping_add(span)
+    }
+
+    #[inline(always)]
+    fn make_room(&self, _len: u64) -> Result<(), WriteError> {
+        Err(WriteError::Full)
+    }
+
+    fn may_end_at(&self, end: u64) -> bool {
+        ahead(end, Gate::new(self).position()) <= Ring::capacity(self) as i64
+    }
+
+    #[inline(always)]
+    fn more(&self, _role: Role) {}
+
+    #[inline(always)]
+    fn time(&self, _role: Role) -> Option<Time> {
+        None
+    }
+
+    #[inline(always)]
+    fn acknowledge(&self, _position: u64, _len: u64) -> Result<(), WriteError> {
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn delivering(&self, _index: usize, _position: u64) {}
+
+    #[inline(always)]
+    fn delivered(&self, _index: usize) {}
+
+    #[inline(always)]
+    fn released(&self, _index: usize, _position: u64) {}
+
+    #[inline(always)]
+    fn left(&self, _index: usize, _position: u64) {}
+}

@@ -1,0 +1,86 @@
+//! What all handles, readers and writers of one bus share in this process.
+
+use super::control::{Control, WRITERS};
+use super::gate::{CLOSED, Gate};
+use super::store::Store;
+use crate::message_bus::wait::Waiters;
+use crate::sync::{AtomicU64, CachePadded, Ordering};
+use crate::traits::{Interest, Stats};
+use std::time::Duration;
+
+/// What all handles of one bus share in this process.
+#[derive(Debug)]
+pub(crate) struct Shared<S: Store> {
+    /// Ends first: it works on the store.
+    _background: S::Background,
+    pub(crate) store: S,
+    pub(crate) silent_after: Duration,
+    /// How often [`MessageBus::wake`] was called.
+    pub(crate) wakes: CachePadded<AtomicU64>,
+    pub(crate) waiters: CachePadded<Waiters>,
+}
+
+impl<S: Store> Shared<S> {
+    pub(crate) fn new(store: S, background: S::Background, silent_after: Duration) -> Self {
+        Shared {
+            _background: background,
+            store,
+            silent_after,
+            wakes: CachePadded::new(AtomicU64::new(0)),
+            waiters: CachePadded::new(Waiters::new()),
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn control(&self) -> Control<'_> {
+        self.store.control()
+    }
+
+    #[inline(always)]
+    pub(crate) fn gate(&self) -> Gate<'_, S> {
+        Gate::new(&self.store)
+    }
+
+    /// Ends the time of writers from outside.
+    pub(crate) fn close(&self) {
+        self.control().flags().fetch_or(CLOSED, Ordering::AcqRel);
+        self.wake();
+    }
+
+    /// Ends every wait once.
+    pub(crate) fn wake(&self) {
+        self.wakes.fetch_add(1, Ordering::AcqRel);
+        self.notify_message();
+        self.notify_room();
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        let control = self.control();
+        self.gate().stats((0..WRITERS).map(|index| {
+            let entry = control.writer(index);
+            [entry.messages(), entry.bytes(), entry.full(), entry.sealed()].map(|word| word.load(Ordering::Relaxed))
+        }))
+    }
+
+    #[inline(always)]
+    pub(crate) fn notify_message(&self) {
+        self.waiters.notify(self.control().message_sleepers());
+    }
+
+    #[inline]
+    pub(crate) fn notify_room(&self) {
+        self.waiters.notify(self.control().room_sleepers());
+    }
+
+    /// What to announce a sleeper on. Whoever waits for room also waits for claims in flight to be finished.
+    pub(crate) fn sleepers(&self, interest: Interest) -> [&AtomicU64; 2] {
+        let messages = self.control().message_sleepers();
+        [messages, if interest == Interest::Room { self.control().room_sleepers() } else { messages }]
+    }
+
+    /// How long a sleep for room may last at most: an evictable reader that lets go of a slot it only looked at wakes
+    /// nobody.
+    pub(crate) fn unannounced_room(&self, interest: Interest) -> Option<Duration> {
+        (interest == Interest::Room && self.gate().has_evictable()).then_some(Duration::from_millis(1))
+    }
+}
