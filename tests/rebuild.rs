@@ -4,6 +4,8 @@
 
 #![cfg(all(unix, not(miri), not(rust_messenger_loom)))]
 
+mod support;
+
 use rust_messenger::Messenger;
 use rust_messenger::message_bus::{Entry, Journal, PersistentBus, PersistentOptions, Retention, Start};
 use rust_messenger::messenger::{self, Cause, StartError};
@@ -17,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use support::within;
 
 /// A message of one number, encoded by hand.
 macro_rules! number_message {
@@ -387,12 +390,14 @@ fn where_the_record_ends_the_handlers_go_on() {
 /// How a message becomes bytes is the handlers' own, whatever it does.
 #[test]
 fn a_fill_that_sends_is_repeated() {
-    let (_directory, path) = scratch();
-    let config = Config { nested_on: Some(3), ..Config::default() };
-    run(&path, &config, Start::Rebuild, &[1, 2, 3, 4]).unwrap();
-    let whole = content(&path);
-    run(&path, &config, Start::Rebuild, &[]).unwrap();
-    assert_eq!(content(&path), whole);
+    within("a fill that sends", || {
+        let (_directory, path) = scratch();
+        let config = Config { nested_on: Some(3), ..Config::default() };
+        run(&path, &config, Start::Rebuild, &[1, 2, 3, 4]).unwrap();
+        let whole = content(&path);
+        run(&path, &config, Start::Rebuild, &[]).unwrap();
+        assert_eq!(content(&path), whole);
+    });
 }
 
 #[test]
