@@ -11,7 +11,10 @@ export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-target}/fuzz
 targets=$(cargo +nightly fuzz list)
 for target in $targets; do
     # New cases go to a place of their own: what is worth keeping is chosen by hand.
-    mkdir -p "$CARGO_TARGET_DIR/corpus/$target" "fuzz/corpus/$target"
-    cargo +nightly fuzz run "$target" "$CARGO_TARGET_DIR/corpus/$target" "fuzz/corpus/$target" -- \
+    found=$CARGO_TARGET_DIR/corpus/$target kept=$CARGO_TARGET_DIR/kept/$target
+    mkdir -p "$found"
+    rm -rf "$kept"
+    ci/corpus.sh unpack "$target" "$kept"
+    cargo +nightly fuzz run "$target" "$found" "$kept" -- \
         -max_total_time="$seconds" -max_len=4096 -rss_limit_mb=512 -timeout=10
 done

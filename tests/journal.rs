@@ -298,6 +298,17 @@ fn kills_while_it_is_made_leave_a_whole_journal_or_none() {
 
 // ---------------------------------------------------------------------------------------------------------- full disks
 
+/// Writes messages of a thousand bytes until there is no space, and returns how many there are in all.
+fn fill(writer: &impl Publish, number: &mut u64) -> u64 {
+    loop {
+        match writer.write_bytes(1, 1, &composed(1, *number, 1000)) {
+            Ok(()) => *number += 1,
+            Err(WriteError::NoSpace) => return *number,
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
 /// Fills the disk it is told, frees some of it, and goes on. Any panic or signal is seen by the parent.
 #[test]
 fn child_fills_a_small_disk() {
@@ -309,15 +320,7 @@ fn child_fills_a_small_disk() {
     let (bus, _) = open(&path);
     let writer = bus.writer().unwrap();
     let mut number = 0;
-    let mut fill = || {
-        loop {
-            match writer.write_bytes(1, 1, &composed(1, number, 1000)) {
-                Ok(()) => number += 1,
-                Err(WriteError::NoSpace) => return number,
-                Err(other) => panic!("{other}"),
-            }
-        }
-    };
+    let mut fill = || fill(&writer, &mut number);
     let full = fill();
     assert!(full > 50, "{full}");
     let tail = bus.tail();
@@ -383,15 +386,7 @@ fn child_may_write_no_large_file() {
     let (bus, _) = open(&path);
     let writer = bus.writer().unwrap();
     let mut number = 0;
-    let mut fill = || {
-        loop {
-            match writer.write_bytes(1, 1, &composed(1, number, 1000)) {
-                Ok(()) => number += 1,
-                Err(WriteError::NoSpace) => return number,
-                Err(other) => panic!("{other}"),
-            }
-        }
-    };
+    let mut fill = || fill(&writer, &mut number);
     let full = fill();
     let tail = bus.tail();
     // A claim keeps a little away from the end, and the file ends with a page.
@@ -1108,19 +1103,21 @@ fn an_exhausted_journal_goes_on_with_a_larger_capacity() {
 
 // ------------------------------------------------------------------------------------------------------------- fuzzing
 
+#[path = "../fuzz/corpus.rs"]
+mod corpus;
 #[path = "../fuzz/fuzz_targets/journal_bytes.rs"]
 mod journal_bytes;
 
 /// What the fuzzer has found worth keeping, and some inputs by lot.
 #[test]
 fn whatever_a_journal_is_made_of_it_opens_or_is_refused() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus/journal_open");
-    let mut replayed = 0;
-    for entry in corpus.read_dir().unwrap() {
-        journal_bytes::check(&journal_bytes::journal_of(&fs::read(entry.unwrap().path()).unwrap()));
-        replayed += 1;
+    let cases = corpus::cases(Path::new(env!("CARGO_MANIFEST_DIR")), "journal_open");
+    assert!(cases.len() >= 20, "a corpus of {}", cases.len());
+    for (case, bytes) in cases {
+        // Shown only if it fails.
+        println!("{case}");
+        journal_bytes::check(&journal_bytes::journal_of(&bytes));
     }
-    assert!(replayed >= 20, "a corpus of {replayed}");
     for seed in 0..200 {
         let input: Vec<u8> = (0..mix(seed) % 400).map(|place| mix(seed << 32 | place) as u8 & 0x7F).collect();
         journal_bytes::check(&journal_bytes::journal_of(&input));

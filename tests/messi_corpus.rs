@@ -3,23 +3,21 @@
 #![cfg(feature = "messi")]
 #![cfg(not(miri))] // Reads files; what it calls is run under Miri by the tests of wire and connection.
 
+#[path = "../fuzz/corpus.rs"]
+mod corpus;
 #[path = "../fuzz/messi.rs"]
 mod messi;
 
-use std::fs;
 use std::path::Path;
 
 fn replay(name: &str, target: fn(&[u8])) {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
-    let mut cases = 0;
-    for entry in fs::read_dir(&directory).unwrap() {
-        let path = entry.unwrap().path();
+    let cases = corpus::cases(Path::new(env!("CARGO_MANIFEST_DIR")), name);
+    assert!(cases.len() >= 10, "only {} cases for {name}", cases.len());
+    for (case, bytes) in cases {
         // Shown only if it fails.
-        println!("{}", path.display());
-        target(&fs::read(path).unwrap());
-        cases += 1;
+        println!("{case}");
+        target(&bytes);
     }
-    assert!(cases >= 10, "only {cases} cases in {}", directory.display());
 }
 
 #[test]
