@@ -474,13 +474,20 @@ static void append(struct messi_connection_t *self_p, size_t size)
     self_p->output.end += size;
 }
 
+/* Whether so many bytes more may be pending. */
+static bool may_be_pending(const struct messi_connection_t *self_p, size_t size)
+{
+    size_t pending = messi_connection_pending(self_p);
+
+    return pending == 0 || pending + size <= self_p->output.max;
+}
+
 /* Queues bytes, or says why to disconnect. */
 static int queue(struct messi_connection_t *self_p, const uint8_t *buf_p, size_t size)
 {
-    size_t pending = messi_connection_pending(self_p);
     int reason;
 
-    if (pending > 0 && pending + size > self_p->output.max) {
+    if (!may_be_pending(self_p, size)) {
         return messi_disconnect_reason_slow_consumer_t;
     }
 
@@ -538,11 +545,12 @@ int messi_connection_write(struct messi_connection_t *self_p, const uint8_t *fra
     return reason;
 }
 
-void messi_connection_write_empty(struct messi_connection_t *self_p, uint8_t type)
+void messi_connection_write_empty(struct messi_connection_t *self_p, uint8_t type, bool is_answer)
 {
     size_t size = header_size(self_p->wire);
 
-    if (self_p->is_open && !self_p->is_broken && make_room(self_p, size) == MESSI_NO_REASON) {
+    if (self_p->is_open && !self_p->is_broken && (is_answer || may_be_pending(self_p, size))
+        && make_room(self_p, size) == MESSI_NO_REASON) {
         put_header(self_p->wire, type, 0, &self_p->output.buf_p[self_p->output.end + size]);
         append(self_p, size);
     }
@@ -993,7 +1001,7 @@ static void ping(struct messi_client_t *self_p)
         self_p->is_unanswered = false;
     }
 
-    self_p->is_paused = messi_connection_is_choked(connection_p);
+    self_p->is_paused = messi_connection_pending(connection_p) > connection_p->output.max / 2;
 
     if (!self_p->is_paused || connection_p->has_progress) {
         self_p->stuck = 0;
@@ -1003,7 +1011,7 @@ static void ping(struct messi_client_t *self_p)
         return;
     }
 
-    /* An answer that is not read cannot be missed, and one to a ping that was far behind has time. */
+    /* The answer to a ping that is far behind, or found no room, cannot be missed. The next one has time. */
     if (self_p->is_unanswered && !self_p->is_paused && !was_paused) {
         lose(self_p, messi_disconnect_reason_keep_alive_timeout_t);
 
@@ -1017,7 +1025,7 @@ static void ping(struct messi_client_t *self_p)
     connection_p->has_progress = false;
     connection_p->input.has_traffic = false;
     self_p->is_unanswered = true;
-    messi_connection_write_empty(connection_p, MESSI_MESSAGE_TYPE_PING);
+    messi_connection_write_empty(connection_p, MESSI_MESSAGE_TYPE_PING, false);
     messi_connection_flush(connection_p);
 
     if (connection_p->is_broken) {

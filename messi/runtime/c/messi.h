@@ -253,8 +253,11 @@ int messi_connection_read(struct messi_connection_t *self_p);
  */
 int messi_connection_write(struct messi_connection_t *self_p, const uint8_t *frame_p, size_t size, bool is_batch);
 
-/** Queues a frame without payload, unless there is no room. */
-void messi_connection_write_empty(struct messi_connection_t *self_p, uint8_t type);
+/**
+ * Queues a frame without payload, unless there is no memory for it, or more would be pending than may be. An answer is
+ * queued beyond that, too: whoever asked would take the connection for dead.
+ */
+void messi_connection_write_empty(struct messi_connection_t *self_p, uint8_t type, bool is_answer);
 
 /** Writes what is pending, as far as it goes. */
 void messi_connection_flush(struct messi_connection_t *self_p);
@@ -343,7 +346,7 @@ struct messi_client_t {
     bool is_unanswered;
     /** Every frame is as good as a pong. */
     bool any_traffic;
-    /** The server did not read when the last ping was due, so that its answers were not read either. */
+    /** More than half of what may be pending was when the last ping was due: the ping waits, or its answer does. */
     bool is_paused;
     /** For how many pings in a row nothing was written to a server that does not read. */
     uint8_t stuck;

@@ -213,7 +213,7 @@ static int on_frame(struct messi_connection_t *connection_p, uint8_t type, const
     }
 
     if (type == MESSI_MESSAGE_TYPE_PING) {
-        messi_connection_write_empty(connection_p, MESSI_MESSAGE_TYPE_PONG);
+        messi_connection_write_empty(connection_p, MESSI_MESSAGE_TYPE_PONG, true);
         make_dirty(client_p);
 
         return MESSI_NO_REASON;
@@ -513,7 +513,7 @@ static void on_deadline(struct messi_server_client_t *client_p, uint64_t now_ms)
             lose(client_p, messi_disconnect_reason_slow_consumer_t);
         } else {
             /* Its pings are not read. An answer that nobody asked for is one, too: it goes out behind what is pending. */
-            messi_connection_write_empty(connection_p, MESSI_MESSAGE_TYPE_PONG);
+            messi_connection_write_empty(connection_p, MESSI_MESSAGE_TYPE_PONG, false);
             client_p->deadline_ms = now_ms + MESSI_SERVER_PAUSED_MS;
         }
     }
