@@ -35,7 +35,7 @@ struct test_t {
 #define TEST(name) { #name, name }
 
 /* Runs the case named by the first argument, or lists all. */
-static int run_test(const struct test_t *tests_p, size_t length, int argc, const char *argv[])
+static inline int run_test(const struct test_t *tests_p, size_t length, int argc, const char *argv[])
 {
     size_t i;
 

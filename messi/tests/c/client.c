@@ -361,63 +361,6 @@ static void connect_successful_on_second_attempt(void)
     CHECK_EQ(it.disconnected, 0);
 }
 
-static void keep_alive(void)
-{
-    begin_connected(0);
-    CHECK_EQ(it.timer_ms, 2000);
-    fire();
-    CHECK_EQ(frames_sent(MESSI_MESSAGE_TYPE_PING), 1);
-    arrive(MESSI_MESSAGE_TYPE_PONG, NULL, 0);
-    turn();
-    CHECK_EQ(it.timer_ms, 2000);
-    fire();
-    CHECK_EQ(frames_sent(MESSI_MESSAGE_TYPE_PING), 2);
-    /* A message is no pong. */
-    arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, NULL, 0);
-    turn();
-    CHECK_EQ(it.disconnected, 0);
-    fire();
-    CHECK_EQ(frames_sent(MESSI_MESSAGE_TYPE_PING), 2);
-    CHECK_EQ(it.disconnected, 1);
-    CHECK_EQ(it.reason, messi_disconnect_reason_keep_alive_timeout_t);
-    fire();
-    CHECK_EQ(it.attempts, 2);
-}
-
-static void any_traffic_may_be_a_sign_of_life(void)
-{
-    int i;
-
-    begin_connected(0);
-    messi_client_set_any_traffic(&it.client, true);
-
-    for (i = 0; i < 5; i++) {
-        fire();
-        CHECK_EQ(it.disconnected, 0);
-        /* Also what is ignored. */
-        arrive(i % 2 == 0 ? MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER : 77, "x", 1);
-        turn();
-    }
-
-    fire();
-    CHECK_EQ(it.disconnected, 0);
-    CHECK_EQ(frames_sent(MESSI_MESSAGE_TYPE_PING), 6);
-    /* Half a frame is none. */
-    arrive_bytes("\2\0", 2);
-    turn();
-    fire();
-    CHECK_EQ(it.disconnected, 1);
-    CHECK_EQ(it.reason, messi_disconnect_reason_keep_alive_timeout_t);
-    fire();
-    connect_it();
-    fire();
-    arrive(MESSI_MESSAGE_TYPE_PONG, NULL, 0);
-    turn();
-    fire();
-    fire();
-    CHECK_EQ(it.disconnected, 2);
-}
-
 static void keep_alive_ping_write_error_disconnect(void)
 {
     begin_connected(0);
@@ -441,29 +384,6 @@ static void server_disconnects(void)
     fire();
     connect_it();
     CHECK_EQ(it.connected, 2);
-}
-
-static void partial_message_read(void)
-{
-    static const uint8_t frame[] = { 2, 0, 0, 5, 'h', 'e', 'l', 'l', 'o' };
-    size_t i;
-
-    begin_connected(0);
-
-    for (i = 0; i < sizeof(frame); i++) {
-        CHECK_EQ(it.messages, 0);
-        arrive_bytes(&frame[i], 1);
-        turn();
-
-        if (i == 5) {
-            send_20();
-        }
-    }
-
-    CHECK_EQ(it.messages, 1);
-    CHECK_EQ(it.message_size, 5);
-    CHECK(memcmp(it.message, "hello", 5) == 0);
-    CHECK_EQ(it.sent_size, 20);
 }
 
 static void send_another_message_after_first_failed(void)
@@ -492,88 +412,7 @@ static void encode_error(void)
     CHECK_EQ(it.reason, messi_disconnect_reason_message_encode_error_t);
 }
 
-static void decode_error(void)
-{
-    begin_connected(0);
-    it.answer = messi_disconnect_reason_message_decode_error_t;
-    arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "x", 1);
-    arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "y", 1);
-    turn();
-    CHECK_EQ(it.messages, 1);
-    CHECK_EQ(it.disconnected, 1);
-    CHECK_EQ(it.reason, messi_disconnect_reason_message_decode_error_t);
-}
-
-static void received_message_too_big(void)
-{
-    static const uint8_t header[] = { 2, 0, 0, INPUT_SIZE - 4 + 1 };
-
-    begin_connected(0);
-    arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, blob, INPUT_SIZE - 4);
-    turn();
-    CHECK_EQ(it.messages, 1);
-    CHECK_EQ(it.message_size, INPUT_SIZE - 4);
-    /* Its payload is not waited for. */
-    arrive_bytes(header, 4);
-    turn();
-    CHECK_EQ(it.messages, 1);
-    CHECK_EQ(it.disconnected, 1);
-    CHECK_EQ(it.reason, messi_disconnect_reason_message_too_big_t);
-}
-
 /* ------------------------------------------------------------------------------------------------- what is received */
-
-static void other_types_are_ignored(void)
-{
-    static const uint8_t types[] = { 0, 1, 3, 5, 6, 7, 8, 10, 100, 255 };
-    size_t i;
-
-    begin_connected(0);
-
-    for (i = 0; i < sizeof(types); i++) {
-        arrive(types[i], "abc", 3);
-        turn();
-    }
-
-    CHECK_EQ(it.messages, 0);
-    arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "abc", 3);
-    turn();
-    CHECK_EQ(it.messages, 1);
-    CHECK_EQ(it.disconnected, 0);
-}
-
-static void a_pong_with_a_payload_is_a_pong(void)
-{
-    begin_connected(0);
-    fire();
-    arrive(MESSI_MESSAGE_TYPE_PONG, "abc", 3);
-    turn();
-    fire();
-    CHECK_EQ(it.disconnected, 0);
-}
-
-static void a_strict_client_takes_nothing_else(void)
-{
-    static const uint8_t headers[][4] = {
-        { 0, 0, 0, 0 }, { 1, 0, 0, 1 }, { 3, 0, 0, 0 }, { 4, 0, 0, 1 }, { 5, 0, 0, 0 }, { 255, 0, 0, 0 },
-    };
-    size_t i;
-
-    for (i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
-        begin_connected(0);
-        messi_client_set_strict(&it.client, true);
-        arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "abc", 3);
-        arrive(MESSI_MESSAGE_TYPE_PONG, NULL, 0);
-        turn();
-        CHECK_EQ(it.messages, 1);
-        CHECK_EQ(it.disconnected, 0);
-        /* Its payload is not waited for. */
-        arrive_bytes(headers[i], 4);
-        turn();
-        CHECK_EQ(it.disconnected, 1);
-        CHECK_EQ(it.reason, messi_disconnect_reason_protocol_t);
-    }
-}
 
 static void many_frames_are_read_at_once(void)
 {
@@ -823,28 +662,6 @@ static void a_callback_may_send_more_than_the_buffer_takes(void)
     CHECK_EQ(it.disconnected, 0);
 }
 
-static void a_slow_server_is_waited_for_up_to_max_pending(void)
-{
-    int i;
-
-    begin_connected(10000);
-    it.room = 0;
-
-    for (i = 0; i < 100; i++) {
-        send_frame(100);
-    }
-
-    CHECK_EQ(messi_client_pending(&it.client), 10000);
-    CHECK(it.watches_output);
-    turn();
-    CHECK_EQ(it.disconnected, 0);
-    send_20();
-    turn();
-    CHECK_EQ(it.disconnected, 1);
-    CHECK_EQ(it.reason, messi_disconnect_reason_slow_consumer_t);
-    CHECK_EQ(messi_client_pending(&it.client), 0);
-}
-
 static void what_is_pending_is_sent_in_order_whatever_the_pieces(void)
 {
     static const size_t pieces[] = { 1, 3, 7, 100, 1000 };
@@ -1030,103 +847,6 @@ static void what_was_left_is_looked_at_although_a_send_made_the_room(void)
     CHECK_EQ(it.messages, 10);
 }
 
-static void one_large_frame_is_no_reason_not_to_read(void)
-{
-    begin_connected(0);
-    it.room = 0;
-    send_frame(OUTPUT_SIZE);
-    turn();
-    CHECK(it.watches_input);
-    arrive(MESSI_MESSAGE_TYPE_SERVER_TO_CLIENT_USER, "x", 1);
-    turn();
-    CHECK_EQ(it.messages, 1);
-}
-
-static void a_large_frame_behind_a_small_one_is_no_reason_either(void)
-{
-    int i;
-
-    begin_connected(0);
-    it.room = 0;
-
-    /* What is pending moves to the front of the buffer now and then. */
-    for (i = 0; i < 20; i++) {
-        send_frame(20);
-        send_frame(30);
-        send_frame(180);
-        it.room = 20;
-        turn();
-        CHECK(!it.watches_input);
-        it.room = 29;
-        turn();
-        CHECK(!it.watches_input);
-        it.room = 1;
-        turn();
-        CHECK(it.watches_input);
-        send_frame(20);
-        turn();
-        CHECK(!it.watches_input);
-        it.room = 20;
-        turn();
-        CHECK(it.watches_input);
-        it.room = 180;
-        turn();
-        CHECK_EQ(messi_client_pending(&it.client), 0);
-    }
-
-    CHECK_EQ(frames_sent(MESSI_MESSAGE_TYPE_CLIENT_TO_SERVER_USER), 80);
-    CHECK_EQ(it.disconnected, 0);
-}
-
-static void a_server_that_reads_nothing_is_slow_after_ten_seconds(void)
-{
-    int pings;
-
-    begin_connected(1000);
-    it.room = 0;
-    send_frame(200);
-    send_frame(200);
-    send_frame(200);
-
-    /* It reads a little every eight seconds. */
-    for (pings = 1; pings <= 12; pings++) {
-        it.room = (pings % 4 == 0 ? 1 : 0);
-        turn();
-        fire();
-        CHECK_EQ(it.disconnected, 0);
-    }
-
-    for (pings = 0; pings < 4; pings++) {
-        fire();
-        CHECK_EQ(it.disconnected, 0);
-    }
-
-    fire();
-    CHECK_EQ(it.disconnected, 1);
-    CHECK_EQ(it.reason, messi_disconnect_reason_slow_consumer_t);
-}
-
-static void a_pause_in_reading_is_no_missing_pong(void)
-{
-    begin_connected(1000);
-    fire();
-    it.room = 0;
-    send_frame(200);
-    send_frame(200);
-    send_frame(200);
-    fire();
-    fire();
-    CHECK_EQ(it.disconnected, 0);
-    it.room = SIZE_MAX;
-    turn();
-    /* The answer to the ping of the pause has until the next one. */
-    fire();
-    CHECK_EQ(it.disconnected, 0);
-    fire();
-    CHECK_EQ(it.disconnected, 1);
-    CHECK_EQ(it.reason, messi_disconnect_reason_keep_alive_timeout_t);
-}
-
 static void a_message_larger_than_a_header_can_say_is_not_sent(void)
 {
     static uint8_t output[(17u << 20)];
@@ -1155,28 +875,6 @@ static void a_message_larger_than_a_header_can_say_is_not_sent(void)
 
 /* ------------------------------------------------------------------------------------------------------------ wires */
 
-/* What each generation says for the same: a pong and two messages; a message and a ping from here. */
-static const struct {
-    enum messi_wire_t wire;
-    size_t header;
-    uint8_t arrives[32];
-    uint8_t message[16];
-    uint8_t ping[8];
-} generations[] = {
-    { MESSI_WIRE_V2, 4,
-      { 4, 0, 0, 0, 2, 0, 0, 1, 'x', 2, 0, 0, 2, 'y', 'z' },
-      { 1, 0, 0, 7, 0x22, 5, 0x0a, 3, 'a', 'b', 'c' },
-      { 3, 0, 0, 0 } },
-    { MESSI_WIRE_V1B, 8,
-      { 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 1, 'x', 0, 0, 0, 2, 0, 0, 0, 2, 'y', 'z' },
-      { 0, 0, 0, 1, 0, 0, 0, 7, 0x22, 5, 0x0a, 3, 'a', 'b', 'c' },
-      { 0, 0, 0, 3, 0, 0, 0, 0 } },
-    { MESSI_WIRE_V1A, 8,
-      { 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 'x', 0, 0, 0, 1, 0, 0, 0, 2, 'y', 'z' },
-      { 0, 0, 0, 1, 0, 0, 0, 7, 0x22, 5, 0x0a, 3, 'a', 'b', 'c' },
-      { 0, 0, 0, 2, 0, 0, 0, 0 } },
-};
-
 static void begin_connected_with(enum messi_wire_t wire, size_t max_pending)
 {
     begin_with(max_pending);
@@ -1203,74 +901,6 @@ static void send_payload(size_t size)
     } while (encoded < size);
 
     messi_client_send(&it.client, bank_client_to_server_fields, &message);
-}
-
-static void all_generations_are_spoken_byte_for_byte_whatever_the_pieces(void)
-{
-    size_t generation;
-    size_t cut;
-
-    memcpy(blob, "abc", 3);
-
-    for (generation = 0; generation < 3; generation++) {
-        size_t header = generations[generation].header;
-        size_t size = 3 * header + 3;
-
-        for (cut = 0; cut <= size; cut++) {
-            begin_connected_with(generations[generation].wire, 0);
-            send_payload(7);
-            fire();
-            CHECK_EQ(it.sent_size, 2 * header + 7);
-            CHECK(memcmp(it.sent, generations[generation].message, header + 7) == 0);
-            CHECK(memcmp(&it.sent[header + 7], generations[generation].ping, header) == 0);
-            arrive_bytes(generations[generation].arrives, cut);
-            turn();
-            CHECK_EQ(it.messages, (cut >= 2 * header + 1) + (cut >= size));
-            arrive_bytes(&generations[generation].arrives[cut], size - cut);
-            turn();
-            CHECK_EQ(it.messages, 2);
-            CHECK_EQ(it.message_size, 2);
-            CHECK(memcmp(it.message, "yz", 2) == 0);
-            /* The pong was one. */
-            fire();
-            CHECK_EQ(it.disconnected, 0);
-        }
-    }
-}
-
-static void other_types_of_older_wires_are_ignored(void)
-{
-    static const uint32_t types[][9] = {
-        { 0, 1, 3, 5, 0x102, 0x10002, 0x1000002, 0x2000000, 0xffffffff },
-        { 0, 2, 4, 5, 0x101, 0x10001, 0x1000001, 0x1000000, 0xffffffff },
-    };
-    size_t wire;
-    size_t i;
-
-    for (wire = 0; wire < 2; wire++) {
-        begin_connected_with(wire == 0 ? MESSI_WIRE_V1B : MESSI_WIRE_V1A, 0);
-        fire();
-
-        for (i = 0; i < 9; i++) {
-            uint32_t type = types[wire][i];
-            uint8_t frame[11] = {
-                (uint8_t)(type >> 24), (uint8_t)(type >> 16), (uint8_t)(type >> 8), (uint8_t)type, 0, 0, 0, 3, 'a', 'b',
-                'c'
-            };
-
-            arrive_bytes(frame, sizeof(frame));
-            turn();
-        }
-
-        CHECK_EQ(it.messages, 0);
-        CHECK_EQ(it.disconnected, 0);
-        arrive_bytes(&generations[wire + 1].arrives[8], 9);
-        turn();
-        CHECK_EQ(it.messages, 1);
-        /* None of them was a pong. */
-        fire();
-        CHECK_EQ(it.disconnected, 1);
-    }
 }
 
 static void older_wires_may_fill_the_buffers_and_no_more(void)
@@ -1633,18 +1263,10 @@ static void workspaces(void)
 static const struct test_t tests[] = {
     TEST(connect_and_disconnect),
     TEST(connect_successful_on_second_attempt),
-    TEST(keep_alive),
-    TEST(any_traffic_may_be_a_sign_of_life),
     TEST(keep_alive_ping_write_error_disconnect),
     TEST(server_disconnects),
-    TEST(partial_message_read),
     TEST(send_another_message_after_first_failed),
     TEST(encode_error),
-    TEST(decode_error),
-    TEST(received_message_too_big),
-    TEST(other_types_are_ignored),
-    TEST(a_pong_with_a_payload_is_a_pong),
-    TEST(a_strict_client_takes_nothing_else),
     TEST(many_frames_are_read_at_once),
     TEST(a_turn_is_bounded),
     TEST(a_new_connection_begins_from_nothing),
@@ -1657,19 +1279,12 @@ static const struct test_t tests[] = {
     TEST(what_arrived_before_a_write_failed_is_delivered),
     TEST(frames_of_a_callback_are_written_at_once),
     TEST(a_callback_may_send_more_than_the_buffer_takes),
-    TEST(a_slow_server_is_waited_for_up_to_max_pending),
     TEST(what_is_pending_is_sent_in_order_whatever_the_pieces),
     TEST(without_malloc_the_output_buffer_is_all_there_is),
     TEST(large_frames_follow_each_other_in_one_buffer),
     TEST(a_server_that_does_not_read_is_not_read_from),
     TEST(what_was_left_is_looked_at_although_a_send_made_the_room),
-    TEST(one_large_frame_is_no_reason_not_to_read),
-    TEST(a_large_frame_behind_a_small_one_is_no_reason_either),
-    TEST(a_server_that_reads_nothing_is_slow_after_ten_seconds),
-    TEST(a_pause_in_reading_is_no_missing_pong),
     TEST(a_message_larger_than_a_header_can_say_is_not_sent),
-    TEST(all_generations_are_spoken_byte_for_byte_whatever_the_pieces),
-    TEST(other_types_of_older_wires_are_ignored),
     TEST(older_wires_may_fill_the_buffers_and_no_more),
     TEST(older_wires_carry_more_than_16_mib),
     TEST(wires_that_cannot_be_are_refused),

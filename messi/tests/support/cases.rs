@@ -20,6 +20,14 @@ impl Case {
         let mut lines = self.lines.iter().map(|(_, line)| line.split_whitespace());
         lines.find_map(|mut words| (words.next() == Some(key)).then(|| words.collect())).unwrap_or_default()
     }
+
+    /// What a driver that lacks these has to say about it.
+    pub fn report(&self, lacks: &BTreeSet<String>) -> String {
+        match self.setting("needs").into_iter().find(|need| lacks.contains(*need)) {
+            Some(need) => format!("lacks {need} for {}", self.name),
+            None => format!("played {}", self.name),
+        }
+    }
 }
 
 /// The cases of one file.
@@ -113,18 +121,4 @@ pub fn lacks(folder: &Path, column: &str) -> BTreeSet<String> {
         other => panic!("{column}: {other}"),
     });
     lacked.map(|cells| cells[1].clone()).collect()
-}
-
-/// What a driver that lacks these has to say about each case of `side`, or of either without one.
-pub fn expected_report(cases: &[Case], side: Option<&str>, lacks: &BTreeSet<String>) -> Vec<String> {
-    let is_played = |case: &&Case| side.is_none_or(|side| case.setting("side") == [side]);
-    let line = |case: &Case| {
-        let lacked: Vec<&str> = case.setting("needs").into_iter().filter(|need| lacks.contains(*need)).collect();
-        if lacked.is_empty() {
-            format!("played {}", case.name)
-        } else {
-            format!("lacks {} for {}", lacked[0], case.name)
-        }
-    };
-    cases.iter().filter(is_played).map(line).collect()
 }
