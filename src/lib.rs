@@ -3,11 +3,11 @@
 #![deny(missing_docs, missing_debug_implementations)]
 
 mod blame;
+mod encoding;
 mod r#macro;
 mod mmap;
 mod sync;
 
-pub mod encoding;
 pub mod message_bus;
 pub mod messenger;
 #[cfg(feature = "messi")]
@@ -16,7 +16,7 @@ pub mod routing;
 pub mod traits;
 
 #[cfg(feature = "zero_copy")]
-pub use encoding::zero_copy::{SendInPlace, ZeroCopyMessage};
+pub use encoding::zero_copy::{PlainMemory, SendInPlace, ZeroCopyMessage};
 pub use message_bus::{CircularBus, CondvarBus};
 #[cfg(unix)]
 pub use message_bus::{Journal, PersistentBus, PersistentOptions};
@@ -28,6 +28,15 @@ pub use traits::{
 /// What expansions name; nothing else may.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::blame::At;
+    pub use crate::encoding::write_into;
+    pub use crate::routing::checks::{
+        HasDueAlone, HasHandlerIdOfItsOwn, HasMessageIdOfItsOwn, IsInSomeRoute, IsInThisWorker, IsRoutedOnce,
+        IsUnrouted, LeavesDueItsId, due_id, handler_id_is_unique, has_due_alone, is_in_some_route, is_in_worker,
+        is_routed_once, is_source, is_unrouted, leaves_due_its_id, message_id_is_unique, source_id_is_unique,
+    };
+    pub use crate::routing::roster::{Launch, Roster, Routed, Router, RoutesTo, Visit, deadline, decode, earliest, is};
+    pub use crate::routing::rows::{Rows, routed, routed_count, source_count, sources};
     pub use std::clone::Clone;
     pub use std::cmp::{Eq, PartialEq};
     pub use std::convert::From;
@@ -41,4 +50,16 @@ pub mod __private {
     pub use std::result::Result;
     pub use std::sync::OnceLock;
     pub use std::{concat, stringify};
+
+    /// The ways in which a message becomes bytes, as the macros of each name them.
+    pub mod encoding {
+        #[cfg(feature = "bincode")]
+        pub use crate::encoding::bincode;
+        #[cfg(feature = "serde")]
+        pub use crate::encoding::postcard;
+        #[cfg(feature = "prost")]
+        pub use crate::encoding::prost;
+        #[cfg(feature = "zero_copy")]
+        pub use crate::encoding::zero_copy;
+    }
 }

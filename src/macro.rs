@@ -77,7 +77,7 @@ macro_rules! __encoded_message {
             }
 
             fn write_into(&self, buffer: &mut [u8]) {
-                $crate::encoding::write_into(self, buffer)
+                $crate::__private::write_into(self, buffer)
             }
 
             #[inline]
@@ -225,15 +225,6 @@ macro_rules! __messenger_table {
                 }
             }
 
-            impl $crate::routing::Tabled for $name<()> {
-                const TABLE: &'static $crate::routing::Table = __TABLE;
-                const ROWS: &'static $crate::routing::Rows = &$crate::routing::Rows {
-                    table: __TABLE,
-                    sources: &$crate::routing::sources::<{ $crate::routing::source_count(__TABLE) }>(__TABLE),
-                    routed: &$crate::routing::routed::<{ $crate::routing::routed_count(__TABLE) }>(__TABLE),
-                };
-            }
-
             const __TABLE: &$crate::routing::Table = &$crate::routing::Table {
                 name: $crate::__private::stringify!($name),
                 workers: &[ $( $crate::routing::TableWorker {
@@ -243,7 +234,7 @@ macro_rules! __messenger_table {
                         type_name: $crate::__private::stringify!($handler_ty),
                         id: <$handler_ty as $crate::traits::Handler>::ID as u16,
                         allow_unrouted: false $(
-                            || $crate::routing::is_unrouted($crate::__private::stringify!($allow))
+                            || $crate::__private::is_unrouted($crate::__private::stringify!($allow))
                         )?,
                     }, )+ ],
                     routes: &[ $( $crate::routing::TableRoute {
@@ -258,34 +249,40 @@ macro_rules! __messenger_table {
             };
 
             impl $crate::routing::Topology<$config> for $name<()> {
-                fn launch<__L: $crate::routing::Launch<$config>>(
+                const ROWS: &'static $crate::__private::Rows = &$crate::__private::Rows {
+                    table: __TABLE,
+                    sources: &$crate::__private::sources::<{ $crate::__private::source_count(__TABLE) }>(__TABLE),
+                    routed: &$crate::__private::routed::<{ $crate::__private::routed_count(__TABLE) }>(__TABLE),
+                };
+
+                fn launch<__L: $crate::__private::Launch<$config>>(
                     launcher: &mut __L,
                 ) -> $crate::__private::Result<(), __L::Error> {
                     $( {
                         struct __Worker { $( $handler: $handler_ty, )+ }
 
-                        impl $crate::traits::Router for __Worker {
+                        impl $crate::__private::Router for __Worker {
                             #[inline]
                             fn route<__W: $crate::traits::Writer>(
                                 &mut self,
                                 header: &$crate::traits::Header,
                                 payload: &[u8],
                                 writer: &__W,
-                                at: &$crate::routing::At,
+                                at: &$crate::__private::At,
                             ) -> $crate::__private::bool {
                                 $(
-                                    if $crate::routing::is(
+                                    if $crate::__private::is(
                                         header,
                                         <$source as $crate::traits::Handler>::ID,
                                         <$message as $crate::traits::Message>::ID,
                                     ) {
                                         let deliver = |message: &$message| { $(
                                             at.set($crate::__private::stringify!($receiver));
-                                            <$message as $crate::routing::RoutesTo<_>>::deliver(
+                                            <$message as $crate::__private::RoutesTo<_>>::deliver(
                                                 message, &mut self.$receiver, writer,
                                             );
                                         )+ };
-                                        $crate::routing::decode::<$message, __W>(
+                                        $crate::__private::decode::<$message, __W>(
                                             header, payload, writer, at, $crate::__private::stringify!($message),
                                             deliver,
                                         );
@@ -297,11 +294,11 @@ macro_rules! __messenger_table {
                             }
                         }
 
-                        impl $crate::routing::Roster<$config> for __Worker {
+                        impl $crate::__private::Roster<$config> for __Worker {
                             const NAME: &'static $crate::__private::str = $crate::__private::stringify!($worker);
                             const IS_SOURCE: $crate::__private::bool =
-                                $crate::routing::is_source(__TABLE, $crate::__private::stringify!($worker));
-                            const DUE: &'static [$crate::__private::Option<u16>] = &[ $( $crate::routing::due_id(
+                                $crate::__private::is_source(__TABLE, $crate::__private::stringify!($worker));
+                            const DUE: &'static [$crate::__private::Option<u16>] = &[ $( $crate::__private::due_id(
                                 __TABLE,
                                 $crate::__private::stringify!($worker),
                                 $crate::__private::stringify!($handler),
@@ -310,7 +307,7 @@ macro_rules! __messenger_table {
                             fn new<__W: $crate::traits::Writer>(
                                 config: &$config,
                                 writer: &__W,
-                                at: &$crate::routing::At,
+                                at: &$crate::__private::At,
                             ) -> $crate::__private::Option<Self> {
                                 struct __Made { $( $handler: $crate::__private::Option<$handler_ty>, )+ }
 
@@ -328,15 +325,15 @@ macro_rules! __messenger_table {
                             #[inline]
                             fn next_deadline(
                                 &self,
-                                at: &$crate::routing::At,
+                                at: &$crate::__private::At,
                                 due: impl $crate::__private::Fn(
                                     u16,
                                     $crate::__private::Option<$crate::traits::Time>,
                                 ) -> $crate::__private::Option<$crate::traits::Time>,
                             ) -> $crate::__private::Option<$crate::traits::Time> {
-                                $crate::routing::earliest([ $(
-                                    $crate::routing::deadline::<
-                                        { $crate::routing::due_id(
+                                $crate::__private::earliest([ $(
+                                    $crate::__private::deadline::<
+                                        { $crate::__private::due_id(
                                             __TABLE,
                                             $crate::__private::stringify!($worker),
                                             $crate::__private::stringify!($handler),
@@ -346,10 +343,10 @@ macro_rules! __messenger_table {
                                 ),+ ])
                             }
 
-                            fn visit<__V: $crate::routing::Visit>(
+                            fn visit<__V: $crate::__private::Visit>(
                                 &mut self,
                                 visitor: &mut __V,
-                                at: &$crate::routing::At,
+                                at: &$crate::__private::At,
                             ) {
                                 $(
                                     at.set($crate::__private::stringify!($handler));
@@ -357,7 +354,7 @@ macro_rules! __messenger_table {
                                 )+
                             }
 
-                            fn dismiss(self, at: &$crate::routing::At) {
+                            fn dismiss(self, at: &$crate::__private::At) {
                                 $( at.dismiss($crate::__private::stringify!($handler), self.$handler); )+
                             }
                         }
@@ -379,37 +376,37 @@ macro_rules! __messenger_table {
                     $( const _: () = {
                         #[allow(non_camel_case_types)]
                         struct $allow {}
-                        <$allow as $crate::routing::IsUnrouted<{
-                            $crate::routing::is_unrouted($crate::__private::stringify!($allow))
+                        <$allow as $crate::__private::IsUnrouted<{
+                            $crate::__private::is_unrouted($crate::__private::stringify!($allow))
                         }>>::OK
                     }; )?
-                    const _: () = <$handler_ty as $crate::routing::HasHandlerIdOfItsOwn<{
-                        $crate::routing::handler_id_is_unique(__TABLE, $crate::__private::stringify!($handler_ty))
+                    const _: () = <$handler_ty as $crate::__private::HasHandlerIdOfItsOwn<{
+                        $crate::__private::handler_id_is_unique(__TABLE, $crate::__private::stringify!($handler_ty))
                     }>>::OK;
-                    const _: () = <$handler_ty as $crate::routing::IsInSomeRoute<{ $crate::routing::is_in_some_route(
+                    const _: () = <$handler_ty as $crate::__private::IsInSomeRoute<{ $crate::__private::is_in_some_route(
                         __TABLE, $crate::__private::stringify!($worker), $crate::__private::stringify!($handler),
                     ) }>>::OK;
                 )+
                 $(
-                    const _: () = <$source as $crate::routing::HasHandlerIdOfItsOwn<{
-                        $crate::routing::source_id_is_unique(__TABLE, $crate::__private::stringify!($source))
+                    const _: () = <$source as $crate::__private::HasHandlerIdOfItsOwn<{
+                        $crate::__private::source_id_is_unique(__TABLE, $crate::__private::stringify!($source))
                     }>>::OK;
-                    const _: () = <$message as $crate::routing::HasMessageIdOfItsOwn<{
-                        $crate::routing::message_id_is_unique(__TABLE, $crate::__private::stringify!($message))
+                    const _: () = <$message as $crate::__private::HasMessageIdOfItsOwn<{
+                        $crate::__private::message_id_is_unique(__TABLE, $crate::__private::stringify!($message))
                     }>>::OK;
-                    const _: () = <$message as $crate::routing::LeavesDueItsId<{ $crate::routing::leaves_due_its_id(
+                    const _: () = <$message as $crate::__private::LeavesDueItsId<{ $crate::__private::leaves_due_its_id(
                         __TABLE,
                         $crate::__private::stringify!($worker),
                         $crate::__private::stringify!($source),
                         $crate::__private::stringify!($message),
                     ) }>>::OK;
-                    const _: () = <$source as $crate::routing::HasDueAlone<{ $crate::routing::has_due_alone(
+                    const _: () = <$source as $crate::__private::HasDueAlone<{ $crate::__private::has_due_alone(
                         __TABLE,
                         $crate::__private::stringify!($worker),
                         $crate::__private::stringify!($source),
                         $crate::__private::stringify!($message),
                     ) }>>::OK;
-                    const _: () = <$message as $crate::routing::IsRoutedOnce<{ $crate::routing::is_routed_once(
+                    const _: () = <$message as $crate::__private::IsRoutedOnce<{ $crate::__private::is_routed_once(
                         __TABLE,
                         $crate::__private::stringify!($worker),
                         $crate::__private::stringify!($source),
@@ -418,7 +415,7 @@ macro_rules! __messenger_table {
                     $( const _: () = {
                         #[allow(non_camel_case_types)]
                         struct $receiver {}
-                        <$receiver as $crate::routing::IsInThisWorker<{ $crate::routing::is_in_worker(
+                        <$receiver as $crate::__private::IsInThisWorker<{ $crate::__private::is_in_worker(
                             __TABLE, $crate::__private::stringify!($worker), $crate::__private::stringify!($receiver),
                         ) }>>::OK
                     }; )+

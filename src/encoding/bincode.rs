@@ -15,7 +15,7 @@ use ::serde::{Serialize, de::DeserializeOwned};
 #[macro_export]
 macro_rules! bincode_message {
     ($message:ty, $id:expr $(,)?) => {
-        $crate::__encoded_message!($message, $id, $crate::encoding::bincode);
+        $crate::__encoded_message!($message, $id, $crate::__private::encoding::bincode);
     };
 }
 

@@ -14,7 +14,7 @@ use ::serde::{Serialize, de::DeserializeOwned};
 #[macro_export]
 macro_rules! serde_message {
     ($message:ty, $id:expr $(,)?) => {
-        $crate::__encoded_message!($message, $id, $crate::encoding::postcard);
+        $crate::__encoded_message!($message, $id, $crate::__private::encoding::postcard);
     };
 }
 

@@ -16,7 +16,7 @@ use ::prost::Message;
 #[macro_export]
 macro_rules! prost_message {
     ($message:ty, $id:expr $(,)?) => {
-        $crate::__encoded_message!($message, $id, $crate::encoding::prost);
+        $crate::__encoded_message!($message, $id, $crate::__private::encoding::prost);
     };
 }
 

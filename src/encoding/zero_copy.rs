@@ -59,24 +59,24 @@ macro_rules! zero_copy_message {
     ($message:ty) => {
         impl $crate::ZeroCopyMessage for $message {}
 
-        const _: () = <$message as $crate::encoding::zero_copy::IsAlignedToEight<
-            { $crate::encoding::zero_copy::is_aligned_to_eight::<$message>() },
+        const _: () = <$message as $crate::__private::encoding::zero_copy::IsAlignedToEight<
+            { $crate::__private::encoding::zero_copy::is_aligned_to_eight::<$message>() },
         >>::OK;
 
         impl $crate::traits::ExtendedMessage for $message {
             #[inline]
             fn get_size(&self) -> usize {
-                $crate::encoding::zero_copy::bytes(self).len()
+                $crate::__private::encoding::zero_copy::bytes(self).len()
             }
 
             #[inline]
             fn write_into(&self, buffer: &mut [u8]) {
-                buffer.copy_from_slice($crate::encoding::zero_copy::bytes(self));
+                buffer.copy_from_slice($crate::__private::encoding::zero_copy::bytes(self));
             }
 
             #[inline]
             fn as_encoded(&self) -> $crate::__private::Option<&[u8]> {
-                $crate::__private::Option::Some($crate::encoding::zero_copy::bytes(self))
+                $crate::__private::Option::Some($crate::__private::encoding::zero_copy::bytes(self))
             }
         }
 
@@ -85,7 +85,7 @@ macro_rules! zero_copy_message {
 
             #[inline]
             fn decode(payload: &[u8]) -> $crate::__private::Result<&$message, $crate::traits::DecodeError> {
-                $crate::encoding::zero_copy::decode(payload)
+                $crate::__private::encoding::zero_copy::decode(payload)
             }
         }
     };

@@ -16,8 +16,8 @@
 use super::lifecycle::{Lifecycle, Phase, is_past};
 use super::outbox::Outbox;
 use super::outcome::Cause;
-use crate::blame::{Place, caught};
-use crate::routing::{At, Roster, Rows, Visit};
+use crate::blame::{At, Place, caught};
+use crate::routing::{Roster, Rows, Visit};
 use crate::sync::lock;
 use crate::traits::{
     Due, Handler, Header, Interest, Message, MessageBus, Poller, ReadError, Reader, Report, Time, Unread, Writer,

@@ -1,31 +1,28 @@
 //! What a table becomes: the handlers of its workers, and how a message is decoded and delivered to them.
 
 use super::rows::{Rows, row};
-use super::table::Table;
 use crate::blame::{At, Place};
-use crate::traits::{Encoded, Handle, Handler, Header, Message, Report, Router, Time, Writer};
+use crate::traits::{Encoded, Handle, Handler, Header, Message, Report, Time, Writer};
 use std::borrow::Borrow;
 use std::mem::ManuallyDrop;
 
-/// A type that stands for a routing table.
-pub trait Tabled {
-    /// The table.
-    const TABLE: &'static Table;
-    /// Who sends in it, and what of that it routes.
-    const ROWS: &'static Rows;
-}
-
-/// A routing table whose handlers are made from a `Config`.
+/// A routing table whose handlers are made from a `Config`: what [`Messenger!`](crate::Messenger) makes, and nobody
+/// else.
 #[diagnostic::on_unimplemented(
     message = "this routing table's handlers are not made from a `{Config}`",
     note = "pass a reference to the config type that stands first in its `Messenger!`"
 )]
-pub trait Topology<Config>: Tabled {
+pub trait Topology<Config> {
+    /// Who sends in it, and what of that it routes.
+    #[doc(hidden)]
+    const ROWS: &'static Rows;
+
     /// Names every worker to `launcher`, in the order of the table.
     ///
     /// # Errors
     ///
     /// The launcher's.
+    #[doc(hidden)]
     fn launch<L: Launch<Config>>(launcher: &mut L) -> Result<(), L::Error>;
 }
 
@@ -40,6 +37,12 @@ pub trait Launch<Config> {
     ///
     /// [`Self::Error`]; the launch ends there.
     fn worker<R: Roster<Config> + 'static>(&mut self) -> Result<(), Self::Error>;
+}
+
+/// Delivers the messages of one worker; made by [`Messenger!`](crate::Messenger).
+pub trait Router {
+    /// Hands the message to every handler it is routed to. False if no route carries it.
+    fn route<W: Writer>(&mut self, header: &Header, payload: &[u8], writer: &W, at: &At) -> bool;
 }
 
 /// The handlers of one worker.

@@ -4,7 +4,6 @@ use super::bus::{Poller, Publish};
 use super::error::{DecodeError, WriteError};
 use super::message::{Encode, ExtendedMessage, Header, Message};
 use super::time::Time;
-use crate::blame::At;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
@@ -215,10 +214,4 @@ impl fmt::Display for Report {
             Report::Network { source, error } => write!(f, "bridge {source}: {error}"),
         }
     }
-}
-
-/// Delivers the messages of one worker; made by [`Messenger!`](crate::Messenger).
-pub trait Router {
-    /// Hands the message to every handler it is routed to. False if no route carries it.
-    fn route<W: Writer>(&mut self, header: &Header, payload: &[u8], writer: &W, at: &At) -> bool;
 }

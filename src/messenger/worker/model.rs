@@ -4,13 +4,14 @@
 //! to threads of the standard library only.
 
 use super::{Drive, Seed, Step, Worker};
+use crate::blame::At;
 use crate::message_bus::wait::Park;
 use crate::message_bus::{CircularBus, MIN_CAPACITY, ManyWriters, RingOptions};
 use crate::messenger::lifecycle::{Ending, Lifecycle, Phase};
 use crate::messenger::options::Options;
 use crate::messenger::outcome::Summary;
-use crate::routing::{At, Roster, Visit};
-use crate::traits::{Handler, Header, MessageBus, Publish, Router, Time, WriteError, Writer};
+use crate::routing::{Roster, Router, Visit};
+use crate::traits::{Handler, Header, MessageBus, Publish, Time, WriteError, Writer};
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,11 +1,10 @@
 //! What a worker's handlers write with: the ring, or else the outbox.
 
 use super::timers::Timers;
-use crate::blame::Place;
+use crate::blame::{At, Place};
 use crate::messenger::lifecycle::Lifecycle;
 use crate::messenger::outbox::{Outbox, cost};
 use crate::messenger::outcome::Cause;
-use crate::routing::At;
 use crate::traits::{
     BusWriter, Due, Header, Message, MessageBus, Payload, Publish, Report, Space, Time, WriteError, Writer,
 };
