@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs, missing_debug_implementations)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod blame;
 mod encoding;

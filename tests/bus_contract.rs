@@ -1488,6 +1488,7 @@ fn a_waiting_reader_uses_no_processor_time<B: MessageBus>(make: impl Fn() -> B) 
         for _ in 0..2 {
             all_ready.recv_timeout(PATIENCE).unwrap();
         }
+        #[expect(clippy::disallowed_methods, reason = "measures what a reader uses while nothing happens")]
         thread::sleep(Duration::from_millis(400));
         writer.write_bytes(1, 1, b"good morning").unwrap();
         for idler in idlers {

@@ -212,6 +212,7 @@ impl<const ID: u16> Handle<Load> for Flood<ID> {
         let expected = &plan.received[id][message.stream as usize];
         assert_eq!(message.number, expected.load(SeqCst), "a gap, a double or an overtaking in {}", message.stream);
         if !plan.pause[id].is_zero() {
+            #[expect(clippy::disallowed_methods, reason = "a handler that takes its time is part of the plan")]
             thread::sleep(plan.pause[id]);
         }
         let fan = match plan.random.load(SeqCst) {

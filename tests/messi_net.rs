@@ -330,6 +330,7 @@ fn dribblers_are_ended_and_hurt_nobody() {
             if alive == 0 {
                 break;
             }
+            #[expect(clippy::disallowed_methods, reason = "a peer that takes its time is part of the plan")]
             thread::sleep(Duration::from_millis(10));
         }
         assert_eq!(alive, 0);
@@ -647,6 +648,7 @@ fn out_of_descriptors() {
     let (begin, before) = (Instant::now(), processor_time());
     for _ in 0..20 {
         ask(&mut sockets[0]);
+        #[expect(clippy::disallowed_methods, reason = "a peer that takes its time is part of the plan")]
         thread::sleep(Duration::from_millis(50));
     }
     let (watched, used) = (begin.elapsed(), processor_time() - before);

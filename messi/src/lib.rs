@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs, missing_debug_implementations)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod build;
 pub mod c;

@@ -1,6 +1,7 @@
 //! The command `messi`: .proto files to C, Python and Rust.
 
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use messi::{Error, Generated, Model, Side, c, output, python, rust};

@@ -246,8 +246,9 @@ impl Hub {
 
 impl Poller for Hub {
     fn wait(&self, timeout: Option<Duration>) {
-        // What it is that failed shows when the sockets are used; a poller that always fails must not make a hot loop.
+        // What it is that failed shows when the sockets are used.
         if self.poll(timeout).is_err() {
+            #[expect(clippy::disallowed_methods, reason = "a poller that always fails must not make a hot loop")]
             thread::sleep(timeout.unwrap_or(Duration::from_millis(1)).min(Duration::from_millis(1)));
         }
     }

@@ -31,6 +31,7 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         if start.elapsed() < Duration::from_millis(1) {
             std::thread::yield_now();
         } else {
+            #[expect(clippy::disallowed_methods, reason = "this is what others call instead")]
             std::thread::sleep(Duration::from_micros(if cfg!(miri) { 20_000 } else { 200 }));
         }
     }

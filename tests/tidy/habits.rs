@@ -142,60 +142,6 @@ fn back_doors_are_found() {
     breaks(rule_one_door, "src/messenger.rs", "use std::thread;", &[]);
 }
 
-fn rule_no_leftovers(file: &File) -> Complaints {
-    let mut complaints = Vec::new();
-    for (number, line) in file.code.lines().enumerate() {
-        for name in ["todo", "unimplemented", "dbg", "println", "print", "eprintln", "eprint"] {
-            if has_word(line, name) && line.contains(&format!("{name}!")) {
-                let place = format!("{}:{}", file.path, number + 1);
-                complaints.push(format!("{place}: `{name}!` is for while one works; a library prints nothing"));
-            }
-        }
-    }
-    complaints
-}
-
-#[test]
-fn nothing_is_left_over() {
-    holds(all(&["src/", "tools/", "messi/src/"], rule_no_leftovers));
-}
-
-#[test]
-fn leftovers_are_found() {
-    breaks(rule_no_leftovers, "src/a.rs", "todo!();\ndbg!(a);\nprintln!();", &["a.rs:1", "a.rs:2", "a.rs:3"]);
-    breaks(rule_no_leftovers, "src/a.rs", "// todo!()\n/// println!()\nlet print = \"dbg!\"; a.print();", &[]);
-}
-
-/// Where time itself is what is tested, and not what is waited for.
-const SLEEPERS: &[(&str, &str)] = &[
-    ("tests/support/mod.rs", "`wait_until` itself"),
-    ("src/messi/net.rs", "a poller that always fails must not make a hot loop"),
-    ("tests/idle.rs", "measures what a messenger uses while nothing happens"),
-    ("tests/messi_idle.rs", "measures what a bridge uses while nothing happens"),
-    ("tests/messi_net.rs", "peers that take their time are part of the plan"),
-    ("tests/bus_contract.rs", "measures what a reader uses while nothing happens"),
-    ("tests/flood.rs", "a handler that takes its time is part of the plan"),
-    ("tests/messenger.rs", "a handler that takes its time is part of the plan"),
-];
-
-fn rule_no_sleep(file: &File) -> Complaints {
-    if SLEEPERS.iter().any(|(path, _)| file.path == *path) {
-        return Vec::new();
-    }
-    ban(file, &["thread::sleep", "sleep_ms"], "wait for what is to happen, with a deadline: `support::wait_until`")
-}
-
-#[test]
-fn nobody_sleeps() {
-    holds(all(&["src/", "tests/", "tools/", "messi/"], rule_no_sleep));
-}
-
-#[test]
-fn sleeping_is_found() {
-    breaks(rule_no_sleep, "tests/a.rs", "std::thread::sleep(a);", &["wait for what is to happen"]);
-    breaks(rule_no_sleep, "tests/a.rs", "// thread::sleep\nlet sleep = 1;", &[]);
-}
-
 /// At most 120 columns, not counting the insides of strings, which rustfmt does not break either, nor addresses.
 fn rule_columns(file: &File) -> Complaints {
     let mut complaints = Vec::new();

@@ -3,6 +3,8 @@
 //! Opens files for reading only and takes no lock, so it may be used beside a running writer. Knows a journal by the
 //! library's read-only side, and nothing of its bytes.
 
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 #[cfg(unix)]
 mod args;
 #[cfg(unix)]
