@@ -1,12 +1,11 @@
 //! [`CircularBus`]: the ring in mapped memory. Puts slot, gate, claim and wait together; each rule is in its own file.
 
-use super::ring::claim::{self, Claim, ManyWriters, OneWriter};
+use super::ring::claim::{self, Claim, ManyWriters, OneWriter, Role};
 use super::ring::gate::Kind;
 use super::ring::memory::Ring;
 use super::ring::reader::RingReader;
 use super::ring::shared::Shared;
 use super::ring::slot::{SLOT_ALIGN, Slots, random_key};
-use super::ring::store::Role;
 use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Region;
@@ -185,11 +184,11 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
     const MANY_WRITERS: bool = <C as claim::sealed::Claim>::MANY;
 
     fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
-        RingReader::new(&self.shared, Kind::Gating, name, |_, tail| Ok(tail))
+        RingReader::new(&self.shared, Kind::Gating, name, |standing| Ok(standing.tail()))
     }
 
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
-        RingReader::new(&self.shared, Kind::Evictable, name, |_, tail| Ok(tail))
+        RingReader::new(&self.shared, Kind::Evictable, name, |standing| Ok(standing.tail()))
     }
 
     fn writer(&self) -> Result<Self::Writer, WriterError> {

@@ -25,9 +25,11 @@
 mod circular_bus;
 mod condvar_bus;
 #[cfg(unix)]
+#[allow(unsafe_code, reason = "views of mapped bytes")]
 mod journal;
 #[cfg(unix)]
 mod persistent_bus;
+#[allow(unsafe_code, reason = "views of mapped bytes")]
 mod ring;
 pub mod wait;
 

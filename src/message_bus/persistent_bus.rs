@@ -13,12 +13,12 @@ use super::journal::rebuild::Rebuild;
 use super::journal::recovered::Recovered;
 use super::journal::recovery::{Opened, Opening, new_identity};
 use super::journal::retention::Retained;
-use super::ring::claim::{self, Claim, ManyWriters, OneWriter};
+use super::ring::claim::{self, Claim, ManyWriters, OneWriter, Role};
 use super::ring::gate::Kind;
 use super::ring::reader::RingReader;
 use super::ring::shared::Shared;
 use super::ring::slot::Slots;
-use super::ring::store::{Role, Store};
+use super::ring::store::Store;
 use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Memory;
@@ -179,19 +179,20 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     fn reader(&self, name: &str, kind: Kind) -> Result<RingReader<W, Log>, SubscribeError> {
         let (shared, log) = (&self.shared, &self.shared.store);
         match self.start_of(name, kind) {
-            Start::Latest => RingReader::new(shared, kind, name, |_, tail| Ok(tail)),
-            Start::Oldest => RingReader::new(shared, kind, name, |oldest, _| Ok(oldest)),
-            Start::At(asked) => RingReader::new(shared, kind, name, |oldest, tail| log.found(asked, oldest, tail)),
+            Start::Latest => RingReader::new(shared, kind, name, |standing| Ok(standing.tail())),
+            Start::Oldest => RingReader::new(shared, kind, name, |standing| Ok(standing.gate())),
+            Start::At(asked) => RingReader::new(shared, kind, name, |standing| log.found(standing, asked)),
             Start::Resume => self.resume(name),
             Start::Rebuild => {
                 let mut rebuild = None;
                 let table = self.setup.starts.table.ok_or(SubscribeError::NoSources)?;
-                let mut reader = RingReader::new(shared, kind, name, |oldest, tail| {
-                    let first = log.first();
+                let mut reader = RingReader::new(shared, kind, name, |standing| {
+                    let (first, oldest) = (log.first(), standing.gate());
                     if oldest != first {
                         return Err(SubscribeError::HistoryGone { first, oldest });
                     }
-                    rebuild = Some(Rebuild::new(table, name, oldest, tail).ok_or(SubscribeError::NoSources)?);
+                    rebuild =
+                        Some(Rebuild::new(table, name, oldest, standing.tail()).ok_or(SubscribeError::NoSources)?);
                     Ok(oldest)
                 })?;
                 if let Some(rebuild) = rebuild.filter(|rebuild| rebuild.end() > reader.start()) {
@@ -208,11 +209,12 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         let log = &self.shared.store;
         let (bytes, check) = header::cursor_name(name).ok_or(SubscribeError::CursorName)?;
         let mut at = 0;
-        let reader = RingReader::new(&self.shared, Kind::Gating, name, |oldest, tail| {
+        let reader = RingReader::new(&self.shared, Kind::Gating, name, |standing| {
+            let oldest = standing.gate();
             let (place, position) = match log.find_cursor(name) {
                 Some((place, _)) if log.is_attached(place) => return Err(SubscribeError::CursorName),
                 Some((_, None)) => return Err(SubscribeError::CursorDamaged),
-                Some((place, Some(position))) => (place, log.found(position.max(oldest), oldest, tail)?),
+                Some((place, Some(position))) => (place, log.found(standing, position.max(oldest))?),
                 None => {
                     let max = header::CURSOR_COUNT;
                     let made = log.make_cursor(&bytes, check, oldest);
@@ -285,7 +287,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         if log.is_attached(at) {
             return Err(CursorError::InUse);
         }
-        log.move_cursor(at, position, |oldest, tail| log.found(position, oldest, tail).map(drop))
+        log.move_cursor(at, position, |standing| log.found(standing, position).map(drop))
             .map_err(|error| CursorError::of(error, position))
     }
 
@@ -295,12 +297,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     ///
     /// [`CursorError::NotRetained`], and [`CursorError::NoSuchPosition`] also for a slot that is being written.
     pub fn position_after(&self, position: u64) -> Result<u64, CursorError> {
-        let log = &self.shared.store;
-        log.standing(|oldest, tail| {
-            let asked = log.found(position, oldest, tail).map_err(|error| CursorError::of(error, position))?;
-            let next = if asked < tail { log.behind(asked) } else { None };
-            next.ok_or(CursorError::NoSuchPosition { asked })
-        })
+        self.shared.store.position_after(position).map_err(|error| CursorError::of(error, position))
     }
 }
 
@@ -328,7 +325,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
     }
 
     fn subscribe_latest(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
-        RingReader::new(&self.shared, Kind::Gating, name, |_, tail| Ok(tail))
+        RingReader::new(&self.shared, Kind::Gating, name, |standing| Ok(standing.tail()))
     }
 
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {

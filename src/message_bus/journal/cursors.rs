@@ -3,6 +3,7 @@
 use super::header::{self, PAGE};
 use super::log::Log;
 use crate::message_bus::ring::control;
+use crate::message_bus::ring::gate::Standing;
 use crate::message_bus::ring::store::Store;
 use crate::sync::{Ordering, lock};
 use crate::traits::SubscribeError;
@@ -55,16 +56,16 @@ impl Log {
         Some(at)
     }
 
-    /// Moves the cursor that keeps its position at `at`, unless `check` refuses, knowing gate and tail.
+    /// Moves the cursor that keeps its position at `at`, unless `check` refuses.
     pub(crate) fn move_cursor<E>(
         &self,
         at: u64,
         position: u64,
-        check: impl FnOnce(u64, u64) -> Result<(), E>,
+        check: impl FnOnce(&Standing) -> Result<(), E>,
     ) -> Result<(), E> {
         // Retention goes by what it has read of the cursors, up to the end.
         let _retaining = lock(&self.depot.retaining);
-        self.standing(check)?;
+        self.gate().standing(check)?;
         self.store_checked(at, position);
         Ok(())
     }

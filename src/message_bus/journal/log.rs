@@ -15,10 +15,11 @@ use super::options::{Retention, Sync};
 use super::rebuild::{Rebuild, Rebuilds};
 use super::strip::{Record, Strip};
 use super::word::checked;
+use crate::message_bus::ring::claim::{Role, Room};
 use crate::message_bus::ring::control::{self, Control};
-use crate::message_bus::ring::gate::Gate;
+use crate::message_bus::ring::gate::{Gate, Standing};
 use crate::message_bus::ring::slot::{SLOT_ALIGN, Seen, Slots};
-use crate::message_bus::ring::store::{Role, Store};
+use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Region};
 use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, lock};
 use crate::traits::{Clock, Payload, SubscribeError, Time, WriteError};
@@ -163,7 +164,8 @@ impl Log {
         Gate::new(self)
     }
 
-    pub(crate) fn tail(&self) -> u64 {
+    /// Where the next claim begins.
+    pub(crate) fn end(&self) -> u64 {
         self.control().tail().load(Ordering::Acquire) // SYNC POINT claim.tail
     }
 
@@ -182,7 +184,7 @@ impl Log {
     pub(crate) fn grow_ahead(&self) {
         let depot = &self.depot;
         loop {
-            let tail = self.tail();
+            let tail = self.end();
             let wanted = tail.saturating_add(self.ahead()).min(depot.capacity);
             if depot.ready.load(Ordering::Relaxed) < wanted {
                 let _growing = lock(&depot.growing);
@@ -225,7 +227,7 @@ impl Log {
     /// Keeps the time for writers that are busy, if they still are: if they have come far since `tail`. Returns where
     /// they are, or `None` if they ask the clock again.
     pub(crate) fn keep_time(&self, tail: u64) -> Option<u64> {
-        let now = self.tail();
+        let now = self.end();
         let is_busy = now - tail >= BUSY_TICK;
         let time = if is_busy { self.depot.clock.now().as_nanos() } else { 0 };
         self.depot.coarse.store(time, Ordering::Relaxed);
@@ -251,7 +253,7 @@ impl Log {
 
     /// Has everything that is committed survive a power failure. Returns up to where.
     pub(crate) fn sync(&self) -> Result<u64, io::ErrorKind> {
-        self.sync_to(self.tail())
+        self.sync_to(self.end())
     }
 
     /// Has the committed slots before `end` survive a power failure, and whatever else is there.
@@ -268,7 +270,7 @@ impl Log {
         }
         // Asked before the sync: what is finished later may not be in it. An unfinished slot ends what is known to be
         // whole, but the slot of whoever asks is in the sync wherever it stands.
-        let (finished, tail) = (self.gate().finished_before(synced, self.tail()), self.tail());
+        let (finished, tail) = (self.gate().finished_before(synced, self.end()), self.end());
         let from = unsynced / PAGE * PAGE;
         let to = tail.next_multiple_of(PAGE).min(depot.ready.load(Ordering::Acquire));
         let sync = |from: u64, to: u64| depot.backing.sync(self.region(), from as usize, to as usize);
@@ -276,7 +278,7 @@ impl Log {
         let done = if from < to { sync(from, to) } else { Ok(()) }.and_then(|()| sync(0, PAGE));
         match done {
             Ok(()) => {
-                depot.synced.store(finished, Ordering::Relaxed);
+                depot.synced.store(finished, Ordering::Release); // SYNC POINT log.synced
                 depot.unsynced.store(finished, Ordering::Relaxed);
                 self.store_checked(header::WHOLE, finished);
                 Ok(finished)
@@ -317,30 +319,73 @@ impl Log {
         self.depot.retention.forgets()
     }
 
-    /// What `look` says, knowing gate and tail, while the gate stands still.
-    pub(crate) fn standing<R>(&self, look: impl FnOnce(u64, u64) -> R) -> R {
-        self.gate().standing(look)
-    }
-
-    /// The position `asked` if a slot begins there. Precondition: the gate lock is held.
-    pub(crate) fn found(&self, asked: u64, oldest: u64, tail: u64) -> Result<u64, SubscribeError> {
+    /// The position `asked` if a slot begins there.
+    pub(crate) fn found(&self, standing: &Standing, asked: u64) -> Result<u64, SubscribeError> {
+        let (oldest, tail) = (standing.gate(), standing.tail());
         if asked < oldest {
             return Err(SubscribeError::NotRetained { asked, oldest });
         }
-        let is_slot = |position: u64| {
-            let is_aligned = position.is_multiple_of(SLOT_ALIGN);
-            is_aligned && position < tail && !matches!(self.strip.observe(position), Seen::Open { pending: false })
-        };
-        if asked == tail || is_slot(asked) { Ok(asked) } else { Err(SubscribeError::NoSuchPosition { asked }) }
+        if asked == tail {
+            return Ok(asked);
+        }
+        let no_such = SubscribeError::NoSuchPosition { asked };
+        if asked > tail || !asked.is_multiple_of(SLOT_ALIGN) {
+            return Err(no_such);
+        }
+        // Before this place all was finished, and nobody writes any more. Behind it, a writer may be at work between
+        // the beginnings of two slots, so it is gone through from slot to slot.
+        let finished = self.depot.synced.load(Ordering::Acquire).max(oldest); // SYNC POINT log.synced
+        let mut at = asked.min(finished);
+        while at < asked {
+            // SAFETY: a slot begins there, not before the gate, which stands.
+            at = unsafe { self.behind(at) }.ok_or(no_such)?;
+        }
+        // SAFETY: as above; or it lies before what was finished.
+        let is_open = |at| matches!(unsafe { self.strip.observe(at) }, Seen::Open { pending: false });
+        if at == asked && !is_open(at) { Ok(asked) } else { Err(no_such) }
     }
 
-    /// Where the slot behind the one at `position` begins; `None` if no finished slot begins there.
-    pub(crate) fn behind(&self, position: u64) -> Option<u64> {
-        match self.strip.observe(position) {
+    /// The position behind the slot at `asked`.
+    pub(crate) fn position_after(&self, asked: u64) -> Result<u64, SubscribeError> {
+        self.gate().standing(|standing| {
+            let asked = self.found(standing, asked)?;
+            // SAFETY: a slot begins there, not before the gate, which stands.
+            let next = if asked < standing.tail() { unsafe { self.behind(asked) } } else { None };
+            next.ok_or(SubscribeError::NoSuchPosition { asked })
+        })
+    }
+
+    /// Where the slot behind the one at `position` begins; `None` if that is not finished.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Slots::observe`].
+    unsafe fn behind(&self, position: u64) -> Option<u64> {
+        // SAFETY: the caller's promise.
+        match unsafe { self.strip.observe(position) } {
             Seen::Message(header) => Some(position + self.strip.slot_len(header.size as usize)),
             Seen::Sealed { len, .. } => Some(position + len),
             Seen::Open { .. } => None,
         }
+    }
+
+    /// When the message at `position` was written, if one stands there.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Slots::observe`].
+    pub(crate) unsafe fn time_at(&self, position: u64) -> Option<Time> {
+        // SAFETY: the caller's promise, for both.
+        let record =
+            unsafe { matches!(self.strip.observe(position), Seen::Message(_)).then(|| self.strip.record(position)) };
+        record.map(|record| Time::from_nanos(record.time))
+    }
+
+    /// The cause of the message at `position`, in a test that has the journal to itself.
+    #[cfg(all(test, not(rust_messenger_loom)))]
+    pub(crate) fn cause_at(&self, position: u64) -> u64 {
+        // SAFETY: nobody else is there.
+        unsafe { self.strip.record(position) }.cause
     }
 
     // --------------------------------------------------------------------------------------------------------- rebuild
@@ -370,6 +415,45 @@ fn write_error(error: &io::Error) -> WriteError {
     }
 }
 
+// SAFETY: positions are never reused, so what is behind the tail is free, and it has space up to `ready` (law 1).
+unsafe impl Room for Log {
+    #[inline(always)]
+    fn tail(&self) -> &AtomicU64 {
+        Control(&self.control).tail()
+    }
+
+    fn reserve(&self) -> u64 {
+        self.reserve
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn limit(&self, end: u64, _role: Role) -> u64 {
+        let depot = &self.depot;
+        let ready = depot.ready.load(Ordering::Acquire); // SYNC POINT log.ready
+        if ready < depot.capacity && ready < end.saturating_add(self.ahead()) {
+            depot.call.grow();
+        }
+        if depot.clock.is_real() {
+            let now = depot.clock.now().as_nanos();
+            if now.saturating_sub(depot.limited.swap(now, Ordering::Relaxed)) < BUSY.as_nanos() as u64 {
+                depot.call.tick();
+            }
+        }
+        // Back here in time to ask for more, of the file and of the time.
+        (ready - LOOK).min(end.saturating_add(STRETCH.min(depot.step / 4)))
+    }
+
+    fn may_end_at(&self, end: u64) -> bool {
+        end + LOOK <= self.depot.ready.load(Ordering::Acquire)
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, position: u64) {
+        self.region().prefetch_for_writing(self.strip.offset(position));
+    }
+}
+
 #[allow(private_interfaces)]
 impl Store for Log {
     type Slots = Strip;
@@ -395,38 +479,12 @@ impl Store for Log {
         4096
     }
 
-    fn reserve(&self) -> u64 {
-        self.reserve
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn limit(&self, end: u64, _role: Role) -> u64 {
-        let depot = &self.depot;
-        let ready = depot.ready.load(Ordering::Acquire); // SYNC POINT log.ready
-        if ready < depot.capacity && ready < end.saturating_add(self.ahead()) {
-            depot.call.grow();
-        }
-        if depot.clock.is_real() {
-            let now = depot.clock.now().as_nanos();
-            if now.saturating_sub(depot.limited.swap(now, Ordering::Relaxed)) < BUSY.as_nanos() as u64 {
-                depot.call.tick();
-            }
-        }
-        // Back here in time to ask for more, of the file and of the time.
-        (ready - LOOK).min(end.saturating_add(STRETCH.min(depot.step / 4)))
-    }
-
     #[cold]
     fn make_room(&self, len: u64) -> Result<(), WriteError> {
         let _growing = lock(&self.depot.growing);
-        let needed = self.tail().saturating_add(len).saturating_add(self.reserve + LOOK);
+        let needed = self.end().saturating_add(len).saturating_add(self.reserve + LOOK);
         // A fraction of what the keeper does at a time: this writer waits for it.
         self.grow(needed, self.depot.step / 16)
-    }
-
-    fn may_end_at(&self, end: u64) -> bool {
-        end + LOOK <= self.depot.ready.load(Ordering::Acquire)
     }
 
     #[inline]
@@ -447,7 +505,8 @@ impl Store for Log {
         let Role::Worker(index) = role else { return None };
         match self.control().reader(index).handling().load(Ordering::Relaxed) {
             0 => None,
-            position => Some(Time::from_nanos(self.strip.record(position).time)),
+            // SAFETY: the worker's reader has seen it there, and stays there while it is handled.
+            position => Some(Time::from_nanos(unsafe { self.strip.record(position) }.time)),
         }
     }
 
@@ -477,7 +536,7 @@ impl Store for Log {
                 if !number.is_multiple_of(count.max(1)) {
                     return Ok(());
                 }
-                self.tail()
+                self.end()
             }
             Sync::Always => position + len,
         };

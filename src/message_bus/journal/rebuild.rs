@@ -61,16 +61,15 @@ impl Rebuild {
         bytes: Vec<u8>,
     ) -> Result<(), WriteError> {
         let (header, its_cause) = due;
-        let sent =
-            |header: &Header| Sent { message: header.message, bytes: strip.with_payload(header, <[u8]>::to_vec) };
         let is_due = its_cause == cause;
         let is_same = is_due
             && (header.source, header.message) == (source, message)
-            && strip.with_payload(&header, |expected| expected == bytes);
+            && payload_of(strip, &header, |expected| expected == bytes);
         if is_same {
             return Ok(());
         }
-        let expected = is_due.then(|| sent(&header));
+        let expected =
+            is_due.then(|| Sent { message: header.message, bytes: payload_of(strip, &header, <[u8]>::to_vec) });
         Err(self.diverged(cause, source, expected, Some(Sent { message, bytes })))
     }
 
@@ -78,7 +77,7 @@ impl Rebuild {
     fn settle(&mut self, strip: &Strip, handled: u64) -> Result<(), WriteError> {
         match self.next_sent(strip) {
             Some((header, cause)) if cause <= handled => {
-                let bytes = strip.with_payload(&header, <[u8]>::to_vec);
+                let bytes = payload_of(strip, &header, <[u8]>::to_vec);
                 let expected = Some(Sent { message: header.message, bytes });
                 Err(self.diverged(cause, header.source, expected, None))
             }
@@ -108,10 +107,12 @@ impl Rebuild {
     fn next_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
         while self.next.is_none() && self.at < self.end {
             let position = self.at;
-            match strip.observe(position) {
+            // SAFETY: the worker's reader gates it, as said above, and goes from slot to slot, as this does.
+            match unsafe { strip.observe(position) } {
                 Seen::Message(header) => {
                     self.at += strip.slot_len(header.size as usize);
-                    let cause = strip.record(position).cause;
+                    // SAFETY: it was seen there, and is gated still.
+                    let cause = unsafe { strip.record(position) }.cause;
                     let is_own = self.sources.iter().any(|(id, _)| *id == header.source);
                     if is_own && cause != 0 {
                         self.again = cause < self.cause || self.again && cause == self.cause;
@@ -194,6 +195,12 @@ impl Drop for PutBack<'_> {
             rebuild.put_back(self.due);
         }
     }
+}
+
+/// Lends a payload that the worker had sent to `f`.
+fn payload_of<R>(strip: &Strip, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
+    // SAFETY: `next_sent` has seen it; and it lies ahead of what the worker is handling, whose reader gates it.
+    unsafe { strip.with_payload(header, f) }
 }
 
 /// The payload's bytes, put where it would find them in a journal: aligned to 16.

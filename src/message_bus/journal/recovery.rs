@@ -240,7 +240,8 @@ impl Opening<'_> {
 
         self.reserve(source, &findings, &*backing, ready)?;
         self.mark(source, &findings, &strip)?;
-        strip.zero(tail, (tail + findings.recovered.torn).min(ready));
+        // SAFETY: the bus is not made yet, and this is the only process that writes to the file.
+        unsafe { strip.zero(tail, (tail + findings.recovered.torn).min(ready)) };
         if let Some((area, bytes)) = &findings.table {
             write_table(&region, self.identity.table_at(*area) as usize, bytes);
         }
@@ -294,9 +295,12 @@ impl Opening<'_> {
     /// when it says so.
     fn mark(&self, source: &(impl Source + ?Sized), findings: &Findings, strip: &Strip) -> Result<(), JournalError> {
         let mark = |stride: &Stride, mark| {
-            match mark {
-                Mark::State(state) => strip.mark(stride.position, state, stride.len),
-                Mark::Length => strip.mark_length(stride.position, stride.len),
+            // SAFETY: the bus is not made yet, and this is the only process that writes to the file.
+            unsafe {
+                match mark {
+                    Mark::State(state) => strip.mark(stride.position, state, stride.len),
+                    Mark::Length => strip.mark_length(stride.position, stride.len),
+                }
             }
             Ok(())
         };

@@ -3,10 +3,8 @@
 use super::header::{self, PAGE};
 use super::log::Log;
 use super::options::Retention;
-use crate::message_bus::ring::slot::{Seen, Slots};
 use crate::message_bus::ring::store::Store;
 use crate::sync::{Ordering, lock};
-use crate::traits::Time;
 use std::io;
 use std::time::Duration;
 
@@ -31,15 +29,14 @@ impl Log {
         let _retaining = lock(&depot.retaining);
         let cursors = self.cursors();
         let slowest = cursors.iter().min_by_key(|(_, position)| *position);
-        let tail = self.tail();
+        let tail = self.end();
         let Retention { size, age, consumed, past_rebuilds: _ } = depot.retention;
         let is_pinned =
             |position: u64| depot.rebuilt.is_some() || slowest.is_some_and(|(_, slowest)| position >= *slowest);
         let may_go = |position: u64| {
-            let is_old = |age: Duration| match self.strip.observe(position) {
-                Seen::Message(_) => Time::from_nanos(self.strip.record(position).time) + age < now,
-                _ => true,
-            };
+            // SAFETY: the gate asks where it has come to, under its lock; or it is where the gate stands now, which
+            // nobody else moves while `retaining` is locked.
+            let is_old = |age: Duration| unsafe { self.time_at(position) }.is_none_or(|time| time + age < now);
             size.is_some_and(|size| tail - position > size)
                 || age.is_some_and(is_old)
                 || (consumed && slowest.is_some_and(|(_, slowest)| position < *slowest))

@@ -8,6 +8,7 @@
 //! Of memory that may be read from a disk at any moment nothing is believed: no length, and no position either.
 
 use super::word::{checked, unchecked};
+use crate::message_bus::ring::claim::Claimed;
 use crate::message_bus::ring::slot::{COMMITTED, FENCED, PENDING, SEALED, SLOT_ALIGN, Seen, Slots, pack, unpack};
 use crate::mmap::Region;
 use crate::sync::{Ordering, fence};
@@ -67,16 +68,22 @@ impl Strip {
         Strip { region, key, max_payload, crc, last }
     }
 
-    /// When the slot at `position` was claimed. Precondition: as for [`Slots::with_payload`].
-    pub(crate) fn record(&self, position: u64) -> Record {
+    /// When the slot at `position` was claimed, and in whose handling.
+    ///
+    /// # Safety
+    ///
+    /// A message was seen there, and whatever lets the caller look at it still does: see [`Slots::with_payload`].
+    pub(crate) unsafe fn record(&self, position: u64) -> Record {
         let word = |offset| self.region.word(self.offset(position) + offset).load(Ordering::Relaxed);
         Record::of(word(16), word(24))
     }
 
     /// Marks `len` bytes at `position` as a hole or as damaged.
     ///
-    /// Precondition: nobody else has seen this journal yet.
-    pub(crate) fn mark(&self, position: u64, state: u64, len: u64) {
+    /// # Safety
+    ///
+    /// Nobody else has seen this journal yet.
+    pub(crate) unsafe fn mark(&self, position: u64, state: u64, len: u64) {
         // Whoever is killed between the two words must not leave the one with an old meaning of the other: a length is
         // no size. In between stands what will be stepped over in the same way, a claim with nothing in it or damage.
         let between = if state == HOLE { 0 } else { self.stamp_of(position, NO_STATE) };
@@ -89,8 +96,10 @@ impl Strip {
 
     /// Has the slot at `position`, which was given up, say that it is `len` bytes long.
     ///
-    /// Precondition: nobody else has seen this journal yet.
-    pub(crate) fn mark_length(&self, position: u64, len: u64) {
+    /// # Safety
+    ///
+    /// Nobody else has seen this journal yet.
+    pub(crate) unsafe fn mark_length(&self, position: u64, len: u64) {
         let Header { source, message, .. } = self.header_at(position);
         let size = len - RECORD_HEADER - if self.crc { CRC } else { 0 };
         debug_assert_eq!(self.slot_len(size as usize), len);
@@ -118,15 +127,16 @@ impl Strip {
 
     /// Zeroes what is from `from` to `to`, multiples of 16.
     ///
-    /// Precondition: nobody else has seen this journal yet.
-    pub(crate) fn zero(&self, from: u64, to: u64) {
+    /// # Safety
+    ///
+    /// Nobody else has seen this journal yet.
+    pub(crate) unsafe fn zero(&self, from: u64, to: u64) {
         for offset in (from..to).step_by(8) {
             self.region.word(offset as usize).store(0, Ordering::Relaxed);
         }
     }
 }
 
-#[allow(unsafe_code)]
 // SAFETY: a position is its own offset, and one behind `last`, where the largest slot may not fit, panics.
 unsafe impl Slots for Strip {
     const HEADER: u64 = RECORD_HEADER;
@@ -162,8 +172,8 @@ unsafe impl Slots for Strip {
     }
 
     #[inline(always)]
-    fn write_more(&self, position: u64, more: Record) {
-        let offset = self.offset(position);
+    fn write_more(&self, claimed: &Claimed, more: Record) {
+        let offset = self.offset(claimed.position());
         self.region.word(offset + 16).store(more.time, Ordering::Relaxed);
         self.region.word(offset + 24).store(more.cause, Ordering::Relaxed);
         // The head must be there when the process dies in the payload. Only the compiler could change that order.
@@ -171,13 +181,12 @@ unsafe impl Slots for Strip {
     }
 
     #[inline(always)]
-    #[allow(unsafe_code)]
-    fn complete(&self, position: u64, size: usize) {
+    unsafe fn complete(&self, claimed: &mut Claimed, size: usize) {
         if !self.crc {
             return;
         }
-        let (from, len) = (self.offset(position) + 8, (record_len(size, true) - 8 - CRC) as usize);
-        // SAFETY: in bounds, as the slot is; the claim's owner alone writes here (law 4), and it is this thread.
+        let (from, len) = (self.offset(claimed.position()) + 8, (record_len(size, true) - 8 - CRC) as usize);
+        // SAFETY: in bounds, as the slot is, of which the caller has the claim; its owner alone writes here (law 4).
         let crc = unsafe { self.region.with_bytes(from, len, crc32c::crc32c) };
         // SAFETY: as above, and nobody looks at these bytes before the commit.
         unsafe {
@@ -187,7 +196,7 @@ unsafe impl Slots for Strip {
 
     /// As for a ring, but not even the memory is believed: it may be read from a disk at any moment.
     #[inline(always)]
-    fn observe(&self, position: u64) -> Seen {
+    unsafe fn observe(&self, position: u64) -> Seen {
         if position > self.last {
             return Seen::Open { pending: false };
         }

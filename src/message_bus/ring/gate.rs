@@ -13,7 +13,8 @@
 //! * **Law 5.** A claim sealed over its owner's head keeps its bytes until the owner has seen it.
 
 use super::control::{Control, FENCED, NAME, READERS, ReaderEntry};
-use super::slot::{Seen, Slots, ahead};
+use super::position::{ahead, earlier, later};
+use super::slot::{Seen, Slots};
 use super::store::Store;
 use crate::sync::{Ordering, spin_loop, yield_now};
 use crate::traits::{ReaderStats, Stats, SubscribeError};
@@ -57,6 +58,24 @@ impl<S> Clone for Gate<'_, S> {
 }
 
 impl<S> Copy for Gate<'_, S> {}
+
+/// Where gate and tail stand. Lent while the gate lock is held: the gate stands still meanwhile, and the tail may move
+/// on.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    gate: u64,
+    tail: u64,
+}
+
+impl Standing {
+    pub(crate) fn gate(&self) -> u64 {
+        self.gate
+    }
+
+    pub(crate) fn tail(&self) -> u64 {
+        self.tail
+    }
+}
 
 /// The gate lock, held.
 struct Locked<'a>(Control<'a>);
@@ -142,31 +161,36 @@ impl<'a, S: Store> Gate<'a, S> {
         self.finished_until(from, |position| position >= end)
     }
 
-    /// What `look` says, knowing gate and tail, while the gate stands still.
+    /// What `look` says while the gate stands still.
     #[cfg(unix)]
-    pub(crate) fn standing<R>(self, look: impl FnOnce(u64, u64) -> R) -> R {
-        let _locked = self.lock();
-        let control = self.control();
-        look(control.gate().load(Ordering::Relaxed), control.tail().load(Ordering::Acquire)) // SYNC POINT claim.tail
+    pub(crate) fn standing<R>(self, look: impl FnOnce(&Standing) -> R) -> R {
+        let locked = self.lock();
+        look(&self.stand(&locked))
     }
 
-    /// Adds a reader where `start` says, knowing gate and tail.
+    fn stand(self, _: &Locked<'_>) -> Standing {
+        let control = self.control();
+        // Acquire: with the tail comes the gate that its claims relied on.
+        let tail = control.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
+        Standing { gate: control.gate().load(Ordering::Relaxed), tail }
+    }
+
+    /// Adds a reader where `start` says.
     pub(crate) fn join(
         self,
         kind: Kind,
         name: &str,
-        start: impl FnOnce(u64, u64) -> Result<u64, SubscribeError>,
+        start: impl FnOnce(&Standing) -> Result<u64, SubscribeError>,
     ) -> Result<(usize, u64), SubscribeError> {
-        let _locked = self.lock();
+        let locked = self.lock();
         let control = self.control();
         let occupied = control.occupied().load(Ordering::Relaxed);
         let free = (0..READERS).find(|index| occupied >> index & 1 == 0);
         let index = free.ok_or(SubscribeError::TooManyReaders { max: READERS })?;
         let entry = control.reader(index);
-        // Acquire: with the tail comes the gate that its claims relied on.
-        let tail = control.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
-        let position = start(control.gate().load(Ordering::Relaxed), tail)?;
-        control.unread_until().store(tail, Ordering::Relaxed);
+        let standing = self.stand(&locked);
+        let position = start(&standing)?;
+        control.unread_until().store(standing.tail, Ordering::Relaxed);
         entry.cursor().store(position, Ordering::Relaxed);
         entry.handling().store(0, Ordering::Relaxed);
         entry.saved().store(0, Ordering::Relaxed);
@@ -255,7 +279,9 @@ impl<'a, S: Store> Gate<'a, S> {
         }
         let (mut position, mut lost) = (from, 0);
         while ahead(wanted, position) > 0 && ahead(limit, position) > 0 {
-            match self.store.slots().observe(position) {
+            // SAFETY: from one slot to the next, from the reader's cursor on, which the gate is not past, under the
+            // lock: whoever evicts holds it.
+            match unsafe { self.store.slots().observe(position) } {
                 Seen::Message(header) => {
                     lost += 1;
                     position = position.wrapping_add(self.store.slots().slot_len(header.size as usize));
@@ -273,15 +299,18 @@ impl<'a, S: Store> Gate<'a, S> {
     /// Seals the claim at `position`, whose fill is still running, so that readers go on. Its bytes stay untouched
     /// until [`unfence`](Self::unfence). False if it was finished meanwhile, or too many claims are fenced already.
     ///
-    /// Precondition: the caller's cursor stands at `position`.
-    pub(crate) fn fence(self, position: u64) -> bool {
+    /// # Safety
+    ///
+    /// The caller's cursor stands at `position`.
+    pub(crate) unsafe fn fence(self, position: u64) -> bool {
         let _locked = self.lock();
         let control = self.control();
         let free = (0..FENCED).map(|index| control.fenced(index)).find(|word| word.load(Ordering::Relaxed) == 0);
         let Some(word) = free else { return false };
         // Known to the gate before any reader can pass it (law 5). The low bit keeps position 0 from meaning "free".
         word.store(position | 1, Ordering::Relaxed);
-        let fenced = self.store.slots().fence(position);
+        // SAFETY: the caller gates it, and the gate knows it by the word above.
+        let fenced = unsafe { self.store.slots().fence(position) };
         if !fenced {
             word.store(0, Ordering::Relaxed);
         }
@@ -408,7 +437,9 @@ impl<'a, S: Store> Gate<'a, S> {
     fn finished_until(self, from: u64, is_end: impl Fn(u64) -> bool) -> u64 {
         let mut position = from;
         while !is_end(position) {
-            position = match self.store.slots().observe(position) {
+            // SAFETY: from one slot to the next, from the gate or a slot behind it on, under the lock, which keeps the
+            // gate where it is: all callers hold it.
+            position = match unsafe { self.store.slots().observe(position) } {
                 Seen::Message(header) => position.wrapping_add(self.store.slots().slot_len(header.size as usize)),
                 Seen::Sealed { len, fenced: false } => position.wrapping_add(len),
                 Seen::Sealed { fenced: true, .. } | Seen::Open { .. } => break,
@@ -437,12 +468,4 @@ fn is_evictable(entry: ReaderEntry<'_>) -> bool {
 /// Where an entry's reader stands, flags taken off.
 fn cursor_of(entry: ReaderEntry<'_>) -> u64 {
     entry.cursor().load(Ordering::Acquire) & !CURSOR_FLAGS // SYNC POINT gate.release
-}
-
-fn earlier(a: u64, b: u64) -> u64 {
-    if ahead(a, b) <= 0 { a } else { b }
-}
-
-fn later(a: u64, b: u64) -> u64 {
-    if ahead(a, b) >= 0 { a } else { b }
 }

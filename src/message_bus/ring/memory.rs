@@ -5,13 +5,14 @@
 //!                  0 <- position mod capacity        a slot that begins before the end may end here
 //! ```
 
-use super::claim::FETCH_ADD_WRITERS;
+use super::claim::{Claimed, FETCH_ADD_WRITERS, Role, Room};
 use super::control::{self, Control};
 use super::gate::Gate;
-use super::slot::{SLOT_ALIGN, SLOT_HEADER, Slots, ahead};
-use super::store::{Role, Store};
+use super::position::ahead;
+use super::slot::{SLOT_ALIGN, SLOT_HEADER, Slots};
+use super::store::Store;
 use crate::mmap::Region;
-use crate::sync::Ordering;
+use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{Time, WriteError};
 
 /// The part of a ring that is kept free for fetch-and-add to overshoot into.
@@ -59,7 +60,6 @@ impl Ring {
     }
 }
 
-#[allow(unsafe_code)]
 // SAFETY: a slot begins inside the ring and is at most `max_slot` long, and the region has `max_slot` spare bytes
 // behind the ring (`region_len`).
 unsafe impl Slots for Ring {
@@ -94,10 +94,10 @@ unsafe impl Slots for Ring {
     }
 
     #[inline(always)]
-    fn write_more(&self, _position: u64, (): ()) {}
+    fn write_more(&self, _claimed: &Claimed, (): ()) {}
 
     #[inline(always)]
-    fn complete(&self, _position: u64, _size: usize) {}
+    unsafe fn complete(&self, _claimed: &mut Claimed, _size: usize) {}
 
     #[inline(always)]
     fn readable(&self, size: usize) -> usize {
@@ -109,6 +109,43 @@ unsafe impl Slots for Ring {
 /// A slot is at most an eighth of the ring.
 fn max_slot(capacity: u64) -> u64 {
     capacity / 8
+}
+
+// SAFETY: a limit is the gate plus the capacity at most, and nobody needs what is before the gate (`gate.rs`, law 1).
+// It is taken off by the reserve before it is used (`ManyWriters`).
+unsafe impl Room for Ring {
+    #[inline(always)]
+    fn tail(&self) -> &AtomicU64 {
+        self.control().tail()
+    }
+
+    fn reserve(&self) -> u64 {
+        let reserve = Ring::capacity(self) / RESERVE;
+        // None on a ring so small that fetch-and-add would not pay.
+        if reserve / FETCH_ADD_WRITERS < SLOT_HEADER + SLOT_ALIGN { 0 } else { reserve }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn limit(&self, end: u64, role: Role) -> u64 {
+        let span = self.span(role);
+        let gate = Gate::new(self);
+        let target = end.wrapping_sub(span);
+        let known = gate.position();
+        // A limit that lasts for less than an eighth of the ring would only bring the writer back here.
+        let comfortable = target.wrapping_add(Ring::capacity(self) / 8);
+        let position = if ahead(known, comfortable) >= 0 { known } else { gate.refresh(target) };
+        position.wrapping_add(span)
+    }
+
+    fn may_end_at(&self, end: u64) -> bool {
+        ahead(end, Gate::new(self).position()) <= Ring::capacity(self) as i64
+    }
+
+    #[inline(always)]
+    fn prefetch(&self, position: u64) {
+        self.region.prefetch_for_writing(self.offset(position));
+    }
 }
 
 #[allow(private_interfaces)]
@@ -135,32 +172,9 @@ impl Store for Ring {
         Ring::capacity(self) / 8
     }
 
-    fn reserve(&self) -> u64 {
-        let reserve = Ring::capacity(self) / RESERVE;
-        // None on a ring so small that fetch-and-add would not pay.
-        if reserve / FETCH_ADD_WRITERS < SLOT_HEADER + SLOT_ALIGN { 0 } else { reserve }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn limit(&self, end: u64, role: Role) -> u64 {
-        let span = self.span(role);
-        let gate = Gate::new(self);
-        let target = end.wrapping_sub(span);
-        let known = gate.position();
-        // A limit that lasts for less than an eighth of the ring would only bring the writer back here.
-        let comfortable = target.wrapping_add(Ring::capacity(self) / 8);
-        let position = if ahead(known, comfortable) >= 0 { known } else { gate.refresh(target) };
-        position.wrapping_add(span)
-    }
-
     #[inline(always)]
     fn make_room(&self, _len: u64) -> Result<(), WriteError> {
         Err(WriteError::Full)
-    }
-
-    fn may_end_at(&self, end: u64) -> bool {
-        ahead(end, Gate::new(self).position()) <= Ring::capacity(self) as i64
     }
 
     #[inline(always)]

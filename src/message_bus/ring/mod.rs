@@ -2,14 +2,16 @@
 //!
 //! From the memory up; a file names only those above it.
 //!
-//! * `control`: the words that everybody shares. `slot`: how one message becomes visible, whole or not at all.
-//! * `store`: what a ring and a journal differ in. `gate`: who reads. `claim`: who writes where.
+//! * `position`, `control`: how far, and the words that everybody shares. `claim`: who writes where.
+//! * `slot`: how one message becomes visible, whole or not at all.
+//! * `store`: what a ring and a journal differ in. `gate`: who reads.
 //! * `memory`: a ring's own bytes. `shared`: what all handles of a bus share. `reader`, `writer`: its two sides.
 
 pub(super) mod claim;
 pub(super) mod control;
 pub(super) mod gate;
 pub(super) mod memory;
+pub(super) mod position;
 pub(super) mod reader;
 pub(super) mod shared;
 pub(super) mod slot;

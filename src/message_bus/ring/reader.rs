@@ -1,10 +1,11 @@
 //! [`RingReader`]: the reading side of a ring. Gating readers look at messages in place; evictable ones copy each
 //! message out while they are pinned.
 
-use super::gate::{CLOSED, Kind, Pin};
+use super::gate::{CLOSED, Kind, Pin, Standing};
 use super::memory::Ring;
+use super::position::ahead;
 use super::shared::Shared;
-use super::slot::{Seen, Slots, ahead};
+use super::slot::{Seen, Slots};
 use super::store::Store;
 use crate::message_bus::wait::{self, Adaptive, Sleeper, WaitStrategy};
 use crate::sync::{Arc, Ordering};
@@ -57,7 +58,7 @@ impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
     #[inline]
     fn ready(&mut self) -> bool {
         match self.kind {
-            Kind::Gating => !matches!(self.shared.store.slots().observe(self.position), Seen::Open { .. }),
+            Kind::Gating => !matches!(self.gated(self.position), Seen::Open { .. }),
             Kind::Evictable => self.ready_or_moved(),
         }
     }
@@ -104,12 +105,15 @@ impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
             return None;
         }
         let limit = self.shared.silent_after;
-        let left = match (self.shared.store.slots().observe(self.position), self.silent) {
+        // SAFETY: the reader stands at a slot, and gates it, or has pinned it.
+        let seen = unsafe { self.shared.store.slots().observe(self.position) };
+        let left = match (seen, self.silent) {
             (Seen::Message(_) | Seen::Sealed { .. }, _) => None,
             (Seen::Open { pending: true }, Some((position, since))) if position == self.position => {
                 let left = limit.saturating_sub(since.elapsed());
                 if left.is_zero() {
-                    self.shared.gate().fence(self.position);
+                    // SAFETY: its cursor stands there, or is pinned there.
+                    unsafe { self.shared.gate().fence(self.position) };
                 }
                 Some(left)
             }
@@ -148,7 +152,7 @@ impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
         let (mut unread, mut place) = (Unread::default(), self.position);
         while ahead(end, place) > 0 {
             let slots = self.shared.store.slots();
-            let len = match slots.observe(place) {
+            let len = match self.gated(place) {
                 Seen::Message(header) => {
                     unread.messages += 1;
                     slots.slot_len(header.size as usize)
@@ -159,8 +163,8 @@ impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
                     if left.is_some_and(|left| left.is_zero()) {
                         return Unread { bytes: end.wrapping_sub(place), ..unread };
                     }
-                    let is_finished = |slots: &S::Slots| !matches!(slots.observe(place), Seen::Open { .. });
-                    self.wait_until(left, Interest::Messages, |reader| is_finished(reader.shared.store.slots()));
+                    let is_finished = |reader: &mut Self| !matches!(reader.gated(place), Seen::Open { .. });
+                    self.wait_until(left, Interest::Messages, is_finished);
                     0
                 }
             };
@@ -194,12 +198,12 @@ impl<W: WaitStrategy, S: Store> Sleeper for RingReader<W, S> {
 }
 
 impl<W: WaitStrategy, S: Store> RingReader<W, S> {
-    /// A reader that starts where `start` says, knowing gate and tail.
+    /// A reader that starts where `start` says.
     pub(crate) fn new(
         shared: &Arc<Shared<S>>,
         kind: Kind,
         name: &str,
-        start: impl FnOnce(u64, u64) -> Result<u64, SubscribeError>,
+        start: impl FnOnce(&Standing) -> Result<u64, SubscribeError>,
     ) -> Result<Self, SubscribeError> {
         // First: if it panics there is no entry that nobody reads for.
         let strategy = W::default();
@@ -240,13 +244,14 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
         if self.kind == Kind::Evictable {
             return self.deliver_copy(deliver);
         }
-        let header = match self.shared.store.slots().observe(self.position) {
+        let header = match self.gated(self.position) {
             Seen::Message(header) => header,
             seen => self.next_message(seen)?,
         };
         let store = &self.shared.store;
         store.delivering(self.index, header.position);
-        let (result, handled) = store.slots().with_payload(&header, |payload| deliver(&header, payload));
+        // SAFETY: it was seen at this reader's position, and the cursor stays there until it has been stepped over.
+        let (result, handled) = unsafe { store.slots().with_payload(&header, |payload| deliver(&header, payload)) };
         store.delivered(self.index);
         // Last: a step may release, and what is released is not handled again.
         if handled {
@@ -281,8 +286,17 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
                 Seen::Sealed { len, .. } => self.step_over(len),
                 Seen::Open { .. } => return Err(self.nothing()),
             }
-            seen = self.shared.store.slots().observe(self.position);
+            seen = self.gated(self.position);
         }
+    }
+
+    /// What stands at `place`, which this gating reader has come to by steps over slots, released or not: its position,
+    /// or one behind it.
+    #[inline(always)]
+    fn gated(&self, place: u64) -> Seen {
+        debug_assert!(self.kind == Kind::Gating && ahead(place, self.released) >= 0);
+        // SAFETY: a slot begins there, and the cursor that the gate goes by is `released`, which is not past it.
+        unsafe { self.shared.store.slots().observe(place) }
     }
 
     /// Nothing to read: lets go of all that was read and says why there is no more.
@@ -307,7 +321,8 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
         }
         match self.shared.gate().pin(self.index, self.position) {
             Pin::Pinned => {
-                let seen = self.shared.store.slots().observe(self.position);
+                // SAFETY: the reader stands at a slot, and has pinned it.
+                let seen = unsafe { self.shared.store.slots().observe(self.position) };
                 self.shared.gate().unpin(self.index, self.position);
                 !matches!(seen, Seen::Open { .. })
             }
@@ -352,11 +367,14 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
                     }
                 }
             }
-            let seen = shared.store.slots().observe(self.position);
+            // SAFETY: the reader stands at a slot, and has pinned it.
+            let seen = unsafe { shared.store.slots().observe(self.position) };
             let len = match seen {
                 Seen::Message(header) => {
                     self.copy.clear();
-                    shared.store.slots().with_payload(&header, |payload| self.copy.extend_from_slice(payload));
+                    let copy = |payload: &[u8]| self.copy.extend_from_slice(payload);
+                    // SAFETY: it was seen here, and is pinned still.
+                    unsafe { shared.store.slots().with_payload(&header, copy) };
                     shared.store.slots().slot_len(header.size as usize)
                 }
                 Seen::Sealed { len, .. } => len,

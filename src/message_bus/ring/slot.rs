@@ -1,6 +1,6 @@
 //! The slot: how one message becomes visible, whole or not at all.
 //!
-//! Knows positions, stamps and bytes; not who may write where (claims, in `claim.rs`), nor who has read what
+//! Knows positions, stamps and bytes; not who may write where (a [`Claimed`] says so), nor who has read what
 //! (`gate.rs`). This file holds the only Release and Acquire on slots.
 //!
 //! ```text
@@ -34,6 +34,7 @@
 //! Bytes that are already there are copied and committed by a plain store: nothing foreign runs in between, so such a
 //! slot is never silent for longer than its thread is off its core. A fill runs a user's code and may never return.
 
+use super::claim::Claimed;
 use crate::mmap::Region;
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{EncodeError, Header, Payload, Space};
@@ -57,12 +58,6 @@ pub(crate) const FENCED: u64 = 0b1001;
 /// The system gives no random numbers.
 pub(crate) fn random_key() -> io::Result<u64> {
     Ok(getrandom::u64()?)
-}
-
-/// How far `position` is ahead of `other`. Positions wrap around the end of u64 like everything that counts.
-#[inline(always)]
-pub(crate) fn ahead(position: u64, other: u64) -> i64 {
-    position.wrapping_sub(other) as i64
 }
 
 /// What a reader finds at a position.
@@ -92,7 +87,6 @@ pub enum Filled {
 ///
 /// For every position that is a multiple of 16, [`offset`](Self::offset) is aligned to 16, and from there on the region
 /// has [`HEADER`](Self::HEADER) bytes and [`max_payload`](Self::max_payload) more, a pad and a checksum; or it panics.
-#[allow(unsafe_code)]
 pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// The bytes in front of a payload: stamp, head, and what else there is.
     const HEADER: u64;
@@ -115,32 +109,44 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// The bytes of a slot that carries `size` bytes of payload.
     fn slot_len(&self, size: usize) -> u64;
 
-    /// Writes what a slot says besides its head; called by its owner before it touches the payload.
-    fn write_more(&self, position: u64, more: Self::More);
+    /// Writes what a slot says besides its head; before the payload is touched.
+    fn write_more(&self, claimed: &Claimed, more: Self::More);
 
-    /// Finishes a slot whose payload is whole; called by its owner before the commit.
-    fn complete(&self, position: u64, size: usize);
+    /// Finishes a slot whose payload is whole, before the commit.
+    ///
+    /// # Safety
+    ///
+    /// `claimed` is of these slots, and as long as a slot that carries `size` bytes.
+    unsafe fn complete(&self, claimed: &mut Claimed, size: usize);
 
     /// Copies a message into the claimed slot and commits it.
     ///
-    /// Precondition: the caller has claimed `slot_len(bytes.len())` at `position` and published nothing there.
+    /// # Safety
+    ///
+    /// `claimed` is of these slots.
     #[inline(always)]
-    fn publish_bytes(&self, position: u64, source: u16, message: u16, more: Self::More, bytes: &[u8]) {
+    unsafe fn publish_bytes(&self, mut claimed: Claimed, source: u16, message: u16, more: Self::More, bytes: &[u8]) {
+        let position = claimed.position();
         self.head(position).store(pack(source, message, bytes.len()), Ordering::Relaxed);
-        self.write_more(position, more);
-        self.with_payload_mut(position, bytes.len(), |payload| payload.copy_from_slice(bytes));
-        self.complete(position, bytes.len());
+        self.write_more(&claimed, more);
+        // SAFETY: it is of these slots, as the caller promises; its length is compared.
+        unsafe {
+            self.with_payload_mut(&mut claimed, bytes.len(), |payload| payload.copy_from_slice(bytes));
+            self.complete(&mut claimed, bytes.len());
+        }
         self.stamp(position).store(self.stamp_of(position, COMMITTED), Ordering::Release); // SYNC POINT slot.publish
     }
 
     /// Lets `payload` fill the claimed slot and commits it; seals it when the fill fails or unwinds.
     ///
-    /// Precondition: the caller has claimed `slot_len(size)` at `position` and published nothing there.
+    /// # Safety
+    ///
+    /// `claimed` is of these slots.
     #[inline]
     #[allow(clippy::too_many_arguments, reason = "a slot is that much")]
-    fn publish_fill<P: Payload>(
+    unsafe fn publish_fill<P: Payload>(
         &self,
-        position: u64,
+        claimed: Claimed,
         source: u16,
         message: u16,
         more: Self::More,
@@ -148,15 +154,18 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
         payload: &mut P,
         unfence: impl Fn(u64),
     ) -> Filled {
+        let position = claimed.position();
         self.head(position).store(pack(source, message, size), Ordering::Relaxed);
-        self.write_more(position, more);
+        self.write_more(&claimed, more);
         // Release, so that whoever fences this claim finds its length.
         self.stamp(position).store(self.stamp_of(position, PENDING), Ordering::Release); // SYNC POINT slot.publish
-        let mut guard = SealOnDrop { slots: self, position, state: SEALED, unfence };
-        let filled = self.with_payload_mut(position, size, |bytes| payload.fill(&mut Space::new(bytes)));
-        match filled {
+        let mut guard = SealOnDrop { slots: self, claimed, state: SEALED, unfence };
+        let fill = |bytes: &mut [u8]| payload.fill(&mut Space::new(bytes));
+        // SAFETY: it is of these slots, as the caller promises.
+        match unsafe { self.with_payload_mut(&mut guard.claimed, size, fill) } {
             Ok(()) => {
-                self.complete(position, size);
+                // SAFETY: as above, and its length was compared.
+                unsafe { self.complete(&mut guard.claimed, size) };
                 guard.state = COMMITTED;
                 if guard.finish() { Filled::Committed } else { Filled::Fenced }
             }
@@ -170,19 +179,14 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
         }
     }
 
-    /// Has the line at `position` on its way before a claim gets there. A writer's lines were last in a reader's cache,
-    /// and without this each of its stores, or the next locked claim, waits until they are back.
-    #[inline(always)]
-    fn prefetch(&self, position: u64) {
-        self.region().prefetch_for_writing(self.offset(position));
-    }
-
     /// What stands at `position`.
     ///
-    /// Precondition: the caller's cursor gates `position`, or it holds the gate lock and `position` is not before the
-    /// gate: nobody writes plain bytes where this looks for a stamp.
+    /// # Safety
+    ///
+    /// A slot begins at `position`, or the next one will; and the caller's cursor gates it, or the caller holds the
+    /// gate lock and it is not before the gate. So nobody writes plain bytes where this looks for a stamp.
     #[inline(always)]
-    fn observe(&self, position: u64) -> Seen {
+    unsafe fn observe(&self, position: u64) -> Seen {
         let stamp = self.stamp(position).load(Ordering::Acquire); // SYNC POINT slot.publish
         match stamp ^ self.key() ^ position {
             COMMITTED => Seen::Message(self.header_at(position)),
@@ -195,19 +199,22 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
 
     /// Seals the claim at `position` over its owner's head, if its fill is still running.
     ///
-    /// Precondition: as for [`observe`](Self::observe), and the gate knows the position already.
-    fn fence(&self, position: u64) -> bool {
+    /// # Safety
+    ///
+    /// As for [`observe`](Self::observe), and the gate knows the position already: until its owner has seen the fence,
+    /// it may write to these bytes.
+    unsafe fn fence(&self, position: u64) -> bool {
         let (pending, fenced) = (self.stamp_of(position, PENDING), self.stamp_of(position, FENCED));
         self.stamp(position).compare_exchange(pending, fenced, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Lends the payload of the message at `header.position` for reading.
     ///
-    /// Precondition: [`observe`](Self::observe) returned this header, and the caller's cursor gates it until `f`
-    /// returns.
+    /// # Safety
+    ///
+    /// [`observe`](Self::observe) returned this header, and the caller's cursor gates it until `f` returns.
     #[inline(always)]
-    #[allow(unsafe_code)]
-    fn with_payload<R>(&self, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
+    unsafe fn with_payload<R>(&self, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
         let size = self.readable(header.size as usize);
         let offset = self.offset(header.position) + Self::HEADER as usize;
         // SAFETY: in bounds, because `size` is at most `max_payload`, and the promise of the trait; free of writers,
@@ -219,12 +226,17 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// The size of a payload as far as it can be one: memory that others may write to is not believed.
     fn readable(&self, size: usize) -> usize;
 
+    /// Lends the payload of a claimed slot for writing.
+    ///
+    /// # Safety
+    ///
+    /// `claimed` is of these slots.
     #[doc(hidden)]
     #[inline(always)]
-    #[allow(unsafe_code)]
-    fn with_payload_mut<R>(&self, position: u64, size: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
+    unsafe fn with_payload_mut<R>(&self, claimed: &mut Claimed, size: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
         assert!(size <= self.max_payload(), "claims are no longer than the largest slot");
-        let offset = self.offset(position) + Self::HEADER as usize;
+        assert!(self.slot_len(size) == claimed.len(), "a claim is as long as its slot");
+        let offset = self.offset(claimed.position()) + Self::HEADER as usize;
         if cfg!(miri) {
             // Miri knows an atomic word as a whole, and breaks down when plain bytes take the place of half of one.
             let pad = (self.slot_len(size) - Self::HEADER) as usize - size;
@@ -232,8 +244,8 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
             unsafe { self.region().with_bytes_mut(offset + size, pad, |pad| pad.fill(0)) }
         }
         // SAFETY: in bounds, checked above, and the promise of the trait; exclusive, because the caller owns the claim
-        // (law 4), a claim never reaches past the limit (`claim.rs`), and on a ring everything before the gate is
-        // released by every reader and finished by every writer (`gate.rs`, law 1).
+        // and has not published it (law 4), a claim never reaches past the limit (`Room`), and on a ring everything
+        // before the gate is released by every reader and finished by every writer (`gate.rs`, law 1).
         unsafe { self.region().with_bytes_mut(offset, size, f) }
     }
 
@@ -245,7 +257,6 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
 
     #[doc(hidden)]
     #[inline(always)]
-    #[allow(unsafe_code)]
     fn stamp(&self, position: u64) -> &AtomicU64 {
         // SAFETY: `offset` is aligned to 16 and at least 16 bytes before the end of the region.
         unsafe { self.region().word_unchecked(self.offset(position)) }
@@ -253,7 +264,6 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
 
     #[doc(hidden)]
     #[inline(always)]
-    #[allow(unsafe_code)]
     fn head(&self, position: u64) -> &AtomicU64 {
         // SAFETY: as for `stamp`, one word further.
         unsafe { self.region().word_unchecked(self.offset(position) + 8) }
@@ -269,7 +279,7 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
 /// Ends a pending claim however its fill ends.
 struct SealOnDrop<'a, S: Slots, F: Fn(u64)> {
     slots: &'a S,
-    position: u64,
+    claimed: Claimed,
     state: u64,
     unfence: F,
 }
@@ -285,16 +295,16 @@ impl<S: Slots, F: Fn(u64)> SealOnDrop<'_, S, F> {
 
     #[inline]
     fn end(&self) -> bool {
-        let slots = self.slots;
-        let stamp = slots.stamp(self.position);
-        let pending = slots.stamp_of(self.position, PENDING);
-        let target = slots.stamp_of(self.position, self.state);
+        let (slots, position) = (self.slots, self.claimed.position());
+        let stamp = slots.stamp(position);
+        let pending = slots.stamp_of(position, PENDING);
+        let target = slots.stamp_of(position, self.state);
         // SYNC POINT slot.publish. Relaxed on failure: a fence carries nothing the owner needs.
         if stamp.compare_exchange(pending, target, Ordering::Release, Ordering::Relaxed).is_ok() {
             return true;
         }
-        stamp.store(slots.stamp_of(self.position, SEALED), Ordering::Release);
-        (self.unfence)(self.position);
+        stamp.store(slots.stamp_of(position, SEALED), Ordering::Release);
+        (self.unfence)(position);
         false
     }
 }

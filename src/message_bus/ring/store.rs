@@ -2,26 +2,17 @@
 //!
 //! A ring has nothing to add to its slots, so all of its answers vanish when they are compiled (`memory.rs`).
 
+use super::claim::{Role, Room};
 use super::control::Control;
 use super::slot::Slots;
 use crate::traits::{Payload, Time, WriteError};
 use std::fmt::Debug;
 
-/// From where a writer writes: decides how far it may fill the ring.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
-    /// From outside. While workers write to the bus it stops at three quarters of the capacity: a worker can read
-    /// itself out of a full ring, an outsider can only wait.
-    Outside,
-    /// The worker that reads with this reader.
-    Worker(usize),
-}
-
 /// Where a bus keeps its slots, and what that means for those who use it.
 ///
 /// Sealed by its module: whoever implements it decides who may write where.
 #[allow(private_interfaces)]
-pub trait Store: Debug + Send + Sync + 'static {
+pub trait Store: Room + Debug + Send + Sync + 'static {
     /// The slots.
     type Slots: Slots;
     /// What works for the bus in the background, until it is dropped.
@@ -36,17 +27,8 @@ pub trait Store: Debug + Send + Sync + 'static {
 
     // ---------------------------------------------------------------------------------------------------------- claims
 
-    /// The bytes that no limit ever reaches, so that fetch-and-add may overshoot.
-    fn reserve(&self) -> u64;
-
-    /// How far a writer may claim that wants to reach `end`, `reserve` not yet taken off.
-    fn limit(&self, end: u64, role: Role) -> u64;
-
     /// There was no room for `len` bytes: makes some, or says why there is none.
     fn make_room(&self, len: u64) -> Result<(), WriteError>;
-
-    /// Whether a claim may end at `end`; asked in tests only.
-    fn may_end_at(&self, end: u64) -> bool;
 
     // --------------------------------------------------------------------------------------------------------- writing
 

@@ -1,12 +1,12 @@
 //! [`RingWriter`]: the writing side of a ring: may I, claim, publish, wake, count.
 
-use super::claim::{Claim, ManyWriters};
+use super::claim::{Claim, Claimed, ManyWriters, Role};
 use super::control::WRITERS;
 use super::gate::CLOSED;
 use super::memory::Ring;
 use super::shared::Shared;
 use super::slot::{Filled, Slots};
-use super::store::{Role, Store};
+use super::store::Store;
 use crate::message_bus::wait::{Adaptive, Idle, WaitStrategy};
 use crate::sync::{Arc, Ordering};
 use crate::traits::{BusWriter, Interest, Payload, Publish, Time, WriteError, WriterError};
@@ -64,7 +64,7 @@ impl<C: Claim, W: WaitStrategy, S: Store> RingWriter<C, W, S> {
     }
 
     #[inline(always)]
-    fn claim(&self, size: usize) -> Result<u64, WriteError> {
+    fn claim(&self, size: usize) -> Result<Claimed, WriteError> {
         let max = self.shared.store.slots().max_payload();
         if size > max {
             return Err(WriteError::TooLarge { size, max });
@@ -76,8 +76,8 @@ impl<C: Claim, W: WaitStrategy, S: Store> RingWriter<C, W, S> {
         }
         let len = self.shared.store.slots().slot_len(size);
         loop {
-            if let Some(position) = self.claim.claim(&self.shared.store, len, self.role) {
-                return Ok(position);
+            if let Some(claimed) = self.claim.claim(&self.shared.store, len, self.role) {
+                return Ok(claimed);
             }
             if let Err(error) = self.shared.store.make_room(len) {
                 self.shared.control().writer(self.index).full().fetch_add(1, Ordering::Relaxed);
@@ -93,17 +93,19 @@ impl<C: Claim, W: WaitStrategy, S: Store> RingWriter<C, W, S> {
         let size = payload.size();
         // Before the claim: the clock is the user's, and a claim that nobody finishes keeps all readers waiting.
         let more = shared.store.more(self.role);
-        let position = self.claim(size)?;
+        let claimed = self.claim(size)?;
+        let (position, len) = (claimed.position(), claimed.len());
         let _notify = Notify(shared);
         let counted = CountSealed(self);
         let unfence = |position| shared.gate().unfence(position);
         let slots = shared.store.slots();
-        let filled = slots.publish_fill(position, source, message, more, size, payload, unfence);
+        // SAFETY: claimed of the store of these slots.
+        let filled = unsafe { slots.publish_fill(claimed, source, message, more, size, payload, unfence) };
         match filled {
             Filled::Committed => {
                 std::mem::forget(counted);
                 self.count_message(size);
-                shared.store.acknowledge(position, slots.slot_len(size))
+                shared.store.acknowledge(position, len)
             }
             Filled::Sealed(error) => Err(WriteError::Encode(error)),
             Filled::Fenced => Err(WriteError::Fenced),
@@ -164,11 +166,13 @@ impl<C: Claim, W: WaitStrategy, S: Store> Publish for RingWriter<C, W, S> {
         }
         let Some(bytes) = payload.as_encoded() else { return self.fill(source, message, payload) };
         let more = store.more(self.role);
-        let position = self.claim(bytes.len())?;
-        store.slots().publish_bytes(position, source, message, more, bytes);
+        let claimed = self.claim(bytes.len())?;
+        let (position, len) = (claimed.position(), claimed.len());
+        // SAFETY: claimed of the store of these slots.
+        unsafe { store.slots().publish_bytes(claimed, source, message, more, bytes) };
         self.shared.notify_message();
         self.count_message(bytes.len());
-        store.acknowledge(position, store.slots().slot_len(bytes.len()))
+        store.acknowledge(position, len)
     }
 
     fn wait_for_room(&self, size: usize) {

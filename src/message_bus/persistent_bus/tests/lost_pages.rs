@@ -10,7 +10,6 @@ use crate::message_bus::journal::options::{PersistentOptions, Start};
 use crate::message_bus::journal::recovered::HeaderDamage;
 use crate::message_bus::journal::recovered::Span;
 use crate::message_bus::journal::scan::{Kind, Stride, Walk, Walked};
-use crate::message_bus::ring::store::Store;
 use crate::traits::{MessageBus, Publish};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -58,7 +57,7 @@ fn a_cause_from_elsewhere_is_none_here() {
         image[second + 24..second + 32].copy_from_slice(&cause.to_ne_bytes());
         let (bus, recovered) = open(&image, small()).unwrap();
         assert_eq!(recovered.messages, 3);
-        assert_eq!(bus.shared.store.slots().record(second as u64).cause, expected);
+        assert_eq!(bus.shared.store.cause_at(second as u64), expected);
         let identity =
             crate::message_bus::journal::header::read_identity(Path::new("(test)"), image.as_slice()).unwrap();
         let mut walk = Walk::new(image.as_slice(), &identity, second as u64);
