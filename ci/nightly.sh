@@ -11,6 +11,7 @@ while read -r line; do
     echo "=== $line: passed in $((SECONDS - start)) s"
 done <<'LIST'
 for run in $(seq 10); do cargo test --release --all-features --test journal; done
+ALL_PROTOCOLS=1 cargo test --package messi --test random
 SIM_SEEDS=200000 ci/sim.sh
 SECONDS_EACH=600 ci/fuzz.sh
 SEEDS=64 ci/miri.sh
