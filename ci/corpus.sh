@@ -12,6 +12,7 @@ case $command in
         mkdir -p "$1"
         while IFS=': ' read -r name hex; do
             # `\xab` for each two digits.
+            # shellcheck disable=SC2001 # Only bash 5.2 can put what it found into what it puts there.
             printf '%b' "$(sed 's/../\\x&/g' <<<"$hex")" >"$1/$name"
         done <"$corpus"
         ;;
