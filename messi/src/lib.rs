@@ -15,7 +15,6 @@ pub mod c;
 mod error;
 pub mod model;
 mod names;
-mod nanopb;
 pub mod output;
 mod parse;
 pub mod python;

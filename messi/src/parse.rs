@@ -20,7 +20,7 @@ pub const MAX_SOURCE: u64 = 768 * 1024;
 pub const MAX_IMPORT_DEPTH: usize = 64;
 
 /// The options of nanopb, for `import "nanopb.proto";`.
-const NANOPB: &str = include_str!("nanopb.proto");
+const NANOPB: &str = include_str!("c/nanopb.proto");
 
 /// One file as it was read.
 #[derive(Debug)]

@@ -2,10 +2,14 @@
 //!
 //! What is generated is thin, types and dispatch. The logic is in `runtime/c`, in floors: `messi.c` (frames, a
 //! connection, a client) and `messi_server.c` know no system, `messi_linux*.c` and `messi_async.c` are the systems they
-//! run on. The messages are the `nanopb` module's.
+//! run on. Messages are structs for nanopb: `messages`.
+
+mod messages;
+mod names;
+mod options;
+mod plan;
 
 use crate::model::{File, Located, Member, Root};
-use crate::nanopb::{self, names};
 use crate::{Error, Generated, Model, Side, templates};
 use prost_reflect::{EnumDescriptor, FileDescriptor, MessageDescriptor};
 use serde::Serialize;
@@ -41,32 +45,34 @@ pub struct Options {
 }
 
 const TEMPLATES: [templates::Template; 4] = [
-    ("client.h", include_str!("../templates/c/client.h.jinja")),
-    ("client.c", include_str!("../templates/c/client.c.jinja")),
-    ("server.h", include_str!("../templates/c/server.h.jinja")),
-    ("server.c", include_str!("../templates/c/server.c.jinja")),
+    ("client.h", include_str!("../../templates/c/client.h.jinja")),
+    ("client.c", include_str!("../../templates/c/client.c.jinja")),
+    ("server.h", include_str!("../../templates/c/server.h.jinja")),
+    ("server.c", include_str!("../../templates/c/server.c.jinja")),
 ];
 
 /// A file of the runtime.
 type Runtime = (&'static str, &'static str);
 
-const MESSAGES: [Runtime; 2] =
-    [("messi_pb.h", include_str!("../runtime/c/messi_pb.h")), ("messi_pb.c", include_str!("../runtime/c/messi_pb.c"))];
+const MESSAGES: [Runtime; 2] = [
+    ("messi_pb.h", include_str!("../../runtime/c/messi_pb.h")),
+    ("messi_pb.c", include_str!("../../runtime/c/messi_pb.c")),
+];
 const CORE: [Runtime; 2] =
-    [("messi.h", include_str!("../runtime/c/messi.h")), ("messi.c", include_str!("../runtime/c/messi.c"))];
+    [("messi.h", include_str!("../../runtime/c/messi.h")), ("messi.c", include_str!("../../runtime/c/messi.c"))];
 const LINUX: [Runtime; 2] = [
-    ("messi_linux.h", include_str!("../runtime/c/messi_linux.h")),
-    ("messi_linux.c", include_str!("../runtime/c/messi_linux.c")),
+    ("messi_linux.h", include_str!("../../runtime/c/messi_linux.h")),
+    ("messi_linux.c", include_str!("../../runtime/c/messi_linux.c")),
 ];
 const SERVER: [Runtime; 4] = [
-    ("messi_server.h", include_str!("../runtime/c/messi_server.h")),
-    ("messi_server.c", include_str!("../runtime/c/messi_server.c")),
-    ("messi_linux_server.h", include_str!("../runtime/c/messi_linux_server.h")),
-    ("messi_linux_server.c", include_str!("../runtime/c/messi_linux_server.c")),
+    ("messi_server.h", include_str!("../../runtime/c/messi_server.h")),
+    ("messi_server.c", include_str!("../../runtime/c/messi_server.c")),
+    ("messi_linux_server.h", include_str!("../../runtime/c/messi_linux_server.h")),
+    ("messi_linux_server.c", include_str!("../../runtime/c/messi_linux_server.c")),
 ];
 const ASYNC: [Runtime; 2] = [
-    ("messi_async.h", include_str!("../runtime/c/messi_async.h")),
-    ("messi_async.c", include_str!("../runtime/c/messi_async.c")),
+    ("messi_async.h", include_str!("../../runtime/c/messi_async.h")),
+    ("messi_async.c", include_str!("../../runtime/c/messi_async.c")),
 ];
 
 /// The messages of all files, the client and the server of each that has a protocol, and the runtime.
@@ -83,7 +89,7 @@ pub fn generate(model: &Model, options: &Options) -> Result<Vec<Generated>, Erro
             return Err(Error::Options(what.to_owned()));
         }
     };
-    let mut generated = nanopb::generate(model)?;
+    let mut generated = messages::generate(model)?;
     for file in model.files.iter().filter(|file| file.protocol.is_some()) {
         generated.extend(generate_file(model, file, platform, options)?);
     }
@@ -145,7 +151,7 @@ fn generate_file(model: &Model, file: &File, platform: &str, options: &Options) 
             prefix: format!("{}_{side}", file.stem),
             platform,
             is_async: options.platform == Platform::Async,
-            messages: nanopb::path(&file.descriptor) + ".pb.h",
+            messages: messages::path(&file.descriptor) + ".pb.h",
             input: root(input),
             output: root(output),
         };

@@ -1,28 +1,24 @@
 //! Messages in C: structs, and descriptors of them for nanopb 0.4.
 //!
-//! What has a fixed size is in its struct, and all else is behind a pointer: [`plan`] says which is which. This module
+//! What has a fixed size is in its struct, and all else is behind a pointer: [`plan`](super::plan) says which is which. This module
 //! names things, puts structs into an order in which they can be declared, and writes the files.
 
-pub(crate) mod names;
-mod options;
-mod plan;
-
+use super::names::{self, Names};
+use super::plan::{Field, Message, Place, Plan, Rule, Value};
 use crate::error::Error;
 use crate::model::{Located, Model};
 use crate::names::snake;
 use crate::output::Generated;
 use crate::templates::{self, Template};
-use names::Names;
-use plan::{Field, Message, Place, Plan, Rule, Value};
 use prost_reflect::{EnumDescriptor, EnumValueDescriptor, FileDescriptor, Kind};
 use serde::Serialize;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
 const TEMPLATES: &[Template] = &[
-    ("pb.h", include_str!("../templates/c/pb.h.jinja")),
-    ("pb.c", include_str!("../templates/c/pb.c.jinja")),
-    ("comment", include_str!("../templates/c/comment.jinja")),
+    ("pb.h", include_str!("../../templates/c/pb.h.jinja")),
+    ("pb.c", include_str!("../../templates/c/pb.c.jinja")),
+    ("comment", include_str!("../../templates/c/comment.jinja")),
 ];
 
 #[derive(Serialize)]
@@ -100,7 +96,7 @@ struct ExtraContext {
 
 /// Structs and descriptors for all messages of the model's files, but of those that come with the generator only for
 /// such as are used.
-pub(crate) fn generate(model: &Model) -> Result<Vec<Generated>, Error> {
+pub(super) fn generate(model: &Model) -> Result<Vec<Generated>, Error> {
     let plan = Plan::new(model)?;
     check_names(model, &plan)?;
     let mut generated = Vec::new();
@@ -120,7 +116,7 @@ pub(crate) fn generate(model: &Model) -> Result<Vec<Generated>, Error> {
 }
 
 /// The path of the files made of this one, without their extensions.
-pub(crate) fn path(file: &FileDescriptor) -> String {
+pub(super) fn path(file: &FileDescriptor) -> String {
     let name = file.name().strip_suffix(".proto").unwrap_or(file.name());
     match name.rsplit_once('/') {
         Some((directory, stem)) => format!("{directory}/{}", snake(stem)),

@@ -13,32 +13,32 @@ fn prefix(full_name: &str) -> String {
 }
 
 /// What all names of a message begin with.
-pub(crate) fn message_prefix(message: &MessageDescriptor) -> String {
+pub(super) fn message_prefix(message: &MessageDescriptor) -> String {
     prefix(message.full_name())
 }
 
 /// The tag of a message's struct.
-pub(crate) fn message(message: &MessageDescriptor) -> String {
+pub(super) fn message(message: &MessageDescriptor) -> String {
     message_prefix(message) + "_t"
 }
 
 /// The tag of an enum.
-pub(crate) fn enumeration(an_enum: &EnumDescriptor) -> String {
+pub(super) fn enumeration(an_enum: &EnumDescriptor) -> String {
     prefix(an_enum.full_name()) + "_t"
 }
 
 /// The constant of an enum's value.
-pub(crate) fn enum_value(value: &EnumValueDescriptor) -> String {
+pub(super) fn enum_value(value: &EnumValueDescriptor) -> String {
     format!("{}_{}_e", prefix(value.parent_enum().full_name()), snake(value.name()))
 }
 
 /// The constant with a field's number.
-pub(crate) fn tag(field: &FieldDescriptor) -> String {
+pub(super) fn tag(field: &FieldDescriptor) -> String {
     format!("{}_{}_tag", message_prefix(field.parent_message()), field.name())
 }
 
 /// A field or a oneof as a member of a struct: as it is called, unless C or its headers have other plans with that.
-pub(crate) fn member(name: &str) -> String {
+pub(super) fn member(name: &str) -> String {
     if is_keyword(name) || is_macro(name) { format!("{name}_") } else { name.to_owned() }
 }
 
@@ -98,11 +98,11 @@ fn is_type(name: &str) -> bool {
 
 /// Names that must differ, with what has them in the .proto file.
 #[derive(Default)]
-pub(crate) struct Names(HashMap<String, String>);
+pub(super) struct Names(HashMap<String, String>);
 
 impl Names {
     /// Takes a name for `what`, which is declared at `at`.
-    pub(crate) fn add(&mut self, model: &Model, at: &impl Located, what: &str, name: String) -> Result<(), Error> {
+    pub(super) fn add(&mut self, model: &Model, at: &impl Located, what: &str, name: String) -> Result<(), Error> {
         match self.0.entry(name) {
             Entry::Vacant(entry) => {
                 entry.insert(what.to_owned());
@@ -116,7 +116,7 @@ impl Names {
     }
 
     /// As [`Names::add`], of a struct or an enum.
-    pub(crate) fn add_type(&mut self, model: &Model, at: &impl Located, what: &str, name: String) -> Result<(), Error> {
+    pub(super) fn add_type(&mut self, model: &Model, at: &impl Located, what: &str, name: String) -> Result<(), Error> {
         if is_type(&name) {
             let what =
                 format!("{what} is `{name}` in C, which libraries have: rename it, or put it into another package");
