@@ -4,6 +4,8 @@
 //! connection, a client) and `messi_server.c` know no system, `messi_linux*.c` and `messi_async.c` are the systems they
 //! run on. Messages are structs for nanopb: `messages`.
 
+mod cycles;
+mod layout;
 mod messages;
 mod names;
 mod options;
