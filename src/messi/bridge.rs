@@ -1,9 +1,11 @@
 //! The way from the network to the bus, which both handlers have in common: events that wait for room, messages that
 //! wait behind them, and what cannot be done, which is reported.
 
-use super::connection::{Reason, Verdict};
-use super::options::StartError;
-use super::protocol::{ClientId, NetworkError, PublishFrom, Root, Visitor};
+use super::connection::Verdict;
+use super::error::{NetworkError, StartError};
+use super::messages::{ClientId, PublishFrom};
+use super::protocol::{Root, Visitor};
+use super::reason::Reason;
 use crate::traits::{Handler, Report, WriteError, Writer};
 use std::collections::VecDeque;
 use std::net::SocketAddr;

@@ -2,12 +2,13 @@
 
 use super::bridge::{Bridge, Bridging, largest_frame, post_all, report};
 use super::client_loop::{ClientCore, ClientSink, Nobody};
-use super::connection::{Reason, Share, Verdict};
+use super::connection::{Share, Verdict};
+use super::error::{NetworkError, SendError, StartError};
+use super::messages::{Connected, Disconnected, Start, Stop, ToServer, Wrapped};
 use super::net::System;
-use super::options::{ClientOptions, SendError, StartError};
-use super::protocol::{
-    Connected, Disconnected, Member, NetworkError, Protocol, Start, Stop, ToServer, ToServerSide, Wrapped,
-};
+use super::options::ClientOptions;
+use super::protocol::{Member, Protocol, ToServerSide};
+use super::reason::Reason;
 use crate::traits::{Handle, Handler, New, Poller, Sender, Time, WriteError, Writer};
 use std::collections::VecDeque;
 use std::fmt;

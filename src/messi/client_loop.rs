@@ -1,11 +1,15 @@
 //! [`ClientLoop`]: a client without a bus, for plain programs; and what it shares with the handler.
 
-use super::connection::{Reason, Share, Verdict};
+use super::address::HostPort;
+use super::bell::Bell;
+use super::connection::{Share, Verdict};
+use super::error::{NetworkError, SendError, StartError};
 use super::event_loop::{EventLoop, PeerId, Sink};
+use super::messages::IsSet;
 use super::net::{Lookup, Net, System};
-use super::options::{ClientOptions, HostPort, Reconnect, SendError, StartError};
-use super::protocol::{IsSet, NetworkError, Protocol, Root};
-use super::server_loop::Bell;
+use super::options::{ClientOptions, Reconnect};
+use super::protocol::{Protocol, Root};
+use super::reason::Reason;
 use super::wire::{Kind, Side};
 use crate::traits::{Poller, Time};
 use prost::Message;

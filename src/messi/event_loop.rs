@@ -5,65 +5,22 @@
 //! closed from this side lingers: what is queued is still sent, and what still comes in is thrown away until the peer
 //! has seen the end, since closing on unread bytes would take from it what it has not read yet.
 
-use super::connection::{Connection, Reason, Refusal, Settings, Share, Verdict};
+use super::connection::{Connection, Refusal, Share, Verdict};
+use super::error::SendError;
+use super::layer::{Session, Transport};
 use super::net::{Net, Ready, Socket};
-use super::options::SendError;
+use super::reason::Reason;
+use super::settings::Settings;
 use super::wire::{Kind, Side};
 use crate::message_bus::wait::Patience;
 use crate::sync::yield_now;
 use crate::traits::{Poller, Time};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// The bytes between a socket and the frames: TLS, for one. Made anew for every connection.
-pub trait Layer: Send + Sync + fmt::Debug {
-    /// The session of a new connection; at a client to the host of this name.
-    ///
-    /// # Errors
-    ///
-    /// Why there can be none.
-    fn session(&self, host: Option<&str>) -> io::Result<Box<dyn Session>>;
-}
-
-/// One connection's [`Layer`]. What it cannot do now is [`io::ErrorKind::WouldBlock`].
-pub trait Session: Send + fmt::Debug {
-    /// Does what can be done before the first byte of a frame; whether that is all.
-    ///
-    /// # Errors
-    ///
-    /// The socket's, and its own.
-    fn handshake(&mut self, socket: &mut dyn Stream) -> io::Result<bool>;
-
-    /// As [`Read::read`].
-    ///
-    /// # Errors
-    ///
-    /// The socket's, and its own.
-    fn read(&mut self, socket: &mut dyn Stream, buffer: &mut [u8]) -> io::Result<usize>;
-
-    /// As [`Write::write`]. Bytes that were taken may wait for a later call, of no bytes even.
-    ///
-    /// # Errors
-    ///
-    /// The socket's, and its own.
-    fn write(&mut self, socket: &mut dyn Stream, bytes: &[u8]) -> io::Result<usize>;
-
-    /// Whether bytes wait for the socket to take them.
-    fn wants_write(&self) -> bool;
-
-    /// Says that nothing more will be written.
-    fn close(&mut self);
-}
-
-/// What a [`Session`] reads from and writes to.
-pub trait Stream: Read + Write {}
-
-impl<S: Read + Write> Stream for S {}
 
 /// Who is who in one event loop. Never used again for another connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -191,49 +148,6 @@ struct Open {
     broken: bool,
     /// The session may hold bytes that no event tells of.
     ahead: bool,
-}
-
-struct Transport<S> {
-    socket: S,
-    session: Option<Box<dyn Session>>,
-}
-
-impl<S: Socket> Transport<S> {
-    #[inline]
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match &mut self.session {
-            None => self.socket.read(buffer),
-            Some(session) => session.read(&mut self.socket, buffer),
-        }
-    }
-
-    #[inline]
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.session {
-            None => self.socket.write(bytes),
-            Some(session) => session.write(&mut self.socket, bytes),
-        }
-    }
-
-    fn wants_write(&self) -> bool {
-        self.session.as_ref().is_some_and(|session| session.wants_write())
-    }
-
-    /// Writes from `bytes` what can be written now: how much that was, and whether the socket is full.
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<(usize, bool)> {
-        let mut written = 0;
-        while written < bytes.len() || self.wants_write() {
-            match self.write(&bytes[written..]) {
-                Ok(0) if self.wants_write() => return Ok((written, true)),
-                Ok(0) if written < bytes.len() => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(count) => written += count,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok((written, true)),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok((written, false))
-    }
 }
 
 impl<N: Net> EventLoop<N> {

@@ -27,29 +27,41 @@
 //! `wire` takes bytes apart into frames; `connection` is one peer's protocol as a state machine without a socket and
 //! without a clock; `event_loop` drives many of them; `net` is the sockets. All but the last run in simulations.
 
+mod address;
+mod bell;
 mod bridge;
 mod client;
 mod client_loop;
 mod connection;
+mod error;
 mod event_loop;
+mod layer;
+mod messages;
 pub mod net;
 mod options;
 pub mod protocol;
+mod reason;
 mod server;
 mod server_loop;
+mod settings;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod wire;
 
+pub use address::HostPort;
 pub use client::Client;
 pub use client_loop::{ClientEvent, ClientLoop};
-pub use connection::{Connection, Reason, Refusal, Settings, Verdict, Wires};
-pub use event_loop::{Layer, Session, Stream};
-pub use options::{Accept, ClientOptions, HostPort, Reconnect, SendError, ServerOptions, StartError, UriError};
-pub use protocol::{
+pub use connection::{Connection, Refusal, Verdict};
+pub use error::{NetworkError, SendError, StartError, UriError};
+pub use layer::{Layer, Session, Stream};
+pub use messages::{
     ClientConnected, ClientDisconnected, ClientId, Connected, Disconnect, Disconnected, FromClient, FromServer,
-    Listening, NetworkError, Protocol, Start, Stop, To, ToClient, ToServer,
+    Listening, Start, Stop, To, ToClient, ToServer,
 };
+pub use options::{Accept, ClientOptions, Reconnect, ServerOptions};
+pub use protocol::Protocol;
+pub use reason::Reason;
 pub use server::Server;
 pub use server_loop::{ServerEvent, ServerLoop};
+pub use settings::{Settings, Wires};
 pub use wire::{Side, Wire};

@@ -1,13 +1,15 @@
 //! [`Server`]: the handler that bridges the bus to Messi clients.
 
 use super::bridge::{Bridge, Bridging, largest_frame, post_all, report};
-use super::connection::{Reason, Share, Verdict};
-use super::net::System;
-use super::options::{SendError, ServerOptions, StartError};
-use super::protocol::{
-    ClientConnected, ClientDisconnected, ClientId, Disconnect, Listening, Member, NetworkError, Protocol, Start, Stop,
-    To, ToClient, ToClientSide, Wrapped,
+use super::connection::{Share, Verdict};
+use super::error::{NetworkError, SendError, StartError};
+use super::messages::{
+    ClientConnected, ClientDisconnected, ClientId, Disconnect, Listening, Start, Stop, To, ToClient, Wrapped,
 };
+use super::net::System;
+use super::options::ServerOptions;
+use super::protocol::{Member, Protocol, ToClientSide};
+use super::reason::Reason;
 use super::server_loop::{Nobody, ServerCore, ServerSink};
 use crate::traits::{Handle, Handler, New, Poller, Sender, Time, WriteError, Writer};
 use std::collections::VecDeque;

@@ -1,12 +1,15 @@
 //! [`ServerLoop`]: a server without a bus, for plain programs; and what it shares with the handler.
 
-use super::connection::{Reason, Share, Verdict};
+use super::bell::Bell;
+use super::connection::{Share, Verdict};
+use super::error::{NetworkError, SendError, StartError};
 use super::event_loop::{ACCEPTOR, EventLoop, PeerId, Sink};
+use super::messages::{ClientId, IsSet};
 use super::net::{Acceptor, Net, System};
-use super::options::{SendError, ServerOptions, StartError};
-use super::protocol::{ClientId, IsSet, NetworkError, Protocol, Root};
+use super::options::ServerOptions;
+use super::protocol::{Protocol, Root};
+use super::reason::Reason;
 use super::wire::{Kind, Side};
-use crate::sync::{Mutex, lock};
 use crate::traits::{Poller, Time};
 use prost::Message;
 use std::collections::VecDeque;
@@ -231,38 +234,6 @@ impl<P: Protocol> ServerSink for Queue<'_, P> {
 
     fn trouble(&mut self, trouble: NetworkError) {
         self.0.push_back(ServerEvent::Trouble(trouble));
-    }
-}
-
-/// A poller whose notifications are noticed: the wait of a loop ends with them, and not only that in the poller.
-#[derive(Debug)]
-pub(super) struct Bell {
-    poller: Arc<dyn Poller>,
-    rung: Mutex<bool>,
-}
-
-impl Bell {
-    pub(super) fn new(poller: Arc<dyn Poller>) -> Bell {
-        Bell { poller, rung: Mutex::new(false) }
-    }
-
-    pub(super) fn was_rung(&self) -> bool {
-        std::mem::take(&mut *lock(&self.rung))
-    }
-}
-
-impl Poller for Bell {
-    fn wait(&self, timeout: Option<Duration>) {
-        self.poller.wait(timeout);
-    }
-
-    fn poll(&self) -> bool {
-        self.poller.poll()
-    }
-
-    fn notify(&self) {
-        *lock(&self.rung) = true;
-        self.poller.notify();
     }
 }
 

@@ -14,7 +14,7 @@
 //! # }
 //! ```
 
-use super::event_loop::{Layer, Session, Stream};
+use super::layer::{Layer, Session, Stream};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;

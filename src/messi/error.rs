@@ -1,0 +1,175 @@
+//! Why servers and clients do not start, do not send, and what else goes wrong at them.
+
+use super::reason::Reason;
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+
+/// Why a URI is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UriError {
+    pub(super) uri: String,
+}
+
+impl fmt::Display for UriError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected a URI of the form tcp://<host>:<port>, but got {:?}", self.uri)
+    }
+}
+
+impl Error for UriError {}
+
+/// Why a server or client did not start.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The URI is none.
+    Uri(UriError),
+    /// The address is reachable from other machines. Set `allow_remote` if that is meant.
+    NotLoopback {
+        /// The address.
+        address: IpAddr,
+    },
+    /// The host has no address.
+    Resolve {
+        /// The host.
+        host: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The system does not let us listen there.
+    Listen {
+        /// The URI.
+        uri: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// The system has no more descriptors.
+    Poller(io::Error),
+    /// A frame of `max_frame` bytes would not fit the bus. Make the bus larger, or frames smaller.
+    FrameTooLarge {
+        /// What was asked for.
+        max_frame: usize,
+        /// The largest that the bus takes.
+        bus: usize,
+    },
+    /// Only a server can wait for its peer's first byte.
+    AutoIsForServers,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::Uri(error) => error.fmt(f),
+            StartError::NotLoopback { address } => {
+                write!(f, "{address} is reachable from other machines; set `allow_remote` if that is meant")
+            }
+            StartError::Resolve { host, error } => write!(f, "no address for host {host:?}: {error}"),
+            StartError::Listen { uri, error } => write!(f, "cannot listen at {uri}: {error}"),
+            StartError::Poller(error) => write!(f, "no poller: {error}"),
+            StartError::FrameTooLarge { max_frame, bus } => {
+                write!(f, "frames of up to {max_frame} bytes, but this bus takes {bus} at most")
+            }
+            StartError::AutoIsForServers => f.write_str("a client speaks first, so it cannot detect the server's wire"),
+        }
+    }
+}
+
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            StartError::Resolve { error, .. } | StartError::Listen { error, .. } | StartError::Poller(error) => {
+                Some(error)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl From<UriError> for StartError {
+    fn from(error: UriError) -> StartError {
+        StartError::Uri(error)
+    }
+}
+
+/// Why a message was not sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The client is not connected any more.
+    Gone,
+    /// There is no connection now.
+    NotConnected,
+    /// Larger than the wire allows.
+    TooBig {
+        /// The size of its frame in bytes.
+        size: usize,
+        /// The largest that may be.
+        max: usize,
+    },
+    /// `max_pending` bytes wait for the peer to read them. From `try_send`: half of that, and it can be sent again
+    /// later. From `send`: the peer is disconnected, as a slow consumer.
+    Full,
+}
+
+impl fmt::Display for SendError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SendError::Gone => f.write_str("the client is gone"),
+            SendError::NotConnected => f.write_str("not connected"),
+            SendError::TooBig { size, max } => write!(f, "a frame of {size} bytes; it may have {max}"),
+            SendError::Full => f.write_str("the peer does not read what is pending"),
+        }
+    }
+}
+
+impl Error for SendError {}
+
+/// What a bridge could not do, for [`Report::Network`](crate::traits::Report::Network).
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// A peer was disconnected from this side, for what it did. Said once.
+    Dropped {
+        /// The peer's address.
+        peer: SocketAddr,
+        /// Why.
+        reason: Reason,
+    },
+    /// A message was not sent.
+    Unsent(SendError),
+    /// The server could not be connected to. The next attempt follows.
+    Connect {
+        /// Where.
+        uri: String,
+        /// What the system said.
+        error: io::Error,
+    },
+    /// A connection that came in failed before its first frame.
+    Handshake {
+        /// The peer's address.
+        peer: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// No connection could be taken for now, for want of descriptors or memory. Said once until one can.
+    Accept(io::Error),
+    /// It could not be started again.
+    Start(StartError),
+}
+
+impl fmt::Display for NetworkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NetworkError::Dropped { peer, reason } => write!(f, "{peer} was disconnected: {}", reason.name()),
+            NetworkError::Unsent(error) => write!(f, "a message was not sent: {error}"),
+            NetworkError::Connect { uri, error } => write!(f, "not connected to {uri}: {error}"),
+            NetworkError::Handshake { peer, error } => write!(f, "{peer} failed before its first frame: {error}"),
+            NetworkError::Accept(error) => write!(f, "no connection can be taken for now: {error}"),
+            NetworkError::Start(error) => write!(f, "not started: {error}"),
+        }
+    }
+}
+
+impl Error for NetworkError {}
