@@ -148,21 +148,58 @@ fn needed(model: &Model) -> Result<Vec<FileDescriptor>, Error> {
     Ok(files.filter(|file| needed.contains(file.name())).cloned().collect())
 }
 
+/// `None`: the field is ignored.
 fn plan_field(model: &Model, index: &HashMap<String, usize>, field: FieldDescriptor) -> Result<Option<Field>, Error> {
     let options = Options::of(model, &field)?;
-    let error = |what: &str| Err(model.error(&field, format!("`{}` {what}", field.name())));
+    let refuse = |what: &str| model.error(&field, format!("`{}` {what}", field.name()));
     let in_root = is_in_root(model, &field);
     if options.place == options::Place::Ignore {
-        return if in_root { error("is a message of the protocol, which FT_IGNORE cannot take out") } else { Ok(None) };
+        let what = "is a message of the protocol, which FT_IGNORE cannot take out";
+        return if in_root { Err(refuse(what)) } else { Ok(None) };
     }
     if u64::from(field.number()) > LIMIT {
-        return error("has a number above 65535, for which nanopb has no room: give it a smaller one");
+        return Err(refuse("has a number above 65535, for which nanopb has no room: give it a smaller one"));
+    }
+    let mut value = value_of(index, &field, &options);
+    if let Some(int_size) = options.int_size {
+        narrow(&mut value, int_size).map_err(refuse)?;
     }
     let repeated = field.is_list() || field.is_map();
-    let oneof = real_oneof(&field);
-    let is_pointer = options.place == options::Place::Pointer;
+    let place = place_of(&value, &options, repeated);
+    if place == Place::Pointer {
+        check_pointer(&value, &options, repeated, in_root).map_err(refuse)?;
+        value = match value {
+            Value::String(_) => Value::String(None),
+            Value::Bytes(_) | Value::FixedBytes(_) => Value::Bytes(None),
+            value => value,
+        };
+    }
+    if (options.fixed_length && options.max_size.is_none() && field.kind() == Kind::Bytes)
+        || (options.fixed_count && options.max_count.is_none() && repeated)
+    {
+        return Err(refuse("has a fixed size that is not given: add max_size or max_count"));
+    }
+    Ok(Some(Field {
+        name: names::member(field.name()),
+        oneof: real_oneof(&field).map(|oneof| names::member(oneof.name())),
+        rule: match place {
+            Place::Static(_) if repeated && options.fixed_count => Rule::FixedArray,
+            _ if repeated => Rule::Repeated,
+            _ if real_oneof(&field).is_some() => Rule::Oneof,
+            _ if field.supports_presence() => Rule::Optional,
+            _ => Rule::Singular,
+        },
+        place,
+        value,
+        pinned: in_root || options.place == options::Place::Static || repeated,
+        descriptor: field,
+    }))
+}
+
+/// What one item of a field is, with the sizes that are asked for.
+fn value_of(index: &HashMap<String, usize>, field: &FieldDescriptor, options: &Options) -> Value {
     let number = |c, nanopb, size| Value::Number { c, nanopb, size };
-    let mut value = match field.kind() {
+    match field.kind() {
         Kind::Double => number("double", "DOUBLE", 8),
         Kind::Float => number("float", "FLOAT", 4),
         Kind::Int32 => number("int32_t", "INT32", 4),
@@ -178,13 +215,17 @@ fn plan_field(model: &Model, index: &HashMap<String, usize>, field: FieldDescrip
         Kind::Bool => number("bool", "BOOL", 1),
         Kind::String => Value::String(options.max_size),
         Kind::Bytes => match options.max_size {
-            Some(size) if options.fixed_length && !is_pointer => Value::FixedBytes(size),
+            Some(size) if options.fixed_length && options.place != options::Place::Pointer => Value::FixedBytes(size),
             size => Value::Bytes(size),
         },
         Kind::Enum(an_enum) => Value::Enum(an_enum),
         Kind::Message(message) => Value::Message(index[message.full_name()]),
-    };
-    if let (Value::Number { nanopb, size, c }, Some(int_size)) = (&mut value, options.int_size)
+    }
+}
+
+/// Gives an integer of variable length as many bytes, or says why it cannot have them.
+fn narrow(value: &mut Value, int_size: u32) -> Result<(), &'static str> {
+    if let Value::Number { nanopb, size, c } = value
         && nanopb.contains("INT")
     {
         *c = match (int_size, c.starts_with('u')) {
@@ -193,59 +234,36 @@ fn plan_field(model: &Model, index: &HashMap<String, usize>, field: FieldDescrip
             (2, true) => "uint16_t",
             (2, false) => "int16_t",
             _ if int_size == *size => c,
-            _ => return error("can have an int_size of IS_8 or IS_16 only: remove it, or change the type"),
+            _ => return Err("can have an int_size of IS_8 or IS_16 only: remove it, or change the type"),
         };
         *size = int_size;
     }
-    let sized = !matches!(value, Value::String(None) | Value::Bytes(None));
-    let place = if is_pointer || !sized || repeated && options.max_count.is_none() {
+    Ok(())
+}
+
+/// What has all of its sizes is in the struct, unless FT_POINTER is asked for.
+fn place_of(value: &Value, options: &Options, repeated: bool) -> Place {
+    let is_sized = !matches!(value, Value::String(None) | Value::Bytes(None));
+    if options.place == options::Place::Pointer || !is_sized || repeated && options.max_count.is_none() {
         Place::Pointer
     } else {
         Place::Static(if repeated { options.max_count.unwrap_or(1) } else { 1 })
-    };
-    if place == Place::Pointer {
-        match (&value, options.place) {
-            (_, options::Place::Static) => return error("needs its sizes for FT_STATIC: max_size, max_count or both"),
-            (Value::Number { .. } | Value::Enum(_), _) if !repeated => {
-                return error("is a number, which is in its struct: FT_POINTER is for all else");
-            }
-            (_, options::Place::Default) if options.own_size => {
-                return error("has one of its sizes only: give max_size and max_count, or none");
-            }
-            _ => {}
-        }
-        if in_root {
-            return error("is a message of the protocol, which cannot be behind a pointer: remove FT_POINTER");
-        }
-        value = match value {
-            Value::String(_) => Value::String(None),
-            Value::Bytes(_) | Value::FixedBytes(_) => Value::Bytes(None),
-            value => value,
-        };
     }
-    if (options.fixed_length && options.max_size.is_none() && field.kind() == Kind::Bytes)
-        || (options.fixed_count && options.max_count.is_none() && repeated)
-    {
-        return error("has a fixed size that is not given: add max_size or max_count");
+}
+
+/// Why a field cannot be behind a pointer, if it cannot.
+fn check_pointer(value: &Value, options: &Options, repeated: bool, in_root: bool) -> Result<(), &'static str> {
+    match (value, options.place) {
+        (_, options::Place::Static) => Err("needs its sizes for FT_STATIC: max_size, max_count or both"),
+        (Value::Number { .. } | Value::Enum(_), _) if !repeated => {
+            Err("is a number, which is in its struct: FT_POINTER is for all else")
+        }
+        (_, options::Place::Default) if options.own_size => {
+            Err("has one of its sizes only: give max_size and max_count, or none")
+        }
+        _ if in_root => Err("is a message of the protocol, which cannot be behind a pointer: remove FT_POINTER"),
+        _ => Ok(()),
     }
-    let rule = if repeated {
-        if options.fixed_count && place != Place::Pointer { Rule::FixedArray } else { Rule::Repeated }
-    } else if oneof.is_some() {
-        Rule::Oneof
-    } else if field.supports_presence() {
-        Rule::Optional
-    } else {
-        Rule::Singular
-    };
-    Ok(Some(Field {
-        name: names::member(field.name()),
-        oneof: oneof.map(|oneof| names::member(oneof.name())),
-        rule,
-        place,
-        value,
-        pinned: in_root || options.place == options::Place::Static || repeated,
-        descriptor: field,
-    }))
 }
 
 /// The oneof that a field is in, if it is one that the file declares.
