@@ -14,17 +14,22 @@ use bank::{
 };
 use port::Port;
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
-use rust_messenger::messenger::{Cause, OutsideWriter, RunError};
+use rust_messenger::messenger::{Cause, OutsideWriter, RunError, SystemClock};
 use rust_messenger::messi::{
     Client, ClientConnected, ClientDisconnected, ClientEvent, ClientId, ClientLoop, ClientOptions, Connected,
     Disconnect, Disconnected, FromClient, FromServer, Listening, NetworkError, Protocol, Reason, Reconnect, SendError,
     Server, ServerEvent, ServerLoop, ServerOptions, Start, StartError, Stop, To, ToClient, ToServer, Wire, Wires,
 };
-use rust_messenger::traits::{Handle, Handler, Message, MessageBus, New, Report, Sender, WriteError, Writer};
+use rust_messenger::traits::{
+    Clock, Handle, Handler, Message, MessageBus, New, Payload, Publish, Report, Sender, Time, WriteError, Writer,
+};
 use rust_messenger::{JoinHandles, Messenger, Options};
+use std::cell::RefCell;
 use std::fmt::Debug;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender as Channel, channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -597,6 +602,71 @@ fn only_what_is_allowed_comes_through() {
         assert_eq!([client.next(), client.next()], [Seen::Up, Seen::Told(String::new())]);
         assert_eq!(client.next(), Seen::Down(Reason::NotAllowed));
         client.stop();
+    });
+}
+
+/// A handler's writer that keeps the ids of what is written.
+#[derive(Default)]
+struct Written(RefCell<Vec<u16>>);
+
+impl Publish for Written {
+    fn try_put<P: Payload>(&self, _: u16, message: u16, _: &mut P) -> Result<(), WriteError> {
+        self.0.borrow_mut().push(message);
+        Ok(())
+    }
+
+    fn wait_for_room(&self, _: usize) {}
+}
+
+impl Writer for Written {
+    fn now(&self) -> Time {
+        SystemClock.now()
+    }
+
+    fn stop(&self) {}
+
+    fn fail(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) {
+        panic!("{}", error.into());
+    }
+
+    fn report(&self, _: Report) {}
+
+    fn max_payload(&self) -> usize {
+        1 << 20
+    }
+}
+
+/// Whoever a user's code panics for, the others may not send more than before.
+#[test]
+fn a_turn_that_panics_leaves_the_list_as_it_was() {
+    within("panic in a turn", || {
+        let (port, written, seen) = (Port::new(), Written::default(), AtomicU32::new(0));
+        let mut options = patient_at(&port.uri());
+        options.allow = Some(vec![FromClient::<NopReq>::ID]);
+        options.accept = Some(Arc::new(move |_| {
+            assert_ne!(seen.fetch_add(1, Ordering::Relaxed), 1, "on purpose");
+            true
+        }));
+        let mut server = Server::<Bank>::new(&options, &written);
+        server.on_start(&written);
+        let poller = server.poller().unwrap();
+        let mut turns_until = |what: &str, is_so: &dyn Fn(&[u16], bool) -> bool| {
+            wait_until(what, || {
+                let turn = catch_unwind(AssertUnwindSafe(|| server.on_loop(&written)));
+                poller.wait(Some(Duration::from_millis(1)));
+                is_so(&written.0.borrow(), turn.is_err())
+            });
+        };
+        let mut first = TcpStream::connect(("127.0.0.1", port.number)).unwrap();
+        turns_until("the first is in", &|written, _| written.contains(&ClientConnected::ID));
+        let _second = TcpStream::connect(("127.0.0.1", port.number)).unwrap();
+        turns_until("a turn panics", &|_, panicked| panicked);
+        first.write_all(&support_frame(&up(Up::ShoutReq(ShoutReq { text: "let me".to_owned() })))).unwrap();
+        let shout = FromClient::<ShoutReq>::ID;
+        turns_until("it is judged", &|written, _| {
+            written.contains(&shout) || written.contains(&ClientDisconnected::ID)
+        });
+        assert!(!written.0.borrow().contains(&shout), "what the list forbids came through");
     });
 }
 

@@ -1,18 +1,16 @@
 //! [`Client`]: the handler that bridges the bus to a Messi server.
 
-use super::bridge::{Bridge, Bridging, largest_frame, post_all, report};
-use super::client_loop::{ClientCore, ClientSink, Nobody};
+use super::bridge::{Bridge, Bridging, ToBus, report};
+use super::client_core::ClientCore;
 use super::connection::{Share, Verdict};
-use super::error::{NetworkError, SendError, StartError};
+use super::error::{NetworkError, SendError};
 use super::messages::{Connected, Disconnected, Start, Stop, ToServer, Wrapped};
 use super::net::System;
 use super::options::ClientOptions;
 use super::protocol::{Member, Protocol, ToServerSide};
 use super::reason::Reason;
 use crate::traits::{Handle, Handler, New, Poller, Sender, Time, WriteError, Writer};
-use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A client of the protocol `P` on the bus: made from any configuration that is `AsRef<ClientOptions<P>>`.
@@ -22,10 +20,7 @@ use std::sync::Arc;
 /// connection is not kept: it is reported as [`Report::Network`](crate::traits::Report::Network), as is whatever else
 /// it cannot do.
 pub struct Client<P: Protocol> {
-    /// None if it could not even be made, which was said.
-    core: Option<ClientCore<P, System>>,
-    /// Events for which the bus had no room. Messages wait behind them.
-    waiting: VecDeque<Event>,
+    bridge: Bridge<ClientCore<P, System>, Self>,
 }
 
 /// What a client says on its own account.
@@ -37,7 +32,7 @@ pub(super) enum Event {
 
 impl<P: Protocol> fmt::Debug for Client<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let connected = self.core.as_ref().is_some_and(|core| core.peer().is_some());
+        let connected = self.bridge.core.as_ref().is_some_and(|core| core.peer().is_some());
         f.debug_struct("Client").field("protocol", &P::NAME).field("connected", &connected).finish_non_exhaustive()
     }
 }
@@ -47,59 +42,39 @@ impl<P: Protocol> Handler for Client<P> {
     const ID: u16 = P::CLIENT;
 
     fn on_start<W: Writer>(&mut self, _: &W) {
-        if let Some(core) = &mut self.core
-            && core.options.autostart
+        if let Some(core) = &mut self.bridge.core
+            && self.bridge.options.autostart
         {
             core.start();
         }
     }
 
     fn on_loop<W: Writer>(&mut self, writer: &W) {
-        let Some(core) = &mut self.core else { return };
-        core.now = writer.now();
-        let allow = core.options.allow.take();
-        core.turn(&mut Bridge::<Self, W> { waiting: &mut self.waiting, allow: allow.as_deref(), writer });
-        core.options.allow = allow;
-        post_all::<Self, W>(&mut self.waiting, writer);
+        self.bridge.turn(writer);
     }
 
     fn on_stop(&mut self) {
-        if let Some(core) = &mut self.core {
-            core.tell_time();
-            core.stop();
-            core.finish(&mut Nobody);
-        }
+        self.bridge.finish();
     }
 
     fn next_deadline(&self) -> Option<Time> {
-        self.core.as_ref()?.next_deadline()
+        self.bridge.next_deadline()
     }
 
     fn poller(&self) -> Option<Arc<dyn Poller>> {
-        Some(Arc::clone(self.core.as_ref()?.event_loop.poller()))
+        self.bridge.poller()
     }
 }
 
 impl<P: Protocol, C: AsRef<ClientOptions<P>>> New<C> for Client<P> {
     fn new<W: Writer>(config: &C, writer: &W) -> Self {
-        let options = config.as_ref().clone();
-        let made = largest_frame(options.max_frame, options.connection.max_frame, writer.max_payload())
-            .and_then(|max_frame| Ok((max_frame, System::of_this_thread().map_err(StartError::Poller)?)))
-            .and_then(|(max_frame, net)| ClientCore::new(net, options, max_frame));
-        let core = match made {
-            Ok(core) => Some(core),
-            Err(error) => {
-                writer.fail(error);
-                None
-            }
-        };
-        Client { core, waiting: VecDeque::new() }
+        Client { bridge: Bridge::new(config.as_ref().clone(), writer, ClientCore::new) }
     }
 }
 
 impl<P: Protocol, M: Member<ToServerSide, Protocol = P>> Handle<ToServer<M>> for Client<P> {
     fn handle<W: Writer>(&mut self, message: &ToServer<M>, writer: &W) {
-        let Some(core) = &mut self.core else { return };
+        let Some(core) = &mut self.bridge.core else { return };
         let payload = Wrapped::new(&message.message);
         let sent = core.try_send(Share::All, payload.size(), |out| payload.encode(out));
         if sent == Err(SendError::Full) {
@@ -113,7 +88,7 @@ impl<P: Protocol, M: Member<ToServerSide, Protocol = P>> Handle<ToServer<M>> for
 
 impl<P: Protocol> Handle<Start> for Client<P> {
     fn handle<W: Writer>(&mut self, _: &Start, _: &W) {
-        if let Some(core) = &mut self.core {
+        if let Some(core) = &mut self.bridge.core {
             core.start();
         }
     }
@@ -121,16 +96,21 @@ impl<P: Protocol> Handle<Start> for Client<P> {
 
 impl<P: Protocol> Handle<Stop> for Client<P> {
     fn handle<W: Writer>(&mut self, _: &Stop, writer: &W) {
-        if let Some(core) = &mut self.core {
-            // The last turn may be long ago.
-            core.now = writer.now();
-            core.stop();
-        }
+        self.bridge.stop(writer);
     }
 }
 
 impl<P: Protocol> Bridging for Client<P> {
     type Event = Event;
+    type Who = ();
+
+    fn connected((): ()) -> Event {
+        Event::Connected
+    }
+
+    fn disconnected((): (), reason: Reason) -> Event {
+        Event::Disconnected(reason)
+    }
 
     fn post<W: Writer>(event: Event, writer: &W) -> Result<(), WriteError> {
         match event {
@@ -138,28 +118,8 @@ impl<P: Protocol> Bridging for Client<P> {
             Event::Disconnected(reason) => Self::try_send(&Disconnected { reason }, writer),
         }
     }
-}
 
-impl<P: Protocol, W: Writer> ClientSink for Bridge<'_, Client<P>, W> {
-    fn connected(&mut self) {
-        self.waiting.push_back(Event::Connected);
-    }
-
-    fn message(&mut self, payload: &[u8]) -> Verdict {
-        self.publish::<P::ServerToClient>(None, payload)
-    }
-
-    fn disconnected(&mut self, peer: SocketAddr, reason: Reason) {
-        self.report_end(peer, reason);
-        self.waiting.push_back(Event::Disconnected(reason));
-    }
-
-    fn trouble(&mut self, trouble: NetworkError) {
-        report::<Client<P>, W>(trouble, self.writer);
-    }
-
-    /// Not while the bus has no room to say so: what waits must stay bounded.
-    fn connects(&self) -> bool {
-        self.waiting.is_empty()
+    fn publish<W: Writer>(to_bus: &mut ToBus<'_, Self, W>, (): (), payload: &[u8]) -> Verdict {
+        to_bus.publish::<P::ServerToClient>(None, payload)
     }
 }

@@ -9,6 +9,7 @@ use super::connection::{Connection, Refusal, Share, Verdict};
 use super::error::SendError;
 use super::layer::{Session, Transport};
 use super::net::{Net, Ready, Socket};
+use super::peers::{ACCEPTOR, MAX_PEERS, Open, Peer, PeerId, Peers, Phase};
 use super::reason::Reason;
 use super::settings::Settings;
 use super::wire::{Kind, Side};
@@ -22,16 +23,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Who is who in one event loop. Never used again for another connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(super) struct PeerId {
-    /// Not 0.
-    pub(super) key: u32,
-    pub(super) generation: u32,
-}
+/// Takes a peer's message.
+pub(super) trait Deliver: FnMut(PeerId, &[u8]) -> Verdict {}
 
-/// Where events go.
-pub(super) trait Sink {
+impl<F: FnMut(PeerId, &[u8]) -> Verdict> Deliver for F {}
+
+/// Where the events of peers go.
+pub(super) trait PeerSink {
     /// A connection is made.
     fn opened(&mut self, peer: PeerId, address: SocketAddr);
 
@@ -44,11 +42,6 @@ pub(super) trait Sink {
     /// A connection has ended. Nothing more of it will come.
     fn closed(&mut self, peer: PeerId, address: SocketAddr, reason: Reason);
 }
-
-/// The key of what listens; peers have others.
-pub(super) const ACCEPTOR: u32 = 0;
-/// More peers than that have no keys.
-const MAX_PEERS: usize = 1_000_000;
 
 /// Frames that one turn takes in, shared by those that have some. Their events should fit a processor's first cache.
 const FRAMES_A_TURN: usize = 512;
@@ -66,17 +59,15 @@ const BATCH: usize = 64 << 10;
 /// Connections, by the events of one poller.
 pub(super) struct EventLoop<N: Net> {
     pub(super) net: N,
+    /// The time of what is done now.
+    pub(super) now: Time,
     side: Side,
     settings: Settings,
-    linger: Duration,
+    pub(super) linger: Duration,
     /// Those that linger must not become many more than those that may be connected.
     may_linger: usize,
     poller: Arc<dyn Poller>,
-    /// By key, less one.
-    slots: Vec<Slot<N::Socket>>,
-    free: Vec<u32>,
-    open: usize,
-    lingering: usize,
+    peers: Peers<N::Socket>,
     timers: BinaryHeap<Reverse<(Time, PeerId)>>,
     /// With something to do that no event will tell.
     runnable: Vec<PeerId>,
@@ -102,69 +93,19 @@ enum News {
     Closed(PeerId, SocketAddr, Reason),
 }
 
-struct Slot<S> {
-    generation: u32,
-    peer: Option<Peer<S>>,
-}
-
-struct Peer<S> {
-    id: PeerId,
-    transport: Transport<S>,
-    address: SocketAddr,
-    phase: Phase,
-    /// The earliest entry among the timers.
-    scheduled: Option<Time>,
-    /// Is in `unsettled`, `runnable`, `blocked`.
-    unsettled: bool,
-    runnable: bool,
-    blocked: bool,
-}
-
-// Nearly all peers are open nearly all the time.
-#[allow(clippy::large_enum_variant)]
-enum Phase {
-    /// Until it can be written, then until its session is ready.
-    Connecting {
-        deadline: Time,
-        connected: bool,
-    },
-    Open(Open),
-    /// Closed from this side; `output` is what it was still owed.
-    Lingering {
-        deadline: Time,
-        output: Vec<u8>,
-        sent: usize,
-        told: bool,
-    },
-}
-
-struct Open {
-    connection: Connection,
-    /// The socket took no more.
-    full: bool,
-    /// The peer has sent all that it will.
-    ended: bool,
-    /// The peer takes nothing any more; reading says when it is gone.
-    broken: bool,
-    /// The session may hold bytes that no event tells of.
-    ahead: bool,
-}
-
 impl<N: Net> EventLoop<N> {
     /// For so many peers at a time, and those that linger after them.
     pub(super) fn new(net: N, side: Side, settings: Settings, linger: Duration, peers: usize) -> Self {
         EventLoop {
             poller: net.poller(),
+            now: net.now(),
             net,
             side,
             settings,
             linger,
             // All that are connected when it is stopped, and as many from before.
             may_linger: peers.saturating_mul(2).max(16),
-            slots: Vec::new(),
-            free: Vec::new(),
-            open: 0,
-            lingering: 0,
+            peers: Peers::default(),
             timers: BinaryHeap::new(),
             runnable: Vec::new(),
             blocked: Vec::new(),
@@ -179,43 +120,47 @@ impl<N: Net> EventLoop<N> {
         }
     }
 
+    /// The time, which is also that of what follows.
+    pub(super) fn tell_time(&mut self) -> Time {
+        self.now = self.net.now();
+        self.now
+    }
+
     pub(super) fn poller(&self) -> &Arc<dyn Poller> {
         &self.poller
     }
 
     /// How many connections there are, those that linger aside.
     pub(super) fn len(&self) -> usize {
-        self.open
+        self.peers.open
     }
 
     /// Whether there can be no more peers.
     pub(super) fn has_no_keys(&self) -> bool {
-        self.open + self.lingering >= MAX_PEERS
+        self.peers.open + self.peers.lingering >= MAX_PEERS
     }
 
     /// Whether there is no connection at all, not even one that lingers.
     pub(super) fn is_silent(&self) -> bool {
-        self.open == 0 && self.lingering == 0
+        self.peers.open == 0 && self.peers.lingering == 0
     }
 
     pub(super) fn ids(&self) -> impl Iterator<Item = PeerId> + '_ {
-        let open = |peer: &&Peer<N::Socket>| matches!(peer.phase, Phase::Open(_));
-        self.slots.iter().filter_map(|slot| slot.peer.as_ref()).filter(open).map(|peer| peer.id)
+        self.peers.iter().filter(|peer| matches!(peer.phase, Phase::Open(_))).map(|peer| peer.id)
     }
 
     /// Ends all connections from this side, as [`disconnect`](Self::disconnect).
-    pub(super) fn disconnect_all(&mut self, now: Time) {
+    pub(super) fn disconnect_all(&mut self) {
         let lingers = |peer: &&Peer<N::Socket>| matches!(peer.phase, Phase::Lingering { .. });
-        let peers = self.slots.iter().filter_map(|slot| slot.peer.as_ref());
-        let ids: Vec<PeerId> = peers.filter(|peer| !lingers(peer)).map(|peer| peer.id).collect();
+        let ids: Vec<PeerId> = self.peers.iter().filter(|peer| !lingers(peer)).map(|peer| peer.id).collect();
         for id in ids {
-            self.disconnect(id, now);
+            self.disconnect(id);
         }
     }
 
     /// How many bytes wait for this peer to read them.
     pub(super) fn pending(&self, id: PeerId) -> Option<usize> {
-        match &self.peer(id)?.phase {
+        match &self.peers.get(id)?.phase {
             Phase::Open(open) => Some(open.connection.pending()),
             _ => None,
         }
@@ -230,60 +175,20 @@ impl<N: Net> EventLoop<N> {
         address: SocketAddr,
         session: Option<Box<dyn Session>>,
         under_way: bool,
-        now: Time,
         deadline: Time,
     ) -> PeerId {
-        let key = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(Slot { generation: 0, peer: None });
-            self.slots.len() as u32
-        });
-        let slot = &mut self.slots[key as usize - 1];
-        let id = PeerId { key, generation: slot.generation };
-        slot.peer = Some(Peer {
-            id,
-            transport: Transport { socket, session },
-            address,
-            phase: Phase::Connecting { deadline, connected: !under_way },
-            scheduled: None,
-            unsettled: false,
-            runnable: false,
-            blocked: false,
-        });
-        self.open += 1;
+        let phase = Phase::Connecting { deadline, connected: !under_way };
+        let id = self.peers.add(Transport { socket, session }, address, phase);
         self.settle_later(id);
         if !under_way {
-            self.go_on_connecting(id, now);
+            self.go_on_connecting(id);
         }
         id
     }
 
-    fn peer(&self, id: PeerId) -> Option<&Peer<N::Socket>> {
-        self.slots.get((id.key as usize).checked_sub(1)?)?.peer.as_ref().filter(|peer| peer.id == id)
-    }
-
-    fn peer_mut(&mut self, id: PeerId) -> Option<&mut Peer<N::Socket>> {
-        self.slots.get_mut((id.key as usize).checked_sub(1)?)?.peer.as_mut().filter(|peer| peer.id == id)
-    }
-
-    /// Takes a peer out. Its id is stale from now on.
-    fn remove(&mut self, id: PeerId) -> Option<Peer<N::Socket>> {
-        let slot = self.slots.get_mut((id.key as usize).checked_sub(1)?)?;
-        let peer = slot.peer.take_if(|peer| peer.id == id)?;
-        // A slot whose generations are used up is left empty for good.
-        if let Some(next) = slot.generation.checked_add(1) {
-            slot.generation = next;
-            self.free.push(id.key);
-        }
-        match peer.phase {
-            Phase::Lingering { .. } => self.lingering -= 1,
-            _ => self.open -= 1,
-        }
-        Some(peer)
-    }
-
     /// Ends a connection at once.
     fn end(&mut self, id: PeerId, reason: Reason) {
-        if let Some(peer) = self.remove(id) {
+        if let Some(peer) = self.peers.remove(id) {
             match peer.phase {
                 Phase::Open(_) => self.news.push_back(News::Closed(id, peer.address, reason)),
                 Phase::Connecting { .. } => {
@@ -295,36 +200,32 @@ impl<N: Net> EventLoop<N> {
     }
 
     fn fail(&mut self, id: PeerId, error: io::Error) {
-        if let Some(peer) = self.remove(id) {
+        if let Some(peer) = self.peers.remove(id) {
             self.news.push_back(News::Failed(id, peer.address, error));
         }
     }
 
     /// Ends a connection from this side, after what is queued for it. Its id is stale from now on. False if it was.
-    pub(super) fn disconnect(&mut self, id: PeerId, now: Time) -> bool {
-        let may_linger = self.lingering < self.may_linger;
-        let linger = self.linger;
-        let index = (id.key as usize).checked_sub(1);
-        let Some(slot) = index.and_then(|index| self.slots.get_mut(index)) else { return false };
-        let Some(peer) = slot.peer.as_mut().filter(|peer| peer.id == id) else { return false };
+    pub(super) fn disconnect(&mut self, id: PeerId) -> bool {
+        let may_linger = self.peers.lingering < self.may_linger;
+        let deadline = self.now + self.linger;
+        let Some(peer) = self.peers.get(id) else { return false };
         let Phase::Open(open) = &peer.phase else {
             // Nobody was told of it yet, so nobody is told now. One that lingers does so under an id of its own.
-            self.remove(id);
+            self.peers.remove(id);
             return true;
         };
-        let next = slot.generation.checked_add(1).filter(|_| may_linger && !open.broken);
-        let Some(generation) = next else {
+        let address = peer.address;
+        if !may_linger || open.broken {
+            self.end(id, Reason::Requested);
+            return true;
+        }
+        let output = open.connection.output().to_vec();
+        let Some(lingers) = self.peers.linger(id, Phase::Lingering { deadline, output, sent: 0, told: false }) else {
             self.end(id, Reason::Requested);
             return true;
         };
-        let output = open.connection.output().to_vec();
-        peer.phase = Phase::Lingering { deadline: now + linger, output, sent: 0, told: false };
-        (slot.generation, peer.id.generation) = (generation, generation);
-        (peer.scheduled, peer.unsettled, peer.runnable, peer.blocked) = (None, false, false, false);
-        self.news.push_back(News::Closed(id, peer.address, Reason::Requested));
-        let lingers = peer.id;
-        self.open -= 1;
-        self.lingering += 1;
+        self.news.push_back(News::Closed(id, address, Reason::Requested));
         self.settle_later(lingers);
         true
     }
@@ -338,10 +239,10 @@ impl<N: Net> EventLoop<N> {
         id: PeerId,
         (kind, share): (Kind, Share),
         size: usize,
-        now: Time,
         encode: impl Fn(&mut [u8]),
     ) -> Result<(), SendError> {
-        let Some(Peer { phase: Phase::Open(open), unsettled, .. }) = self.peer_mut(id) else {
+        let now = self.now;
+        let Some(Peer { phase: Phase::Open(open), unsettled, .. }) = self.peers.get_mut(id) else {
             return Err(SendError::Gone);
         };
         let sent = open.connection.send(kind, size, share, now, &encode);
@@ -352,7 +253,7 @@ impl<N: Net> EventLoop<N> {
             }
             return Ok(());
         }
-        self.send_slowly(id, (kind, share), size, now, sent, encode)
+        self.send_slowly(id, (kind, share), size, sent, encode)
     }
 
     #[cold]
@@ -362,20 +263,20 @@ impl<N: Net> EventLoop<N> {
         id: PeerId,
         (kind, share): (Kind, Share),
         size: usize,
-        now: Time,
         sent: Result<(), Refusal>,
         encode: impl Fn(&mut [u8]),
     ) -> Result<(), SendError> {
         self.settle_later(id);
         match sent {
             Ok(()) => {
-                self.write(id, now);
+                self.write(id);
                 return Ok(());
             }
             Err(Refusal::TooBig { size, max }) => return Err(SendError::TooBig { size, max }),
-            Err(Refusal::Full) => self.write(id, now),
+            Err(Refusal::Full) => self.write(id),
         }
-        let Some(Peer { phase: Phase::Open(open), .. }) = self.peer_mut(id) else { return Err(SendError::Gone) };
+        let now = self.now;
+        let Some(Peer { phase: Phase::Open(open), .. }) = self.peers.get_mut(id) else { return Err(SendError::Gone) };
         match open.connection.send(kind, size, share, now, encode) {
             Ok(()) => Ok(()),
             Err(Refusal::TooBig { size, max }) => Err(SendError::TooBig { size, max }),
@@ -389,8 +290,9 @@ impl<N: Net> EventLoop<N> {
     }
 
     /// Writes to one peer what it takes.
-    fn write(&mut self, id: PeerId, now: Time) {
-        let Some(peer) = self.peer_mut(id) else { return };
+    fn write(&mut self, id: PeerId) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(id) else { return };
         let Phase::Open(open) = &mut peer.phase else { return };
         if open.connection.output().is_empty() && !peer.transport.wants_write() {
             return;
@@ -412,9 +314,9 @@ impl<N: Net> EventLoop<N> {
     }
 
     /// Writes what is queued.
-    pub(super) fn flush(&mut self, now: Time) {
+    pub(super) fn flush(&mut self) {
         while let Some(id) = self.unsettled.pop() {
-            self.settle(id, now);
+            self.settle(id);
         }
     }
 
@@ -433,33 +335,35 @@ impl<N: Net> EventLoop<N> {
         self.timers.peek().map(|Reverse((deadline, _))| *deadline)
     }
 
-    /// Waits for an event until `deadline`, or, as long as that pays, for a prompt answer.
-    pub(super) fn wait(&mut self, now: Time, deadline: Option<Time>, sink: &mut impl Sink) {
-        self.flush(now);
+    /// Writes what is queued, then waits for an event until `deadline`, or, as long as that pays, for a prompt answer.
+    pub(super) fn wait(&mut self, deadline: Option<Time>, deliver: &mut impl Deliver) {
+        // Whoever comes here late must not wait until later still.
+        let now = self.tell_time();
+        self.flush();
         let deadline = [deadline, self.next_deadline()].into_iter().flatten().min();
         let left = deadline.map(|deadline| deadline.since(now));
-        if left == Some(Duration::ZERO) {
-            return;
+        if left != Some(Duration::ZERO) && !self.is_answered(deliver) {
+            self.poller.wait(left);
         }
-        if let Some(prompt) = self.prompt.take()
-            && self.patience.tries()
-        {
-            let answered = (0..Patience::LOOKS).any(|_| {
-                yield_now();
-                self.take_in(prompt, FRAMES_A_TURN, now, sink)
-            });
-            self.patience.learn(answered);
-            self.settle_later(prompt);
-            self.answered = answered;
-            if answered {
-                return;
-            }
-        }
-        self.poller.wait(left);
+        self.tell_time();
+    }
+
+    /// Looks at the socket that sent last a few times. Whether an answer has come.
+    fn is_answered(&mut self, deliver: &mut impl Deliver) -> bool {
+        let Some(prompt) = self.prompt.take().filter(|_| self.patience.tries()) else { return false };
+        let answered = (0..Patience::LOOKS).any(|_| {
+            yield_now();
+            self.take_in(prompt, FRAMES_A_TURN, deliver)
+        });
+        self.patience.learn(answered);
+        self.settle_later(prompt);
+        self.answered = answered;
+        answered
     }
 
     /// Does what can be done now. Says whether somebody wants to come in.
-    pub(super) fn turn(&mut self, now: Time, sink: &mut impl Sink) -> bool {
+    pub(super) fn turn(&mut self, sink: &mut impl PeerSink) -> bool {
+        let now = self.now;
         self.tell(sink);
         let mut ready = std::mem::take(&mut self.ready);
         let busy = std::mem::take(&mut self.answered) || !self.runnable.is_empty();
@@ -473,24 +377,24 @@ impl<N: Net> EventLoop<N> {
         let mut accept = false;
         let (mut runnable, mut blocked) = (std::mem::take(&mut self.runnable), std::mem::take(&mut self.blocked));
         for id in runnable.drain(..).chain(blocked.drain(..)) {
-            self.resume(id, share, now, sink);
+            self.resume(id, share, &mut |id, payload: &[u8]| sink.message(id, payload));
         }
         for event in ready.drain(..) {
             if event.key == ACCEPTOR {
                 accept = true;
             } else {
-                self.on_event(event, share, now, sink);
+                self.on_event(event, share, sink);
             }
         }
         // Their memory is used again: in a turn, new entries come when it is settled.
         (self.ready, self.runnable, self.blocked) = (ready, runnable, blocked);
-        self.run_timers(now);
-        self.flush(now);
+        self.run_timers();
+        self.flush();
         self.tell(sink);
         accept
     }
 
-    fn tell(&mut self, sink: &mut impl Sink) {
+    fn tell(&mut self, sink: &mut impl PeerSink) {
         while let Some(news) = self.news.pop_front() {
             match news {
                 News::Opened(id, address) => sink.opened(id, address),
@@ -500,20 +404,19 @@ impl<N: Net> EventLoop<N> {
         }
     }
 
-    fn on_event(&mut self, event: Ready, share: usize, now: Time, sink: &mut impl Sink) {
-        let slot = (event.key as usize).checked_sub(1).and_then(|index| self.slots.get_mut(index));
-        let Some(peer) = slot.and_then(|slot| slot.peer.as_mut()) else { return };
+    fn on_event(&mut self, event: Ready, share: usize, sink: &mut impl PeerSink) {
+        let Some(peer) = self.peers.at(event.key) else { return };
         let id = peer.id;
         match &mut peer.phase {
             Phase::Connecting { .. } => {
-                self.go_on_connecting(id, now);
+                self.go_on_connecting(id);
                 // At once: a second event of this turn may bring its first message.
                 self.tell(sink);
             }
             Phase::Open(open) => {
                 open.full &= !event.write;
                 if event.read {
-                    let _ = self.take_in(id, share, now, sink);
+                    let _ = self.take_in(id, share, &mut |id, payload: &[u8]| sink.message(id, payload));
                 }
             }
             Phase::Lingering { .. } => {}
@@ -522,10 +425,11 @@ impl<N: Net> EventLoop<N> {
     }
 
     /// Reads once. Whether that changed anything.
-    fn take_in(&mut self, id: PeerId, share: usize, now: Time, sink: &mut impl Sink) -> bool {
+    fn take_in(&mut self, id: PeerId, share: usize, deliver: &mut impl Deliver) -> bool {
+        let now = self.now;
         let mut scratch = std::mem::take(&mut self.scratch);
         let (mut result, mut changed, mut prompt) = (Ok(()), false, false);
-        if let Some(Peer { phase: Phase::Open(open), transport, .. }) = self.peer_mut(id)
+        if let Some(Peer { phase: Phase::Open(open), transport, .. }) = self.peers.get_mut(id)
             && open.wants_input()
         {
             match transport.read(&mut scratch) {
@@ -536,7 +440,7 @@ impl<N: Net> EventLoop<N> {
                     open.ahead = transport.session.is_some() && count == scratch.len();
                     let mut budget = share;
                     let input = &scratch[..count];
-                    result = open.connection.receive(input, now, &mut budget, |payload| sink.message(id, payload));
+                    result = open.connection.receive(input, now, &mut budget, |payload| deliver(id, payload));
                 }
                 Err(error) if is_transient(&error) => {}
                 Err(_) => (open.ended, changed) = (true, true),
@@ -553,24 +457,25 @@ impl<N: Net> EventLoop<N> {
     }
 
     /// Goes on with what a peer sent before.
-    fn resume(&mut self, id: PeerId, share: usize, now: Time, sink: &mut impl Sink) {
-        let Some(peer) = self.peer_mut(id) else { return };
+    fn resume(&mut self, id: PeerId, share: usize, deliver: &mut impl Deliver) {
+        let now = self.now;
+        let Some(peer) = self.peers.get_mut(id) else { return };
         (peer.runnable, peer.blocked) = (false, false);
         let Phase::Open(open) = &mut peer.phase else { return };
         let mut budget = share;
-        let result = open.connection.resume(now, &mut budget, |payload| sink.message(id, payload));
+        let result = open.connection.resume(now, &mut budget, |payload| deliver(id, payload));
         let ahead = std::mem::take(&mut open.ahead);
         match result {
             Err(reason) => self.end(id, reason),
-            Ok(()) if ahead => _ = self.take_in(id, budget, now, sink),
+            Ok(()) if ahead => _ = self.take_in(id, budget, deliver),
             Ok(()) => {}
         }
         self.settle_later(id);
     }
 
-    fn go_on_connecting(&mut self, id: PeerId, now: Time) {
-        let (side, settings) = (self.side, self.settings.clone());
-        let Some(peer) = self.peer_mut(id) else { return };
+    fn go_on_connecting(&mut self, id: PeerId) {
+        let (side, settings, now) = (self.side, self.settings.clone(), self.now);
+        let Some(peer) = self.peers.get_mut(id) else { return };
         let Phase::Connecting { connected, .. } = &mut peer.phase else { return };
         let Transport { socket, session } = &mut peer.transport;
         if !*connected {
@@ -596,7 +501,7 @@ impl<N: Net> EventLoop<N> {
     }
 
     fn settle_later(&mut self, id: PeerId) {
-        if let Some(peer) = self.peer_mut(id)
+        if let Some(peer) = self.peers.get_mut(id)
             && !std::mem::replace(&mut peer.unsettled, true)
         {
             self.unsettled.push(id);
@@ -604,15 +509,15 @@ impl<N: Net> EventLoop<N> {
     }
 
     /// Brings what a peer waits for, and what waits for it, in line with what has become of it.
-    fn settle(&mut self, id: PeerId, now: Time) {
-        let Some(peer) = self.peer_mut(id) else { return };
+    fn settle(&mut self, id: PeerId) {
+        let Some(peer) = self.peers.get_mut(id) else { return };
         peer.unsettled = false;
         match &mut peer.phase {
-            Phase::Open(open) if !open.full => self.write(id, now),
+            Phase::Open(open) if !open.full => self.write(id),
             Phase::Lingering { .. } => self.go_on_lingering(id),
             _ => {}
         }
-        let Some(peer) = self.peer_mut(id) else { return };
+        let Some(peer) = self.peers.get_mut(id) else { return };
         let (mut runs, mut blocks) = (false, false);
         let (read, write) = match &mut peer.phase {
             Phase::Connecting { connected, .. } => (*connected, !*connected || peer.transport.wants_write()),
@@ -641,7 +546,8 @@ impl<N: Net> EventLoop<N> {
     fn go_on_lingering(&mut self, id: PeerId) {
         let mut scratch = std::mem::take(&mut self.scratch);
         let mut over = false;
-        if let Some(Peer { phase: Phase::Lingering { output, sent, told, .. }, transport, .. }) = self.peer_mut(id) {
+        if let Some(Peer { phase: Phase::Lingering { output, sent, told, .. }, transport, .. }) = self.peers.get_mut(id)
+        {
             match transport.write_all(&output[*sent..]) {
                 Ok((written, _)) => *sent += written,
                 Err(_) => over = true,
@@ -661,12 +567,12 @@ impl<N: Net> EventLoop<N> {
         }
         self.scratch = scratch;
         if over {
-            self.remove(id);
+            self.peers.remove(id);
         }
     }
 
     fn schedule(&mut self, id: PeerId) {
-        let Some(peer) = self.peer_mut(id) else { return };
+        let Some(peer) = self.peers.get_mut(id) else { return };
         let deadline = match &peer.phase {
             Phase::Connecting { deadline, .. } | Phase::Lingering { deadline, .. } => Some(*deadline),
             // At its end nobody is late any more.
@@ -681,13 +587,14 @@ impl<N: Net> EventLoop<N> {
         }
     }
 
-    fn run_timers(&mut self, now: Time) {
+    fn run_timers(&mut self) {
+        let now = self.now;
         while let Some(Reverse((deadline, id))) = self.timers.peek().copied() {
             if deadline > now {
                 return;
             }
             self.timers.pop();
-            let Some(peer) = self.peer_mut(id).filter(|peer| peer.scheduled == Some(deadline)) else { continue };
+            let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.scheduled == Some(deadline)) else { continue };
             peer.scheduled = None;
             match &mut peer.phase {
                 Phase::Open(open) if open.ended => {}
@@ -696,7 +603,7 @@ impl<N: Net> EventLoop<N> {
                         self.end(id, reason);
                     }
                 }
-                Phase::Lingering { deadline, .. } if *deadline <= now => _ = self.remove(id),
+                Phase::Lingering { deadline, .. } if *deadline <= now => _ = self.peers.remove(id),
                 Phase::Lingering { .. } => {}
                 Phase::Connecting { deadline, .. } if *deadline <= now => {
                     self.fail(id, io::ErrorKind::TimedOut.into());
@@ -705,12 +612,6 @@ impl<N: Net> EventLoop<N> {
             }
             self.settle_later(id);
         }
-    }
-}
-
-impl Open {
-    fn wants_input(&self) -> bool {
-        !self.ended && self.connection.wants_input()
     }
 }
 

@@ -1,6 +1,6 @@
 //! A protocol's messages on the bus: its members, wrapped, and what bridges say and are told.
 
-use super::event_loop::PeerId;
+use super::peers::PeerId;
 use super::protocol::{Member, Protocol, ToClientSide, ToServerSide, Visitor};
 use super::reason::Reason;
 use crate::traits::{

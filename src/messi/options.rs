@@ -77,41 +77,6 @@ impl<P> ServerOptions<P> {
     }
 }
 
-impl<P> Clone for ServerOptions<P> {
-    fn clone(&self) -> Self {
-        ServerOptions {
-            uri: self.uri.clone(),
-            connection: self.connection.clone(),
-            accept: self.accept.clone(),
-            allow: self.allow.clone(),
-            layer: self.layer.clone(),
-            ..*self
-        }
-    }
-}
-
-impl<P> AsRef<ServerOptions<P>> for ServerOptions<P> {
-    fn as_ref(&self) -> &ServerOptions<P> {
-        self
-    }
-}
-
-impl<P> fmt::Debug for ServerOptions<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerOptions")
-            .field("uri", &self.uri)
-            .field("allow_remote", &self.allow_remote)
-            .field("max_clients", &self.max_clients)
-            .field("max_frame", &self.max_frame)
-            .field("connection", &self.connection)
-            .field("linger", &self.linger)
-            .field("allow", &self.allow)
-            .field("layer", &self.layer)
-            .field("autostart", &self.autostart)
-            .finish_non_exhaustive()
-    }
-}
-
 /// How long to wait before connecting again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reconnect {
@@ -195,36 +160,62 @@ impl<P> ClientOptions<P> {
     }
 }
 
-impl<P> Clone for ClientOptions<P> {
-    fn clone(&self) -> Self {
-        ClientOptions {
-            uri: self.uri.clone(),
-            connection: self.connection.clone(),
-            allow: self.allow.clone(),
-            layer: self.layer.clone(),
-            ..*self
+/// What is chosen about either side.
+pub(super) trait Chosen {
+    /// The ids of the messages that peers may put on the bus. `None`: all of the protocol's.
+    fn allow(&self) -> Option<&[u16]>;
+
+    /// The largest frame, if it is chosen, and what it is otherwise.
+    fn frames(&self) -> (Option<usize>, usize);
+}
+
+/// What either side's options can do, whatever their protocol is: all but the `hidden` fields are shown.
+macro_rules! options {
+    ($options:ident { $($field:ident),* } hidden { $($hidden:ident),* }) => {
+        impl<P> Chosen for $options<P> {
+            fn allow(&self) -> Option<&[u16]> {
+                self.allow.as_deref()
+            }
+
+            fn frames(&self) -> (Option<usize>, usize) {
+                (self.max_frame, self.connection.max_frame)
+            }
         }
-    }
+
+        impl<P> Clone for $options<P> {
+            fn clone(&self) -> Self {
+                $options {
+                    $($field: self.$field.clone(),)*
+                    $($hidden: self.$hidden.clone(),)*
+                    protocol: PhantomData,
+                }
+            }
+        }
+
+        impl<P> AsRef<$options<P>> for $options<P> {
+            fn as_ref(&self) -> &$options<P> {
+                self
+            }
+        }
+
+        impl<P> fmt::Debug for $options<P> {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct(stringify!($options))
+                    $(.field(stringify!($field), &self.$field))*
+                    .finish_non_exhaustive()
+            }
+        }
+    };
 }
 
-impl<P> AsRef<ClientOptions<P>> for ClientOptions<P> {
-    fn as_ref(&self) -> &ClientOptions<P> {
-        self
-    }
+options! {
+    ServerOptions {
+        uri, allow_remote, max_clients, max_frame, connection, linger, allow, autostart, layer
+    } hidden { accept }
 }
 
-impl<P> fmt::Debug for ClientOptions<P> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClientOptions")
-            .field("uri", &self.uri)
-            .field("connect_time", &self.connect_time)
-            .field("reconnect", &self.reconnect)
-            .field("max_frame", &self.max_frame)
-            .field("connection", &self.connection)
-            .field("linger", &self.linger)
-            .field("allow", &self.allow)
-            .field("layer", &self.layer)
-            .field("autostart", &self.autostart)
-            .finish_non_exhaustive()
-    }
+options! {
+    ClientOptions {
+        uri, connect_time, reconnect, max_frame, connection, linger, allow, autostart, layer
+    } hidden {}
 }

@@ -1,6 +1,6 @@
 //! [`Server`]: the handler that bridges the bus to Messi clients.
 
-use super::bridge::{Bridge, Bridging, largest_frame, post_all, report};
+use super::bridge::{Bridge, Bridging, ToBus, report};
 use super::connection::{Share, Verdict};
 use super::error::{NetworkError, SendError, StartError};
 use super::messages::{
@@ -10,11 +10,9 @@ use super::net::System;
 use super::options::ServerOptions;
 use super::protocol::{Member, Protocol, ToClientSide};
 use super::reason::Reason;
-use super::server_loop::{Nobody, ServerCore, ServerSink};
+use super::server_core::ServerCore;
 use crate::traits::{Handle, Handler, New, Poller, Sender, Time, WriteError, Writer};
-use std::collections::VecDeque;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// A server of the protocol `P` on the bus: made from any configuration that is `AsRef<ServerOptions<P>>`.
@@ -23,10 +21,7 @@ use std::sync::Arc;
 /// [`ToClient`], [`Disconnect`], [`Start`] and [`Stop`] from whoever is routed to it. What it cannot do is reported as
 /// [`Report::Network`](crate::traits::Report::Network); if it cannot start with the messenger, the messenger fails.
 pub struct Server<P: Protocol> {
-    /// None if it could not even be made, which was said.
-    core: Option<ServerCore<P, System>>,
-    /// Events for which the bus had no room. Messages wait behind them.
-    waiting: VecDeque<Event>,
+    bridge: Bridge<ServerCore<P, System>, Self>,
 }
 
 /// What a server says on its own account.
@@ -39,7 +34,7 @@ pub(super) enum Event {
 
 impl<P: Protocol> fmt::Debug for Server<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let clients = self.core.as_ref().map(|core| core.event_loop.len());
+        let clients = self.bridge.core.as_ref().map(|core| core.event_loop.len());
         f.debug_struct("Server").field("protocol", &P::NAME).field("clients", &clients).finish_non_exhaustive()
     }
 }
@@ -49,7 +44,7 @@ impl<P: Protocol> Handler for Server<P> {
     const ID: u16 = P::SERVER;
 
     fn on_start<W: Writer>(&mut self, writer: &W) {
-        if self.core.as_ref().is_some_and(|core| core.options.autostart)
+        if self.bridge.options.autostart
             && let Err(error) = self.start(writer)
         {
             writer.fail(error);
@@ -57,59 +52,42 @@ impl<P: Protocol> Handler for Server<P> {
     }
 
     fn on_loop<W: Writer>(&mut self, writer: &W) {
-        let Some(core) = &mut self.core else { return };
-        core.now = writer.now();
-        let allow = core.options.allow.take();
-        core.turn(&mut Bridge::<Self, W> { waiting: &mut self.waiting, allow: allow.as_deref(), writer });
-        core.options.allow = allow;
-        post_all::<Self, W>(&mut self.waiting, writer);
+        self.bridge.turn(writer);
     }
 
     fn on_stop(&mut self) {
-        if let Some(core) = &mut self.core {
-            core.tell_time();
-            core.stop();
-            core.finish(&mut Nobody);
-        }
+        self.bridge.finish();
     }
 
     fn next_deadline(&self) -> Option<Time> {
-        self.core.as_ref()?.next_deadline()
+        self.bridge.next_deadline()
     }
 
     fn poller(&self) -> Option<Arc<dyn Poller>> {
-        Some(Arc::clone(self.core.as_ref()?.event_loop.poller()))
+        self.bridge.poller()
     }
 }
 
 impl<P: Protocol, C: AsRef<ServerOptions<P>>> New<C> for Server<P> {
     fn new<W: Writer>(config: &C, writer: &W) -> Self {
         let options = config.as_ref().clone();
-        let made = largest_frame(options.max_frame, options.connection.max_frame, writer.max_payload())
-            .and_then(|max_frame| Ok((max_frame, System::of_this_thread().map_err(StartError::Poller)?)));
-        let core = match made {
-            Ok((max_frame, net)) => Some(ServerCore::new(net, options, max_frame)),
-            Err(error) => {
-                writer.fail(error);
-                None
-            }
-        };
-        Server { core, waiting: VecDeque::new() }
+        let make = |net, options: &_, max_frame| Ok(ServerCore::new(net, options, max_frame));
+        Server { bridge: Bridge::new(options, writer, make) }
     }
 }
 
 impl<P: Protocol> Server<P> {
     fn start<W: Writer>(&mut self, writer: &W) -> Result<(), StartError> {
-        let Some(core) = &mut self.core else { return Ok(()) };
-        let address = core.start()?;
-        post::<P, W>(&mut self.waiting, Event::Listening(Listening { port: address.port() }), writer);
+        let Some(core) = &mut self.bridge.core else { return Ok(()) };
+        let address = core.start(&self.bridge.options)?;
+        self.bridge.say(Event::Listening(Listening { port: address.port() }), writer);
         Ok(())
     }
 }
 
 impl<P: Protocol, M: Member<ToClientSide, Protocol = P>> Handle<ToClient<M>> for Server<P> {
     fn handle<W: Writer>(&mut self, message: &ToClient<M>, writer: &W) {
-        let Some(core) = &mut self.core else { return };
+        let Some(core) = &mut self.bridge.core else { return };
         let payload = Wrapped::new(&message.message);
         match message.to {
             To::All => {
@@ -132,10 +110,8 @@ impl<P: Protocol, M: Member<ToClientSide, Protocol = P>> Handle<ToClient<M>> for
 
 impl<P: Protocol> Handle<Disconnect> for Server<P> {
     fn handle<W: Writer>(&mut self, message: &Disconnect, writer: &W) {
-        if let Some(core) = &mut self.core {
-            // The last turn may be long ago.
-            core.now = writer.now();
-            core.event_loop.disconnect(message.client.into(), core.now);
+        if let Some(core) = self.bridge.core_now(writer) {
+            core.event_loop.disconnect(message.client.into());
         }
     }
 }
@@ -150,15 +126,21 @@ impl<P: Protocol> Handle<Start> for Server<P> {
 
 impl<P: Protocol> Handle<Stop> for Server<P> {
     fn handle<W: Writer>(&mut self, _: &Stop, writer: &W) {
-        if let Some(core) = &mut self.core {
-            core.now = writer.now();
-            core.stop();
-        }
+        self.bridge.stop(writer);
     }
 }
 
 impl<P: Protocol> Bridging for Server<P> {
     type Event = Event;
+    type Who = ClientId;
+
+    fn connected(client: ClientId) -> Event {
+        Event::Connected(ClientConnected { client })
+    }
+
+    fn disconnected(client: ClientId, reason: Reason) -> Event {
+        Event::Disconnected(ClientDisconnected { client, reason })
+    }
 
     fn post<W: Writer>(event: Event, writer: &W) -> Result<(), WriteError> {
         match event {
@@ -167,33 +149,8 @@ impl<P: Protocol> Bridging for Server<P> {
             Event::Disconnected(event) => Self::try_send(&event, writer),
         }
     }
-}
 
-fn post<P: Protocol, W: Writer>(waiting: &mut VecDeque<Event>, event: Event, writer: &W) {
-    waiting.push_back(event);
-    post_all::<Server<P>, W>(waiting, writer);
-}
-
-impl<P: Protocol, W: Writer> ServerSink for Bridge<'_, Server<P>, W> {
-    fn connected(&mut self, client: ClientId, _: SocketAddr) {
-        post::<P, W>(self.waiting, Event::Connected(ClientConnected { client }), self.writer);
-    }
-
-    fn message(&mut self, client: ClientId, payload: &[u8]) -> Verdict {
-        self.publish::<P::ClientToServer>(Some(client), payload)
-    }
-
-    fn disconnected(&mut self, client: ClientId, peer: SocketAddr, reason: Reason) {
-        self.report_end(peer, reason);
-        post::<P, W>(self.waiting, Event::Disconnected(ClientDisconnected { client, reason }), self.writer);
-    }
-
-    fn trouble(&mut self, trouble: NetworkError) {
-        report::<Server<P>, W>(trouble, self.writer);
-    }
-
-    /// Not while the bus has no room to say so: what waits must stay bounded.
-    fn accepts(&self) -> bool {
-        self.waiting.is_empty()
+    fn publish<W: Writer>(to_bus: &mut ToBus<'_, Self, W>, client: ClientId, payload: &[u8]) -> Verdict {
+        to_bus.publish::<P::ClientToServer>(Some(client), payload)
     }
 }
