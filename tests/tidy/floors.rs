@@ -16,8 +16,6 @@ const KNOWN: &[(&str, &str)] = &[
     ("src/encoding/postcard.rs", "src/macro.rs"),
     ("src/encoding/prost.rs", "src/macro.rs"),
     ("src/encoding/zero_copy.rs", "src/macro.rs"),
-    ("src/messi/event_loop.rs", "src/messi/options.rs"),
-    ("src/messi/net/system.rs", "src/messi/options.rs"),
 ];
 
 /// Files that must not know others, although these stand above them: who, whom, and why not. A path begins with it.
