@@ -20,11 +20,12 @@ mod support {
 
 use bank::{Bank, ClientToServer, NopReq, ServerToClient, client_to_server};
 use prost::Message;
-use rust_messenger::messi::net::{Acceptor, Net};
-use rust_messenger::messi::wire::{Decoder, Kind, Side, TooBig, Wire, frame};
+use rust_messenger::__private::messi::{
+    Acceptor, Connection, Decoder, Kind, Net, Refusal, Side, TooBig, Verdict, frame,
+};
 use rust_messenger::messi::{
-    ClientEvent, ClientLoop, ClientOptions, Connection, Reason, Reconnect, Refusal, ServerEvent, ServerLoop,
-    ServerOptions, Settings, Verdict, Wires,
+    ClientEvent, ClientLoop, ClientOptions, Reason, Reconnect, ServerEvent, ServerLoop, ServerOptions, Settings, Wire,
+    Wires,
 };
 use rust_messenger::traits::Time;
 use sim_net::World;

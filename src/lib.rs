@@ -63,4 +63,10 @@ pub mod __private {
         #[cfg(feature = "zero_copy")]
         pub use crate::encoding::zero_copy;
     }
+
+    /// What the macro of a protocol names, and tests that run a bridge's parts without sockets and without a clock.
+    #[cfg(feature = "messi")]
+    pub mod messi {
+        pub use crate::messi::private::*;
+    }
 }

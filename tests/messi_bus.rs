@@ -18,7 +18,8 @@ use rust_messenger::messenger::{Cause, OutsideWriter, RunError, SystemClock};
 use rust_messenger::messi::{
     Client, ClientConnected, ClientDisconnected, ClientEvent, ClientId, ClientLoop, ClientOptions, Connected,
     Disconnect, Disconnected, FromClient, FromServer, Listening, NetworkError, Protocol, Reason, Reconnect, SendError,
-    Server, ServerEvent, ServerLoop, ServerOptions, Start, StartError, Stop, To, ToClient, ToServer, Wire, Wires,
+    Server, ServerEvent, ServerLoop, ServerOptions, SetupError, StartBridge, StopBridge, To, ToClient, ToServer, Wire,
+    Wires,
 };
 use rust_messenger::traits::{
     Clock, Handle, Handler, Message, MessageBus, New, Payload, Publish, Report, Sender, Time, WriteError, Writer,
@@ -129,8 +130,8 @@ Messenger! {
             Desk, ToClient<ShoutInd>: [ bridge ],
             Desk, ToClient<DownloadRsp>: [ bridge ],
             Desk, Disconnect: [ bridge ],
-            Desk, Start: [ bridge ],
-            Desk, Stop: [ bridge ],
+            Desk, StartBridge: [ bridge ],
+            Desk, StopBridge: [ bridge ],
         ]
     App:
         handlers: [ desk: Desk ]
@@ -152,8 +153,8 @@ Messenger! {
         routes: [
             Desk, ToServer<NopReq>: [ bridge ],
             Desk, ToServer<ShoutReq>: [ bridge ],
-            Desk, Start: [ bridge ],
-            Desk, Stop: [ bridge ],
+            Desk, StartBridge: [ bridge ],
+            Desk, StopBridge: [ bridge ],
         ]
     App:
         handlers: [ desk: Desk ]
@@ -397,12 +398,12 @@ fn a_bus_talks_to_a_bus() {
         assert_eq!(client.next(), Seen::Up);
 
         // Stopped, it stays away; what is sent then is reported. Started, it comes back.
-        client.send(&Stop {});
+        client.send(&StopBridge {});
         assert_eq!(client.next(), Seen::Down(Reason::Requested));
         assert_eq!(server.next(), Seen::Left(again, Reason::ConnectionClosed));
         client.send(&ToServer { message: NopReq {} });
         client.wait_for_report(&SendError::NotConnected.to_string());
-        client.send(&Start {});
+        client.send(&StartBridge {});
         let third = server.joined();
         assert_eq!(client.next(), Seen::Up);
         client.send(&ToServer { message: NopReq {} });
@@ -423,11 +424,11 @@ fn a_server_starts_and_stops_again_and_again() {
         let server = serve(options);
         let mut old = Vec::new();
         for _ in 0..20 {
-            server.send(&Start {});
+            server.send(&StartBridge {});
             let port = server.port();
             assert_eq!(port, place.number);
             // Started twice is started: it says again where it listens.
-            server.send(&Start {});
+            server.send(&StartBridge {});
             assert_eq!(server.next(), Seen::Listening(port));
             let mut client = plain_client(port);
             let at = server.joined();
@@ -437,8 +438,8 @@ fn a_server_starts_and_stops_again_and_again() {
             client.flush();
             assert_eq!(server.next(), Seen::Nop(at));
             server.send(&ToClient { to: To::All, message: NopRsp {} });
-            server.send(&Stop {});
-            server.send(&Stop {});
+            server.send(&StopBridge {});
+            server.send(&StopBridge {});
             assert_eq!(server.next(), Seen::Left(at, Reason::Requested));
             assert_eq!(told(&mut client), Down::NopRsp(NopRsp {}));
             assert_eq!(ended(&mut client), Reason::ConnectionClosed);
@@ -564,9 +565,9 @@ fn a_server_that_does_not_read_says_that_it_is_there() {
 
 fn support_frame(message: &ClientToServer) -> Vec<u8> {
     use prost::Message;
-    rust_messenger::messi::wire::frame(
+    rust_messenger::__private::messi::frame(
         Wire::V2,
-        rust_messenger::messi::wire::Kind::ClientToServer,
+        rust_messenger::__private::messi::Kind::ClientToServer,
         &message.encode_to_vec(),
     )
 }
@@ -721,31 +722,31 @@ fn a_bridge_that_cannot_start_fails_the_messenger() {
         change(&mut options);
         let (handler, error) = failure(serve(options).handles.join().unwrap_err());
         assert_eq!(handler, "bridge");
-        *error.downcast::<StartError>().unwrap()
+        *error.downcast::<SetupError>().unwrap()
     };
-    assert!(matches!(serving(|o| o.uri = "udp://127.0.0.1:1".to_owned()), StartError::Uri(_)));
-    assert!(matches!(serving(|o| o.uri = "tcp://0.0.0.0:0".to_owned()), StartError::NotLoopback { .. }));
-    assert!(matches!(serving(|o| o.uri = "tcp://:0".to_owned()), StartError::NotLoopback { .. }));
-    assert!(matches!(serving(|o| o.uri = "tcp://no.such.host.invalid:1".to_owned()), StartError::Resolve { .. }));
+    assert!(matches!(serving(|o| o.uri = "udp://127.0.0.1:1".to_owned()), SetupError::Uri { .. }));
+    assert!(matches!(serving(|o| o.uri = "tcp://0.0.0.0:0".to_owned()), SetupError::NotLoopback { .. }));
+    assert!(matches!(serving(|o| o.uri = "tcp://:0".to_owned()), SetupError::NotLoopback { .. }));
+    assert!(matches!(serving(|o| o.uri = "tcp://no.such.host.invalid:1".to_owned()), SetupError::Resolve { .. }));
     // A slot is an eighth of the ring.
     let too_large = serving(|o| o.max_frame = Some(1 << 17));
-    assert!(matches!(too_large, StartError::FrameTooLarge { max_frame: 0x20000, bus } if bus < 1 << 17));
+    assert!(matches!(too_large, SetupError::FrameTooLarge { max_frame: 0x20000, bus } if bus < 1 << 17));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let server = serve(ServerOptions::new(format!("tcp://127.0.0.1:{port}")));
     let (_, error) = failure(server.handles.join().unwrap_err());
-    assert!(matches!(*error.downcast::<StartError>().unwrap(), StartError::Listen { .. }));
+    assert!(matches!(*error.downcast::<SetupError>().unwrap(), SetupError::Listen { .. }));
 
     let calling = |uri: &str, wires| {
         let mut options = ClientOptions::new(uri);
         options.connection.wires = wires;
         let client = run!(Calling, bus(), ServerOptions::new(ANY_PORT), options);
-        *failure(client.handles.join().unwrap_err()).1.downcast::<StartError>().unwrap()
+        *failure(client.handles.join().unwrap_err()).1.downcast::<SetupError>().unwrap()
     };
-    assert!(matches!(calling("tcp://127.0.0.1:0", Wires::default()), StartError::Uri(_)));
-    assert!(matches!(calling("tcp://:1", Wires::default()), StartError::Uri(_)));
+    assert!(matches!(calling("tcp://127.0.0.1:0", Wires::default()), SetupError::Uri { .. }));
+    assert!(matches!(calling("tcp://:1", Wires::default()), SetupError::Uri { .. }));
     let auto = calling("tcp://127.0.0.1:1", Wires::Auto { v1: Wire::V1b });
-    assert!(matches!(auto, StartError::AutoIsForServers));
+    assert!(matches!(auto, SetupError::AutoIsForServers));
 }
 
 /// What was sent before the stop of the messenger arrives.

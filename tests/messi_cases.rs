@@ -8,8 +8,8 @@
 mod cases;
 
 use cases::Case;
-use rust_messenger::messi::wire::{Kind, Side, Wire};
-use rust_messenger::messi::{Connection, Reason, Refusal, Settings, Verdict, Wires};
+use rust_messenger::__private::messi::{Connection, Kind, Refusal, Side, Verdict};
+use rust_messenger::messi::{Reason, Settings, Wire, Wires};
 use rust_messenger::traits::Time;
 use std::collections::{BTreeSet, VecDeque};
 use std::path::PathBuf;

@@ -7,8 +7,8 @@
 mod support;
 
 use Side::{Client, Server};
-use rust_messenger::messi::wire::{Kind, Side, Wire, frame};
-use rust_messenger::messi::{Connection, Reason, Refusal, Settings, Verdict, Wires};
+use rust_messenger::__private::messi::{Connection, Kind, Refusal, Side, Verdict, frame};
+use rust_messenger::messi::{Reason, Settings, Wire, Wires};
 use rust_messenger::traits::Time;
 use std::time::Duration;
 use support::mix;

@@ -11,10 +11,10 @@ use bank::{
     server_to_client::Messages as Down,
 };
 use prost::Message;
-use rust_messenger::messi::wire::{self, Kind};
+use rust_messenger::__private::messi::{Kind, frame};
 use rust_messenger::messi::{
     ClientEvent, ClientLoop, ClientOptions, Reason, Reconnect, SendError, ServerEvent, ServerLoop, ServerOptions,
-    StartError, Wire,
+    SetupError, Wire,
 };
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
@@ -108,12 +108,12 @@ impl Answering {
 
 fn nop() -> Vec<u8> {
     let message = ClientToServer { messages: Some(Up::NopReq(NopReq {})) };
-    wire::frame(Wire::V2, Kind::ClientToServer, &message.encode_to_vec())
+    frame(Wire::V2, Kind::ClientToServer, &message.encode_to_vec())
 }
 
 fn nop_answer() -> Vec<u8> {
     let message = ServerToClient { messages: Some(Down::NopRsp(NopRsp {})) };
-    wire::frame(Wire::V2, Kind::ServerToClient, &message.encode_to_vec())
+    frame(Wire::V2, Kind::ServerToClient, &message.encode_to_vec())
 }
 
 const PING: [u8; 4] = [3, 0, 0, 0];
@@ -527,7 +527,7 @@ fn small_buffers_change_nothing() {
         let data: Vec<u8> = (0..500_000_u32).map(|at| (at * 31 + at / 256) as u8).collect();
         let message = ServerToClient { messages: Some(Down::DownloadRsp(DownloadRsp { data })) };
         server.send(client, &message).unwrap();
-        let expected = wire::frame(Wire::V2, Kind::ServerToClient, &message.encode_to_vec());
+        let expected = frame(Wire::V2, Kind::ServerToClient, &message.encode_to_vec());
         let reader = thread::spawn(move || {
             let (mut got, mut piece) = (Vec::new(), [0; 1500]);
             while got.len() < expected.len() {
@@ -565,7 +565,7 @@ fn a_server_listens_on_loopback_unless_told_otherwise() {
     assert!(start("tcp://localhost:0", false).unwrap().ip().is_loopback());
     for open in ["tcp://0.0.0.0:0", "tcp://[::]:0", "tcp://:0"] {
         let refused = start(open, false);
-        assert!(matches!(refused, Err(StartError::NotLoopback { .. })), "{open}: {refused:?}");
+        assert!(matches!(refused, Err(SetupError::NotLoopback { .. })), "{open}: {refused:?}");
         if open != "tcp://[::]:0" || has_ipv6() {
             assert!(start(open, true).unwrap().ip().is_unspecified(), "{open}");
         }

@@ -21,8 +21,7 @@ mod support;
 
 use bank::*;
 use prost::Message;
-use rust_messenger::messi::net::{Acceptor, Net};
-use rust_messenger::messi::wire::{Kind, Wire, frame};
+use rust_messenger::__private::messi::{Acceptor, Decoder, Kind, Net, Side, frame};
 use rust_messenger::messi::*;
 use rust_messenger::traits::Time;
 use sim_net::{Faults, MILLI, SECOND, SimAcceptor, SimNet, SimSocket, World};
@@ -1756,7 +1755,7 @@ fn whatever_the_network_does_to_calls_the_bytes_are_the_same() {
 
 /// A client's stream without its pings.
 fn without_pings(bytes: &[u8]) -> Vec<u8> {
-    let (mut decoder, mut input, mut rest) = (wire::Decoder::new(Wire::V2, Side::Client, 1 << 20), bytes, Vec::new());
+    let (mut decoder, mut input, mut rest) = (Decoder::new(Wire::V2, Side::Client, 1 << 20), bytes, Vec::new());
     while let Some(one) = decoder.next(&mut input).unwrap() {
         if one.kind != Kind::Ping {
             rest.extend(frame(Wire::V2, one.kind, one.payload));

@@ -15,15 +15,14 @@ use bank::{
 };
 use prost::Message;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
-use rust_messenger::messi::net::Net;
+use rust_messenger::__private::messi::{Kind, Net, frame};
 use rust_messenger::messi::tls::rustls::crypto::ring::default_provider;
 use rust_messenger::messi::tls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rust_messenger::messi::tls::rustls::{ClientConfig, ClientConnection, RootCertStore};
 use rust_messenger::messi::tls::{self, TlsError};
-use rust_messenger::messi::wire::{Kind, Wire, frame};
 use rust_messenger::messi::{
     ClientEvent, ClientLoop, ClientOptions, Layer, NetworkError, Reason, Reconnect, ServerEvent, ServerLoop,
-    ServerOptions, StartError,
+    ServerOptions, SetupError, Wire,
 };
 use rust_messenger::traits::Time;
 use sim_net::{SimNet, SimSocket, World};
@@ -82,11 +81,11 @@ impl Identity {
     }
 }
 
-fn server_layer(identity: &Identity, client_roots: Option<&[u8]>) -> Arc<dyn Layer> {
+fn server_layer(identity: &Identity, client_roots: Option<&[u8]>) -> Layer {
     tls::server(identity.chain.as_bytes(), identity.key.as_bytes(), client_roots).unwrap()
 }
 
-fn server(layer: Option<Arc<dyn Layer>>) -> (ServerLoop<Bank>, SocketAddr) {
+fn server(layer: Option<Layer>) -> (ServerLoop<Bank>, SocketAddr) {
     let mut options = ServerOptions::new("tcp://127.0.0.1:0");
     options.layer = layer;
     options.connection.keep_alive = None;
@@ -98,7 +97,7 @@ fn server(layer: Option<Arc<dyn Layer>>) -> (ServerLoop<Bank>, SocketAddr) {
     (server, address)
 }
 
-fn client(address: SocketAddr, layer: Option<Arc<dyn Layer>>) -> ClientLoop<Bank> {
+fn client(address: SocketAddr, layer: Option<Layer>) -> ClientLoop<Bank> {
     let mut options = ClientOptions::new(format!("tcp://{address}"));
     options.layer = layer;
     options.reconnect = Reconnect::Never;
@@ -199,7 +198,7 @@ fn clients_without_a_certificate_are_refused_if_one_is_asked_for() {
         let layer = server_layer(&authority.server(), Some(authority.roots()));
         let stranger = other.client();
         for identity in [None, Some(stranger.pair())] {
-            let (server, address) = server(Some(Arc::clone(&layer)));
+            let (server, address) = server(Some(layer.clone()));
             let served = echo(server, 1);
             let mut client = client(address, Some(tls::client(authority.roots(), identity).unwrap()));
             // By the protocol, a client hears of it only after its own handshake is done.
@@ -514,7 +513,7 @@ fn an_end_in_the_handshake_is_the_end() {
 fn unusable_certificates_are_errors() {
     let authority = Authority::new();
     let (one, another) = (authority.server(), authority.server());
-    let pem = |result: Result<Arc<dyn Layer>, TlsError>| matches!(result, Err(TlsError::Pem { .. }));
+    let pem = |result: Result<Layer, TlsError>| matches!(result, Err(TlsError::Pem { .. }));
     assert!(pem(tls::server(b"", one.key.as_bytes(), None)));
     assert!(pem(tls::server(one.chain.as_bytes(), b"nothing", None)));
     assert!(pem(tls::server(one.chain.as_bytes(), one.key.as_bytes(), Some(b"no roots"))));
@@ -524,5 +523,5 @@ fn unusable_certificates_are_errors() {
     // TLS changes nothing about where a server may listen.
     let mut open = ServerOptions::<Bank>::new("tcp://0.0.0.0:0");
     open.layer = Some(server_layer(&one, None));
-    assert!(matches!(ServerLoop::new(open).unwrap().start(), Err(StartError::NotLoopback { .. })));
+    assert!(matches!(ServerLoop::new(open).unwrap().start(), Err(SetupError::NotLoopback { .. })));
 }

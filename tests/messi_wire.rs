@@ -8,7 +8,8 @@
 
 mod support;
 
-use rust_messenger::messi::wire::{Decoder, Kind, Side, TooBig, Wire, frame};
+use rust_messenger::__private::messi::{Decoder, Kind, Side, TooBig, frame};
+use rust_messenger::messi::Wire;
 use support::mix;
 
 const WIRES: [Wire; 3] = [Wire::V1a, Wire::V1b, Wire::V2];

@@ -6,7 +6,7 @@ use crate::scene::Word;
 use crate::script::Role;
 use rust_messenger::messenger::{OnReport, OutsideWriter};
 use rust_messenger::messi::{
-    Client, ClientOptions, Connected, Disconnected, FromServer, Reconnect, Start, ToServer, Wire, Wires,
+    Client, ClientOptions, Connected, Disconnected, FromServer, Reconnect, StartBridge, ToServer, Wire, Wires,
 };
 use rust_messenger::{CircularBus, Options};
 use std::error::Error;
@@ -31,7 +31,7 @@ rust_messenger::Messenger! {
     Network:
         handlers: [ client: Client<Bank> ]
         routes: [
-            Customer, Start: [ client ],
+            Customer, StartBridge: [ client ],
             Customer, ToServer<OpenReq>: [ client ],
             Customer, ToServer<DepositInd>: [ client ],
             Customer, ToServer<StatementReq>: [ client ],

@@ -5,8 +5,9 @@ use crate::bank::server_to_client::Messages;
 use crate::bank::*;
 use crate::client::Config;
 use crate::scene::{Deed, Heard, Scene, Word};
-use rust_messenger::messi::protocol::{Member, Root, ToClientSide, ToServerSide, Visitor};
-use rust_messenger::messi::{Connected, Disconnected, FromServer, Start, ToServer};
+use rust_messenger::messi::{
+    Connected, Disconnected, FromServer, Member, Root, StartBridge, ToClientSide, ToServer, ToServerSide, Visitor,
+};
 use rust_messenger::traits::{Handle, Handler, New, Sender, Time, Writer};
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -75,7 +76,7 @@ impl Customer {
 
     fn act<W: Writer>(&mut self, deed: Deed, writer: &W) {
         match deed {
-            Deed::Connect => Self::send(&Start {}, writer),
+            Deed::Connect => Self::send(&StartBridge {}, writer),
             Deed::Send(message) => _ = message.visit(Send(writer)),
             Deed::Tell(text) => self.tell(text),
             Deed::Rest(time) => self.rest = Some(writer.now() + time),

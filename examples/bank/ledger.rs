@@ -3,8 +3,7 @@
 use crate::account::{Account, Audit, fill, fnv, opened};
 use crate::bank::client_to_server::Messages;
 use crate::bank::*;
-use rust_messenger::messi::ClientId;
-use rust_messenger::messi::protocol::{Member, ToClientSide};
+use rust_messenger::messi::{ClientId, Member, ToClientSide};
 use std::collections::HashMap;
 
 /// What goes out over the counter.

@@ -3,10 +3,9 @@
 use crate::bank::*;
 use crate::ledger::Counter;
 use crate::teller::Teller;
-use rust_messenger::messi::protocol::{Member, ToClientSide};
 use rust_messenger::messi::{
-    ClientConnected, ClientDisconnected, ClientId, Disconnect, FromClient, Listening, Server, ServerOptions, To,
-    ToClient, Wire, Wires,
+    ClientConnected, ClientDisconnected, ClientId, Disconnect, FromClient, Listening, Member, Server, ServerOptions,
+    To, ToClient, ToClientSide, Wire, Wires,
 };
 use rust_messenger::traits::{ExtendedMessage, Sender, WriteError, Writer};
 use rust_messenger::{CircularBus, Options};

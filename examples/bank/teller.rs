@@ -4,8 +4,9 @@ use crate::bank::client_to_server::Messages;
 use crate::bank::{Bank, ClientToServer};
 use crate::ledger::{Counts, Ledger};
 use crate::server::{BusCounter, Config};
-use rust_messenger::messi::protocol::{Member, ToServerSide};
-use rust_messenger::messi::{ClientConnected, ClientDisconnected, ClientId, FromClient, Listening};
+use rust_messenger::messi::{
+    ClientConnected, ClientDisconnected, ClientId, FromClient, Listening, Member, ToServerSide,
+};
 use rust_messenger::traits::{Handle, Handler, New, Time, Writer};
 use std::collections::VecDeque;
 use std::time::Duration;

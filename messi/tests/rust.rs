@@ -79,7 +79,7 @@ mod odd;
 
 use odd::{{ClientToServer, Holder, OddProtocol, client_to_server}};
 use prost::Message;
-use rust_messenger::messi::protocol::{{Member, Protocol, Root, ToServerSide, Visitor}};
+use rust_messenger::messi::{{Member, Protocol, Root, ToServerSide, Visitor}};
 use rust_messenger::messi::ToServer;
 use rust_messenger::traits::Message as _;
 

@@ -3,7 +3,7 @@
 
 use super::connection::Verdict;
 use super::core::{Core, Nobody, Sink};
-use super::error::{NetworkError, StartError};
+use super::error::{NetworkError, SetupError};
 use super::messages::{ClientId, PublishFrom};
 use super::net::System;
 use super::options::Chosen;
@@ -51,11 +51,11 @@ where
     pub(super) fn new<W: Writer>(
         options: C::Options,
         writer: &W,
-        make: impl FnOnce(System, &C::Options, usize) -> Result<C, StartError>,
+        make: impl FnOnce(System, &C::Options, usize) -> Result<C, SetupError>,
     ) -> Self {
         let (asked, default) = options.frames();
         let made = largest_frame(asked, default, writer.max_payload())
-            .and_then(|max_frame| Ok((max_frame, System::of_this_thread().map_err(StartError::Poller)?)))
+            .and_then(|max_frame| Ok((max_frame, System::of_this_thread().map_err(SetupError::Poller)?)))
             .and_then(|(max_frame, net)| make(net, &options, max_frame));
         let core = match made {
             Ok(core) => Some(core),
@@ -194,12 +194,12 @@ fn verdict(published: Option<Option<Result<(), WriteError>>>) -> Verdict {
 }
 
 /// The largest frame to take when a message must fit into `bus` bytes.
-fn largest_frame(asked: Option<usize>, default: usize, bus: usize) -> Result<usize, StartError> {
+fn largest_frame(asked: Option<usize>, default: usize, bus: usize) -> Result<usize, SetupError> {
     // The shortest header is shorter than what the bus puts before the message, so a payload that fits a frame may not
     // fit the bus: keep room for that.
     let largest = bus.saturating_sub(BUS_OVERHEAD);
     match asked {
-        Some(max_frame) if max_frame > largest => Err(StartError::FrameTooLarge { max_frame, bus: largest }),
+        Some(max_frame) if max_frame > largest => Err(SetupError::FrameTooLarge { max_frame, bus: largest }),
         Some(max_frame) => Ok(max_frame),
         None => Ok(default.min(largest)),
     }

@@ -4,7 +4,7 @@ use super::bridge::{Bridge, Bridging, ToBus, report};
 use super::client_core::ClientCore;
 use super::connection::{Share, Verdict};
 use super::error::{NetworkError, SendError};
-use super::messages::{Connected, Disconnected, Start, Stop, ToServer, Wrapped};
+use super::messages::{Connected, Disconnected, StartBridge, StopBridge, ToServer, Wrapped};
 use super::net::System;
 use super::options::ClientOptions;
 use super::protocol::{Member, Protocol, ToServerSide};
@@ -15,10 +15,10 @@ use std::sync::Arc;
 
 /// A client of the protocol `P` on the bus: made from any configuration that is `AsRef<ClientOptions<P>>`.
 ///
-/// It sends [`FromServer`](super::FromServer), [`Connected`] and [`Disconnected`], and takes [`ToServer`], [`Start`]
-/// and [`Stop`] from whoever is routed to it. It connects by itself, again and again. What is sent while there is no
-/// connection is not kept: it is reported as [`Report::Network`](crate::traits::Report::Network), as is whatever else
-/// it cannot do.
+/// It sends [`FromServer`](super::FromServer), [`Connected`] and [`Disconnected`], and takes [`ToServer`],
+/// [`StartBridge`] and [`StopBridge`] from whoever is routed to it. It connects by itself, again and again. What is
+/// sent while there is no connection is not kept: it is reported as
+/// [`Report::Network`](crate::traits::Report::Network), as is whatever else it cannot do.
 pub struct Client<P: Protocol> {
     bridge: Bridge<ClientCore<P, System>, Self>,
 }
@@ -86,16 +86,16 @@ impl<P: Protocol, M: Member<ToServerSide, Protocol = P>> Handle<ToServer<M>> for
     }
 }
 
-impl<P: Protocol> Handle<Start> for Client<P> {
-    fn handle<W: Writer>(&mut self, _: &Start, _: &W) {
+impl<P: Protocol> Handle<StartBridge> for Client<P> {
+    fn handle<W: Writer>(&mut self, _: &StartBridge, _: &W) {
         if let Some(core) = &mut self.bridge.core {
             core.start();
         }
     }
 }
 
-impl<P: Protocol> Handle<Stop> for Client<P> {
-    fn handle<W: Writer>(&mut self, _: &Stop, writer: &W) {
+impl<P: Protocol> Handle<StopBridge> for Client<P> {
+    fn handle<W: Writer>(&mut self, _: &StopBridge, writer: &W) {
         self.bridge.stop(writer);
     }
 }

@@ -3,7 +3,7 @@
 use super::address::HostPort;
 use super::connection::{Share, Verdict};
 use super::core::{Core, Sink};
-use super::error::{NetworkError, SendError, StartError};
+use super::error::{NetworkError, SendError, SetupError};
 use super::event_loop::{EventLoop, PeerSink};
 use super::net::{Lookup, Net};
 use super::options::{ClientOptions, Reconnect};
@@ -55,7 +55,7 @@ enum State {
 }
 
 impl<P: Protocol, N: Net> ClientCore<P, N> {
-    pub(super) fn new(net: N, options: &ClientOptions<P>, max_frame: usize) -> Result<Self, StartError> {
+    pub(super) fn new(net: N, options: &ClientOptions<P>, max_frame: usize) -> Result<Self, SetupError> {
         let settings = Settings { max_frame, ..options.connection.clone() };
         Ok(ClientCore {
             target: options.target()?,

@@ -2,7 +2,7 @@
 
 use super::client_core::ClientCore;
 use super::connection::Share;
-use super::error::{NetworkError, SendError, StartError};
+use super::error::{NetworkError, SendError, SetupError};
 use super::net::{Net, System};
 use super::options::ClientOptions;
 use super::protocol::Protocol;
@@ -52,9 +52,9 @@ impl<P: Protocol> ClientLoop<P> {
     ///
     /// # Errors
     ///
-    /// [`StartError`]: the URI is none, or the options make no sense for a client.
-    pub fn new(options: ClientOptions<P>) -> Result<Self, StartError> {
-        Self::on(System::new().map_err(StartError::Poller)?, options)
+    /// [`SetupError`]: the URI is none, or the options make no sense for a client.
+    pub fn new(options: ClientOptions<P>) -> Result<Self, SetupError> {
+        Self::on(System::new().map_err(SetupError::Poller)?, options)
     }
 }
 
@@ -64,7 +64,8 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
     /// # Errors
     ///
     /// As [`new`](ClientLoop::new).
-    pub fn on(net: N, options: ClientOptions<P>) -> Result<Self, StartError> {
+    #[doc(hidden)]
+    pub fn on(net: N, options: ClientOptions<P>) -> Result<Self, SetupError> {
         let max_frame = options.max_frame.unwrap_or(options.connection.max_frame);
         Ok(ClientLoop { run: RunLoop::new(ClientCore::new(net, &options, max_frame)?, options) })
     }

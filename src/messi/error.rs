@@ -6,26 +6,15 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-/// Why a URI is none.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UriError {
-    pub(super) uri: String,
-}
-
-impl fmt::Display for UriError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "expected a URI of the form tcp://<host>:<port>, but got {:?}", self.uri)
-    }
-}
-
-impl Error for UriError {}
-
 /// Why a server or client did not start.
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum StartError {
-    /// The URI is none.
-    Uri(UriError),
+pub enum SetupError {
+    /// The URI is not of the form `tcp://<host>:<port>`, or a client's names no host or no port.
+    Uri {
+        /// The URI.
+        uri: String,
+    },
     /// The address is reachable from other machines. Set `allow_remote` if that is meant.
     NotLoopback {
         /// The address.
@@ -58,38 +47,34 @@ pub enum StartError {
     AutoIsForServers,
 }
 
-impl fmt::Display for StartError {
+impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StartError::Uri(error) => error.fmt(f),
-            StartError::NotLoopback { address } => {
+            SetupError::Uri { uri } => {
+                write!(f, "expected a URI of the form tcp://<host>:<port>, but got {uri:?}")
+            }
+            SetupError::NotLoopback { address } => {
                 write!(f, "{address} is reachable from other machines; set `allow_remote` if that is meant")
             }
-            StartError::Resolve { host, error } => write!(f, "no address for host {host:?}: {error}"),
-            StartError::Listen { uri, error } => write!(f, "cannot listen at {uri}: {error}"),
-            StartError::Poller(error) => write!(f, "no poller: {error}"),
-            StartError::FrameTooLarge { max_frame, bus } => {
+            SetupError::Resolve { host, error } => write!(f, "no address for host {host:?}: {error}"),
+            SetupError::Listen { uri, error } => write!(f, "cannot listen at {uri}: {error}"),
+            SetupError::Poller(error) => write!(f, "no poller: {error}"),
+            SetupError::FrameTooLarge { max_frame, bus } => {
                 write!(f, "frames of up to {max_frame} bytes, but this bus takes {bus} at most")
             }
-            StartError::AutoIsForServers => f.write_str("a client speaks first, so it cannot detect the server's wire"),
+            SetupError::AutoIsForServers => f.write_str("a client speaks first, so it cannot detect the server's wire"),
         }
     }
 }
 
-impl Error for StartError {
+impl Error for SetupError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            StartError::Resolve { error, .. } | StartError::Listen { error, .. } | StartError::Poller(error) => {
+            SetupError::Resolve { error, .. } | SetupError::Listen { error, .. } | SetupError::Poller(error) => {
                 Some(error)
             }
             _ => None,
         }
-    }
-}
-
-impl From<UriError> for StartError {
-    fn from(error: UriError) -> StartError {
-        StartError::Uri(error)
     }
 }
 
@@ -156,7 +141,7 @@ pub enum NetworkError {
     /// No connection could be taken for now, for want of descriptors or memory. Said once until one can.
     Accept(io::Error),
     /// It could not be started again.
-    Start(StartError),
+    Start(SetupError),
 }
 
 impl fmt::Display for NetworkError {
@@ -172,4 +157,15 @@ impl fmt::Display for NetworkError {
     }
 }
 
-impl Error for NetworkError {}
+impl Error for NetworkError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            NetworkError::Dropped { .. } => None,
+            NetworkError::Unsent(error) => Some(error),
+            NetworkError::Connect { error, .. }
+            | NetworkError::Handshake { error, .. }
+            | NetworkError::Accept(error) => Some(error),
+            NetworkError::Start(error) => Some(error),
+        }
+    }
+}

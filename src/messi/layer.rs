@@ -3,38 +3,34 @@
 use super::net::Socket;
 use std::fmt;
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 
-/// The bytes between a socket and the frames: TLS, for one. Made anew for every connection.
-pub trait Layer: Send + Sync + fmt::Debug {
+/// The bytes between a socket and the frames: TLS, made by `messi::tls` (feature `tls`) for the field `layer` of the
+/// options of servers and clients.
+#[derive(Clone, Debug)]
+pub struct Layer(pub(super) Arc<dyn Sessions>);
+
+impl Layer {
     /// The session of a new connection; at a client to the host of this name.
-    ///
-    /// # Errors
-    ///
-    /// Why there can be none.
+    pub(super) fn session(&self, host: Option<&str>) -> io::Result<Box<dyn Session>> {
+        self.0.session(host)
+    }
+}
+
+/// What a [`Layer`] is, for every connection anew.
+pub(super) trait Sessions: Send + Sync + fmt::Debug {
     fn session(&self, host: Option<&str>) -> io::Result<Box<dyn Session>>;
 }
 
 /// One connection's [`Layer`]. What it cannot do now is [`io::ErrorKind::WouldBlock`].
-pub trait Session: Send + fmt::Debug {
+pub(super) trait Session: Send + fmt::Debug {
     /// Does what can be done before the first byte of a frame; whether that is all.
-    ///
-    /// # Errors
-    ///
-    /// The socket's, and its own.
     fn handshake(&mut self, socket: &mut dyn Stream) -> io::Result<bool>;
 
     /// As [`Read::read`].
-    ///
-    /// # Errors
-    ///
-    /// The socket's, and its own.
     fn read(&mut self, socket: &mut dyn Stream, buffer: &mut [u8]) -> io::Result<usize>;
 
     /// As [`Write::write`]. Bytes that were taken may wait for a later call, of no bytes even.
-    ///
-    /// # Errors
-    ///
-    /// The socket's, and its own.
     fn write(&mut self, socket: &mut dyn Stream, bytes: &[u8]) -> io::Result<usize>;
 
     /// Whether bytes wait for the socket to take them.
@@ -45,7 +41,7 @@ pub trait Session: Send + fmt::Debug {
 }
 
 /// What a [`Session`] reads from and writes to.
-pub trait Stream: Read + Write {}
+pub(super) trait Stream: Read + Write {}
 
 impl<S: Read + Write> Stream for S {}
 

@@ -353,10 +353,10 @@ event! {
 
 event! {
     /// Starts a [`Server`](super::Server) or [`Client`](super::Client) that does not run.
-    Start = 6 {}
+    StartBridge = 6 {}
 }
 
 event! {
     /// Stops a [`Server`](super::Server) or [`Client`](super::Client): ends its connections, after what was sent.
-    Stop = 7 {}
+    StopBridge = 7 {}
 }

@@ -39,10 +39,11 @@ mod error;
 mod event_loop;
 mod layer;
 mod messages;
-pub mod net;
+mod net;
 mod options;
 mod peers;
-pub mod protocol;
+pub(crate) mod private;
+mod protocol;
 mod reason;
 mod run_loop;
 mod server;
@@ -51,22 +52,20 @@ mod server_loop;
 mod settings;
 #[cfg(feature = "tls")]
 pub mod tls;
-pub mod wire;
+mod wire;
 
-pub use address::HostPort;
 pub use client::Client;
 pub use client_loop::{ClientEvent, ClientLoop};
-pub use connection::{Connection, Refusal, Verdict};
-pub use error::{NetworkError, SendError, StartError, UriError};
-pub use layer::{Layer, Session, Stream};
+pub use error::{NetworkError, SendError, SetupError};
+pub use layer::Layer;
 pub use messages::{
     ClientConnected, ClientDisconnected, ClientId, Connected, Disconnect, Disconnected, FromClient, FromServer,
-    Listening, Start, Stop, To, ToClient, ToServer,
+    Listening, StartBridge, StopBridge, To, ToClient, ToServer,
 };
-pub use options::{Accept, ClientOptions, Reconnect, ServerOptions};
-pub use protocol::Protocol;
+pub use options::{ClientOptions, Reconnect, ServerOptions};
+pub use protocol::{Member, Protocol, Root, ToClientSide, ToServerSide, Visitor};
 pub use reason::Reason;
 pub use server::Server;
 pub use server_loop::{ServerEvent, ServerLoop};
 pub use settings::{Settings, Wires};
-pub use wire::{Side, Wire};
+pub use wire::Wire;

@@ -1,7 +1,7 @@
 //! What can be chosen about servers and clients.
 
 use super::address::HostPort;
-use super::error::{StartError, UriError};
+use super::error::SetupError;
 use super::layer::Layer;
 use super::settings::{Settings, Wires};
 use super::wire::Side;
@@ -10,9 +10,6 @@ use std::marker::PhantomData;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Whether to take a connection from this address.
-pub type Accept = Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>;
 
 /// What can be chosen about a server of the protocol `P`. The defaults are closed: loopback only, few clients, small
 /// frames, short times.
@@ -30,19 +27,19 @@ pub struct ServerOptions<P> {
     pub connection: Settings,
     /// How long a connection that is being closed may take to read what was queued for it.
     pub linger: Duration,
-    /// Asked for every connection that comes in.
-    pub accept: Option<Accept>,
+    /// Says for every connection that comes in whether to take it, by its address. `None`: takes all.
+    pub accept: Option<Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>>,
     /// The ids of the messages that a client may put on the bus, among those of the protocol. `None`: all of those.
     pub allow: Option<Vec<u16>>,
-    /// Whether to start with the messenger; if not, a [`Start`](super::Start) does.
+    /// Whether to start with the messenger; if not, a [`StartBridge`](super::StartBridge) does.
     pub autostart: bool,
     /// What is between the socket and the frames: TLS, made by `messi::tls::server` (feature `tls`).
-    pub layer: Option<Arc<dyn Layer>>,
+    pub layer: Option<Layer>,
     protocol: PhantomData<fn() -> P>,
 }
 
 impl<P> ServerOptions<P> {
-    /// The defaults, at `uri`: loopback, 100 clients, 1 s to linger, and those of [`Settings::new`].
+    /// The defaults, at `uri`: loopback, 100 clients, 1 s to linger, and those of [`Settings`].
     pub fn new(uri: impl Into<String>) -> Self {
         ServerOptions {
             uri: uri.into(),
@@ -60,7 +57,7 @@ impl<P> ServerOptions<P> {
     }
 
     /// Where to listen.
-    pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>, StartError> {
+    pub(super) fn addresses(&self) -> Result<Vec<SocketAddr>, SetupError> {
         let at: HostPort = self.uri.parse()?;
         let found = match at.host() {
             "" => {
@@ -69,9 +66,9 @@ impl<P> ServerOptions<P> {
             }
             host => (host, at.port()).to_socket_addrs().map(Iterator::collect::<Vec<_>>),
         };
-        let found = found.map_err(|error| StartError::Resolve { host: at.host().to_owned(), error })?;
+        let found = found.map_err(|error| SetupError::Resolve { host: at.host().to_owned(), error })?;
         if let Some(open) = found.iter().find(|address| !self.allow_remote && !address.ip().is_loopback()) {
-            return Err(StartError::NotLoopback { address: open.ip() });
+            return Err(SetupError::NotLoopback { address: open.ip() });
         }
         Ok(found)
     }
@@ -79,6 +76,7 @@ impl<P> ServerOptions<P> {
 
 /// How long to wait before connecting again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reconnect {
     /// A random part of a limit that doubles with each failure, and begins anew after a healthy connection
     /// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>, "full jitter").
@@ -123,15 +121,15 @@ pub struct ClientOptions<P> {
     pub linger: Duration,
     /// The ids of the messages that the server may put on the bus, among those of the protocol. `None`: all of those.
     pub allow: Option<Vec<u16>>,
-    /// Whether to start with the messenger; if not, a [`Start`](super::Start) does.
+    /// Whether to start with the messenger; if not, a [`StartBridge`](super::StartBridge) does.
     pub autostart: bool,
     /// What is between the socket and the frames: TLS, made by `messi::tls::client` (feature `tls`).
-    pub layer: Option<Arc<dyn Layer>>,
+    pub layer: Option<Layer>,
     protocol: PhantomData<fn() -> P>,
 }
 
 impl<P> ClientOptions<P> {
-    /// The defaults, at `uri`: 5 s to connect, exponential backoff, and those of [`Settings::new`].
+    /// The defaults, at `uri`: 5 s to connect, exponential backoff, and those of [`Settings`].
     pub fn new(uri: impl Into<String>) -> Self {
         ClientOptions {
             uri: uri.into(),
@@ -148,13 +146,13 @@ impl<P> ClientOptions<P> {
     }
 
     /// Where to connect to.
-    pub(super) fn target(&self) -> Result<HostPort, StartError> {
+    pub(super) fn target(&self) -> Result<HostPort, SetupError> {
         let target: HostPort = self.uri.parse()?;
         if target.host().is_empty() || target.port() == 0 {
-            return Err(StartError::Uri(UriError { uri: self.uri.clone() }));
+            return Err(SetupError::Uri { uri: self.uri.clone() });
         }
         if let Wires::Auto { .. } = self.connection.wires {
-            return Err(StartError::AutoIsForServers);
+            return Err(SetupError::AutoIsForServers);
         }
         Ok(target)
     }

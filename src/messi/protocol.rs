@@ -62,7 +62,6 @@ pub trait Member<D>: prost::Message + Default + Clone + PartialEq + 'static {
 }
 
 /// The field number of the one field that is set in `root`.
-#[doc(hidden)]
 pub fn field_of(root: &impl prost::Message) -> u32 {
     let bytes = root.encode_to_vec();
     prost::encoding::decode_key(&mut &bytes[..]).map_or(0, |(field, _)| field)
@@ -147,11 +146,11 @@ macro_rules! __messi_root {
         $name:ident, $root:ty, $messages:ty, $direction:ident:
         $($variant:ident($member:ty) = $number:expr),*
     ) => {
-        impl $crate::messi::protocol::Root for $root {
-            type Direction = $crate::messi::protocol::$direction;
+        impl $crate::messi::Root for $root {
+            type Direction = $crate::messi::$direction;
 
             #[inline]
-            fn visit<__V: $crate::messi::protocol::Visitor<$crate::messi::protocol::$direction>>(
+            fn visit<__V: $crate::messi::Visitor<$crate::messi::$direction>>(
                 &self,
                 visitor: __V,
             ) -> $crate::__private::Option<__V::Output> {
@@ -182,7 +181,7 @@ macro_rules! __messi_root {
                 }
             }
 
-            impl $crate::messi::protocol::Member<$crate::messi::protocol::$direction> for $member {
+            impl $crate::messi::Member<$crate::messi::$direction> for $member {
                 type Protocol = $name;
                 const NUMBER: u16 = $number;
 
@@ -192,7 +191,7 @@ macro_rules! __messi_root {
                     *FIELD.get_or_init(|| {
                         // The rest of the root is what its default is, which takes no bytes.
                         let member = <$member as $crate::__private::Default>::default();
-                        $crate::messi::protocol::field_of(&<$root as $crate::__private::From<$member>>::from(member))
+                        $crate::__private::messi::field_of(&<$root as $crate::__private::From<$member>>::from(member))
                     })
                 }
             }

@@ -2,9 +2,10 @@
 
 use super::bridge::{Bridge, Bridging, ToBus, report};
 use super::connection::{Share, Verdict};
-use super::error::{NetworkError, SendError, StartError};
+use super::error::{NetworkError, SendError, SetupError};
 use super::messages::{
-    ClientConnected, ClientDisconnected, ClientId, Disconnect, Listening, Start, Stop, To, ToClient, Wrapped,
+    ClientConnected, ClientDisconnected, ClientId, Disconnect, Listening, StartBridge, StopBridge, To, ToClient,
+    Wrapped,
 };
 use super::net::System;
 use super::options::ServerOptions;
@@ -18,8 +19,9 @@ use std::sync::Arc;
 /// A server of the protocol `P` on the bus: made from any configuration that is `AsRef<ServerOptions<P>>`.
 ///
 /// It sends [`FromClient`](super::FromClient), [`Listening`], [`ClientConnected`] and [`ClientDisconnected`], and takes
-/// [`ToClient`], [`Disconnect`], [`Start`] and [`Stop`] from whoever is routed to it. What it cannot do is reported as
-/// [`Report::Network`](crate::traits::Report::Network); if it cannot start with the messenger, the messenger fails.
+/// [`ToClient`], [`Disconnect`], [`StartBridge`] and [`StopBridge`] from whoever is routed to it. What it cannot do is
+/// reported as [`Report::Network`](crate::traits::Report::Network); if it cannot start with the messenger, the
+/// messenger fails.
 pub struct Server<P: Protocol> {
     bridge: Bridge<ServerCore<P, System>, Self>,
 }
@@ -77,7 +79,7 @@ impl<P: Protocol, C: AsRef<ServerOptions<P>>> New<C> for Server<P> {
 }
 
 impl<P: Protocol> Server<P> {
-    fn start<W: Writer>(&mut self, writer: &W) -> Result<(), StartError> {
+    fn start<W: Writer>(&mut self, writer: &W) -> Result<(), SetupError> {
         let Some(core) = &mut self.bridge.core else { return Ok(()) };
         let address = core.start(&self.bridge.options)?;
         self.bridge.say(Event::Listening(Listening { port: address.port() }), writer);
@@ -116,16 +118,16 @@ impl<P: Protocol> Handle<Disconnect> for Server<P> {
     }
 }
 
-impl<P: Protocol> Handle<Start> for Server<P> {
-    fn handle<W: Writer>(&mut self, _: &Start, writer: &W) {
+impl<P: Protocol> Handle<StartBridge> for Server<P> {
+    fn handle<W: Writer>(&mut self, _: &StartBridge, writer: &W) {
         if let Err(error) = self.start(writer) {
             report::<Self, W>(NetworkError::Start(error), writer);
         }
     }
 }
 
-impl<P: Protocol> Handle<Stop> for Server<P> {
-    fn handle<W: Writer>(&mut self, _: &Stop, writer: &W) {
+impl<P: Protocol> Handle<StopBridge> for Server<P> {
+    fn handle<W: Writer>(&mut self, _: &StopBridge, writer: &W) {
         self.bridge.stop(writer);
     }
 }

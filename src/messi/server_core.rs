@@ -2,7 +2,7 @@
 
 use super::connection::{Share, Verdict};
 use super::core::{Core, Sink};
-use super::error::{NetworkError, SendError, StartError};
+use super::error::{NetworkError, SendError, SetupError};
 use super::event_loop::{EventLoop, PeerSink};
 use super::messages::ClientId;
 use super::net::{Acceptor, Net};
@@ -46,8 +46,8 @@ impl<P: Protocol, N: Net> ServerCore<P, N> {
         }
     }
 
-    pub(super) fn start(&mut self, options: &ServerOptions<P>) -> Result<SocketAddr, StartError> {
-        let error = |error| StartError::Listen { uri: options.uri.clone(), error };
+    pub(super) fn start(&mut self, options: &ServerOptions<P>) -> Result<SocketAddr, SetupError> {
+        let error = |error| SetupError::Listen { uri: options.uri.clone(), error };
         if let Some(listener) = &self.listener {
             return listener.address().map_err(error);
         }

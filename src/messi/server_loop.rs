@@ -1,7 +1,7 @@
 //! [`ServerLoop`]: a server without a bus, for plain programs.
 
 use super::connection::Share;
-use super::error::{NetworkError, SendError, StartError};
+use super::error::{NetworkError, SendError, SetupError};
 use super::messages::ClientId;
 use super::net::{Net, System};
 use super::options::ServerOptions;
@@ -70,14 +70,15 @@ impl<P: Protocol> ServerLoop<P> {
     ///
     /// # Errors
     ///
-    /// [`StartError::Poller`].
-    pub fn new(options: ServerOptions<P>) -> Result<Self, StartError> {
-        Ok(Self::on(System::new().map_err(StartError::Poller)?, options))
+    /// [`SetupError::Poller`].
+    pub fn new(options: ServerOptions<P>) -> Result<Self, SetupError> {
+        Ok(Self::on(System::new().map_err(SetupError::Poller)?, options))
     }
 }
 
 impl<P: Protocol, N: Net> ServerLoop<P, N> {
     /// A server on another network than the system's.
+    #[doc(hidden)]
     pub fn on(net: N, options: ServerOptions<P>) -> Self {
         let max_frame = options.max_frame.unwrap_or(options.connection.max_frame);
         ServerLoop { run: RunLoop::new(ServerCore::new(net, &options, max_frame), options) }
@@ -87,8 +88,8 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
     ///
     /// # Errors
     ///
-    /// [`StartError`]: the URI is none, the address is not loopback and that is not allowed, or it is taken.
-    pub fn start(&mut self) -> Result<SocketAddr, StartError> {
+    /// [`SetupError`]: the URI is none, the address is not loopback and that is not allowed, or it is taken.
+    pub fn start(&mut self) -> Result<SocketAddr, SetupError> {
         self.run.core.start(&self.run.options)
     }
 

@@ -21,8 +21,12 @@ impl Default for Wires {
     }
 }
 
-/// What can be chosen about a connection.
+/// What can be chosen about a connection: the field `connection` of the options of servers and clients.
+///
+/// The defaults are what Messi does, and limits where it has none: frames of at most 1 MiB, 1 MiB pending, 10 s for the
+/// first frame, for a frame, and without reading. A client pings every 2 s; a server gives up after 3 s of silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Settings {
     /// The wire.
     pub wires: Wires,
@@ -47,8 +51,8 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What Messi does on `side`, and limits where it has none: frames of at most 1 MiB, 1 MiB pending, 10 s for the
-    /// first frame, for a frame, and without reading.
+    /// The defaults on `side`.
+    #[doc(hidden)]
     pub fn new(side: Side) -> Settings {
         Settings {
             wires: Wires::default(),

@@ -14,7 +14,7 @@
 //! # }
 //! ```
 
-use super::layer::{Layer, Session, Stream};
+use super::layer::{Layer, Session, Sessions, Stream};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
@@ -53,7 +53,11 @@ impl fmt::Display for TlsError {
     }
 }
 
-impl Error for TlsError {}
+impl Error for TlsError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        if let TlsError::Rustls(error) = self { Some(error) } else { None }
+    }
+}
 
 impl From<rustls::Error> for TlsError {
     fn from(error: rustls::Error) -> TlsError {
@@ -67,7 +71,7 @@ impl From<rustls::Error> for TlsError {
 /// # Errors
 ///
 /// [`TlsError`].
-pub fn server(chain: &[u8], key: &[u8], client_roots: Option<&[u8]>) -> Result<Arc<dyn Layer>, TlsError> {
+pub fn server(chain: &[u8], key: &[u8], client_roots: Option<&[u8]>) -> Result<Layer, TlsError> {
     let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     let builder = match client_roots {
         None => builder.with_no_client_auth(),
@@ -85,7 +89,7 @@ pub fn server(chain: &[u8], key: &[u8], client_roots: Option<&[u8]>) -> Result<A
 /// # Errors
 ///
 /// [`TlsError`].
-pub fn client(server_roots: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Arc<dyn Layer>, TlsError> {
+pub fn client(server_roots: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Layer, TlsError> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     let builder = builder.with_root_certificates(roots(server_roots)?);
     let config = match identity {
@@ -96,13 +100,13 @@ pub fn client(server_roots: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<A
 }
 
 /// A server's TLS by any configuration of rustls.
-pub fn server_by(config: Arc<ServerConfig>) -> Arc<dyn Layer> {
-    Arc::new(TlsServer(config))
+pub fn server_by(config: Arc<ServerConfig>) -> Layer {
+    Layer(Arc::new(TlsServer(config)))
 }
 
 /// A client's TLS by any configuration of rustls.
-pub fn client_by(config: Arc<ClientConfig>) -> Arc<dyn Layer> {
-    Arc::new(TlsClient(config))
+pub fn client_by(config: Arc<ClientConfig>) -> Layer {
+    Layer(Arc::new(TlsClient(config)))
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {
@@ -137,14 +141,14 @@ struct TlsServer(Arc<ServerConfig>);
 #[derive(Debug)]
 struct TlsClient(Arc<ClientConfig>);
 
-impl Layer for TlsServer {
+impl Sessions for TlsServer {
     fn session(&self, _: Option<&str>) -> io::Result<Box<dyn Session>> {
         let connection = ServerConnection::new(Arc::clone(&self.0)).map_err(io::Error::other)?;
         Ok(Box::new(Tls(connection.into())))
     }
 }
 
-impl Layer for TlsClient {
+impl Sessions for TlsClient {
     fn session(&self, host: Option<&str>) -> io::Result<Box<dyn Session>> {
         let invalid = |error| io::Error::new(io::ErrorKind::InvalidInput, error);
         let name = ServerName::try_from(host.unwrap_or_default().to_owned()).map_err(invalid)?;

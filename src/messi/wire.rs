@@ -129,6 +129,7 @@ impl Wire {
     /// # Panics
     ///
     /// When `header` is not [`header_len`](Self::header_len) bytes long.
+    #[doc(hidden)]
     #[inline]
     pub fn write_header(self, kind: Kind, size: usize, header: &mut [u8]) {
         debug_assert!(size <= self.max_payload());

@@ -10,8 +10,7 @@
 #![allow(dead_code)]
 
 use super::support::mix;
-use rust_messenger::messi::HostPort;
-use rust_messenger::messi::net::{Acceptor, Lookup, Net, Ready, Socket};
+use rust_messenger::__private::messi::{Acceptor, HostPort, Lookup, Net, Ready, Socket};
 use rust_messenger::traits::{Poller, Time};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};

@@ -1,8 +1,9 @@
 //! The server: the room, and the bridge to its guests, each on a worker of its own.
 
 use crate::chat::*;
-use rust_messenger::messi::protocol::{Member, ToClientSide};
-use rust_messenger::messi::{ClientDisconnected, ClientId, FromClient, Listening, Server, ServerOptions, To, ToClient};
+use rust_messenger::messi::{
+    ClientDisconnected, ClientId, FromClient, Listening, Member, Server, ServerOptions, To, ToClient, ToClientSide,
+};
 use rust_messenger::traits::{Handle, Handler, New, Sender, Writer};
 use std::collections::BTreeMap;
 use std::sync::mpsc;

@@ -1,7 +1,7 @@
 //! Messages in C: structs, and descriptors of them for nanopb 0.4.
 //!
-//! What has a fixed size is in its struct, and all else is behind a pointer: [`plan`](super::plan) says which is which. This module
-//! names things, puts structs into an order in which they can be declared, and writes the files.
+//! What has a fixed size is in its struct, and all else is behind a pointer: [`plan`](super::plan) says which is which.
+//! This module names things, puts structs into an order in which they can be declared, and writes the files.
 
 use super::names::{self, Names};
 use super::plan::{Field, Message, Place, Plan, Rule, Value};

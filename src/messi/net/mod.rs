@@ -2,7 +2,7 @@
 
 mod system;
 
-pub use system::{Listener, Stream, System};
+pub use system::System;
 
 use super::address::HostPort;
 use crate::traits::{Poller, Time};

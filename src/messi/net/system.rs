@@ -160,8 +160,8 @@ impl Poller for Hub {
 }
 
 impl Net for System {
-    type Socket = Stream;
-    type Acceptor = Listener;
+    type Socket = TcpSocket;
+    type Acceptor = TcpAcceptor;
 
     fn now(&self) -> Time {
         SystemClock.now()
@@ -175,7 +175,7 @@ impl Net for System {
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
-        Ok(Listener { socket: TcpListener::from(socket), registration: self.registration() })
+        Ok(TcpAcceptor { socket: TcpListener::from(socket), registration: self.registration() })
     }
 
     fn connect(&mut self, address: SocketAddr) -> io::Result<Self::Socket> {
@@ -187,7 +187,7 @@ impl Net for System {
             Err(error) if is_under_way(&error) => {}
             Err(error) => return Err(error),
         }
-        Ok(Stream { socket: Arc::new(TcpStream::from(socket)), registration: self.registration() })
+        Ok(TcpSocket { socket: Arc::new(TcpStream::from(socket)), registration: self.registration() })
     }
 
     fn resolve(&mut self, host: &HostPort) -> Lookup {
@@ -265,8 +265,8 @@ impl Registration {
         let event = polling::Event::new((self.number << KEY_BITS | key) as usize, read, write);
         let poller = &self.hub.poller;
         match (self.entry, entry) {
-            // SAFETY: the source is deleted from the poller before it is closed: both of its owners, `Stream` and
-            // `Listener`, end the registration in their `drop`.
+            // SAFETY: the source is deleted from the poller before it is closed: both of its owners, `TcpSocket` and
+            // `TcpAcceptor`, end the registration in their `drop`.
             (None, _) => unsafe { poller.add_with_mode(source, event, polling::PollMode::Level)? },
             (Some(_), None) => poller.delete(source)?,
             (Some(_), Some(_)) => poller.modify_with_mode(source, event, polling::PollMode::Level)?,
@@ -278,41 +278,41 @@ impl Registration {
 
 /// A listener of [`System`].
 #[derive(Debug)]
-pub struct Listener {
+pub struct TcpAcceptor {
     socket: TcpListener,
     registration: Registration,
 }
 
 /// A connection of [`System`]. The standard library never lets a write end in SIGPIPE.
 #[derive(Debug)]
-pub struct Stream {
+pub struct TcpSocket {
     socket: Arc<TcpStream>,
     registration: Registration,
 }
 
-impl Drop for Listener {
+impl Drop for TcpAcceptor {
     fn drop(&mut self) {
         // What the poller does not know any more is as good as deleted.
         let _ = self.registration.set(&self.socket, None);
     }
 }
 
-impl Drop for Stream {
+impl Drop for TcpSocket {
     fn drop(&mut self) {
         let _ = self.registration.set(&*self.socket, None);
     }
 }
 
-impl Acceptor for Listener {
-    type Socket = Stream;
+impl Acceptor for TcpAcceptor {
+    type Socket = TcpSocket;
 
-    fn accept(&mut self) -> io::Result<(Stream, SocketAddr)> {
+    fn accept(&mut self) -> io::Result<(TcpSocket, SocketAddr)> {
         let (socket, address) = self.socket.accept()?;
         socket.set_nonblocking(true)?;
         socket.set_nodelay(true)?;
         let Registration { hub, number, .. } = &self.registration;
         let registration = Registration { hub: Arc::clone(hub), number: *number, entry: None };
-        Ok((Stream { socket: Arc::new(socket), registration }, address))
+        Ok((TcpSocket { socket: Arc::new(socket), registration }, address))
     }
 
     fn watch(&mut self, key: u32, accept: bool) -> io::Result<()> {
@@ -324,7 +324,7 @@ impl Acceptor for Listener {
     }
 }
 
-impl Read for Stream {
+impl Read for TcpSocket {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = (&*self.socket).read(buffer)?;
@@ -336,7 +336,7 @@ impl Read for Stream {
     }
 }
 
-impl Write for Stream {
+impl Write for TcpSocket {
     #[inline]
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         (&*self.socket).write(buffer)
@@ -347,7 +347,7 @@ impl Write for Stream {
     }
 }
 
-impl Socket for Stream {
+impl Socket for TcpSocket {
     fn watch(&mut self, key: u32, read: bool, write: bool) -> io::Result<()> {
         self.registration.set(&*self.socket, (read || write).then_some((key, read, write)))
     }
