@@ -320,6 +320,14 @@ impl<'a> Life<'a> {
                 self.plan.need("turns")?;
                 same("more", yes_or_no(value)?, self.connection.wants_turn())
             }
+            "reason" => {
+                let mut words = value.splitn(3, ' ').map(str::to_owned);
+                let expected = [(); 3].map(|()| words.next().unwrap_or_default());
+                let number = number(&expected[0])?;
+                let reason = u8::try_from(number).ok().and_then(Reason::from_number).ok_or("no such reason")?;
+                let number = (reason as u8).to_string();
+                same("the reason", expected, [number, reason.name().to_owned(), format!("\"{reason}\"")])
+            }
             "deadline" => {
                 self.plan.need("deadlines")?;
                 let expected = if value == "none" { None } else { Some(number(value)?) };

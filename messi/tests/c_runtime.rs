@@ -206,7 +206,7 @@ cases! {
         only_a_healthy_connection_makes_pauses_short_again,
         wrong_arguments_are_refused,
         uris,
-        reasons,
+        a_number_that_is_no_reason_has_words_too,
         workspaces,
     ];
     mod server of SERVER: [

@@ -141,17 +141,36 @@ static bool yes_or_no(const char *word_p)
     return word_p[0] == 'y';
 }
 
+static const char *reasons[] = {
+    "message_encode_error", "message_decode_error", "connection_closed", "keep_alive_timeout", "general_error",
+    "message_too_big",      "slow_consumer",        "limit",             "not_allowed",        "protocol",
+    "requested",
+};
+
+#define REASON(name) CHECK(strcmp(reasons[messi_disconnect_reason_##name##_t], #name) == 0)
+
+/* The names are those of the enumerators. */
+static void check_reasons(void)
+{
+    REASON(message_encode_error);
+    REASON(message_decode_error);
+    REASON(connection_closed);
+    REASON(keep_alive_timeout);
+    REASON(general_error);
+    REASON(message_too_big);
+    REASON(slow_consumer);
+    REASON(limit);
+    REASON(not_allowed);
+    REASON(protocol);
+    REASON(requested);
+}
+
 static int reason(const char *word_p)
 {
-    static const char *names[] = {
-        "message_encode_error", "message_decode_error", "connection_closed", "keep_alive_timeout", "general_error",
-        "message_too_big",      "slow_consumer",        "limit",             "not_allowed",        "protocol",
-        "requested",
-    };
     int i;
 
     for (i = 0; i < 11; i++) {
-        if (strcmp(word_p, names[i]) == 0) {
+        if (strcmp(word_p, reasons[i]) == 0) {
             return i;
         }
     }
@@ -899,6 +918,24 @@ static void arrive(const char *value_p)
     it.socket_end += size;
 }
 
+/* The number, the name and the words of a reason. */
+static void check_reason(const char *value_p)
+{
+    char expected[LINE_MAX_SIZE];
+    int i;
+
+    for (i = 0; i < 11; i++) {
+        snprintf(expected, sizeof(expected), "%d %s \"%s\"", i, reasons[i],
+                 messi_disconnect_reason_string((enum messi_disconnect_reason_t)i));
+
+        if (strcmp(value_p, expected) == 0) {
+            return;
+        }
+    }
+
+    fault("`%s` is no reason", value_p);
+}
+
 /* What does something, or returns false. */
 static bool act(const char *verb_p, const char *value_p)
 {
@@ -966,6 +1003,8 @@ static void step(const char *line_p, size_t piece)
         check_message(at_p);
     } else if (strcmp(words[1], "ends") == 0) {
         check_end(at_p);
+    } else if (strcmp(words[1], "reason") == 0) {
+        check_reason(at_p);
     } else if (strcmp(words[1], "pending") == 0) {
         check_same("pending", messi_connection_pending(connection()), number(at_p));
     } else if (strcmp(words[1], "reads") == 0) {
@@ -1156,6 +1195,7 @@ int main(int argc, const char *argv[])
     int i;
 
     CHECK(argc > 2);
+    check_reasons();
 
     for (i = 2; i < argc; i++) {
         is_good = play_file(argv[i], strcmp(argv[1], "wrong") == 0) && is_good;

@@ -358,6 +358,11 @@ class Life:
         self.plan.need("turns")
         self.same("more", self.connection.wants_turn, choice(value, YES_OR_NO))
 
+    def check_reason(self, value: str) -> None:
+        said = {f'{reason.value} {name} "{reason}"' for name, reason in REASONS.items()}
+        if value not in said:
+            raise Fault(f"`{value}` is no reason")
+
     def check_deadline(self, value: str) -> None:
         self.plan.need("deadlines")
         self.same("the deadline", self.deadline(), None if value == "none" else number(value))
@@ -369,6 +374,7 @@ class Life:
         "pending": check_pending,
         "reads": check_reads,
         "more": check_more,
+        "reason": check_reason,
         "deadline": check_deadline,
     }
 
