@@ -383,9 +383,11 @@ macro_rules! __messenger_table {
                     const _: () = <$handler_ty as $crate::__private::HasHandlerIdOfItsOwn<{
                         $crate::__private::handler_id_is_unique(__TABLE, $crate::__private::stringify!($handler_ty))
                     }>>::OK;
-                    const _: () = <$handler_ty as $crate::__private::IsInSomeRoute<{ $crate::__private::is_in_some_route(
-                        __TABLE, $crate::__private::stringify!($worker), $crate::__private::stringify!($handler),
-                    ) }>>::OK;
+                    const _: () = <$handler_ty as $crate::__private::IsInSomeRoute<{
+                        $crate::__private::is_in_some_route(
+                            __TABLE, $crate::__private::stringify!($worker), $crate::__private::stringify!($handler),
+                        )
+                    }>>::OK;
                 )+
                 $(
                     const _: () = <$source as $crate::__private::HasHandlerIdOfItsOwn<{

@@ -74,9 +74,9 @@ impl Barrier {
     #[inline(always)]
     pub(crate) fn light(self) {
         if self.asymmetric {
-            std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst);
+            std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst); // SYNC POINT wait.announce
         } else {
-            fence(Ordering::SeqCst);
+            fence(Ordering::SeqCst); // SYNC POINT wait.announce
         }
     }
 
@@ -85,7 +85,7 @@ impl Barrier {
         if self.asymmetric {
             heavy::issue();
         } else {
-            fence(Ordering::SeqCst);
+            fence(Ordering::SeqCst); // SYNC POINT wait.announce
         }
     }
 }
@@ -105,7 +105,7 @@ mod heavy {
         // A registered process cannot be refused; should a kernel do it all the same, a sleeper would only sleep
         // until its own timeout, and the fence still covers every machine that does not reorder stores and loads.
         if membarrier(MembarrierCommand::PrivateExpedited).is_err() {
-            super::fence(super::Ordering::SeqCst);
+            super::fence(super::Ordering::SeqCst); // SYNC POINT wait.announce
         }
     }
 }
@@ -117,7 +117,7 @@ mod heavy {
     }
 
     pub(super) fn issue() {
-        super::fence(super::Ordering::SeqCst);
+        super::fence(super::Ordering::SeqCst); // SYNC POINT wait.announce
     }
 }
 

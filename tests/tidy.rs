@@ -16,6 +16,8 @@ mod habits;
 mod house;
 #[path = "tidy/names.rs"]
 mod names;
+#[path = "tidy/orderings.rs"]
+mod orderings;
 #[path = "tidy/scripts.rs"]
 mod scripts;
 #[path = "tidy/text.rs"]

@@ -208,7 +208,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
     }
 
     fn tail(&self) -> u64 {
-        self.shared.control().tail().load(Ordering::Acquire)
+        self.shared.control().tail().load(Ordering::Acquire) // SYNC POINT claim.tail
     }
 
     fn max_payload(&self) -> usize {
@@ -228,6 +228,20 @@ mod tests {
     use crate::sync::{spawn, yield_now};
     use crate::traits::Publish;
     use std::sync::mpsc::channel;
+
+    /// In a release build, too: a reader that goes back is noticed before a writer takes what the gate has promised.
+    #[test]
+    #[should_panic(expected = "stand at the gate or past it")]
+    fn a_gate_that_would_go_back_is_noticed() {
+        let ring = CircularBus::new(MIN_CAPACITY).unwrap();
+        let (reader, writer) = (ring.subscribe("reader").unwrap(), ring.writer().unwrap());
+        let (gate, start) = (ring.shared.gate(), ring.tail());
+        writer.write_bytes(1, 1, &[0; 16]).unwrap();
+        gate.release(reader.index(), ring.tail());
+        assert_eq!(gate.refresh(ring.tail()), ring.tail());
+        gate.release(reader.index(), start);
+        gate.refresh(ring.tail());
+    }
 
     /// A writer that finds a slot under the look of an evictable reader, and sleeps, goes on when the look is over,
     /// though that wakes nobody.

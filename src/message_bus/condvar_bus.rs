@@ -53,7 +53,7 @@ impl<B: MessageBus> CondvarBus<B> {
     }
 
     fn wrap_reader(&self, reader: B::Reader) -> CondvarReader<B> {
-        let wakes = self.shared.wakes.load(Ordering::Acquire);
+        let wakes = self.shared.wakes.load(Ordering::Acquire); // SYNC POINT bus.wake
         CondvarReader { reader, link: self.link(), bus: self.bus.clone(), wakes, patience: wait::Patience::default() }
     }
 }
@@ -92,7 +92,7 @@ impl<B: MessageBus> MessageBus for CondvarBus<B> {
 
     fn wake(&self) {
         self.bus.wake();
-        self.shared.wakes.fetch_add(1, Ordering::AcqRel);
+        self.shared.wakes.fetch_add(1, Ordering::AcqRel); // SYNC POINT bus.wake
         self.shared.notify_messages();
         self.shared.notify_room();
     }
@@ -168,7 +168,7 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
     fn wait_until(&mut self, timeout: Option<Duration>, interest: Interest, done: impl FnMut(&mut Self) -> bool) {
         self.release();
         wait::wait_until(self, &mut Park, interest, timeout, done);
-        self.wakes = self.link.0.wakes.load(Ordering::Acquire);
+        self.wakes = self.link.0.wakes.load(Ordering::Acquire); // SYNC POINT bus.wake
     }
 
     fn wait_in(
@@ -182,7 +182,7 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
         let mut patience = std::mem::take(&mut self.patience);
         wait::wait_in(self, &mut patience, poller, interest, timeout, done);
         self.patience = patience;
-        self.wakes = self.link.0.wakes.load(Ordering::Acquire);
+        self.wakes = self.link.0.wakes.load(Ordering::Acquire); // SYNC POINT bus.wake
     }
 
     fn unblock(&mut self) -> Option<Duration> {
@@ -218,7 +218,7 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
 
 impl<B: MessageBus> Sleeper for CondvarReader<B> {
     fn woken(&self) -> bool {
-        self.link.0.wakes.load(Ordering::Acquire) != self.wakes
+        self.link.0.wakes.load(Ordering::Acquire) != self.wakes // SYNC POINT bus.wake
     }
 
     fn park(

@@ -349,7 +349,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
     }
 
     fn tail(&self) -> u64 {
-        self.shared.control().tail().load(Ordering::Acquire)
+        self.shared.control().tail().load(Ordering::Acquire) // SYNC POINT claim.tail
     }
 
     fn max_payload(&self) -> usize {

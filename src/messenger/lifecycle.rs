@@ -96,6 +96,7 @@ impl<B: MessageBus> Lifecycle<B> {
 
     #[inline]
     pub(super) fn phase(&self) -> Phase {
+        // SYNC POINT lifecycle.phase
         match self.phase.load(Ordering::Acquire) {
             NEW | RUNNING => Phase::Running,
             FLUSHING => Phase::Flushing,
@@ -106,7 +107,7 @@ impl<B: MessageBus> Lifecycle<B> {
     /// Whether every worker is subscribed, so that what is written from outside now is seen by all of them.
     #[inline]
     pub(super) fn is_subscribed(&self) -> bool {
-        self.phase.load(Ordering::Acquire) != NEW
+        self.phase.load(Ordering::Acquire) != NEW // SYNC POINT lifecycle.phase
     }
 
     pub(super) fn now(&self) -> Time {
@@ -140,7 +141,7 @@ impl<B: MessageBus> Lifecycle<B> {
         state.unacknowledged = state.live.len();
         if self.phase.load(Ordering::Relaxed) == NEW {
             // Release: who writes because of this does so after the subscriptions.
-            self.phase.store(RUNNING, Ordering::Release);
+            self.phase.store(RUNNING, Ordering::Release); // SYNC POINT lifecycle.phase
         }
     }
 
@@ -166,7 +167,7 @@ impl<B: MessageBus> Lifecycle<B> {
             }
         };
         self.deadline.store(deadline.as_nanos(), Ordering::Relaxed);
-        self.phase.store(FLUSHING, Ordering::Release);
+        self.phase.store(FLUSHING, Ordering::Release); // SYNC POINT lifecycle.phase
         let is_last = state.unacknowledged == 0;
         drop(state);
         if is_last {
@@ -204,7 +205,7 @@ impl<B: MessageBus> Lifecycle<B> {
             }
         };
         self.end.store(end, Ordering::Relaxed);
-        self.phase.store(DRAINING, Ordering::Release);
+        self.phase.store(DRAINING, Ordering::Release); // SYNC POINT lifecycle.phase
         self.bus.wake();
     }
 

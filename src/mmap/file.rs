@@ -79,7 +79,7 @@ impl Backing for FileBacking {
     #[allow(unsafe_code)]
     fn populate(&self, region: &Region, from: usize, to: usize) {
         use rustix::mm::{Advice, madvise};
-        debug_assert!(from <= to && to <= region.len());
+        assert!(from <= to && to <= region.len());
         let address = region.mapping().as_mut_ptr().wrapping_add(from).cast();
         // An older system costs its writers a page fault for each page.
         // SAFETY: the range is inside the mapping, and this advice changes no byte: it makes pages present that have

@@ -96,7 +96,7 @@ mod mapped {
         #[cfg(unix)]
         pub(crate) fn snapshot(&self, offset: usize, bytes: &mut [u8]) {
             for (word, chunk) in bytes.chunks_mut(8).enumerate() {
-                let value = self.word(offset + 8 * word).load(crate::sync::Ordering::Acquire);
+                let value = self.word(offset + 8 * word).load(crate::sync::Ordering::Acquire); // SYNC POINT header.word
                 chunk.copy_from_slice(&value.to_ne_bytes()[..chunk.len()]);
             }
         }

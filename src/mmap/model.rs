@@ -61,6 +61,7 @@ impl Cells {
     #[cfg(unix)]
     pub(crate) fn snapshot(&self, offset: usize, bytes: &mut [u8]) {
         for (word, chunk) in bytes.chunks_mut(8).enumerate() {
+            // SYNC POINT header.word
             let value = self.words[offset / 8 + word].atomic.load(crate::sync::Ordering::Acquire);
             chunk.copy_from_slice(&value.to_ne_bytes()[..chunk.len()]);
         }

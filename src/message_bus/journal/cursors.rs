@@ -52,6 +52,7 @@ impl Log {
         let at = base + header::CURSOR_POSITION;
         self.store_checked(at, position);
         // Last: it is what makes an entry of it.
+        // SYNC POINT header.word
         self.region().word(base as usize + header::CURSOR_NAME).store(check, Ordering::Release);
         Some(at)
     }
@@ -73,7 +74,7 @@ impl Log {
     /// Removes the cursor `index`, whatever is in it.
     pub(crate) fn remove_cursor(&self, index: usize) {
         let base = header::cursor_at(index) as usize;
-        self.region().word(base + header::CURSOR_NAME).store(0, Ordering::Release);
+        self.region().word(base + header::CURSOR_NAME).store(0, Ordering::Release); // SYNC POINT header.word
     }
 
     /// The index of the cursor of this name.
@@ -90,7 +91,7 @@ impl Log {
     /// Whether a reader of this process keeps its position at `at`.
     pub(crate) fn is_attached(&self, at: u64) -> bool {
         let control = self.control();
-        let occupied = control.occupied().load(Ordering::Acquire);
+        let occupied = control.occupied().load(Ordering::Acquire); // SYNC POINT gate.join
         (0..control::READERS)
             .filter(|index| occupied >> index & 1 == 1)
             .any(|index| control.reader(index).saved().load(Ordering::Relaxed) == at)

@@ -119,7 +119,7 @@ impl Log {
             plan;
         let control = Region::anonymous(control::SIZE)?;
         Control(&control).begin(capacity, tail, strip.key());
-        Control(&control).gate().store(retained, Ordering::Release);
+        Control(&control).gate().store(retained, Ordering::Release); // SYNC POINT gate.move
         // What fetch-and-add takes must be a few slots at least for it to pay.
         let reserve = (capacity / 16).min(RESERVE);
         let reserve = if reserve / 16 < strip.slot_len(0) { 0 } else { reserve / 16 * 16 };
@@ -246,7 +246,7 @@ impl Log {
     }
 
     pub(crate) fn store_checked(&self, offset: u64, value: u64) {
-        self.region().word(offset as usize).store(checked(offset, value), Ordering::Release);
+        self.region().word(offset as usize).store(checked(offset, value), Ordering::Release); // SYNC POINT header.word
     }
 
     // --------------------------------------------------------------------------------------------------------- syncing
@@ -272,7 +272,7 @@ impl Log {
         // whole, but the slot of whoever asks is in the sync wherever it stands.
         let (finished, tail) = (self.gate().finished_before(synced, self.end()), self.end());
         let from = unsynced / PAGE * PAGE;
-        let to = tail.next_multiple_of(PAGE).min(depot.ready.load(Ordering::Acquire));
+        let to = tail.next_multiple_of(PAGE).min(depot.ready.load(Ordering::Acquire)); // SYNC POINT log.ready
         let sync = |from: u64, to: u64| depot.backing.sync(self.region(), from as usize, to as usize);
         // The first page after the slots: a cursor must not survive what it has passed.
         let done = if from < to { sync(from, to) } else { Ok(()) }.and_then(|()| sync(0, PAGE));
@@ -445,7 +445,7 @@ unsafe impl Room for Log {
     }
 
     fn may_end_at(&self, end: u64) -> bool {
-        end + LOOK <= self.depot.ready.load(Ordering::Acquire)
+        end + LOOK <= self.depot.ready.load(Ordering::Acquire) // SYNC POINT log.ready
     }
 
     #[inline(always)]

@@ -86,7 +86,7 @@ fn mark_of(stride: &Stride) -> Option<Mark> {
 /// no damage.
 fn write_table(region: &Region, base: usize, bytes: &[u8]) {
     region.word(base).store(header::UNWRITTEN, Ordering::Relaxed);
-    fence(Ordering::Release);
+    fence(Ordering::Release); // SYNC POINT journal.killed
     let mut words = bytes.chunks(8).map(|chunk| {
         let mut word = [0; 8];
         word[..chunk.len()].copy_from_slice(chunk);
@@ -96,7 +96,7 @@ fn write_table(region: &Region, base: usize, bytes: &[u8]) {
     for (place, word) in words.enumerate() {
         region.word(base + 8 + 8 * place).store(word, Ordering::Relaxed);
     }
-    region.word(base).store(generation, Ordering::Release);
+    region.word(base).store(generation, Ordering::Release); // SYNC POINT header.word
 }
 
 /// Copies the identity from the page where it is whole to the one where it is not.
@@ -190,7 +190,7 @@ impl Opening<'_> {
         if len > max {
             return Err(refused(Box::new(TableChange::TooLarge { len, max })));
         }
-        debug_assert!(matches!(header::decode_area(&header::encode_area(generation, &text)), Area::Text { .. }));
+        assert!(matches!(header::decode_area(&header::encode_area(generation, &text)), Area::Text { .. }));
         Ok(Some((area, header::encode_area(generation, &text))))
     }
 

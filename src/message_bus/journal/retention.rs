@@ -41,7 +41,7 @@ impl Log {
                 || age.is_some_and(is_old)
                 || (consumed && slowest.is_some_and(|(_, slowest)| position < *slowest))
         };
-        let before = self.control().gate().load(Ordering::Acquire);
+        let before = self.control().gate().load(Ordering::Acquire); // SYNC POINT gate.move
         let from = self.gate().retain(|position| is_pinned(position) || !may_go(position));
         let mut pinned_by = None;
         if from < tail && may_go(from) {

@@ -150,6 +150,7 @@ impl<S: Source> Walk<S> {
     }
 
     fn look(&mut self) -> io::Result<Walked> {
+        // SYNC POINT journal.killed: what a process that was killed has left stands in the order in which it wrote it.
         let position = self.position;
         let stride = |len, kind| Ok(Walked::Stride(Stride { position, len, kind }));
         let is_filled = self.fill(position, 16)?;

@@ -88,7 +88,7 @@ impl Strip {
         // no size. In between stands what will be stepped over in the same way, a claim with nothing in it or damage.
         let between = if state == HOLE { 0 } else { self.stamp_of(position, NO_STATE) };
         self.stamp(position).store(between, Ordering::Relaxed);
-        fence(Ordering::Release);
+        fence(Ordering::Release); // SYNC POINT journal.killed
         let head = checked(position + 8, len);
         self.head(position).store(head, Ordering::Relaxed);
         self.stamp(position).store(self.stamp_of(position, state), Ordering::Release); // SYNC POINT slot.publish
@@ -102,7 +102,7 @@ impl Strip {
     pub(crate) unsafe fn mark_length(&self, position: u64, len: u64) {
         let Header { source, message, .. } = self.header_at(position);
         let size = len - RECORD_HEADER - if self.crc { CRC } else { 0 };
-        debug_assert_eq!(self.slot_len(size as usize), len);
+        assert_eq!(self.slot_len(size as usize), len);
         self.head(position).store(pack(source, message, size as usize), Ordering::Relaxed);
     }
 
@@ -177,7 +177,7 @@ unsafe impl Slots for Strip {
         self.region.word(offset + 16).store(more.time, Ordering::Relaxed);
         self.region.word(offset + 24).store(more.cause, Ordering::Relaxed);
         // The head must be there when the process dies in the payload. Only the compiler could change that order.
-        fence(Ordering::Release);
+        fence(Ordering::Release); // SYNC POINT journal.killed
     }
 
     #[inline(always)]

@@ -8,7 +8,7 @@ pub(crate) const POSITION_MAX: u64 = (1 << 52) - SLOT_ALIGN;
 
 /// A multiple of 16 with its own check, to be stored at `offset`.
 pub(crate) fn checked(offset: u64, value: u64) -> u64 {
-    debug_assert!(value <= POSITION_MAX && value.is_multiple_of(SLOT_ALIGN));
+    assert!(value <= POSITION_MAX && value.is_multiple_of(SLOT_ALIGN));
     let mut bytes = [0; 16];
     bytes[..8].copy_from_slice(&offset.to_le_bytes());
     bytes[8..].copy_from_slice(&value.to_le_bytes());

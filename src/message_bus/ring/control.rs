@@ -78,7 +78,8 @@ impl<'a> Control<'a> {
         self.tail().store(start, Ordering::Relaxed);
         self.gate().store(start, Ordering::Relaxed);
         self.unread_until().store(start, Ordering::Relaxed);
-        self.magic().store(MAGIC, Ordering::Release);
+        // Relaxed, as all of it: whoever shares the bus shares it after this.
+        self.magic().store(MAGIC, Ordering::Relaxed);
     }
 
     words! {

@@ -124,7 +124,7 @@ impl<'a, S: Store> Gate<'a, S> {
             }
             moved = earlier(moved, cursor_of(entry));
         }
-        debug_assert!(ahead(moved, gate) >= 0, "readers, fences and claims in flight stand at the gate or past it");
+        assert!(ahead(moved, gate) >= 0, "readers, fences and claims in flight stand at the gate or past it");
         // Relaxed would do for the memory the lock protects; readers of the gate outside the lock need the rest.
         control.gate().store(moved, Ordering::Release); // SYNC POINT gate.move
         drop(locked);
@@ -210,8 +210,9 @@ impl<'a, S: Store> Gate<'a, S> {
     /// Removes a reader, and its worker's ticket.
     pub(crate) fn leave(self, index: usize) {
         let _locked = self.lock();
+        // SYNC POINT gate.ticket
         if self.control().reader(index).ticket().swap(0, Ordering::AcqRel) != 0 {
-            self.control().flags().fetch_sub(1, Ordering::AcqRel);
+            self.control().flags().fetch_sub(1, Ordering::AcqRel); // SYNC POINT gate.flags
         }
         let occupied = self.control().occupied();
         occupied.store(occupied.load(Ordering::Relaxed) & !(1 << index), Ordering::Release); // SYNC POINT gate.join
@@ -240,7 +241,7 @@ impl<'a, S: Store> Gate<'a, S> {
             position,
             position | PINNED,
             Ordering::Acquire, // SYNC POINT gate.evict
-            Ordering::Acquire,
+            Ordering::Acquire, // SYNC POINT gate.evict
         ) {
             Ok(_) => Pin::Pinned,
             Err(word) if word & MOVING != 0 => Pin::Busy,
@@ -273,6 +274,7 @@ impl<'a, S: Store> Gate<'a, S> {
             return;
         }
         // Acquire: pairs with the reader's last unpin. MOVING keeps it off its slots while they are counted.
+        // SYNC POINT gate.release
         let taken = entry.cursor().compare_exchange(from, from | MOVING, Ordering::Acquire, Ordering::Relaxed);
         if taken.is_err() {
             return;
@@ -345,8 +347,9 @@ impl<'a, S: Store> Gate<'a, S> {
         let ticket = control.next_ticket().fetch_add(1, Ordering::Relaxed) + 1;
         // Release: whoever finds a ticket that replaced an older one claims behind what was flushed under that. To loom
         // and Miri every claim comes after those that were made before, so neither would miss it.
+        // SYNC POINT gate.ticket
         if control.reader(index).ticket().swap(ticket, Ordering::AcqRel) == 0 {
-            control.flags().fetch_add(1, Ordering::AcqRel);
+            control.flags().fetch_add(1, Ordering::AcqRel); // SYNC POINT gate.flags
         }
         ticket
     }
@@ -355,8 +358,9 @@ impl<'a, S: Store> Gate<'a, S> {
     pub(crate) fn give_up_ticket(self, index: usize, ticket: u64) {
         let control = self.control();
         let own = control.reader(index).ticket();
+        // SYNC POINT gate.ticket
         if own.compare_exchange(ticket, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            control.flags().fetch_sub(1, Ordering::AcqRel);
+            control.flags().fetch_sub(1, Ordering::AcqRel); // SYNC POINT gate.flags
         }
     }
 
@@ -365,6 +369,7 @@ impl<'a, S: Store> Gate<'a, S> {
     pub(crate) fn is_first(self, index: usize) -> bool {
         let control = self.control();
         let own = control.reader(index).ticket().load(Ordering::Relaxed);
+        // SYNC POINT gate.ticket
         self.readers().map(|entry| entry.ticket().load(Ordering::Acquire)).all(|ticket| {
             // A worker's own ticket is among them.
             ticket == 0 || (own != 0 && own <= ticket)
@@ -376,7 +381,7 @@ impl<'a, S: Store> Gate<'a, S> {
     /// The counters of the bus.
     pub(crate) fn stats(self, writers: impl Iterator<Item = [u64; 4]>) -> Stats {
         let control = self.control();
-        let tail = control.tail().load(Ordering::Acquire);
+        let tail = control.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
         let mut stats = Stats { tail, ..Stats::default() };
         for [messages, bytes, full, sealed] in writers {
             stats.messages += messages;

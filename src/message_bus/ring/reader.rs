@@ -69,7 +69,7 @@ impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
         strategy.begin(std::mem::take(&mut self.handled));
         wait::wait_until(self, &mut strategy, interest, timeout, done);
         self.strategy = strategy;
-        self.wakes = self.shared.wakes.load(Ordering::Acquire);
+        self.wakes = self.shared.wakes.load(Ordering::Acquire); // SYNC POINT bus.wake
     }
 
     #[inline]
@@ -93,7 +93,7 @@ impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
         wait::wait_in(self, &mut patience, poller, interest, timeout, done);
         self.patience = patience;
         self.handled = 0;
-        self.wakes = self.shared.wakes.load(Ordering::Acquire);
+        self.wakes = self.shared.wakes.load(Ordering::Acquire); // SYNC POINT bus.wake
     }
 
     fn unblock(&mut self) -> Option<Duration> {
@@ -177,7 +177,7 @@ impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
 impl<W: WaitStrategy, S: Store> Sleeper for RingReader<W, S> {
     #[inline]
     fn woken(&self) -> bool {
-        self.shared.wakes.load(Ordering::Acquire) != self.wakes
+        self.shared.wakes.load(Ordering::Acquire) != self.wakes // SYNC POINT bus.wake
     }
 
     fn park(
@@ -217,7 +217,7 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
             released: position,
             batch: shared.store.batch(),
             handled: 0,
-            wakes: shared.wakes.load(Ordering::Acquire),
+            wakes: shared.wakes.load(Ordering::Acquire), // SYNC POINT bus.wake
             silent: None,
             copy: Vec::new(),
             copied: None,
@@ -304,7 +304,7 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
     fn nothing(&mut self) -> ReadError {
         self.release();
         // Acquire: what was committed before the close is visible after it.
-        let closed = self.shared.control().flags().load(Ordering::Acquire) & CLOSED != 0;
+        let closed = self.shared.control().flags().load(Ordering::Acquire) & CLOSED != 0; // SYNC POINT bus.close
         if closed && self.is_at_tail() { ReadError::Closed } else { ReadError::Empty }
     }
 

@@ -43,13 +43,13 @@ impl<S: Store> Shared<S> {
 
     /// Ends the time of writers from outside.
     pub(crate) fn close(&self) {
-        self.control().flags().fetch_or(CLOSED, Ordering::AcqRel);
+        self.control().flags().fetch_or(CLOSED, Ordering::AcqRel); // SYNC POINT bus.close
         self.wake();
     }
 
     /// Ends every wait once.
     pub(crate) fn wake(&self) {
-        self.wakes.fetch_add(1, Ordering::AcqRel);
+        self.wakes.fetch_add(1, Ordering::AcqRel); // SYNC POINT bus.wake
         self.notify_message();
         self.notify_room();
     }

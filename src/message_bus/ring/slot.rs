@@ -205,6 +205,7 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// it may write to these bytes.
     unsafe fn fence(&self, position: u64) -> bool {
         let (pending, fenced) = (self.stamp_of(position, PENDING), self.stamp_of(position, FENCED));
+        // SYNC POINT slot.publish
         self.stamp(position).compare_exchange(pending, fenced, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
@@ -303,7 +304,7 @@ impl<S: Slots, F: Fn(u64)> SealOnDrop<'_, S, F> {
         if stamp.compare_exchange(pending, target, Ordering::Release, Ordering::Relaxed).is_ok() {
             return true;
         }
-        stamp.store(slots.stamp_of(position, SEALED), Ordering::Release);
+        stamp.store(slots.stamp_of(position, SEALED), Ordering::Release); // SYNC POINT slot.publish
         (self.unfence)(position);
         false
     }

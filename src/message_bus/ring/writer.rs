@@ -33,13 +33,14 @@ impl<C: Claim, W: WaitStrategy, S: Store> RingWriter<C, W, S> {
     pub(crate) fn new(shared: &Arc<Shared<S>>, role: Role) -> Result<Self, WriterError> {
         let control = shared.control();
         // Acquire on both: a successor goes on where its predecessor, which released the place, left off.
+        // SYNC POINT writer.place
         if !C::MANY && control.one_writer().swap(1, Ordering::AcqRel) != 0 {
             return Err(WriterError::Taken);
         }
         let free = |&index: &usize| {
             let state = control.writer(index).state();
             // The one writer has what its predecessor left already.
-            let order = if C::MANY { Ordering::AcqRel } else { Ordering::Relaxed };
+            let order = if C::MANY { Ordering::AcqRel } else { Ordering::Relaxed }; // SYNC POINT writer.place
             state.compare_exchange(0, 1, order, Ordering::Relaxed).is_ok()
         };
         let index = (0..SHARED_ENTRY).find(free).unwrap_or(SHARED_ENTRY);
@@ -263,10 +264,10 @@ impl<C: Claim, W: WaitStrategy, S: Store> Drop for RingWriter<C, W, S> {
             control.workers().fetch_sub(1, Ordering::Relaxed);
         }
         if self.index != SHARED_ENTRY {
-            control.writer(self.index).state().store(0, Ordering::Release);
+            control.writer(self.index).state().store(0, Ordering::Release); // SYNC POINT writer.place
         }
         if !C::MANY {
-            control.one_writer().store(0, Ordering::Release);
+            control.one_writer().store(0, Ordering::Release); // SYNC POINT writer.place
         }
     }
 }
