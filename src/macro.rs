@@ -1,4 +1,4 @@
-//! `Messenger!`, `messenger_id_enum!` and what the encodings' macros share.
+//! `Messenger!` and `messenger_id_enum!`.
 //!
 //! The expansions are names, not logic: a struct per worker whose fields are its handlers, one `if` per route, and the
 //! table as constants. Everything that runs is ordinary code in `routing.rs`, `messenger.rs` and below it. They
@@ -47,64 +47,6 @@ macro_rules! messenger_id_enum {
     };
     ( $($other:tt)* ) => {
         ::core::compile_error!("messenger_id_enum!: expected `Name { First = 0, Second = 1 }`, every id written out");
-    };
-}
-
-/// [`Message`](crate::traits::Message) for a type, by its id.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __message_id {
-    ($message:ty, $id:expr, $layout:expr) => {
-        impl $crate::traits::Message for $message {
-            type Id = u16;
-            const ID: u16 = $id as u16;
-            const LAYOUT: $crate::traits::Layout = $layout;
-        }
-    };
-}
-
-/// A message whose `encoding` module has `size`, `encode` and `decode`.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __encoded_message {
-    ($message:ty, $id:expr, $($encoding:tt)+) => {
-        $crate::__message_id!($message, $id, $crate::traits::Layout::variable($($encoding)+::NAME));
-
-        impl $crate::traits::ExtendedMessage for $message {
-            #[inline]
-            fn get_size(&self) -> usize {
-                $($encoding)+::size(self)
-            }
-
-            fn write_into(&self, buffer: &mut [u8]) {
-                $crate::__private::write_into(self, buffer)
-            }
-
-            #[inline]
-            fn encode(
-                &self,
-                space: &mut $crate::traits::Space<'_>,
-            ) -> $crate::__private::Result<(), $crate::traits::EncodeError> {
-                $($encoding)+::encode(self, space)
-            }
-        }
-
-        impl $crate::traits::DeserializeFrom for $message {
-            /// Panics when the bytes are no such message; the bus itself calls `try_deserialize_from`.
-            fn deserialize_from(buffer: &[u8]) -> Self {
-                match <Self as $crate::traits::DeserializeFrom>::try_deserialize_from(buffer) {
-                    $crate::__private::Result::Ok(message) => message,
-                    $crate::__private::Result::Err(error) => ::core::panic!("{error}"),
-                }
-            }
-
-            #[inline]
-            fn try_deserialize_from(
-                buffer: &[u8],
-            ) -> $crate::__private::Result<Self, $crate::traits::DecodeError> {
-                $($encoding)+::decode(buffer)
-            }
-        }
     };
 }
 

@@ -9,15 +9,6 @@ use crate::text::ban;
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 
-/// Edges that the table forbids and that are there all the same, until their folder is tidied: from, to. An edge that
-/// is no more is a complaint, too.
-const KNOWN: &[(&str, &str)] = &[
-    ("src/encoding/bincode.rs", "src/macro.rs"),
-    ("src/encoding/postcard.rs", "src/macro.rs"),
-    ("src/encoding/prost.rs", "src/macro.rs"),
-    ("src/encoding/zero_copy.rs", "src/macro.rs"),
-];
-
 /// Files that must not know others, although these stand above them: who, whom, and why not. A path begins with it.
 const STRANGERS: &[(&str, &str, &str)] = &[
     ("src/messenger", "src/message_bus/", "a messenger runs on any bus, and names none"),
@@ -78,10 +69,10 @@ fn rule_strangers(files: &[&File]) -> Complaints {
     stale.map(|prefix| format!("tests/tidy/floors.rs: no file begins with {prefix}, one of `STRANGERS`")).collect()
 }
 
-fn rule_floors(rows: &[(u8, Vec<String>)], known: &[(&str, &str)], names: &Names) -> Complaints {
+fn rule_floors(rows: &[(u8, Vec<String>)], names: &Names) -> Complaints {
     let ranks: HashMap<&str, usize> =
         rows.iter().enumerate().flat_map(|(rank, (_, files))| files.iter().map(move |file| (&**file, rank))).collect();
-    let (mut complaints, mut tolerated) = (Vec::new(), BTreeSet::new());
+    let mut complaints = Vec::new();
     for edge in names.edges() {
         let (place, path) = (format!("{}:{}", edge.from, edge.line), &edge.path);
         let stranger = STRANGERS.iter().find(|(who, whom, _)| edge.from.starts_with(who) && edge.to.starts_with(whom));
@@ -92,15 +83,8 @@ fn rule_floors(rows: &[(u8, Vec<String>)], known: &[(&str, &str)], names: &Names
         if to < from {
             continue;
         }
-        if let Some(found) = known.iter().find(|(who, whom)| edge.from == *who && edge.to == *whom) {
-            tolerated.insert(found);
-            continue;
-        }
         let verdict = if to == from { "stands in the same row" } else { "stands below" };
         complaints.push(format!("{place}: `{path}` goes up: {} {verdict} in ARCHITECTURE.md's table", edge.to));
-    }
-    for (from, to) in known.iter().filter(|edge| !tolerated.contains(edge)) {
-        complaints.push(format!("tests/tidy/floors.rs: {from} no longer goes up to {to}: delete it from `KNOWN`"));
     }
     complaints
 }
@@ -112,7 +96,7 @@ fn nothing_goes_up() {
     let names = Names::of(files.iter().copied());
     let mut complaints = rule_table(&rows, &files, &names);
     complaints.extend(rule_strangers(&files));
-    complaints.extend(rule_floors(&rows, KNOWN, &names));
+    complaints.extend(rule_floors(&rows, &names));
     house::holds(complaints);
 }
 
@@ -202,18 +186,18 @@ fn house_with(path: &str, text: &str) -> Vec<File> {
     files
 }
 
-fn floors_of(path: &str, text: &str, known: &[(&str, &str)]) -> Complaints {
+fn floors_of(path: &str, text: &str) -> Complaints {
     let (rows, files) = (table(SMALL_TABLE), house_with(path, text));
     let names = Names::of(&files);
     let mut complaints = rule_table(&rows, &files.iter().collect::<Vec<_>>(), &names);
-    complaints.extend(rule_floors(&rows, known, &names));
+    complaints.extend(rule_floors(&rows, &names));
     complaints
 }
 
 #[test]
 fn an_edge_that_goes_up_is_found() {
     let one = |path: &str, text: &str, expected: &str| {
-        let mut complaints = floors_of(path, text, &[]);
+        let mut complaints = floors_of(path, text);
         complaints.dedup();
         assert!(complaints.len() == 1 && complaints[0].contains(expected), "{complaints:#?}\n is not {expected}");
     };
@@ -268,9 +252,43 @@ fn an_edge_that_goes_up_is_found() {
     one("src/attic.rs", "fn f() {}", "src/attic.rs: on no floor");
 }
 
+/// Of each circle that once was, the edge that closed it: put back into the house as it is, it is red.
+#[test]
+fn every_former_circle_is_found() {
+    const CLOSING: &[(&str, &str)] = &[
+        ("src/encoding/prost.rs", "src/macro.rs"),
+        ("src/message_bus/ring/claim.rs", "src/message_bus/circular_bus.rs"),
+        ("src/message_bus/ring/claim.rs", "src/message_bus/ring/store.rs"),
+        ("src/message_bus/ring/store.rs", "src/message_bus/ring/gate.rs"),
+        ("src/message_bus/ring/reader.rs", "src/message_bus/circular_bus.rs"),
+        ("src/message_bus/ring/writer.rs", "src/message_bus/circular_bus.rs"),
+        ("src/message_bus/ring/slot.rs", "src/message_bus/journal/strip.rs"),
+        ("src/message_bus/journal/keeper.rs", "src/message_bus/persistent_bus.rs"),
+        ("src/messenger/worker/timers.rs", "src/messenger/worker.rs"),
+        ("src/messi/net/mod.rs", "src/messi/options.rs"),
+    ];
+    let module = |path: &str| {
+        path.trim_start_matches("src/").trim_end_matches(".rs").replace('/', "::").replace("macro", "r#macro")
+    };
+    let text = fs::read_to_string(house::root().join("ARCHITECTURE.md")).unwrap();
+    let files = house::files_in(&["src/"]).into_iter().map(|file| {
+        // Each by a name of its own: a path follows names through files.
+        let closing = CLOSING.iter().enumerate().filter(|(_, (from, _))| *from == file.path);
+        let uses = closing.map(|(place, (_, to))| format!("use crate::{}::Name{place};\n", module(to)));
+        File::new(&file.path, &(file.text.clone() + &uses.collect::<String>()))
+    });
+    let complaints = rule_floors(&table(&text), &Names::of(&files.collect::<Vec<_>>()));
+    for (from, to) in CLOSING {
+        let is_found =
+            |complaint: &String| complaint.starts_with(from) && complaint.contains(&format!("goes up: {to} "));
+        assert!(complaints.iter().any(is_found), "{from} to {to}: {complaints:#?}");
+    }
+    assert_eq!(complaints.len(), CLOSING.len(), "{complaints:#?}");
+}
+
 #[test]
 fn edges_that_go_down_are_fine() {
-    let fine = |path: &str, text: &str| house::holds(floors_of(path, text, &[]));
+    let fine = |path: &str, text: &str| house::holds(floors_of(path, text));
     fine("src/messenger.rs", "use crate::worker::Worker; use crate::{traits, sync::{Mutex, lock}};");
     fine(
         "src/message_bus/claim.rs",
@@ -296,7 +314,7 @@ fn files_of_tests_and_faces_need_no_row() {
     let names = Names::of(&files);
     let files: Vec<&File> = files.iter().collect();
     house::holds(rule_table(&table(SMALL_TABLE), &files, &names));
-    house::holds(rule_floors(&table(SMALL_TABLE), &[], &names));
+    house::holds(rule_floors(&table(SMALL_TABLE), &names));
 }
 
 #[test]
@@ -312,14 +330,6 @@ fn a_table_that_is_wrong_is_found() {
     one("{bincode,prost}", "{bincode}", "src/encoding/prost.rs: on no floor");
     one("`traits.rs`", "`traits.rs`, `routing.rs`", "src/routing.rs has two places");
     one("`traits.rs`", "`traits.rs`, `attic.rs`", "src/attic.rs has a floor, but is no file");
-}
-
-#[test]
-fn an_edge_that_is_known_is_fine_as_long_as_it_is_there() {
-    let (from, to) = ("src/traits.rs", "src/routing.rs");
-    house::holds(floors_of(from, "use crate::routing::Table;", &[(from, to)]));
-    let complaints = floors_of(from, "", &[(from, to)]);
-    assert!(complaints.len() == 1 && complaints[0].contains("no longer goes up"), "{complaints:#?}");
 }
 
 #[test]
