@@ -1,0 +1,95 @@
+#!/usr/bin/env bash
+# Takes mechanisms out of a copy of the source, one at a time, and wants a test to see it. Each `ci/mutants/NAME.patch` begins
+# with the command that must go red, then says what it takes out.
+#   ci/mutants.sh NAME ..     these, each a name or a pattern: 'gate_*'
+#   ci/mutants.sh             every patch still applies; then a day's sample, as many as five minutes take. MINUTES=n
+#                             changes how long
+#   ci/mutants.sh --applies   runs nothing: every patch still applies, and names a command
+#   ci/mutants.sh --all       all of them: hours
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+work=$root/target/mutants
+tree=$work/tree
+export CARGO_TARGET_DIR=$work/target CARGO_INCREMENTAL=1
+export GIT_CEILING_DIRECTORIES=$work # So that `git apply` takes the copy for no part of the repository around it.
+limit=${LIMIT:-600}                  # Seconds for one command: a mutant that hangs is seen, too.
+
+# What git knows or would add, with its times, so that cargo builds again only what has changed.
+copy() {
+    rm -rf "$tree"
+    mkdir -p "$tree"
+    git ls-files -z --cached --others --exclude-standard | while IFS= read -r -d '' file; do
+        [ ! -e "$file" ] || printf '%s\0' "$file"
+    done | xargs -0 cp --parents --preserve=timestamps -t "$tree"
+}
+
+apply() { (cd "$tree" && git apply "$@"); }
+
+command_of() { head -n 1 "$root/ci/mutants/$1.patch"; }
+
+applies() {
+    local name bad=0
+    for name in "$@"; do
+        case $(command_of "$name") in
+            *"cargo test "* | *"cargo +nightly miri test "*) ;;
+            *) echo "$name: its first line is no command of cargo test" && bad=1 ;;
+        esac
+        apply --check "$root/ci/mutants/$name.patch" || { echo "$name: does not apply" && bad=1; }
+    done
+    return $bad
+}
+
+# Succeeds if the command goes red. What does not compile proves nothing, so it is built first.
+seen() {
+    local name=$1 command log=$work/$1.log status=0 start=$SECONDS
+    command=$(command_of "$name")
+    apply "$root/ci/mutants/$name.patch"
+    if ! (cd "$tree" && bash -c "${command/ test / test --no-run }") >"$log" 2>&1; then
+        status=1
+        echo "$name: does not compile, see $log"
+    elif (cd "$tree" && timeout --kill-after=10 "$limit" bash -c "$command") >"$log" 2>&1; then
+        status=1
+        echo "$name: NOT SEEN by $command"
+    else
+        echo "$name: seen in $((SECONDS - start)) s"
+    fi
+    apply --reverse "$root/ci/mutants/$name.patch"
+    return $status
+}
+
+names() { (cd ci/mutants && for file in ${1:-*}.patch; do [ ! -e "$file" ] || echo "${file%.patch}"; done); }
+
+all=$(names)
+copy
+case ${1:-} in
+    '' | --applies)
+        # shellcheck disable=SC2086
+        applies $all
+        count=$(wc -w <<<"$all")
+        echo "$count mutants apply"
+        [ $# -eq 0 ] || exit 0
+        # Ten a day come round to all of them, in whatever order they are sorted.
+        first=$(($(date +%s) / 86400 * 10 % count))
+        chosen=$(tail -n "+$((first + 1))" <<<"$all" && head -n "$first" <<<"$all")
+        end=$((SECONDS + ${MINUTES:-5} * 60))
+        ;;
+    --all)
+        chosen=$all
+        end=
+        ;;
+    *)
+        chosen=$(for pattern in "$@"; do names "$pattern"; done)
+        [ -n "$chosen" ] || { echo "no mutant is called $*" && exit 1; }
+        end=
+        ;;
+esac
+
+missed=() tried=0
+for name in $chosen; do
+    [ -z "$end" ] || [ "$SECONDS" -lt "$end" ] || break
+    seen "$name" || missed+=("$name")
+    tried=$((tried + 1))
+done
+echo "$((tried - ${#missed[@]})) of $tried mutants seen in $SECONDS s, $(date +%F)"
+[ ${#missed[@]} -eq 0 ] || { printf 'not seen: %s\n' "${missed[@]}" && exit 1; }
