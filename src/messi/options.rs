@@ -11,6 +11,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Whether to take a connection from this address.
+type Accept = Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>;
+
 /// What can be chosen about a server of the protocol `P`. The defaults are closed: loopback only, few clients, small
 /// frames, short times.
 pub struct ServerOptions<P> {
@@ -28,7 +31,7 @@ pub struct ServerOptions<P> {
     /// How long a connection that is being closed may take to read what was queued for it.
     pub linger: Duration,
     /// Says for every connection that comes in whether to take it, by its address. `None`: takes all.
-    pub accept: Option<Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>>,
+    pub accept: Option<Accept>,
     /// The ids of the messages that a client may put on the bus, among those of the protocol. `None`: all of those.
     pub allow: Option<Vec<u16>>,
     /// Whether to start with the messenger; if not, a [`StartBridge`](super::StartBridge) does.
