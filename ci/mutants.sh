@@ -68,11 +68,12 @@ case ${1:-} in
         applies $all
         count=$(wc -w <<<"$all")
         echo "$count mutants apply"
-        [ $# -eq 0 ] || exit 0
         # Ten a day come round to all of them, in whatever order they are sorted.
-        first=$(($(date +%s) / 86400 * 10 % count))
+        today=$(($(date +%s) / 86400))
+        first=$((today * 10 % count))
         chosen=$(tail -n "+$((first + 1))" <<<"$all" && head -n "$first" <<<"$all")
-        end=$((SECONDS + ${MINUTES:-5} * 60))
+        minutes=$([ $# -eq 0 ] && echo "${MINUTES:-5}" || echo 0)
+        end=$((SECONDS + minutes * 60))
         ;;
     --all)
         chosen=$all
