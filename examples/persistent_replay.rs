@@ -99,7 +99,7 @@ Messenger! {
 
 /// Brings the bank to where it was, makes some deposits, and runs until the total is reached.
 fn run(path: &Path, config: &Config, deposits: u64) -> Result<(), Box<dyn Error>> {
-    let options = PersistentOptions::default().table(Messenger::table()).start("Bank", Start::Rebuild);
+    let options = PersistentOptions::default().table(Messenger::table()).start_reader("Bank", Start::Rebuild);
     let (bus, recovered) = PersistentBus::open(path, options)?;
     println!("recovered: {recovered}");
     let messenger = Messenger::new(bus);

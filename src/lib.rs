@@ -21,7 +21,7 @@ pub use encoding::zero_copy::{PlainMemory, SendInPlace, ZeroCopyMessage};
 pub use message_bus::{CircularBus, CondvarBus};
 #[cfg(unix)]
 pub use message_bus::{Journal, PersistentBus, PersistentOptions};
-pub use messenger::{JoinHandles, Options, worker};
+pub use messenger::{JoinHandles, Options};
 pub use traits::{
     DeserializeFrom, Due, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Reader, Sender, Writer,
 };

@@ -5,7 +5,7 @@
 
 use crate::blame::{caught, dropped};
 use crate::routing::{Launch, Roster, Rows, Topology};
-use crate::traits::{MessageBus, Stats, Unread, WriterError};
+use crate::traits::{MessageBus, NoWriter, Stats, Unread};
 use handles::Running;
 use lifecycle::{Ending, Lifecycle};
 use std::fmt;
@@ -13,7 +13,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::thread;
-use worker::{Drive, Seed, Step, Worker};
+use worker::{Seed, Worker};
 
 mod handles;
 mod lifecycle;
@@ -21,13 +21,14 @@ mod options;
 mod outbox;
 mod outcome;
 mod outside;
-pub mod worker;
+mod worker;
 
 pub use crate::blame::Place;
 pub use handles::{JoinHandles, Workers};
 pub use options::{OnPanic, OnReport, Options, SystemClock};
 pub use outcome::{Cause, Failure, Left, RunError, StartError, Summary, TwoPollers};
 pub use outside::OutsideWriter;
+pub use worker::{Drive, Step};
 
 /// The handlers of the routing table `T` on the bus `B`.
 pub struct Messenger<B, T> {
@@ -158,10 +159,10 @@ impl<B: MessageBus, T> Messenger<B, T> {
     ///
     /// # Errors
     ///
-    /// [`WriterError`]: the bus is for one writer, and it exists.
+    /// [`NoWriter`]: the bus is for one writer, and it exists.
     ///
     /// [`WriteError::NotStarted`]: crate::traits::WriteError::NotStarted
-    pub fn writer(&self) -> Result<OutsideWriter<B>, WriterError> {
+    pub fn writer(&self) -> Result<OutsideWriter<B>, NoWriter> {
         Ok(OutsideWriter { writer: self.lifecycle.bus.writer()?, lifecycle: Arc::clone(&self.lifecycle) })
     }
 

@@ -20,8 +20,8 @@ use rust_messenger::message_bus::{CircularBus, CondvarBus, wait};
 #[cfg(unix)]
 use rust_messenger::message_bus::{PersistentBus, PersistentOptions};
 use rust_messenger::traits::{
-    BusWriter, EncodeError, ExtendedMessage, Handler, Header, Interest, Message, MessageBus, Poller, Publish,
-    ReadError, Reader, Sender, Space, SubscribeError, WriteError, WriterError,
+    BusWriter, EncodeError, ExtendedMessage, Handler, Header, Interest, Message, MessageBus, NoWriter, Poller, Publish,
+    ReadError, Reader, Sender, Space, SubscribeError, WriteError,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -1393,7 +1393,7 @@ fn outboxes_take_turns<B: MessageBus>(make: impl Fn() -> B) {
     let first = bus.worker_writer(&first_reader).unwrap();
     let second = bus.worker_writer(&second_reader).unwrap();
     let outside = bus.writer().unwrap();
-    let may = |writer: &B::Writer| {
+    let may = |writer: &B::BusWriter| {
         let result = writer.try_write_bytes(1, 1, &[1; 10]);
         assert!(matches!(result, Ok(()) | Err(WriteError::Full)), "{result:?}");
         assert_eq!(writer.has_room(10), result.is_ok());
@@ -1434,8 +1434,8 @@ fn a_second_writer_is_refused<B: MessageBus>(make: impl Fn() -> B) {
     let mut number = 0;
     for round in 0..if cfg!(miri) { 20 } else { 200 } {
         let writer = if round % 2 == 0 { bus.writer() } else { bus.worker_writer(&reader) }.unwrap();
-        assert_eq!(bus.writer().err(), Some(WriterError::Taken));
-        assert_eq!(bus.worker_writer(&reader).err(), Some(WriterError::Taken));
+        assert_eq!(bus.writer().err(), Some(NoWriter::Taken));
+        assert_eq!(bus.worker_writer(&reader).err(), Some(NoWriter::Taken));
         for _ in 0..3 {
             writer.write_bytes(1, 1, &composed(1, number, CAPACITY / 50)).unwrap();
             number += 1;

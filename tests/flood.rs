@@ -9,12 +9,12 @@
 mod support;
 
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
+use rust_messenger::messenger::Step;
 use rust_messenger::messenger::{Cause, OnPanic, Summary, Workers};
 use rust_messenger::traits::{
     Clock, DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Sender, Stats, Time,
     WriteError, Writer,
 };
-use rust_messenger::worker::Step;
 use rust_messenger::{Messenger, Options};
 use std::panic::resume_unwind;
 use std::sync::Arc;

@@ -11,7 +11,7 @@ mod cursors;
 mod support;
 
 use rust_messenger::message_bus::{
-    Entry, Journal, JournalError, PersistentBus, PersistentOptions, Recovered, Retention, Span, Start, Sync,
+    Durability, Entry, Journal, JournalError, PersistentBus, PersistentOptions, Recovered, Retention, Span, Start,
 };
 use rust_messenger::traits::{MessageBus, Publish, ReadError, Reader, SubscribeError, WriteError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -197,7 +197,7 @@ fn child_opens_until_it_is_killed() {
     let Some(path) = told() else { return };
     let mut say = std::io::stderr();
     say.write_all(b"!").unwrap();
-    let (bus, recovered) = PersistentBus::open(path, options().start("named", Start::Resume)).unwrap();
+    let (bus, recovered) = PersistentBus::open(path, options().start_reader("named", Start::Resume)).unwrap();
     assert!(!recovered.is_damaged(), "{recovered}");
     drop(bus.subscribe("named").unwrap());
     drop(bus);
@@ -769,9 +769,9 @@ fn parts(path: &Path) -> Vec<(&'static str, Span)> {
 /// is damage, to whoever opens it and to whoever only reads. Of one that was killed nobody can tell.
 #[test]
 fn a_page_that_is_lost_after_a_clean_close_is_damage() {
-    for sync in [Sync::None, Sync::Interval(Duration::from_secs(1000)), Sync::EveryN(1 << 40)] {
+    for durability in [Durability::None, Durability::Interval(Duration::from_secs(1000)), Durability::EveryN(1 << 40)] {
         let (directory, path) = scratch();
-        let (bus, _) = PersistentBus::open(&path, PersistentOptions { sync, ..options() }).unwrap();
+        let (bus, _) = PersistentBus::open(&path, PersistentOptions { durability, ..options() }).unwrap();
         let first = bus.tail();
         for _ in 0..4 * 64 {
             // A slot of 64 bytes, so that one begins where each page does.
@@ -791,7 +791,7 @@ fn a_page_that_is_lost_after_a_clean_close_is_damage() {
         for _ in 0..2 {
             assert_eq!(parts(&path), [("damaged", lost)]);
             let Err(JournalError::Damaged { recovered, .. }) = PersistentBus::open(&path, strict()) else {
-                panic!("{sync:?}: taken")
+                panic!("{durability:?}: taken")
             };
             assert_eq!((recovered.damaged, recovered.messages), (vec![lost], 3 * 64));
             assert!(open(&path).1.is_damaged());
@@ -850,16 +850,16 @@ fn readers_begin_where_they_are_told() {
     let positions = write(&bus, 0..10);
     drop(bus);
     let options = PersistentOptions::default()
-        .start("oldest", Start::Oldest)
-        .start("at", Start::At(positions[4]))
-        .start("end", Start::At(positions[9] + 96))
-        .start("before", Start::At(16))
-        .start("between", Start::At(positions[4] + 16))
-        .start("odd", Start::At(positions[4] + 1))
-        .start("behind", Start::At(u64::MAX))
-        .start("no table", Start::Rebuild)
-        .start("", Start::Resume)
-        .start("a name of more than forty bytes, which is too much", Start::Resume);
+        .start_reader("oldest", Start::Oldest)
+        .start_reader("at", Start::At(positions[4]))
+        .start_reader("end", Start::At(positions[9] + 96))
+        .start_reader("before", Start::At(16))
+        .start_reader("between", Start::At(positions[4] + 16))
+        .start_reader("odd", Start::At(positions[4] + 1))
+        .start_reader("behind", Start::At(u64::MAX))
+        .start_reader("no table", Start::Rebuild)
+        .start_reader("", Start::Resume)
+        .start_reader("a name of more than forty bytes, which is too much", Start::Resume);
     let (bus, _) = PersistentBus::open(&path, options).unwrap();
     assert_eq!(next_number(&mut bus.subscribe("unlisted").unwrap()), None);
     assert_eq!(next_number(&mut bus.subscribe("oldest").unwrap()), Some(0));
@@ -919,7 +919,8 @@ fn a_named_cursor_resumes() {
 #[test]
 fn a_cursor_is_moved_by_its_own_reader_only() {
     let (_directory, path) = scratch();
-    let options = PersistentOptions::default().start("named", Start::Resume).start("plain", Start::Oldest);
+    let options =
+        PersistentOptions::default().start_reader("named", Start::Resume).start_reader("plain", Start::Oldest);
     let (bus, _) = PersistentBus::open(&path, options).unwrap();
     let positions = write(&bus, 0..10);
     let mut named = bus.subscribe("named").unwrap();
@@ -1023,7 +1024,7 @@ fn retention_by_size_gives_space_back() {
 fn retention_never_takes_what_a_cursor_or_a_reader_needs() {
     let (_directory, path) = scratch();
     let retention = Retention { size: Some(1000), consumed: true, ..Retention::default() };
-    let options = retaining(retention).start("slow", Start::Resume).start("quick", Start::Resume);
+    let options = retaining(retention).start_reader("slow", Start::Resume).start_reader("quick", Start::Resume);
     let (bus, _) = PersistentBus::open(&path, options).unwrap();
     let (mut slow, mut quick) = (bus.subscribe("slow").unwrap(), bus.subscribe("quick").unwrap());
     let positions = write(&bus, 0..5000);
@@ -1068,11 +1069,13 @@ fn retention_by_age_forgets_what_is_old() {
 
 #[test]
 fn every_level_of_sync_works_on_a_file() {
-    for sync in [Sync::None, Sync::Interval(Duration::from_millis(1)), Sync::EveryN(3), Sync::Always] {
+    for durability in
+        [Durability::None, Durability::Interval(Duration::from_millis(1)), Durability::EveryN(3), Durability::Always]
+    {
         let (_directory, path) = scratch();
-        let (bus, _) = PersistentBus::open(&path, PersistentOptions { sync, ..options() }).unwrap();
+        let (bus, _) = PersistentBus::open(&path, PersistentOptions { durability, ..options() }).unwrap();
         write(&bus, 0..20);
-        assert_eq!(bus.sync(), Ok(bus.tail()), "{sync:?}");
+        assert_eq!(bus.sync(), Ok(bus.tail()), "{durability:?}");
         drop(bus);
         assert_eq!(open(&path).1.messages, 20);
     }

@@ -19,8 +19,8 @@ use rust_messenger::message_bus::{
     CircularBus, Claim, CondvarBus, ManyWriters, OneWriter, RingOptions, RingReader, RingWriter,
 };
 use rust_messenger::traits::{
-    BusWriter, EncodeError, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Space, Stats,
-    SubscribeError, WriteError, WriterError,
+    BusWriter, EncodeError, Interest, MessageBus, NoWriter, Payload, Poller, Publish, ReadError, Reader, Space, Stats,
+    SubscribeError, WriteError,
 };
 use std::collections::BTreeSet;
 use std::fmt::Debug;
@@ -754,7 +754,7 @@ struct Quiet(CircularBus);
 
 impl MessageBus for Quiet {
     type Reader = <CircularBus as MessageBus>::Reader;
-    type Writer = <CircularBus as MessageBus>::Writer;
+    type BusWriter = <CircularBus as MessageBus>::BusWriter;
 
     const MANY_WRITERS: bool = true;
 
@@ -766,11 +766,11 @@ impl MessageBus for Quiet {
         self.0.subscribe_evictable(name)
     }
 
-    fn writer(&self) -> Result<Self::Writer, WriterError> {
+    fn writer(&self) -> Result<Self::BusWriter, NoWriter> {
         self.0.writer()
     }
 
-    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::Writer, WriterError> {
+    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::BusWriter, NoWriter> {
         self.0.worker_writer(reader)
     }
 
@@ -989,7 +989,7 @@ fn one_writer_has_a_successor() {
         });
         // Asked only once: loom does not know that a swap that was refused cannot come after the store that frees.
         let second = bus.writer();
-        let refused = second.as_ref().is_err_and(|error| *error == WriterError::Taken);
+        let refused = second.as_ref().is_err_and(|error| *error == NoWriter::Taken);
         if !refused {
             try_put(&second.unwrap(), 2).unwrap();
         }

@@ -7,13 +7,13 @@
 mod support;
 
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
+use rust_messenger::messenger::Step;
 use rust_messenger::messenger::{Cause, Left, OnPanic, RunError, StartError, Workers};
 use rust_messenger::traits::{
     BusWriter, Clock, DeserializeFrom, ExtendedMessage, Handle, Handler, Header, Interest, Message, MessageBus, New,
-    Payload, Poller, Publish, ReadError, Reader, Report, Sender, Stats, SubscribeError, Time, WriteError, Writer,
-    WriterError,
+    NoWriter, Payload, Poller, Publish, ReadError, Reader, Report, Sender, Stats, SubscribeError, Time, WriteError,
+    Writer,
 };
-use rust_messenger::worker::Step;
 use rust_messenger::{Due, Messenger, Options};
 use std::panic::resume_unwind;
 use std::rc::Rc;
@@ -1738,7 +1738,7 @@ impl<T> Drop for Watching<T> {
 
 impl MessageBus for Watched {
     type Reader = Watching<<CircularBus as MessageBus>::Reader>;
-    type Writer = Watching<<CircularBus as MessageBus>::Writer>;
+    type BusWriter = Watching<<CircularBus as MessageBus>::BusWriter>;
 
     const MANY_WRITERS: bool = true;
 
@@ -1750,11 +1750,11 @@ impl MessageBus for Watched {
         Ok(self.watch(self.bus.subscribe_evictable(name)?, "reader"))
     }
 
-    fn writer(&self) -> Result<Self::Writer, WriterError> {
+    fn writer(&self) -> Result<Self::BusWriter, NoWriter> {
         Ok(self.watch(self.bus.writer()?, "writer"))
     }
 
-    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::Writer, WriterError> {
+    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::BusWriter, NoWriter> {
         Ok(self.watch(self.bus.worker_writer(&reader.inner)?, "writer"))
     }
 
@@ -2156,7 +2156,7 @@ fn a_handler_with_a_due_is_the_one_writer() {
     let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..patient() };
     let messenger = Alarm::with_options(CircularBus::one_writer(1024).unwrap(), options);
     let mut workers = messenger.workers(&config).unwrap();
-    assert!(matches!(messenger.writer(), Err(WriterError::Taken)));
+    assert!(matches!(messenger.writer(), Err(NoWriter::Taken)));
     settle(&mut workers);
     clock.0.store(100, Ordering::Relaxed);
     settle(&mut workers);
@@ -2274,7 +2274,7 @@ fn a_bus_for_one_writer_serves_one_writing_worker() {
         });
         let messenger = Chain::with_options(CircularBus::one_writer(1024).unwrap(), gathering(&reports));
         let handles = messenger.run(&config);
-        assert!(matches!(messenger.writer(), Err(WriterError::Taken)), "the one writer is a worker's");
+        assert!(matches!(messenger.writer(), Err(NoWriter::Taken)), "the one writer is a worker's");
         wait_until("all came through", || config.numbers(2).len() as u64 == MESSAGES);
         messenger.stop();
         let summary = handles.join().unwrap();
@@ -2295,14 +2295,14 @@ fn a_bus_for_one_writer_refuses_a_second_one() {
             false => messenger.try_run(&config).map(drop).unwrap_err(),
             true => messenger.workers(&config).map(drop).unwrap_err(),
         };
-        let StartError::Writer { worker: "Beta", error: WriterError::Taken } = error else { panic!("{error}") };
+        let StartError::Writer { worker: "Beta", error: NoWriter::Taken } = error else { panic!("{error}") };
         assert_eq!(config.log(), []);
         assert_eq!(messenger.stats().readers, []);
     }
     let messenger = Chain::with_options(CondvarBus::new(CircularBus::one_writer(1024).unwrap()), patient());
     let outside = messenger.writer().unwrap();
     let error = messenger.try_run(&Config::idle()).map(drop).unwrap_err();
-    let StartError::Writer { worker: "Alpha", error: WriterError::Taken } = error else { panic!("{error}") };
+    let StartError::Writer { worker: "Alpha", error: NoWriter::Taken } = error else { panic!("{error}") };
     drop(outside);
     let handles = messenger.run(&Config::idle());
     messenger.stop();

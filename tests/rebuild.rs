@@ -8,12 +8,12 @@ mod support;
 
 use rust_messenger::Messenger;
 use rust_messenger::message_bus::{Entry, Journal, PersistentBus, PersistentOptions, Retention, Start};
+use rust_messenger::messenger::Step;
 use rust_messenger::messenger::{self, Cause, StartError};
 use rust_messenger::traits::{
     Clock, DecodeError, DeserializeFrom, Divergence, Due, ExtendedMessage, Handle, Handler, Message, MessageBus, New,
     Publish, Report, Sender, SubscribeError, Time, WriteError, Writer,
 };
-use rust_messenger::worker::Step;
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -484,7 +484,7 @@ fn a_rebuild_needs_the_whole_history() {
     // Before any worker is there.
     let pinned = (first, Some("Sums".to_owned()));
     assert_eq!(retained(retaining(Start::Rebuild, retention)), pinned);
-    assert_eq!(retained(retaining(Start::Oldest, retention).start("Sums", Start::Rebuild)), pinned);
+    assert_eq!(retained(retaining(Start::Oldest, retention).start_reader("Sums", Start::Rebuild)), pinned);
     let nothing = Retention { past_rebuilds: true, ..Retention::default() };
     assert_eq!(retained(retaining(Start::Rebuild, nothing)), (first, None), "it forgets nothing by itself");
     run(&path, &Config::default(), Start::Rebuild, &[5]).unwrap();
@@ -494,7 +494,9 @@ fn a_rebuild_needs_the_whole_history() {
     let (from, pinned_by) = {
         let copy = path.with_extension("copy");
         std::fs::copy(&path, &copy).unwrap();
-        let options = retaining(Start::Rebuild, retention).start("Sums", Start::Latest).start("Nobody", Start::Rebuild);
+        let options = retaining(Start::Rebuild, retention)
+            .start_reader("Sums", Start::Latest)
+            .start_reader("Nobody", Start::Rebuild);
         let retained = PersistentBus::open(&copy, options).unwrap().0.retain().unwrap();
         (retained.from, retained.pinned_by)
     };

@@ -357,7 +357,7 @@ fn fetch_and_add_overshoots_within_the_reserve() {
         }
         let writers: Vec<_> = (0..20).map(|_| bus.writer().unwrap()).collect();
         let mut sent = 0;
-        let mut write = |writer: &<CircularBus as MessageBus>::Writer| {
+        let mut write = |writer: &<CircularBus as MessageBus>::BusWriter| {
             let fits = writer.try_write_bytes(1, 1, &composed(1, sent, size)).is_ok();
             sent += u64::from(fits);
             fits
@@ -727,8 +727,8 @@ fn writers_are_not_shared() {
     impl<T: ?Sized> NotClone<()> for T {}
     impl<T: Clone> NotClone<IsClone> for T {}
 
-    type Many = <CircularBus as MessageBus>::Writer;
-    type One = <CircularBus<OneWriter> as MessageBus>::Writer;
+    type Many = <CircularBus as MessageBus>::BusWriter;
+    type One = <CircularBus<OneWriter> as MessageBus>::BusWriter;
     <Many as NotSync<_>>::check();
     <One as NotSync<_>>::check();
     <One as NotClone<_>>::check();

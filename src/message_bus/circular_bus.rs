@@ -10,7 +10,7 @@ use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Region;
 use crate::sync::{Arc, Ordering};
-use crate::traits::{MessageBus, Stats, SubscribeError, WriterError};
+use crate::traits::{MessageBus, NoWriter, Stats, SubscribeError};
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -64,7 +64,6 @@ impl Default for RingOptions {
 }
 
 /// Why there is no such ring.
-#[derive(Debug)]
 #[non_exhaustive]
 pub enum BusError {
     /// A capacity must be a power of two between the two limits.
@@ -81,6 +80,13 @@ pub enum BusError {
     Map(io::Error),
     /// The system has no random number to give, and stamps need one that no author of a payload knows.
     Random(io::Error),
+}
+
+/// In words, too: whoever unwraps it is told what a capacity must be.
+impl fmt::Debug for BusError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "BusError({self})")
+    }
 }
 
 impl fmt::Display for BusError {
@@ -179,7 +185,7 @@ impl<C, W> fmt::Debug for CircularBus<C, W> {
 
 impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
     type Reader = RingReader<W>;
-    type Writer = RingWriter<C, W>;
+    type BusWriter = RingWriter<C, W>;
 
     const MANY_WRITERS: bool = <C as claim::sealed::Claim>::MANY;
 
@@ -191,11 +197,11 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
         RingReader::new(&self.shared, Kind::Evictable, name, |standing| Ok(standing.tail()))
     }
 
-    fn writer(&self) -> Result<Self::Writer, WriterError> {
+    fn writer(&self) -> Result<Self::BusWriter, NoWriter> {
         RingWriter::new(&self.shared, Role::Outside)
     }
 
-    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::Writer, WriterError> {
+    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::BusWriter, NoWriter> {
         RingWriter::new(&self.shared, Role::Worker(reader.index()))
     }
 
@@ -248,7 +254,7 @@ mod tests {
     ///
     /// Method: the test pins and unpins in the reader's name. Whether the writer sleeps by then is a matter of
     /// microseconds, so this is done many times.
-    fn a_look_keeps_no_writer_asleep<B: MessageBus<Writer: 'static>>(wrap: fn(CircularBus) -> B) {
+    fn a_look_keeps_no_writer_asleep<B: MessageBus<BusWriter: 'static>>(wrap: fn(CircularBus) -> B) {
         for _ in 0..if cfg!(miri) { 1 } else { 100 } {
             let ring = CircularBus::new(MIN_CAPACITY).unwrap();
             let bus = wrap(ring.clone());

@@ -3,8 +3,8 @@
 use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
-    BusWriter, Header, Interest, MessageBus, Payload, Poller, Publish, ReadError, Reader, Stats, SubscribeError, Time,
-    Unread, WriteError, WriterError,
+    BusWriter, Header, Interest, MessageBus, NoWriter, Payload, Poller, Publish, ReadError, Reader, Stats,
+    SubscribeError, Time, Unread, WriteError,
 };
 use std::time::Duration;
 
@@ -60,7 +60,7 @@ impl<B: MessageBus> CondvarBus<B> {
 
 impl<B: MessageBus> MessageBus for CondvarBus<B> {
     type Reader = CondvarReader<B>;
-    type Writer = CondvarWriter<B>;
+    type BusWriter = CondvarWriter<B>;
 
     const MANY_WRITERS: bool = B::MANY_WRITERS;
 
@@ -76,11 +76,11 @@ impl<B: MessageBus> MessageBus for CondvarBus<B> {
         Ok(self.wrap_reader(self.bus.subscribe_evictable(name)?))
     }
 
-    fn writer(&self) -> Result<Self::Writer, WriterError> {
+    fn writer(&self) -> Result<Self::BusWriter, NoWriter> {
         Ok(CondvarWriter { writer: self.bus.writer()?, link: self.link(), bus: self.bus.clone() })
     }
 
-    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::Writer, WriterError> {
+    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::BusWriter, NoWriter> {
         let writer = self.bus.worker_writer(&reader.reader)?;
         Ok(CondvarWriter { writer, link: self.link(), bus: self.bus.clone() })
     }
@@ -241,7 +241,7 @@ impl<B: MessageBus> Sleeper for CondvarReader<B> {
 /// A writer of a [`CondvarBus`].
 #[derive(Debug)]
 pub struct CondvarWriter<B: MessageBus> {
-    writer: B::Writer,
+    writer: B::BusWriter,
     link: Link,
     bus: B,
 }
@@ -303,7 +303,7 @@ impl<B: MessageBus> BusWriter for CondvarWriter<B> {
     }
 }
 
-impl<B: MessageBus<Writer: Clone>> Clone for CondvarWriter<B> {
+impl<B: MessageBus<BusWriter: Clone>> Clone for CondvarWriter<B> {
     fn clone(&self) -> Self {
         CondvarWriter { writer: self.writer.clone(), link: Link(Arc::clone(&self.link.0)), bus: self.bus.clone() }
     }

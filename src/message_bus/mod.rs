@@ -40,7 +40,7 @@ pub use journal::cursors::CursorError;
 #[cfg(unix)]
 pub use journal::error::JournalError;
 #[cfg(unix)]
-pub use journal::options::{PersistentOptions, Retention, Start, Sync};
+pub use journal::options::{Durability, PersistentOptions, Retention, Start};
 #[cfg(unix)]
 pub use journal::read_only::{Cursor, Entries, Entry, Info, Journal};
 #[cfg(unix)]

@@ -23,7 +23,7 @@ use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Memory;
 use crate::sync::{Arc, Mutex, Ordering, lock};
-use crate::traits::{MessageBus, Stats, SubscribeError, WriterError};
+use crate::traits::{MessageBus, NoWriter, Stats, SubscribeError};
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -315,7 +315,7 @@ impl<C, W> fmt::Debug for PersistentBus<C, W> {
 
 impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
     type Reader = RingReader<W, Log>;
-    type Writer = RingWriter<C, W, Log>;
+    type BusWriter = RingWriter<C, W, Log>;
 
     const MANY_WRITERS: bool = <C as claim::sealed::Claim>::MANY;
 
@@ -332,11 +332,11 @@ impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
         self.reader(name, Kind::Evictable)
     }
 
-    fn writer(&self) -> Result<Self::Writer, WriterError> {
+    fn writer(&self) -> Result<Self::BusWriter, NoWriter> {
         RingWriter::new(&self.shared, Role::Outside)
     }
 
-    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::Writer, WriterError> {
+    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::BusWriter, NoWriter> {
         RingWriter::new(&self.shared, Role::Worker(reader.index()))
     }
 

@@ -1,7 +1,7 @@
 //! How a messenger ended, or why it did not start.
 
 use crate::blame::{Blame, Place};
-use crate::traits::{Header, SubscribeError, WriterError};
+use crate::traits::{Header, NoWriter, SubscribeError};
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -140,7 +140,7 @@ pub enum StartError {
         /// The worker's name in the table.
         worker: &'static str,
         /// Why.
-        error: WriterError,
+        error: NoWriter,
     },
     /// The system gave no thread.
     Thread {
@@ -176,7 +176,16 @@ impl fmt::Display for StartError {
     }
 }
 
-impl Error for StartError {}
+impl Error for StartError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            StartError::Subscribe { error, .. } => Some(error),
+            StartError::Writer { error, .. } => Some(error),
+            StartError::Thread { error, .. } => Some(error),
+            StartError::Panicked { .. } | StartError::RanBefore => None,
+        }
+    }
+}
 
 impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -231,4 +240,13 @@ impl fmt::Display for RunError {
     }
 }
 
-impl Error for RunError {}
+impl Error for RunError {
+    /// The error within the first failure.
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.failures.first()?.cause {
+            Cause::Start(error) => Some(error),
+            Cause::Failed { error, .. } => Some(&**error),
+            _ => None,
+        }
+    }
+}

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// A [`Writer`] for threads outside of a messenger. Each thread has its own.
 pub struct OutsideWriter<B: MessageBus> {
-    pub(super) writer: B::Writer,
+    pub(super) writer: B::BusWriter,
     pub(super) lifecycle: Arc<Lifecycle<B>>,
 }
 
@@ -19,7 +19,7 @@ impl<B: MessageBus> fmt::Debug for OutsideWriter<B> {
     }
 }
 
-impl<B: MessageBus<Writer: Clone>> Clone for OutsideWriter<B> {
+impl<B: MessageBus<BusWriter: Clone>> Clone for OutsideWriter<B> {
     fn clone(&self) -> Self {
         OutsideWriter { writer: self.writer.clone(), lifecycle: Arc::clone(&self.lifecycle) }
     }

@@ -95,7 +95,7 @@ pub(super) struct Seed<B: MessageBus, C> {
     pub(super) name: &'static str,
     pub(super) reader: B::Reader,
     /// `None` on a bus for one writer, if this worker is not the one.
-    pub(super) writer: Option<B::Writer>,
+    pub(super) writer: Option<B::BusWriter>,
     pub(super) config: C,
     /// The table's, if this is its first worker.
     pub(super) rows: Option<&'static Rows>,

@@ -165,7 +165,7 @@ mod tests {
         let mut expected = backwards();
         expected.sort();
         assert!(SORTED == expected);
-        assert_eq!(sorted([]), []);
+        assert_eq!(sorted([]), [0; 0]);
         assert_eq!(sorted([3]), [3]);
         assert_eq!(sorted([3, 1, 2]), [1, 2, 3]);
     }

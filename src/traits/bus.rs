@@ -1,6 +1,6 @@
 //! Byte slots in one order: what a bus is, how it is written and read, and what it counts.
 
-use super::error::{ReadError, SubscribeError, WriteError, WriterError};
+use super::error::{NoWriter, ReadError, SubscribeError, WriteError};
 use super::message::{Bytes, Fill, Header, Payload};
 use super::time::Time;
 use std::fmt;
@@ -92,7 +92,7 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
     /// Reads every message claimed since its subscription, once, in order.
     type Reader: Reader + Send + 'static;
     /// Writes.
-    type Writer: BusWriter + Send + 'static;
+    type BusWriter: BusWriter + Send + 'static;
 
     /// Whether any number of writers may exist. If not, a routing table may send from one worker only.
     const MANY_WRITERS: bool;
@@ -127,15 +127,15 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`WriterError`].
-    fn writer(&self) -> Result<Self::Writer, WriterError>;
+    /// [`NoWriter`].
+    fn writer(&self) -> Result<Self::BusWriter, NoWriter>;
 
     /// The writer of the worker that reads with `reader`.
     ///
     /// # Errors
     ///
-    /// [`WriterError`].
-    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::Writer, WriterError>;
+    /// [`NoWriter`].
+    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::BusWriter, NoWriter>;
 
     /// From now on writers from outside get [`WriteError::Closed`]; readers get [`ReadError::Closed`] once they have
     /// read everything. Workers may still write. Idempotent.
@@ -297,8 +297,9 @@ pub enum Interest {
 
 /// What a worker needs of its bus besides writing: fair turns when the bus is full.
 ///
-/// Outboxes flush in the order in which they became pending, by ticket; see
-/// [`worker`](crate::worker) for the rule that keeps cycles of workers from deadlock.
+/// A worker never waits for room: it may be the slowest reader itself. What it cannot write goes to its outbox. It
+/// flushes that before anything else, only while no older ticket is pending, and meanwhile takes new input only while
+/// it [is the slowest](Self::is_slowest). So the slowest reader can always move, and no cycle of workers deadlocks.
 pub trait BusWriter: Publish {
     /// Queues up behind every outbox that is pending now.
     fn take_ticket(&self);

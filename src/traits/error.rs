@@ -124,7 +124,14 @@ impl fmt::Display for WriteError {
     }
 }
 
-impl Error for WriteError {}
+impl Error for WriteError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            WriteError::Encode(error) => Some(error),
+            _ => None,
+        }
+    }
+}
 
 impl From<EncodeError> for WriteError {
     fn from(error: EncodeError) -> WriteError {
@@ -275,17 +282,17 @@ impl Error for SubscribeError {}
 /// Why there is no further writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum WriterError {
+pub enum NoWriter {
     /// The bus is for one writer, and it exists already. Use a bus for many writers, or drop the other one first.
     Taken,
 }
 
-impl fmt::Display for WriterError {
+impl fmt::Display for NoWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            WriterError::Taken => f.write_str("this bus takes one writer, and it exists already"),
+            NoWriter::Taken => f.write_str("this bus takes one writer, and it exists already"),
         }
     }
 }
 
-impl Error for WriterError {}
+impl Error for NoWriter {}

@@ -148,7 +148,8 @@ pub struct Space<'a> {
 }
 
 impl<'a> Space<'a> {
-    pub(crate) fn new(bytes: &'a mut [u8]) -> Self {
+    /// All of `bytes`, unfilled: what a bus hands to [`Payload::fill`].
+    pub fn new(bytes: &'a mut [u8]) -> Self {
         Space { bytes, filled: 0 }
     }
 

@@ -11,12 +11,12 @@ use rust_messenger::message_bus::{
     CondvarBus, Cursor, CursorError, Journal, JournalError, ManyWriters, OneWriter, PersistentBus, PersistentOptions,
     Retention, Start,
 };
+use rust_messenger::messenger::Step;
 use rust_messenger::messenger::{Cause, Failure, OnPanic, RunError, Summary, SystemClock};
 use rust_messenger::traits::{
     BusWriter, Clock, DecodeError, DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New,
-    Payload, Publish, Reader, Sender, Stats, SubscribeError, Time, WriteError, Writer, WriterError,
+    NoWriter, Payload, Publish, Reader, Sender, Stats, SubscribeError, Time, WriteError, Writer,
 };
-use rust_messenger::worker::Step;
 use rust_messenger::{Messenger, Options};
 use std::collections::BTreeSet;
 use std::fs;
@@ -213,7 +213,7 @@ struct NoRoom<W>(W);
 
 impl<B: MessageBus> MessageBus for Full<B> {
     type Reader = B::Reader;
-    type Writer = NoRoom<B::Writer>;
+    type BusWriter = NoRoom<B::BusWriter>;
 
     const MANY_WRITERS: bool = B::MANY_WRITERS;
 
@@ -229,11 +229,11 @@ impl<B: MessageBus> MessageBus for Full<B> {
         self.0.subscribe_evictable(name)
     }
 
-    fn writer(&self) -> Result<Self::Writer, WriterError> {
+    fn writer(&self) -> Result<Self::BusWriter, NoWriter> {
         self.0.writer().map(NoRoom)
     }
 
-    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::Writer, WriterError> {
+    fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::BusWriter, NoWriter> {
         self.0.worker_writer(reader).map(NoRoom)
     }
 

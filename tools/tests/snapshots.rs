@@ -245,7 +245,7 @@ fn make_the_fixture() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/thermostat.journal");
     let clock = clock();
     let made = PersistentOptions { table: Some(&OTHER), ..options(&clock) };
-    let (bus, _) = PersistentBus::open(&path, made.start("Sense", Start::Resume)).unwrap();
+    let (bus, _) = PersistentBus::open(&path, made.start_reader("Sense", Start::Resume)).unwrap();
     let mut reader = bus.subscribe("Sense").unwrap();
     let writer = bus.worker_writer(&reader).unwrap();
     for reading in 0..4_u32 {

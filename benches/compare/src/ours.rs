@@ -40,14 +40,14 @@ fn options(shape: Shape) -> RingOptions {
     RingOptions { capacity: shape.bytes, silent_after: Duration::from_secs(60), ..RingOptions::default() }
 }
 
-fn ends<B: MessageBus, const N: usize>(bus: &B, shape: Shape) -> Ends<OurTx<B::Writer>, OurRx<B::Reader>> {
+fn ends<B: MessageBus, const N: usize>(bus: &B, shape: Shape) -> Ends<OurTx<B::BusWriter>, OurRx<B::Reader>> {
     let writers = (0..shape.writers).map(|_| made(OurTx(bus.writer().expect("a writer"))));
     let readers = (0..shape.readers).map(|_| made(OurRx(bus.subscribe("bench").expect("a reader"))));
     (writers.collect(), readers.collect())
 }
 
 impl<const N: usize, C: Claim, W: WaitStrategy> Contestant<N> for Ours<C, W> {
-    type Tx = OurTx<<CircularBus<C, W> as MessageBus>::Writer>;
+    type Tx = OurTx<<CircularBus<C, W> as MessageBus>::BusWriter>;
     type Rx = OurRx<<CircularBus<C, W> as MessageBus>::Reader>;
 
     fn open(shape: Shape) -> Ends<Self::Tx, Self::Rx> {
@@ -57,7 +57,7 @@ impl<const N: usize, C: Claim, W: WaitStrategy> Contestant<N> for Ours<C, W> {
 }
 
 impl<const N: usize, C: Claim> Contestant<N> for Wrapped<C> {
-    type Tx = OurTx<<CondvarBus<CircularBus<C>> as MessageBus>::Writer>;
+    type Tx = OurTx<<CondvarBus<CircularBus<C>> as MessageBus>::BusWriter>;
     type Rx = OurRx<<CondvarBus<CircularBus<C>> as MessageBus>::Reader>;
 
     fn open(shape: Shape) -> Ends<Self::Tx, Self::Rx> {

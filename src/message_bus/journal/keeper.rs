@@ -3,7 +3,7 @@
 
 use super::background::Background;
 use super::log::Log;
-use super::options::Sync;
+use super::options::Durability;
 use crate::blame::{caught, dropped};
 use crate::sync::lock;
 use std::io;
@@ -32,7 +32,7 @@ pub(crate) fn start(log: &Log) -> io::Result<Background> {
 
 fn keep(log: &Log) {
     let interval = match log.sync_level() {
-        Sync::Interval(interval) => Some(interval),
+        Durability::Interval(interval) => Some(interval),
         _ => None,
     };
     let started = Instant::now();

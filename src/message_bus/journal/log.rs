@@ -11,7 +11,7 @@
 
 use super::background::{Background, Call};
 use super::header::{self, PAGE};
-use super::options::{Retention, Sync};
+use super::options::{Durability, Retention};
 use super::rebuild::{Rebuild, Rebuilds};
 use super::strip::{Record, Strip};
 use super::word::checked;
@@ -35,7 +35,7 @@ pub struct Log {
     control: Region,
     /// How far claims may go, in bytes of slot, before they are counted one by one.
     reserve: u64,
-    sync: Sync,
+    sync: Durability,
     pub(crate) depot: Arc<Depot>,
 }
 
@@ -56,7 +56,7 @@ pub(crate) struct Depot {
     synced: CachePadded<AtomicU64>,
     /// Where the next sync begins: at the start of the file, until the first one has been made.
     unsynced: AtomicU64,
-    /// Messages acknowledged since the journal was opened; counted for [`Sync::EveryN`] only.
+    /// Messages acknowledged since the journal was opened; counted for [`Durability::EveryN`] only.
     acknowledged: AtomicU64,
     /// Why no sync can be believed any more.
     syncing: Mutex<Option<io::ErrorKind>>,
@@ -90,7 +90,7 @@ pub(crate) struct Plan {
     pub(crate) first: u64,
     pub(crate) retained: u64,
     pub(crate) tail: u64,
-    pub(crate) sync: Sync,
+    pub(crate) sync: Durability,
     pub(crate) retention: Retention,
     /// The worker that needs the whole history.
     pub(crate) rebuilt: Option<&'static str>,
@@ -152,7 +152,7 @@ impl Log {
         self.strip.region()
     }
 
-    pub(crate) fn sync_level(&self) -> Sync {
+    pub(crate) fn sync_level(&self) -> Durability {
         self.sync
     }
 
@@ -530,15 +530,15 @@ impl Store for Log {
     #[inline(always)]
     fn acknowledge(&self, position: u64, len: u64) -> Result<(), WriteError> {
         let end = match self.sync {
-            Sync::None | Sync::Interval(_) => return Ok(()),
-            Sync::EveryN(count) => {
+            Durability::None | Durability::Interval(_) => return Ok(()),
+            Durability::EveryN(count) => {
                 let number = self.depot.acknowledged.fetch_add(1, Ordering::Relaxed) + 1;
                 if !number.is_multiple_of(count.max(1)) {
                     return Ok(());
                 }
                 self.end()
             }
-            Sync::Always => position + len,
+            Durability::Always => position + len,
         };
         self.sync_to(end).map_or_else(|kind| Err(WriteError::Storage { kind }), |_| Ok(()))
     }

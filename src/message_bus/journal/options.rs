@@ -22,7 +22,7 @@ pub struct PersistentOptions {
     /// was damaged is found by those around it, and costs no other; what else is damaged in it is not found.
     pub crc: bool,
     /// What an acknowledged message survives.
-    pub sync: Sync,
+    pub durability: Durability,
     /// Whether a damaged journal is refused rather than reported.
     pub strict: bool,
     /// By how much the file grows at a time, and how far ahead of the writers, in bytes.
@@ -53,7 +53,7 @@ impl Default for PersistentOptions {
             capacity: if usize::BITS > 34 { 1 << 36 } else { 1 << 28 },
             max_payload: 1 << 20,
             crc: true,
-            sync: Sync::None,
+            durability: Durability::None,
             strict: false,
             step: 16 << 20,
             table_capacity: 32 * 1024,
@@ -71,7 +71,7 @@ impl fmt::Debug for PersistentOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PersistentOptions")
             .field("capacity", &self.capacity)
-            .field("sync", &self.sync)
+            .field("durability", &self.durability)
             .field("start", &self.start)
             .field("starts", &self.starts)
             .finish_non_exhaustive()
@@ -85,7 +85,7 @@ impl PersistentOptions {
     }
 
     /// With readers of this name beginning at `start`.
-    pub fn start(mut self, reader: &'static str, start: Start) -> Self {
+    pub fn start_reader(mut self, reader: &'static str, start: Start) -> Self {
         self.starts.push((reader, start));
         self
     }
@@ -134,7 +134,7 @@ impl Clock for UnixClock {
 /// Opening a journal and closing it, which is dropping the last of its bus, readers and writers, sync what is there,
 /// whatever is chosen: so what is missing later is known to have been there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Sync {
+pub enum Durability {
     /// Nothing is synced: a power failure may lose what the system has not written yet, on Linux about the last 30
     /// seconds.
     #[default]

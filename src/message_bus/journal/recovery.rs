@@ -260,7 +260,7 @@ impl Opening<'_> {
             first,
             retained,
             tail,
-            sync: self.options.sync,
+            sync: self.options.durability,
             retention,
             rebuilt: starts.rebuilt().filter(|_| keeps_history),
             clock: std::sync::Arc::clone(&self.options.clock),

@@ -9,7 +9,7 @@ use super::slot::{Filled, Slots};
 use super::store::Store;
 use crate::message_bus::wait::{Adaptive, Idle, WaitStrategy};
 use crate::sync::{Arc, Ordering};
-use crate::traits::{BusWriter, Interest, Payload, Publish, Time, WriteError, WriterError};
+use crate::traits::{BusWriter, Interest, NoWriter, Payload, Publish, Time, WriteError};
 use std::cell::Cell;
 use std::marker::PhantomData;
 
@@ -30,12 +30,12 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Sto
 const SHARED_ENTRY: usize = WRITERS - 1;
 
 impl<C: Claim, W: WaitStrategy, S: Store> RingWriter<C, W, S> {
-    pub(crate) fn new(shared: &Arc<Shared<S>>, role: Role) -> Result<Self, WriterError> {
+    pub(crate) fn new(shared: &Arc<Shared<S>>, role: Role) -> Result<Self, NoWriter> {
         let control = shared.control();
         // Acquire on both: a successor goes on where its predecessor, which released the place, left off.
         // SYNC POINT writer.place
         if !C::MANY && control.one_writer().swap(1, Ordering::AcqRel) != 0 {
-            return Err(WriterError::Taken);
+            return Err(NoWriter::Taken);
         }
         let free = |&index: &usize| {
             let state = control.writer(index).state();
@@ -251,7 +251,7 @@ impl<W: WaitStrategy, S: Store> Clone for RingWriter<ManyWriters, W, S> {
     fn clone(&self) -> Self {
         match RingWriter::new(&self.shared, self.role) {
             Ok(writer) => writer,
-            Err(WriterError::Taken) => unreachable!("many writers are never refused"),
+            Err(NoWriter::Taken) => unreachable!("many writers are never refused"),
         }
     }
 }

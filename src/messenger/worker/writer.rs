@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// What a worker's handlers write with.
 pub(super) struct WorkerWriter<B: MessageBus> {
     pub(super) name: &'static str,
-    pub(super) writer: Option<B::Writer>,
+    pub(super) writer: Option<B::BusWriter>,
     pub(super) outbox: Outbox,
     /// A handler said that it cannot go on, the outbox is at its limit, or a rebuild does not repeat what was.
     pub(super) failed: Cell<bool>,
@@ -42,7 +42,7 @@ impl<B: MessageBus> WorkerWriter<B> {
     }
 
     #[cold]
-    pub(super) fn flush_pending(&self, writer: &B::Writer) -> bool {
+    pub(super) fn flush_pending(&self, writer: &B::BusWriter) -> bool {
         let mut queue = self.outbox.queue.borrow_mut();
         while let Some(entry) = queue.entries.front() {
             match writer.try_write_bytes(entry.source, entry.message, entry.payload()) {
@@ -72,7 +72,7 @@ impl<B: MessageBus> WorkerWriter<B> {
     #[cold]
     pub(super) fn defer<P: Payload>(
         &self,
-        writer: &B::Writer,
+        writer: &B::BusWriter,
         source: u16,
         message: u16,
         payload: &mut P,

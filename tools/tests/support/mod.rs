@@ -100,7 +100,8 @@ pub fn scratch() -> (tempfile::TempDir, PathBuf) {
 /// A journal with two messages, the second sent while the first was handled.
 pub fn healthy(path: &Path) {
     let clock = clock();
-    let (bus, _) = PersistentBus::open(path, options(&clock).table(&TABLE).start("Bank", Start::Resume)).unwrap();
+    let (bus, _) =
+        PersistentBus::open(path, options(&clock).table(&TABLE).start_reader("Bank", Start::Resume)).unwrap();
     fill(&bus, &clock);
 }
 
@@ -118,7 +119,8 @@ fn fill(bus: &PersistentBus, clock: &Hands) {
 pub fn battered(path: &Path) -> u64 {
     let clock = clock();
     let (_directory, whole) = scratch();
-    let (bus, _) = PersistentBus::open(&whole, options(&clock).table(&TABLE).start("Bank", Start::Resume)).unwrap();
+    let (bus, _) =
+        PersistentBus::open(&whole, options(&clock).table(&TABLE).start_reader("Bank", Start::Resume)).unwrap();
     fill(&bus, &clock);
     let writer = bus.writer().unwrap();
     clock.set(3);

@@ -75,7 +75,7 @@ const COUNT: u8 = 30;
 /// A journal of everything that a recovery has work with.
 fn battered(crc: bool, table: Option<&'static Table>) -> Vec<u8> {
     let options = PersistentOptions { crc, capacity: SMALL as u64, table, ..small() };
-    let options = options.start("named", Start::Resume).start("gone", Start::Resume);
+    let options = options.start_reader("named", Start::Resume).start_reader("gone", Start::Resume);
     let bus = Bus::made_in_memory(options).unwrap();
     let mut positions = Vec::new();
     let writer = bus.writer().unwrap();
@@ -249,7 +249,7 @@ fn a_reader_that_dies_at_any_step_misses_nothing() {
     const WRITTEN: u8 = 120;
     const READ: u8 = 100;
     let retention = Retention { consumed: true, ..Retention::default() };
-    let options = PersistentOptions { retention, ..small() }.start("named", Start::Resume);
+    let options = PersistentOptions { retention, ..small() }.start_reader("named", Start::Resume);
     let image = {
         let bus = Bus::made_in_memory(options.clone()).unwrap();
         let writer = bus.writer().unwrap();

@@ -5,7 +5,7 @@ use super::{
     sample, small, synced_sample,
 };
 use crate::message_bus::journal::header;
-use crate::message_bus::journal::options::{PersistentOptions, Retention, Start, Sync};
+use crate::message_bus::journal::options::{Durability, PersistentOptions, Retention, Start};
 use crate::message_bus::journal::read_only::{Entry, Journal};
 use crate::message_bus::journal::recovered::HeaderDamage;
 use crate::message_bus::journal::word::checked;
@@ -211,7 +211,7 @@ fn damaged_words_and_cursors_are_reported_and_done_without() {
     let damage = |offset: usize| {
         let mut image = sample(10, true);
         image[offset] ^= 1;
-        let (bus, recovered) = open(&image, small().start("named", Start::Resume)).unwrap();
+        let (bus, recovered) = open(&image, small().start_reader("named", Start::Resume)).unwrap();
         assert_eq!(read_all(&bus).len(), 10);
         (bus, recovered.header)
     };
@@ -313,7 +313,7 @@ fn a_full_disk_is_an_error_and_leaves_no_hole() {
 /// After a sync that failed nothing that is written is called safe any more.
 #[test]
 fn a_failed_sync_is_not_forgotten() {
-    let (bus, trouble) = tight(PersistentOptions { sync: Sync::Always, ..small() });
+    let (bus, trouble) = tight(PersistentOptions { durability: Durability::Always, ..small() });
     let writer = bus.writer().unwrap();
     writer.write_bytes(2, 7, &message(0)).unwrap();
     let (kind, second) = (io::ErrorKind::Other, bus.tail());
@@ -360,8 +360,8 @@ impl Backing for Disk {
 /// Method: after every message, and at every sync, pages that differ between memory and disk are lost or kept by lot,
 /// in many ways, all of them if there are few. Each result is opened as a journal. What was promised must be there, and
 /// whatever is read must be whole.
-fn power_failures(level: Sync, rounds: u8, promised: impl Fn(u8, Option<u8>) -> u8) {
-    let options = PersistentOptions { sync: level, capacity: 4 * CAPACITY, ..small() };
+fn power_failures(level: Durability, rounds: u8, promised: impl Fn(u8, Option<u8>) -> u8) {
+    let options = PersistentOptions { durability: level, capacity: 4 * CAPACITY, ..small() };
     let disk = Arc::new(Mutex::new(Vec::new()));
     let bus = made(options.clone(), |image| {
         lock(&disk).extend_from_slice(image);
@@ -372,7 +372,7 @@ fn power_failures(level: Sync, rounds: u8, promised: impl Fn(u8, Option<u8>) -> 
     let (mut lot, mut synced, mut lossy) = (1_u64, None, 0);
     for number in 0..rounds {
         writer.write_bytes(2, 7, &message(number)).unwrap();
-        if level == Sync::None && number % 11 == 10 {
+        if level == Durability::None && number % 11 == 10 {
             assert_eq!(bus.sync(), Ok(bus.tail()));
             synced = Some(number);
         }
@@ -402,7 +402,7 @@ fn power_failures(level: Sync, rounds: u8, promised: impl Fn(u8, Option<u8>) -> 
             lossy += u64::from(seen.len() <= usize::from(number));
         }
     }
-    let is_lossless = matches!(level, Sync::Always | Sync::EveryN(1));
+    let is_lossless = matches!(level, Durability::Always | Durability::EveryN(1));
     assert!(cfg!(miri) || (lossy == 0) == is_lossless, "{level:?}: {lossy} failures lost something");
 }
 
@@ -434,7 +434,7 @@ fn a_power_failure_after_retention_is_no_damage() {
 #[test]
 #[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn power_failures_lose_nothing_that_was_synced_always() {
-    power_failures(Sync::Always, if cfg!(miri) { 4 } else { 200 }, |number, _| number + 1);
+    power_failures(Durability::Always, if cfg!(miri) { 4 } else { 200 }, |number, _| number + 1);
 }
 
 #[test]
@@ -443,9 +443,9 @@ fn power_failures_lose_less_than_every_n() {
     for n in [1_u8, 3, 7] {
         let rounds = if cfg!(miri) { 4 } else { 200 };
         if n == 1 {
-            power_failures(Sync::EveryN(1), rounds, |number, _| number + 1);
+            power_failures(Durability::EveryN(1), rounds, |number, _| number + 1);
         } else {
-            power_failures(Sync::EveryN(n.into()), rounds, |number, _| (number + 1) / n * n);
+            power_failures(Durability::EveryN(n.into()), rounds, |number, _| (number + 1) / n * n);
         }
     }
 }
@@ -453,7 +453,9 @@ fn power_failures_lose_less_than_every_n() {
 #[test]
 #[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
 fn power_failures_lose_nothing_before_a_sync() {
-    power_failures(Sync::None, if cfg!(miri) { 12 } else { 200 }, |_, synced| synced.map_or(0, |synced| synced + 1));
+    power_failures(Durability::None, if cfg!(miri) { 12 } else { 200 }, |_, synced| {
+        synced.map_or(0, |synced| synced + 1)
+    });
 }
 
 /// A cursor does not survive what it has passed: it stands at the end then.
@@ -463,14 +465,14 @@ fn a_cursor_behind_the_end_is_brought_back() {
     let mut cut = image.clone();
     // The slots are lost, the first page is not.
     cut[FIRST..].fill(0);
-    let (bus, recovered) = open(&cut, small().start("named", Start::Resume)).unwrap();
+    let (bus, recovered) = open(&cut, small().start_reader("named", Start::Resume)).unwrap();
     assert_eq!(recovered.header, [HeaderDamage::CursorAhead("named".to_owned())]);
     assert!(!recovered.is_damaged(), "nobody was promised more");
     assert_eq!(bus.subscribe("named").unwrap().position(), bus.tail());
     // Unless they were synced: then they are lost, and no position is used twice.
     let mut cut = synced_sample(10, true);
     cut[FIRST..].fill(0);
-    let (bus, recovered) = open(&cut, small().start("named", Start::Resume)).unwrap();
+    let (bus, recovered) = open(&cut, small().start_reader("named", Start::Resume)).unwrap();
     assert_eq!((recovered.messages, recovered.counts.damaged, recovered.header.len()), (0, 1, 0), "{recovered}");
     assert_eq!(bus.tail(), open(&image, small()).unwrap().0.tail());
 }

@@ -4,8 +4,8 @@
 use super::{Bus, PAGE, image_of, message, open, opening, read_all, small};
 use crate::message_bus::journal::header;
 use crate::message_bus::journal::keeper;
+use crate::message_bus::journal::options::{Durability, Retention};
 use crate::message_bus::journal::options::{PersistentOptions, Start};
-use crate::message_bus::journal::options::{Retention, Sync};
 use crate::message_bus::journal::word;
 use crate::message_bus::ring::slot::Slots;
 use crate::message_bus::ring::store::Store;
@@ -33,7 +33,7 @@ impl<F> fmt::Debug for Watched<F> {
     }
 }
 
-impl<F: Fn(&Region, Call) + Send + std::marker::Sync> Backing for Watched<F> {
+impl<F: Fn(&Region, Call) + Send + Sync> Backing for Watched<F> {
     fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
         Memory.grow(region, from, to)
     }
@@ -58,7 +58,7 @@ fn watched(
     image: &[u8],
     options: PersistentOptions,
     has_keeper: bool,
-    watch: impl Fn(&Region, Call) + Send + std::marker::Sync + 'static,
+    watch: impl Fn(&Region, Call) + Send + Sync + 'static,
 ) -> Bus {
     let opening = opening(image, options).unwrap();
     let (findings, mut loaded) = (opening.inspect(image).unwrap(), image.to_vec());
@@ -132,13 +132,13 @@ fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
         write(&bus, 0..LEFT);
         image_of(&bus)
     };
-    let survivors = |level: Sync, promise: &dyn Fn(&Bus)| {
+    let survivors = |level: Durability, promise: &dyn Fn(&Bus)| {
         // Of what was written nothing has come to the disk.
         let mut bytes = left.clone();
         bytes[opening(&left, small()).unwrap().identity.header_len() as usize..].fill(0);
         let disk = Synced(Arc::new(Mutex::new(bytes)));
         let noted = disk.clone();
-        let bus = watched(&left, PersistentOptions { sync: level, ..small() }, false, move |region, call| {
+        let bus = watched(&left, PersistentOptions { durability: level, ..small() }, false, move |region, call| {
             if let Call::Sync { from, to } = call {
                 noted.note(region, from, to);
             }
@@ -147,9 +147,9 @@ fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
         read_all(&open(&disk.bytes(), small()).unwrap().0).len()
     };
     let all = usize::from(LEFT);
-    assert_eq!(survivors(Sync::None, &|bus| assert_eq!(bus.sync(), Ok(bus.tail()))), all);
-    assert_eq!(survivors(Sync::Always, &|bus| write(bus, LEFT..LEFT + 1)), all + 1);
-    assert_eq!(survivors(Sync::EveryN(3), &|bus| write(bus, LEFT..LEFT + 3)), all + 3);
+    assert_eq!(survivors(Durability::None, &|bus| assert_eq!(bus.sync(), Ok(bus.tail()))), all);
+    assert_eq!(survivors(Durability::Always, &|bus| write(bus, LEFT..LEFT + 1)), all + 1);
+    assert_eq!(survivors(Durability::EveryN(3), &|bus| write(bus, LEFT..LEFT + 3)), all + 3);
 }
 
 /// After each single call of a sync, what is on the disk is a journal in which no cursor stands behind the end.
@@ -158,7 +158,7 @@ fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
 fn a_cursor_comes_to_the_disk_after_what_it_has_passed() {
     let (disk, calls) = (Synced::default(), Arc::new(Mutex::new(0)));
     let (noted, counted) = (disk.clone(), Arc::clone(&calls));
-    let bus = watched(&empty(), small().start("named", Start::Resume), false, move |region, call| {
+    let bus = watched(&empty(), small().start_reader("named", Start::Resume), false, move |region, call| {
         let Call::Sync { from, to } = call else { return };
         let bytes = noted.note(region, from, to);
         *lock(&counted) += 1;
@@ -203,13 +203,13 @@ fn what_is_given_back_is_not_retained_any_more() {
     assert_eq!(punched.iter().map(|(from, to)| (to - from) as u64).sum::<u64>(), freed);
 }
 
-/// `Sync::Interval` is kept by a thread, again and again.
+/// `Durability::Interval` is kept by a thread, again and again.
 #[test]
 #[cfg_attr(miri, ignore = "minutes in which one thread waits for the other, of which Miri sees nothing new")]
 fn the_keeper_syncs_again_and_again() {
     let disk = Synced::default();
     let noted = disk.clone();
-    let options = PersistentOptions { sync: Sync::Interval(Duration::from_millis(1)), ..small() };
+    let options = PersistentOptions { durability: Durability::Interval(Duration::from_millis(1)), ..small() };
     let bus = watched(&empty(), options, true, move |region, call| {
         if let Call::Sync { from, to } = call {
             noted.note(region, from, to);
@@ -277,9 +277,9 @@ fn a_clock_that_panics_ends_no_keeper() {
         let (disk, panics) = (Synced::default(), Arc::default());
         let noted = disk.clone();
         let clock = std::sync::Arc::new(Faulty { is_real, panics: Arc::clone(&panics) });
-        let sync = Sync::Interval(Duration::from_millis(1));
+        let durability = Durability::Interval(Duration::from_millis(1));
         let options = if is_real { PersistentOptions { capacity: 1 << 18, ..small() } } else { forgetful() };
-        let bus = watched(&empty(), PersistentOptions { sync, clock, ..options }, true, move |region, call| {
+        let bus = watched(&empty(), PersistentOptions { durability, clock, ..options }, true, move |region, call| {
             if let Call::Sync { from, to } = call {
                 noted.note(region, from, to);
             }

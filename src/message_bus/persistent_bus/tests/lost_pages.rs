@@ -76,7 +76,7 @@ fn what_is_reserved_is_ignored_and_preserved() {
     for range in reserved.clone() {
         image[range].fill(0xA5);
     }
-    let options = PersistentOptions { strict: true, ..small() }.table(&TABLE).start("another", Start::Resume);
+    let options = PersistentOptions { strict: true, ..small() }.table(&TABLE).start_reader("another", Start::Resume);
     let (bus, recovered) = open(&image, options).unwrap();
     assert!(recovered.header.is_empty(), "{recovered}");
     for index in 0..header::CURSOR_COUNT - 1 {

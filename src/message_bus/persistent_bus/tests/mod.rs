@@ -119,7 +119,7 @@ pub(super) fn check_whole(seen: &[Vec<u8>], count: u8) {
 /// A small journal with so many messages, a table and a cursor.
 pub(super) fn sample(count: u8, crc: bool) -> Vec<u8> {
     let options = PersistentOptions { crc, capacity: SMALL as u64, ..small() };
-    let options = options.table(&TABLE).start("named", Start::Resume);
+    let options = options.table(&TABLE).start_reader("named", Start::Resume);
     let bus = Bus::made_in_memory(options).unwrap();
     let mut named = bus.subscribe("named").unwrap();
     let writer = bus.writer().unwrap();
