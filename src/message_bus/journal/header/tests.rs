@@ -65,8 +65,8 @@ fn two_bad_copies_are_refused_for_a_good_reason() {
         bytes[IDENTITY_CRC..].copy_from_slice(&crc.to_ne_bytes());
         bytes
     };
-    let older = sealed(&|bytes| bytes[16] = 1);
-    let flags = sealed(&|bytes| bytes[24] |= 4);
+    let older = sealed(&|bytes| bytes[16..24].copy_from_slice(&1u64.to_ne_bytes()));
+    let flags = sealed(&|bytes| bytes[24..32].copy_from_slice(&5u64.to_ne_bytes()));
     let swapped = sealed(&|bytes| bytes[8..16].reverse());
     let flipped = |bit: usize| {
         let mut bytes = good;
