@@ -457,6 +457,7 @@ static void a_new_connection_begins_from_nothing(void)
     static const uint8_t part[] = { 2, 0, 0, 200, 'h', 'a', 'l', 'f' };
 
     begin_connected(0);
+    fire();
     arrive_bytes(part, sizeof(part));
     turn();
     it.is_ended = true;
@@ -469,6 +470,9 @@ static void a_new_connection_begins_from_nothing(void)
     turn();
     CHECK_EQ(it.messages, 1);
     CHECK_EQ(it.message_size, 5);
+    /* Nobody has left the ping of the earlier one unanswered. */
+    fire();
+    CHECK_EQ(it.disconnected, 1);
 }
 
 static void what_follows_too_big_a_message_is_not_written_past_the_buffer(void)
