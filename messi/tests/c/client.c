@@ -475,6 +475,37 @@ static void a_new_connection_begins_from_nothing(void)
     CHECK_EQ(it.disconnected, 1);
 }
 
+static void a_server_that_was_slow_comes_back_as_new(void)
+{
+    int life;
+    int pings;
+
+    begin_connected(1000);
+
+    for (life = 0; life < 2; life++) {
+        it.room = 0;
+        send_frame(200);
+        send_frame(200);
+        send_frame(200);
+
+        for (pings = 0; pings < 4; pings++) {
+            CHECK_EQ(it.disconnected, life);
+            it.is_unreachable = (pings == 3);
+            fire();
+        }
+
+        CHECK_EQ(it.reason, messi_disconnect_reason_general_error_t);
+        it.is_unreachable = false;
+        fire();
+        connect_it();
+        CHECK_EQ(it.connected, life + 2);
+    }
+
+    it.room = SIZE_MAX;
+    send_20();
+    CHECK_EQ(it.sent_size, 20);
+}
+
 static void what_follows_too_big_a_message_is_not_written_past_the_buffer(void)
 {
     static const uint8_t header[] = { 2, 255, 255, 255 };
@@ -1261,6 +1292,7 @@ static const struct test_t tests[] = {
     TEST(many_frames_are_read_at_once),
     TEST(a_turn_is_bounded),
     TEST(a_new_connection_begins_from_nothing),
+    TEST(a_server_that_was_slow_comes_back_as_new),
     TEST(what_follows_too_big_a_message_is_not_written_past_the_buffer),
     TEST(sending_while_disconnected_does_nothing),
     TEST(stopped_in_a_callback_it_stays_stopped),

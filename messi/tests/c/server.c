@@ -626,6 +626,32 @@ static void a_new_connection_begins_from_nothing(void)
     CHECK_EQ(it.peers[1].sent_size, 0);
 }
 
+static void a_pause_ends_with_its_connection(void)
+{
+    int i;
+
+    begin(1);
+    it.peers[0].room = 0;
+
+    for (i = 0; i < 5; i++) {
+        send_to(&it.clients[0], 1192);
+    }
+
+    it.peers[0].is_unreachable = true;
+    disconnect(&it.clients[0]);
+    pass(0);
+    CHECK_EQ(it.disconnected, 1);
+
+    /* The last one comes to its place. */
+    for (i = 0; i < SLOTS; i++) {
+        connect_one();
+    }
+
+    pass(3000);
+    CHECK_EQ(it.disconnected, 1 + SLOTS);
+    CHECK_EQ(it.reasons[0], messi_disconnect_reason_keep_alive_timeout_t);
+}
+
 /* ------------------------------------------------------------------------------------------------------------ wires */
 
 static void check_sent(int index, size_t *at_p, const void *buf_p, size_t size)
@@ -1102,6 +1128,7 @@ static const struct test_t tests[] = {
     TEST(disconnect_current_client),
     TEST(output_buffering),
     TEST(a_new_connection_begins_from_nothing),
+    TEST(a_pause_ends_with_its_connection),
     TEST(each_client_hears_its_own_wire),
     TEST(large_frames_wait_for_the_first_byte_too),
     TEST(disconnected_before_its_first_byte_it_is_gone_at_once),
