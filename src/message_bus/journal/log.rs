@@ -338,7 +338,8 @@ impl Log {
         let mut at = asked.min(finished);
         while at < asked {
             // SAFETY: a slot begins there, not before the gate, which stands.
-            at = unsafe { self.behind(at) }.ok_or(no_such)?;
+            let next = unsafe { self.behind(at) };
+            at = next.ok_or(no_such)?;
         }
         // SAFETY: as above; or it lies before what was finished.
         let is_open = |at| matches!(unsafe { self.strip.observe(at) }, Seen::Open { pending: false });
