@@ -12,6 +12,8 @@
 
 #![allow(clippy::type_complexity, reason = "a type that is named once explains less than the type itself")]
 
+#[path = "own_bus.rs"]
+mod own_bus;
 mod support;
 
 #[cfg(all(unix, not(miri)))]
@@ -1801,3 +1803,72 @@ contract!(journal_crc: many, sleep, endless, own, || journal(true));
 contract!(journal_one_writer: one, sleep, endless, shared, || journal_one());
 #[cfg(all(unix, not(miri)))]
 contract!(condvar_journal: many, sleep, endless, shared, || CondvarBus::new(journal(false)));
+
+/// A bus that is made of public items only. The laws of slots in shared memory have nothing to look at there, and its
+/// positions count messages, not bytes.
+mod own {
+    use super::*;
+
+    fn make() -> impl MessageBus {
+        own_bus::LockedBus::new(CAPACITY)
+    }
+
+    laws! {
+        messages_arrive_as_they_were_written
+        three_readers_see_one_order
+        joining_readers_see_all_that_is_claimed_from_then_on
+        a_fill_that_panics_leaves_no_hole
+        an_encoder_that_fails_leaves_no_hole
+        no_old_bytes_are_ever_seen
+        no_payload_is_taken_for_a_message
+        sizes_from_nothing_to_the_largest
+        a_delivery_that_unwinds_is_repeated
+        what_was_not_handled_comes_again
+        a_waiting_reader_wakes
+        timeouts_and_early_wakes_end_one_wait
+        no_wake_up_is_lost
+        sleepers_in_pollers_are_woken
+        no_waiting_writer_is_forgotten
+        a_closed_bus_is_read_to_its_end
+        nothing_accepted_is_lost_at_the_close
+        waiting_for_impossible_room_ends
+        a_ticket_holds_back_outsiders
+        a_ticket_ends_with_its_worker
+        a_clone_is_the_same_bus
+        three_writers_make_one_order
+        claims_of_all_kinds_meet
+        outboxes_take_turns
+        bytes_stay_while_they_are_held
+        an_evictable_reader_holds_nobody_back
+        a_loss_is_not_forgotten
+        a_gating_reader_is_never_overwritten
+        a_full_bus_says_so_and_room_wakes_its_writers
+        stats_count_refusals
+        a_close_ends_every_wait
+        waiting_for_room_ends_on_a_closed_bus
+        #[cfg_attr(miri, ignore = "Miri has no processor time to measure")]
+        a_waiting_reader_uses_no_processor_time
+    }
+    impossible! {
+        "it has no slots, and a fill holds nobody up":
+        too_many_readers_are_an_error
+        stats_say_what_happened
+        a_fill_in_flight_is_before_the_end
+        a_slot_in_flight_is_never_lapped
+        a_silent_fill_does_not_stop_a_sleeping_reader
+        a_silent_fill_is_sealed_and_keeps_its_bytes
+    }
+    impossible! {
+        "its positions are numbers of messages, and these measure bytes":
+        what_was_not_read_is_counted
+        a_full_bus_loses_nothing
+        evictable_readers_account_for_everything
+    }
+    impossible! {
+        "it takes any number of writers, and is bounded":
+        a_second_writer_is_refused
+        no_reader_holds_an_endless_bus
+        a_silent_fill_is_sealed_on_an_endless_bus
+        a_close_ends_the_waits_of_readers
+    }
+}
