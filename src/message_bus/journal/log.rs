@@ -350,8 +350,12 @@ impl Log {
     pub(crate) fn position_after(&self, asked: u64) -> Result<u64, SubscribeError> {
         self.gate().standing(|standing| {
             let asked = self.found(standing, asked)?;
-            // SAFETY: a slot begins there, not before the gate, which stands.
-            let next = if asked < standing.tail() { unsafe { self.behind(asked) } } else { None };
+            let next = if asked < standing.tail() {
+                // SAFETY: a slot begins there, not before the gate, which stands.
+                unsafe { self.behind(asked) }
+            } else {
+                None
+            };
             next.ok_or(SubscribeError::NoSuchPosition { asked })
         })
     }
