@@ -1,8 +1,8 @@
 //! A bus of one's own, from public items only: a queue behind a lock.
 //!
 //! `tests/bus_contract.rs` runs the laws on it that such a bus can have; here a messenger runs on it. A message is
-//! filled in memory of its own and queued when it is whole, so no fill, however long or broken, leaves a hole. What was read
-//! stays queued until room is needed, and readers that may be moved on hold nothing.
+//! filled in memory of its own and queued when it is whole, so no fill, however long or broken, leaves a hole. What was
+//! read stays queued until room is needed, and readers that may be moved on hold nothing.
 
 use rust_messenger::traits::{
     BusWriter, Header, Interest, MessageBus, NoWriter, Payload, Poller, Publish, ReadError, Reader, ReaderStats, Space,
