@@ -190,8 +190,8 @@ pub enum Start {
     /// message at which that was: the first one from whose handling the worker's handlers had not all returned. A
     /// handling in which one of them panicked, called [`fail`](crate::traits::Writer::fail), or filled the outbox has
     /// not. What could not be decoded was handled. So a message at which a handler always fails is handed to it again
-    /// after each restart, until [`PersistentBus::set_cursor`] steps over it. At least once: after a kill the last 4
-    /// KiB or so are read again.
+    /// after each restart, until [`set_cursor`](crate::message_bus::PersistentBus::set_cursor) steps over it. At least
+    /// once: after a kill the last 4 KiB or so are read again.
     Resume,
     /// With the oldest message, to bring the worker's handlers to where they were: they are handed their history at the
     /// time of its messages, and what they send is compared with what they had sent rather than written. The first
