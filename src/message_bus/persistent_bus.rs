@@ -1,10 +1,9 @@
-//! [`PersistentBus`]: the journal as a bus. Puts the ring's readers and writers on a log, and has readers begin where
+//! [`PersistentBus`]: the journal as a bus. Puts the ring's readers and writers on a store, and has readers begin where
 //! they should.
 
 use super::journal::cursors::CursorError;
 use super::journal::error::JournalError;
 use super::journal::header::{self, PAGE};
-use super::journal::log::Log;
 #[cfg(not(rust_messenger_loom))]
 use super::journal::open;
 use super::journal::options::{PersistentOptions, Start, Starts};
@@ -13,6 +12,7 @@ use super::journal::rebuild::Rebuild;
 use super::journal::recovered::Recovered;
 use super::journal::recovery::{Opened, Opening, new_identity};
 use super::journal::retention::Retained;
+use super::journal::store::JournalStore;
 use super::ring::claim::{self, Claim, ManyWriters, OneWriter, Role};
 use super::ring::gate::Kind;
 use super::ring::reader::RingReader;
@@ -63,7 +63,7 @@ mod tests;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct PersistentBus<C = ManyWriters, W = Adaptive> {
-    shared: Arc<Shared<Log>>,
+    shared: Arc<Shared<JournalStore>>,
     setup: Arc<Setup>,
     types: PhantomData<fn() -> (C, W)>,
 }
@@ -163,8 +163,8 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     }
 
     fn of(opened: Opened) -> (Self, Recovered) {
-        let Opened { log, background, starts, silent_after, recovered } = opened;
-        let shared = Arc::new(Shared::new(log, background, silent_after));
+        let Opened { store, background, starts, silent_after, recovered } = opened;
+        let shared = Arc::new(Shared::new(store, background, silent_after));
         let setup = Arc::new(Setup { starts, cursors: Mutex::new(()) });
         (PersistentBus { shared, setup, types: PhantomData }, recovered)
     }
@@ -176,18 +176,18 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         }
     }
 
-    fn reader(&self, name: &str, kind: Kind) -> Result<RingReader<W, Log>, SubscribeError> {
-        let (shared, log) = (&self.shared, &self.shared.store);
+    fn reader(&self, name: &str, kind: Kind) -> Result<RingReader<W, JournalStore>, SubscribeError> {
+        let (shared, store) = (&self.shared, &self.shared.store);
         match self.start_of(name, kind) {
             Start::Latest => RingReader::new(shared, kind, name, |standing| Ok(standing.tail())),
             Start::Oldest => RingReader::new(shared, kind, name, |standing| Ok(standing.gate())),
-            Start::At(asked) => RingReader::new(shared, kind, name, |standing| log.found(standing, asked)),
+            Start::At(asked) => RingReader::new(shared, kind, name, |standing| store.found(standing, asked)),
             Start::Resume => self.resume(name),
             Start::Rebuild => {
                 let mut rebuild = None;
                 let table = self.setup.starts.table.ok_or(SubscribeError::NoSources)?;
                 let mut reader = RingReader::new(shared, kind, name, |standing| {
-                    let (first, oldest) = (log.first(), standing.gate());
+                    let (first, oldest) = (store.first(), standing.gate());
                     if oldest != first {
                         return Err(SubscribeError::HistoryGone { first, oldest });
                     }
@@ -196,7 +196,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
                     Ok(oldest)
                 })?;
                 if let Some(rebuild) = rebuild.filter(|rebuild| rebuild.end() > reader.start()) {
-                    log.begin_rebuild(reader.index(), rebuild);
+                    store.begin_rebuild(reader.index(), rebuild);
                 }
                 reader.rebuilds = true;
                 Ok(reader)
@@ -204,27 +204,27 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         }
     }
 
-    fn resume(&self, name: &str) -> Result<RingReader<W, Log>, SubscribeError> {
+    fn resume(&self, name: &str) -> Result<RingReader<W, JournalStore>, SubscribeError> {
         let _cursors = lock(&self.setup.cursors);
-        let log = &self.shared.store;
+        let store = &self.shared.store;
         let (bytes, check) = header::cursor_name(name).ok_or(SubscribeError::CursorName)?;
         let mut at = 0;
         let reader = RingReader::new(&self.shared, Kind::Gating, name, |standing| {
             let oldest = standing.gate();
-            let (place, position) = match log.find_cursor(name) {
-                Some((place, _)) if log.is_attached(place) => return Err(SubscribeError::CursorName),
+            let (place, position) = match store.find_cursor(name) {
+                Some((place, _)) if store.is_attached(place) => return Err(SubscribeError::CursorName),
                 Some((_, None)) => return Err(SubscribeError::CursorDamaged),
-                Some((place, Some(position))) => (place, log.found(standing, position.max(oldest))?),
+                Some((place, Some(position))) => (place, store.found(standing, position.max(oldest))?),
                 None => {
                     let max = header::CURSOR_COUNT;
-                    let made = log.make_cursor(&bytes, check, oldest);
+                    let made = store.make_cursor(&bytes, check, oldest);
                     (made.ok_or(SubscribeError::TooManyCursors { max })?, oldest)
                 }
             };
             at = place;
             Ok(position)
         })?;
-        log.attach_cursor(reader.index(), at);
+        store.attach_cursor(reader.index(), at);
         Ok(reader)
     }
 }
@@ -240,10 +240,10 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     /// Removes the cursor of this name, so that it pins nothing any more. False if there is none, or a reader has it.
     pub fn remove_cursor(&self, name: &str) -> bool {
         let _cursors = lock(&self.setup.cursors);
-        let log = &self.shared.store;
-        match (log.find_cursor(name), log.cursor_index(name)) {
-            (Some((at, _)), Some(index)) if !log.is_attached(at) => {
-                log.remove_cursor(index);
+        let store = &self.shared.store;
+        match (store.find_cursor(name), store.cursor_index(name)) {
+            (Some((at, _)), Some(index)) if !store.is_attached(at) => {
+                store.remove_cursor(index);
                 true
             }
             _ => false,
@@ -282,12 +282,13 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     /// [`CursorError`]; the cursor stays where it is.
     pub fn set_cursor(&self, name: &str, position: u64) -> Result<(), CursorError> {
         let _cursors = lock(&self.setup.cursors);
-        let log = &self.shared.store;
-        let (at, _) = log.find_cursor(name).ok_or(CursorError::NoSuchCursor)?;
-        if log.is_attached(at) {
+        let store = &self.shared.store;
+        let (at, _) = store.find_cursor(name).ok_or(CursorError::NoSuchCursor)?;
+        if store.is_attached(at) {
             return Err(CursorError::InUse);
         }
-        log.move_cursor(at, position, |standing| log.found(standing, position).map(drop))
+        store
+            .move_cursor(at, position, |standing| store.found(standing, position).map(drop))
             .map_err(|error| CursorError::of(error, position))
     }
 
@@ -314,8 +315,8 @@ impl<C, W> fmt::Debug for PersistentBus<C, W> {
 }
 
 impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
-    type Reader = RingReader<W, Log>;
-    type BusWriter = RingWriter<C, W, Log>;
+    type Reader = RingReader<W, JournalStore>;
+    type BusWriter = RingWriter<C, W, JournalStore>;
 
     const MANY_WRITERS: bool = <C as claim::sealed::Claim>::MANY;
 

@@ -262,7 +262,7 @@ fn every_former_circle_is_found() {
         ("src/message_bus/ring/store.rs", "src/message_bus/ring/gate.rs"),
         ("src/message_bus/ring/reader.rs", "src/message_bus/circular_bus.rs"),
         ("src/message_bus/ring/writer.rs", "src/message_bus/circular_bus.rs"),
-        ("src/message_bus/ring/slot.rs", "src/message_bus/journal/strip.rs"),
+        ("src/message_bus/ring/slot.rs", "src/message_bus/journal/slots.rs"),
         ("src/message_bus/journal/keeper.rs", "src/message_bus/persistent_bus.rs"),
         ("src/messenger/worker/timers.rs", "src/messenger/worker.rs"),
         ("src/messi/net/mod.rs", "src/messi/options.rs"),

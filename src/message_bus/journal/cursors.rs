@@ -1,7 +1,7 @@
 //! Named cursors: where readers stand that come back, on the first page of the file.
 
 use super::header::{self, PAGE};
-use super::log::Log;
+use super::store::JournalStore;
 use crate::message_bus::ring::control;
 use crate::message_bus::ring::gate::Standing;
 use crate::message_bus::ring::store::Store;
@@ -10,7 +10,7 @@ use crate::traits::SubscribeError;
 use std::error::Error;
 use std::fmt;
 
-impl Log {
+impl JournalStore {
     fn page(&self) -> [u8; PAGE as usize] {
         let mut page = [0; PAGE as usize];
         self.region().snapshot(0, &mut page);
@@ -65,7 +65,7 @@ impl Log {
         check: impl FnOnce(&Standing) -> Result<(), E>,
     ) -> Result<(), E> {
         // Retention goes by what it has read of the cursors, up to the end.
-        let _retaining = lock(&self.depot.retaining);
+        let _retaining = lock(&self.upkeep.retaining);
         self.gate().standing(check)?;
         self.store_checked(at, position);
         Ok(())

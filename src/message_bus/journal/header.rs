@@ -4,8 +4,8 @@
 
 use super::error::JournalError;
 use super::recovered::HeaderDamage;
+use super::slots::{CRC, RECORD_HEADER};
 use super::source::Source;
-use super::strip::{CRC, RECORD_HEADER};
 use super::table::JournalTable;
 use super::word::{half, unchecked, word};
 use crate::message_bus::ring::slot::SLOT_ALIGN;

@@ -2,8 +2,8 @@
 //! syncs the file, and forgets what is old. Sleeps when there is nothing of that.
 
 use super::background::Background;
-use super::log::Log;
 use super::options::Durability;
+use super::store::JournalStore;
 use crate::blame::{caught, dropped};
 use crate::sync::lock;
 use std::io;
@@ -14,14 +14,14 @@ const TICK: Duration = Duration::from_millis(1);
 /// How often retention looks around.
 const RETAIN: Duration = Duration::from_secs(1);
 
-/// Starts the keeper of `log`. Dropping what this returns ends it, and closes the journal.
+/// Starts the keeper of `store`. Dropping what this returns ends it, and closes the journal.
 ///
 /// # Errors
 ///
 /// The system gave no thread.
-pub(crate) fn start(log: &Log) -> io::Result<Background> {
-    let kept = log.clone();
-    Background::start(log.call(), move || {
+pub(crate) fn start(store: &JournalStore) -> io::Result<Background> {
+    let kept = store.clone();
+    Background::start(store.call(), move || {
         // Whatever ends it, the journal is closed.
         let _ = caught(|| keep(&kept));
         kept.close();
@@ -30,27 +30,27 @@ pub(crate) fn start(log: &Log) -> io::Result<Background> {
     })
 }
 
-fn keep(log: &Log) {
-    let interval = match log.sync_level() {
+fn keep(store: &JournalStore) {
+    let interval = match store.sync_level() {
         Durability::Interval(interval) => Some(interval),
         _ => None,
     };
     let started = Instant::now();
     let mut sync_at = interval.and_then(|interval| started.checked_add(interval));
-    let mut retain_at = log.forgets().then(|| started + RETAIN);
+    let mut retain_at = store.forgets().then(|| started + RETAIN);
     // When to tick, and where the writers were at the last one.
     let mut tick: Option<(Instant, u64)> = None;
     loop {
-        let mut wanted = lock(&log.call().wanted);
+        let mut wanted = lock(&store.call().wanted);
         while !wanted.grow && !wanted.stop && (!wanted.tick || tick.is_some()) {
             let now = Instant::now();
             match [sync_at, retain_at, tick.map(|(at, _)| at)].into_iter().flatten().min() {
                 None => {
-                    wanted = log.call().called.wait(wanted).unwrap_or_else(std::sync::PoisonError::into_inner);
+                    wanted = store.call().called.wait(wanted).unwrap_or_else(std::sync::PoisonError::into_inner);
                 }
                 Some(at) if at <= now => break,
                 Some(at) => {
-                    let waited = log.call().called.wait_timeout(wanted, at - now);
+                    let waited = store.call().called.wait_timeout(wanted, at - now);
                     wanted = waited.unwrap_or_else(std::sync::PoisonError::into_inner).0;
                 }
             }
@@ -65,29 +65,29 @@ fn keep(log: &Log) {
         drop(wanted);
         if grow {
             // It takes some milliseconds in which nobody keeps the time.
-            log.stop_time();
-            log.grow_ahead();
+            store.stop_time();
+            store.grow_ahead();
         }
         let now = Instant::now();
         if let Some((_, tail)) = tick.filter(|(at, _)| *at <= now) {
             // A clock that panics here panics where writers ask it, too, and there somebody is told.
-            let kept = caught(|| log.keep_time(tail)).unwrap_or_else(|_| {
-                log.stop_time();
+            let kept = caught(|| store.keep_time(tail)).unwrap_or_else(|_| {
+                store.stop_time();
                 None
             });
             tick = kept.map(|tail| (now + TICK, tail));
             if tick.is_none() {
-                lock(&log.call().wanted).tick = false;
+                lock(&store.call().wanted).tick = false;
             }
         }
         if sync_at.is_some_and(|at| at <= now) {
             // A failure stays: writers are told.
-            let _ = log.sync();
+            let _ = store.sync();
             sync_at = interval.and_then(|interval| Instant::now().checked_add(interval));
         }
         if retain_at.is_some_and(|at| at <= now) {
             // What could not be given back now is tried again, and `retain` says so to whoever asks.
-            let _ = caught(|| log.retain());
+            let _ = caught(|| store.retain());
             retain_at = Some(Instant::now() + RETAIN);
         }
     }

@@ -1,13 +1,20 @@
 //! The journal: a file of slots that are never reused.
 //!
+//! A **journal** is the file. Each type around it has one name:
+//!
+//! * `JournalSlots` (`slots`): the slots of the mapped file, as a ring's readers and writers see them.
+//! * `JournalStore` (`store`): those slots with a tail, a gate and a file that grows: what a bus writes and reads.
+//! * `Upkeep` (`store`): what growing, syncing and retention need of a store; its clones share it.
+//! * `PersistentBus` (outside): a store as a bus. `Journal` (`read_only`): the read-only side of the file.
+//!
 //! From its bytes up; a file names only those above it.
 //!
-//! * `word`: words that carry their own check. `strip`: the slots in memory. `table`: the routing table as text.
-//! * `recovered`, `error`: what was found, and why it was not opened. `source`: where bytes are read from.
-//! * `header`: the first pages. `scan`: from slot to slot, over what is damaged. `read_only`: the side that only reads.
-//! * `options`: what can be chosen. `rebuild`: history that is handled again. `background`: a thread.
-//! * `log`: the journal in memory, as a bus writes and reads it. `cursors`, `retention`: what it keeps and forgets.
-//! * `keeper`: what the thread does. `recovery`: makes a log of what a dead process left. `open`: the file itself.
+//! * `word`: words that carry their own check. `slots`: the slots in memory. `table`: the routing table as text.
+//! * `recovered`, `error`: what recovery found, and why it refused. `source`: where bytes are read from.
+//! * `header`: the first pages. `scan`: from slot to slot, over damage. `read_only`: the read-only side.
+//! * `options`: what a user may choose. `rebuild`: history that handlers handle again. `background`: a thread.
+//! * `store`: the journal in memory, as a bus writes and reads it. `cursors`, `retention`: what it keeps and releases.
+//! * `keeper`: what the thread does. `recovery`: makes a store of what a dead process left. `open`: the file itself.
 
 pub(crate) mod background;
 pub(crate) mod cursors;
@@ -15,8 +22,6 @@ pub(crate) mod error;
 pub(crate) mod header;
 #[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
 pub(crate) mod keeper;
-#[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
-pub(crate) mod log;
 #[cfg(not(rust_messenger_loom))]
 pub(crate) mod open;
 pub(crate) mod options;
@@ -26,7 +31,9 @@ pub(crate) mod recovered;
 pub(crate) mod recovery;
 pub(crate) mod retention;
 pub(crate) mod scan;
+pub(crate) mod slots;
 pub(crate) mod source;
-pub(crate) mod strip;
+#[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
+pub(crate) mod store;
 pub(crate) mod table;
 pub(crate) mod word;

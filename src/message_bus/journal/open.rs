@@ -40,7 +40,7 @@ pub(crate) fn open(path: &Path, options: PersistentOptions) -> Result<Opened, Jo
     let source = backing.file().try_clone().map_err(opening.io("open it"))?;
     let ready = findings.len / PAGE * PAGE;
     backing.populate(&region, (findings.recovered.tail / PAGE * PAGE).min(ready) as usize, ready as usize);
-    opening.assemble(&source, findings, region, Box::new(backing), |log| keeper::start(log).map(Some))
+    opening.assemble(&source, findings, region, Box::new(backing), |store| keeper::start(store).map(Some))
 }
 
 /// How often a journal that is not there is made, or found to be made by somebody else. More than once takes somebody

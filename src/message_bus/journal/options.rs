@@ -2,7 +2,7 @@
 
 use super::error::JournalError;
 use super::header::{Identity, MAX_PAYLOAD, PAGE};
-use super::strip::record_len;
+use super::slots::record_len;
 use crate::routing::Table;
 use crate::sync::unix_nanos;
 #[allow(unused_imports, reason = "named by the docs")]

@@ -8,7 +8,7 @@
 //! Sends without a cause (timers, loops, starts) are not compared. While history is replayed they are dropped, because
 //! they are in it.
 
-use super::strip::Strip;
+use super::slots::JournalSlots;
 use crate::message_bus::ring::slot::{Seen, Slots};
 use crate::routing::{self, Table};
 use crate::sync::{Mutex, lock};
@@ -53,7 +53,7 @@ impl Rebuild {
     /// A handler sends `bytes` where it had sent `due`.
     fn repeat(
         &self,
-        strip: &Strip,
+        slots: &JournalSlots,
         cause: u64,
         due: (Header, u64),
         source: u16,
@@ -64,20 +64,20 @@ impl Rebuild {
         let is_due = its_cause == cause;
         let is_same = is_due
             && (header.source, header.message) == (source, message)
-            && payload_of(strip, &header, |expected| expected == bytes);
+            && payload_of(slots, &header, |expected| expected == bytes);
         if is_same {
             return Ok(());
         }
         let expected =
-            is_due.then(|| Sent { message: header.message, bytes: payload_of(strip, &header, <[u8]>::to_vec) });
+            is_due.then(|| Sent { message: header.message, bytes: payload_of(slots, &header, <[u8]>::to_vec) });
         Err(self.diverged(cause, source, expected, Some(Sent { message, bytes })))
     }
 
     /// The message at `handled` is handled: was everything sent again that had been?
-    fn settle(&mut self, strip: &Strip, handled: u64) -> Result<(), WriteError> {
-        match self.next_sent(strip) {
+    fn settle(&mut self, slots: &JournalSlots, handled: u64) -> Result<(), WriteError> {
+        match self.next_sent(slots) {
             Some((header, cause)) if cause <= handled => {
-                let bytes = payload_of(strip, &header, <[u8]>::to_vec);
+                let bytes = payload_of(slots, &header, <[u8]>::to_vec);
                 let expected = Some(Sent { message: header.message, bytes });
                 Err(self.diverged(cause, header.source, expected, None))
             }
@@ -92,8 +92,8 @@ impl Rebuild {
     }
 
     /// As [`next_sent`](Self::next_sent), for whoever sends it again.
-    fn take_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
-        self.next_sent(strip)?;
+    fn take_sent(&mut self, slots: &JournalSlots) -> Option<(Header, u64)> {
+        self.next_sent(slots)?;
         self.next.take()
     }
 
@@ -104,15 +104,15 @@ impl Rebuild {
 
     /// The next message that the worker had sent in handling one, and its cause. It lies ahead of what the worker is
     /// handling, so the worker's reader keeps it where it is.
-    fn next_sent(&mut self, strip: &Strip) -> Option<(Header, u64)> {
+    fn next_sent(&mut self, slots: &JournalSlots) -> Option<(Header, u64)> {
         while self.next.is_none() && self.at < self.end {
             let position = self.at;
             // SAFETY: the worker's reader gates it, as said above, and goes from slot to slot, as this does.
-            match unsafe { strip.observe(position) } {
+            match unsafe { slots.observe(position) } {
                 Seen::Message(header) => {
-                    self.at += strip.slot_len(header.size as usize);
+                    self.at += slots.slot_len(header.size as usize);
                     // SAFETY: it was seen there, and is gated still.
-                    let cause = unsafe { strip.record(position) }.cause;
+                    let cause = unsafe { slots.record(position) }.cause;
                     let is_own = self.sources.iter().any(|(id, _)| *id == header.source);
                     if is_own && cause != 0 {
                         self.again = cause < self.cause || self.again && cause == self.cause;
@@ -153,7 +153,7 @@ impl Rebuilds {
     #[cold]
     pub(crate) fn repeat<P: Payload>(
         &self,
-        strip: &Strip,
+        slots: &JournalSlots,
         index: usize,
         cause: u64,
         source: u16,
@@ -163,7 +163,7 @@ impl Rebuilds {
         if cause == 0 {
             return Some(Ok(()));
         }
-        let due = lock(&self.0).get_mut(&index)?.take_sent(strip)?;
+        let due = lock(&self.0).get_mut(&index)?.take_sent(slots)?;
         // Without the lock: how it becomes bytes is the user's, and may send something, too.
         let unsent = PutBack { rebuilds: self, index, due };
         let bytes = match encode(payload) {
@@ -172,13 +172,13 @@ impl Rebuilds {
         };
         std::mem::forget(unsent);
         let rebuilds = lock(&self.0);
-        Some(rebuilds.get(&index)?.repeat(strip, cause, due, source, message, bytes))
+        Some(rebuilds.get(&index)?.repeat(slots, cause, due, source, message, bytes))
     }
 
     /// The worker of reader `index` has handled what stands at `handled`: was everything sent again that had been?
     #[cold]
-    pub(crate) fn settle(&self, strip: &Strip, index: usize, handled: u64) -> Result<(), WriteError> {
-        lock(&self.0).get_mut(&index).map_or(Ok(()), |rebuild| rebuild.settle(strip, handled))
+    pub(crate) fn settle(&self, slots: &JournalSlots, index: usize, handled: u64) -> Result<(), WriteError> {
+        lock(&self.0).get_mut(&index).map_or(Ok(()), |rebuild| rebuild.settle(slots, handled))
     }
 }
 
@@ -198,9 +198,9 @@ impl Drop for PutBack<'_> {
 }
 
 /// Lends a payload that the worker had sent to `f`.
-fn payload_of<R>(strip: &Strip, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
+fn payload_of<R>(slots: &JournalSlots, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
     // SAFETY: `next_sent` has seen it; and it lies ahead of what the worker is handling, whose reader gates it.
-    unsafe { strip.with_payload(header, f) }
+    unsafe { slots.with_payload(header, f) }
 }
 
 /// The payload's bytes, put where it would find them in a journal: aligned to 16.

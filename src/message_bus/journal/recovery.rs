@@ -1,4 +1,4 @@
-//! Recovery: looks at all of a journal, mends what a dead process left half done, and hands it on as a log.
+//! Recovery: looks at all of a journal, mends what a dead process left half done, and hands it on as a store.
 //!
 //! Looking changes nothing. Each step of the mending leaves what the next recovery finds as it was, or as it shall be:
 //! whoever recovers may be killed as well.
@@ -6,12 +6,12 @@
 use super::background::Background;
 use super::error::JournalError;
 use super::header::{self, Area, CursorEntry, Identity, Mutable, PAGE, read_header};
-use super::log::{LOOK, Log, Plan};
 use super::options::{PersistentOptions, Starts};
 use super::recovered::{HeaderDamage, Recovered, Span};
 use super::scan::{Kind, Stride, Walk, Walked};
+use super::slots::{self, JournalSlots, record_len};
 use super::source::{Source, Upto};
-use super::strip::{self, Strip, record_len};
+use super::store::{JournalStore, LOOK, Plan};
 use super::table::{JournalTable, TableChange};
 use crate::message_bus::ring::slot::random_key;
 use crate::mmap::{Backing, Region};
@@ -58,7 +58,7 @@ pub(crate) struct Findings {
 
 /// A journal that is open.
 pub(crate) struct Opened {
-    pub(crate) log: Log,
+    pub(crate) store: JournalStore,
     pub(crate) background: Option<Background>,
     pub(crate) starts: Starts,
     pub(crate) silent_after: Duration,
@@ -75,8 +75,8 @@ enum Mark {
 
 fn mark_of(stride: &Stride) -> Option<Mark> {
     match stride.kind {
-        Kind::Hole { marked: false } => Some(Mark::State(strip::HOLE)),
-        Kind::Damaged { marked: false } => Some(Mark::State(strip::DAMAGED)),
+        Kind::Hole { marked: false } => Some(Mark::State(slots::HOLE)),
+        Kind::Damaged { marked: false } => Some(Mark::State(slots::DAMAGED)),
         Kind::Sealed { exact: false } => Some(Mark::Length),
         _ => None,
     }
@@ -230,18 +230,18 @@ impl Opening<'_> {
         findings: Findings,
         region: Region,
         backing: Box<dyn Backing>,
-        background: impl FnOnce(&Log) -> io::Result<Option<Background>>,
+        background: impl FnOnce(&JournalStore) -> io::Result<Option<Background>>,
     ) -> Result<Opened, JournalError> {
         let (capacity, _) = self.region_len(&findings);
         let Identity { key, crc, max_payload, .. } = self.identity;
-        let strip = Strip::new(region.clone(), key, max_payload as usize, crc);
+        let slots = JournalSlots::new(region.clone(), key, max_payload as usize, crc);
         let (len, tail) = (findings.len, findings.recovered.tail);
         let ready = len.max(tail + LOOK).next_multiple_of(PAGE);
 
         self.reserve(source, &findings, &*backing, ready)?;
-        self.mark(source, &findings, &strip)?;
+        self.mark(source, &findings, &slots)?;
         // SAFETY: the bus is not made yet, and this is the only process that writes to the file.
-        unsafe { strip.zero(tail, (tail + findings.recovered.torn).min(ready)) };
+        unsafe { slots.zero(tail, (tail + findings.recovered.torn).min(ready)) };
         if let Some((area, bytes)) = &findings.table {
             write_table(&region, self.identity.table_at(*area) as usize, bytes);
         }
@@ -251,9 +251,9 @@ impl Opening<'_> {
         let retention = self.options.retention;
         // What is gone is refused, whatever is kept of the rest.
         let keeps_history = !retention.past_rebuilds && retained == first;
-        let log = Log::new(Plan {
+        let store = JournalStore::new(Plan {
             backing,
-            strip,
+            slots,
             capacity,
             step: self.options.step.next_multiple_of(PAGE),
             ready,
@@ -266,10 +266,10 @@ impl Opening<'_> {
             clock: std::sync::Arc::clone(&self.options.clock),
         })
         .map_err(self.io("get space for it"))?;
-        self.mend_header(&log, &findings, capacity, ready);
-        let background = background(&log).map_err(self.io("start the thread that looks after it"))?;
+        self.mend_header(&store, &findings, capacity, ready);
+        let background = background(&store).map_err(self.io("start the thread that looks after it"))?;
         let silent_after = self.options.silent_after;
-        Ok(Opened { log, background, starts, silent_after, recovered: findings.recovered })
+        Ok(Opened { store, background, starts, silent_after, recovered: findings.recovered })
     }
 
     /// Has space for the file as it is, also for what a copy of it may have left out because it was zero. Where there
@@ -293,13 +293,18 @@ impl Opening<'_> {
 
     /// Marks what readers of the mapping could not step over. Marks go over first words only, which the walk has passed
     /// when it says so.
-    fn mark(&self, source: &(impl Source + ?Sized), findings: &Findings, strip: &Strip) -> Result<(), JournalError> {
+    fn mark(
+        &self,
+        source: &(impl Source + ?Sized),
+        findings: &Findings,
+        slots: &JournalSlots,
+    ) -> Result<(), JournalError> {
         let mark = |stride: &Stride, mark| {
             // SAFETY: the bus is not made yet, and this is the only process that writes to the file.
             unsafe {
                 match mark {
-                    Mark::State(state) => strip.mark(stride.position, state, stride.len),
-                    Mark::Length => strip.mark_length(stride.position, stride.len),
+                    Mark::State(state) => slots.mark(stride.position, state, stride.len),
+                    Mark::Length => slots.mark_length(stride.position, stride.len),
                 }
             }
             Ok(())
@@ -329,30 +334,30 @@ impl Opening<'_> {
     }
 
     /// Brings the header to what was found.
-    fn mend_header(&self, log: &Log, findings: &Findings, capacity: u64, ready: u64) {
+    fn mend_header(&self, store: &JournalStore, findings: &Findings, capacity: u64, ready: u64) {
         let (header, tail) = (&findings.header, findings.recovered.tail);
         let mut page = [0; PAGE as usize];
-        log.region().snapshot(0, &mut page);
+        store.region().snapshot(0, &mut page);
         for index in 0..header::CURSOR_COUNT {
             match header::cursor_entry(&page, index) {
-                CursorEntry::Unnamed => log.remove_cursor(index),
+                CursorEntry::Unnamed => store.remove_cursor(index),
                 CursorEntry::Named(_, Some(position)) if position > tail => {
-                    log.store_checked(header::cursor_at(index) + header::CURSOR_POSITION, tail);
+                    store.store_checked(header::cursor_at(index) + header::CURSOR_POSITION, tail);
                 }
                 _ => {}
             }
         }
         if header.damage.contains(&HeaderDamage::Identity) {
-            repair_identity(log.region(), &self.identity);
+            repair_identity(store.region(), &self.identity);
         }
         // Last, and how long the file is last of all: of a recovery that is killed before that, the next one tells
         // again what is damaged or missing.
-        log.store_checked(header::RETAINED, header.retained.min(tail));
-        log.store_checked(header::CAPACITY, capacity);
-        log.store_checked(header::ALLOCATED, ready);
+        store.store_checked(header::RETAINED, header.retained.min(tail));
+        store.store_checked(header::CAPACITY, capacity);
+        store.store_checked(header::ALLOCATED, ready);
         if header.whole != tail {
             // From now on what is missing before the tail is lost. A failure stays: writers are told.
-            let _ = log.sync();
+            let _ = store.sync();
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Retention: what a journal forgets, and who keeps more than that.
 
 use super::header::{self, PAGE};
-use super::log::Log;
 use super::options::Retention;
+use super::store::JournalStore;
 use crate::message_bus::ring::store::Store;
 use crate::sync::{Ordering, lock};
 use std::io;
@@ -20,19 +20,19 @@ pub struct Retained {
     pub pinned_by: Option<String>,
 }
 
-impl Log {
+impl JournalStore {
     /// Forgets what may be forgotten, and gives its space back.
     pub(crate) fn retain(&self) -> io::Result<Retained> {
-        let depot = &self.depot;
+        let upkeep = &self.upkeep;
         // Without the lock: the clock is the user's.
-        let now = depot.clock.now();
-        let _retaining = lock(&depot.retaining);
+        let now = upkeep.clock.now();
+        let _retaining = lock(&upkeep.retaining);
         let cursors = self.cursors();
         let slowest = cursors.iter().min_by_key(|(_, position)| *position);
         let tail = self.end();
-        let Retention { size, age, consumed, past_rebuilds: _ } = depot.retention;
+        let Retention { size, age, consumed, past_rebuilds: _ } = upkeep.retention;
         let is_pinned =
-            |position: u64| depot.rebuilt.is_some() || slowest.is_some_and(|(_, slowest)| position >= *slowest);
+            |position: u64| upkeep.rebuilt.is_some() || slowest.is_some_and(|(_, slowest)| position >= *slowest);
         let may_go = |position: u64| {
             // SAFETY: the gate asks where it has come to, under its lock; or it is where the gate stands now, which
             // nobody else moves while `retaining` is locked.
@@ -45,7 +45,7 @@ impl Log {
         let from = self.gate().retain(|position| is_pinned(position) || !may_go(position));
         let mut pinned_by = None;
         if from < tail && may_go(from) {
-            pinned_by = match (depot.rebuilt, slowest) {
+            pinned_by = match (upkeep.rebuilt, slowest) {
                 (Some(worker), _) => Some(worker.to_owned()),
                 (None, Some((name, position))) if *position <= from => Some(name.clone()),
                 _ => {
@@ -59,13 +59,13 @@ impl Log {
             // First: whoever reads by position looks at it after it has copied what is given back now.
             self.store_checked(header::RETAINED, from);
         }
-        let first = depot.first;
+        let first = upkeep.first;
         let (hole, end) = (before.max(first) / PAGE * PAGE, from / PAGE * PAGE);
         let hole = hole.max(first.next_multiple_of(PAGE));
         if hole < end {
             // The word before the space: what is given back must not look like what was lost.
             self.sync_words()?;
-            match depot.backing.punch(self.region(), hole as usize, end as usize) {
+            match upkeep.backing.punch(self.region(), hole as usize, end as usize) {
                 Ok(()) => freed = end - hole,
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
                 Err(error) => return Err(error),

@@ -4,8 +4,8 @@
 //! one block of the file, or one slot if that is larger. The rules are those of `docs/journal-format.md`.
 
 use super::header::{self, Identity, PAGE, RETAINED, WORDS_END};
+use super::slots::{self, CRC, Record, record_len};
 use super::source::Source;
-use super::strip::{self, CRC, Record, record_len};
 use super::word::{unchecked, word};
 use crate::message_bus::ring::slot;
 use crate::traits::Header;
@@ -15,7 +15,7 @@ use std::io;
 const BLOCK: usize = if cfg!(miri) { 8 * 1024 } else { 1 << 20 };
 
 /// The states of a stamp that is valid.
-const STATES: [u64; 6] = [slot::COMMITTED, slot::SEALED, slot::PENDING, slot::FENCED, strip::HOLE, strip::DAMAGED];
+const STATES: [u64; 6] = [slot::COMMITTED, slot::SEALED, slot::PENDING, slot::FENCED, slots::HOLE, slots::DAMAGED];
 
 /// What is looked at behind a slot: the next one's stamp.
 const FOLLOWING: u64 = 8;
@@ -139,7 +139,7 @@ impl<S: Source> Walk<S> {
 
     /// The payload of the message that was stepped over last.
     pub(crate) fn payload(&self, header: &Header) -> &[u8] {
-        let from = (header.position - self.block_at) as usize + strip::RECORD_HEADER as usize;
+        let from = (header.position - self.block_at) as usize + slots::RECORD_HEADER as usize;
         &self.block[from..from + header.size as usize]
     }
 
@@ -178,13 +178,13 @@ impl<S: Source> Walk<S> {
                 }
                 self.damage()
             }
-            state @ (strip::HOLE | strip::DAMAGED) => {
+            state @ (slots::HOLE | slots::DAMAGED) => {
                 let len = unchecked(position + 8, head).filter(|&len| len >= 16);
                 match len.filter(|len| position.checked_add(*len).is_some()) {
                     Some(len) if position + len <= self.source.len()? => stride(
                         len,
                         match state {
-                            strip::HOLE => Kind::Hole { marked: true },
+                            slots::HOLE => Kind::Hole { marked: true },
                             _ => Kind::Damaged { marked: true },
                         },
                     ),
@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn a_mark_is_believed_within_the_file_only() {
         for (state, kind) in
-            [(strip::HOLE, Kind::Hole { marked: true }), (strip::DAMAGED, Kind::Damaged { marked: true })]
+            [(slots::HOLE, Kind::Hole { marked: true }), (slots::DAMAGED, Kind::Damaged { marked: true })]
         {
             let sealed = (64, slot::SEALED, slot::pack(1, 2, 32));
             let sealed_found = (64, 64, Kind::Sealed { exact: true });

@@ -601,23 +601,23 @@ fn what_is_grown_ahead_is_made_present() {
     let options = PersistentOptions { capacity: 16 * step, step, ..small() };
     let presence = Presence::default();
     let bus = made(options, |_| Box::new(presence.clone()));
-    let (log, writer) = (&bus.shared.store, bus.writer().unwrap());
+    let (store, writer) = (&bus.shared.store, bus.writer().unwrap());
     let contiguous = |pieces: &[(u64, u64)]| {
         assert!(pieces.iter().all(|(from, to)| from < to && to - from <= step / 4), "{pieces:?}");
         assert!(pieces.windows(2).all(|pair| pair[0].1 == pair[1].0), "{pieces:?}");
         (pieces[0].0, pieces[pieces.len() - 1].1)
     };
-    log.grow_ahead();
+    store.grow_ahead();
     let (from, present) = contiguous(&std::mem::take(&mut *lock(&presence.0)));
     assert_eq!(from, SMALL as u64);
     assert!(present >= bus.tail() + step);
-    log.grow_ahead();
+    store.grow_ahead();
     assert!(lock(&presence.0).is_empty(), "twice");
     // A writer that grows the file itself is far ahead when the keeper comes.
     while bus.tail() < present + step {
         writer.write_bytes(2, 7, &[1; 256]).unwrap();
     }
-    log.grow_ahead();
+    store.grow_ahead();
     let (from, to) = contiguous(&std::mem::take(&mut *lock(&presence.0)));
     assert_eq!(from, bus.tail() / PAGE as u64 * PAGE as u64);
     assert!(to >= bus.tail() + step);

@@ -63,7 +63,7 @@ fn watched(
     let opening = opening(image, options).unwrap();
     let (findings, mut loaded) = (opening.inspect(image).unwrap(), image.to_vec());
     let region = opening.load(&findings, &mut loaded).unwrap();
-    let keeper = |log: &_| if has_keeper { keeper::start(log).map(Some) } else { Ok(None) };
+    let keeper = |store: &_| if has_keeper { keeper::start(store).map(Some) } else { Ok(None) };
     opening.assemble(loaded.as_slice(), findings, region, Box::new(Watched(watch)), keeper).map(Bus::of).unwrap().0
 }
 

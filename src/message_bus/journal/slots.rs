@@ -1,11 +1,11 @@
-//! The strip: the slots of a journal in memory, which are a file's bytes from its first on and are never reused.
+//! [`JournalSlots`]: the slots of a journal in memory. They are the file's bytes, and are never reused.
 //!
 //! ```text
 //!  slot: | stamp u64 | source, message, size | time u64 | cause u64 | payload | pad, CRC to 16 |
 //!        0           8                       16         24          32
 //! ```
 //!
-//! Of memory that may be read from a disk at any moment nothing is believed: no length, and no position either.
+//! It believes no length and no position that it reads: such memory may come from a disk at any moment.
 
 use super::word::{checked, unchecked};
 use crate::message_bus::ring::claim::Claimed;
@@ -21,9 +21,9 @@ pub(crate) const DAMAGED: u64 = 0b1100;
 /// No state at all.
 const NO_STATE: u64 = 0b1111;
 
-/// The memory of one journal: a file's bytes, from its first on.
+/// The memory of one journal: the file's bytes, from its first on.
 #[derive(Clone, Debug)]
-pub struct Strip {
+pub struct JournalSlots {
     region: Region,
     key: u64,
     max_payload: usize,
@@ -61,11 +61,11 @@ pub(crate) fn record_len(size: usize, crc: bool) -> u64 {
     (RECORD_HEADER + size as u64 + if crc { CRC } else { 0 }).next_multiple_of(SLOT_ALIGN)
 }
 
-impl Strip {
+impl JournalSlots {
     /// The slots of a journal in `region`, which has room for the largest slot behind every position up to `last`.
-    pub(crate) fn new(region: Region, key: u64, max_payload: usize, crc: bool) -> Strip {
+    pub(crate) fn new(region: Region, key: u64, max_payload: usize, crc: bool) -> JournalSlots {
         let last = (region.len() as u64).saturating_sub(record_len(max_payload, crc));
-        Strip { region, key, max_payload, crc, last }
+        JournalSlots { region, key, max_payload, crc, last }
     }
 
     /// When the slot at `position` was claimed, and in whose handling.
@@ -138,7 +138,7 @@ impl Strip {
 }
 
 // SAFETY: a position is its own offset, and one behind `last`, where the largest slot may not fit, panics.
-unsafe impl Slots for Strip {
+unsafe impl Slots for JournalSlots {
     const HEADER: u64 = RECORD_HEADER;
     type More = Record;
 

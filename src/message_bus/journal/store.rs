@@ -1,19 +1,19 @@
-//! The memory of a journal: slots that are never reused, and a file that grows under them.
+//! [`JournalStore`]: slots that are never reused, and a file that grows under them.
 //!
-//! Where a ring waits for readers, a journal waits for the disk: a claim ends before what is **ready**, the part of the
-//! reservation that has space. The keeper grows it ahead, and makes it present; a writer that comes too early grows a
-//! little by itself, and is told when there is no space, before it has claimed anything.
+//! Where a ring waits for readers, a journal waits for the disk: a claim ends before **ready**, the part of the
+//! reservation that has space. The keeper grows it ahead and prefaults it. A writer that comes too early grows a little
+//! by itself; if the disk has no space, it fails before it claims anything.
 //!
 //! * **Law 1.** Nobody claims past `ready`, less the first words of a slot, at which readers look at the tail; and
 //!   `ready` is moved (Release) after the bytes before it are usable.
 //! * **Law 2.** A slot is acknowledged when its level of [`Sync`] is kept; it may be read before.
-//! * **Law 3.** What retention gives back lies before the gate: no reader of this process still needs it.
+//! * **Law 3.** Retention releases only what lies before the gate: no reader of this process still needs it.
 
 use super::background::{Background, Call};
 use super::header::{self, PAGE};
 use super::options::{Durability, Retention};
 use super::rebuild::{Rebuild, Rebuilds};
-use super::strip::{Record, Strip};
+use super::slots::{JournalSlots, Record};
 use super::word::checked;
 use crate::message_bus::ring::claim::{Role, Room};
 use crate::message_bus::ring::control::{self, Control};
@@ -29,18 +29,18 @@ use std::time::Duration;
 
 /// A journal in memory. A clone is the same journal.
 #[derive(Clone)]
-pub struct Log {
-    pub(crate) strip: Strip,
+pub struct JournalStore {
+    pub(crate) slots: JournalSlots,
     /// What a ring has in front of its slots: readers, writers, tail, sleepers. Not in the file.
     control: Region,
     /// How far claims may go, in bytes of slot, before they are counted one by one.
     reserve: u64,
     sync: Durability,
-    pub(crate) depot: Arc<Depot>,
+    pub(crate) upkeep: Arc<Upkeep>,
 }
 
-/// What is needed now and then.
-pub(crate) struct Depot {
+/// What growing, syncing and retention need. The clones of a store share it.
+pub(crate) struct Upkeep {
     pub(crate) backing: Box<dyn Backing>,
     /// Where the first slot of the file stands.
     pub(crate) first: u64,
@@ -50,7 +50,7 @@ pub(crate) struct Depot {
     step: u64,
     ready: CachePadded<AtomicU64>,
     growing: Mutex<()>,
-    /// Everything before it is present, or was written to before it could be. The keeper's alone.
+    /// Everything before it is prefaulted, or a writer came first. The keeper's alone.
     present: AtomicU64,
     /// Everything before it was finished when it was synced.
     synced: CachePadded<AtomicU64>,
@@ -73,16 +73,16 @@ pub(crate) struct Depot {
     call: Arc<Call>,
 }
 
-impl fmt::Debug for Log {
+impl fmt::Debug for JournalStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Log").field("capacity", &self.depot.capacity).finish_non_exhaustive()
+        f.debug_struct("JournalStore").field("capacity", &self.upkeep.capacity).finish_non_exhaustive()
     }
 }
 
-/// How a [`Log`] is made.
+/// How a [`JournalStore`] is made.
 pub(crate) struct Plan {
     pub(crate) backing: Box<dyn Backing>,
-    pub(crate) strip: Strip,
+    pub(crate) slots: JournalSlots,
     pub(crate) capacity: u64,
     pub(crate) step: u64,
     /// Where the file ends.
@@ -100,7 +100,7 @@ pub(crate) struct Plan {
 /// What a reader looks at where the next slot will be: stamp and head.
 pub(crate) const LOOK: u64 = 16;
 
-/// How much is made present at a time: between two of these the keeper looks where the writers are.
+/// How much the keeper prefaults at a time: in between it looks where the writers are.
 const PIECE: u64 = 128 * 1024;
 
 /// How much a writer claims until it looks around again.
@@ -113,18 +113,18 @@ const BUSY_TICK: u64 = 16 * 1024;
 /// As much of a journal as fetch-and-add may overshoot into, if it is large enough for that.
 const RESERVE: u64 = 64 * 1024;
 
-impl Log {
-    pub(crate) fn new(plan: Plan) -> io::Result<Log> {
-        let Plan { backing, strip, capacity, step, ready, first, retained, tail, sync, retention, rebuilt, clock } =
+impl JournalStore {
+    pub(crate) fn new(plan: Plan) -> io::Result<JournalStore> {
+        let Plan { backing, slots, capacity, step, ready, first, retained, tail, sync, retention, rebuilt, clock } =
             plan;
         let control = Region::anonymous(control::SIZE)?;
-        Control(&control).begin(capacity, tail, strip.key());
+        Control(&control).begin(capacity, tail, slots.key());
         Control(&control).gate().store(retained, Ordering::Release); // SYNC POINT gate.move
         // What fetch-and-add takes must be a few slots at least for it to pay.
         let reserve = (capacity / 16).min(RESERVE);
-        let reserve = if reserve / 16 < strip.slot_len(0) { 0 } else { reserve / 16 * 16 };
+        let reserve = if reserve / 16 < slots.slot_len(0) { 0 } else { reserve / 16 * 16 };
         let word = |value| CachePadded::new(AtomicU64::new(value));
-        let depot = Depot {
+        let upkeep = Upkeep {
             backing,
             first,
             capacity,
@@ -145,11 +145,11 @@ impl Log {
             rebuilds: Rebuilds::new(),
             call: Arc::new(Call::new()),
         };
-        Ok(Log { strip, control, reserve, sync, depot: Arc::new(depot) })
+        Ok(JournalStore { slots, control, reserve, sync, upkeep: Arc::new(upkeep) })
     }
 
     pub(crate) fn region(&self) -> &Region {
-        self.strip.region()
+        self.slots.region()
     }
 
     pub(crate) fn sync_level(&self) -> Durability {
@@ -157,10 +157,10 @@ impl Log {
     }
 
     pub(crate) fn call(&self) -> &Arc<Call> {
-        &self.depot.call
+        &self.upkeep.call
     }
 
-    pub(crate) fn gate(&self) -> Gate<'_, Log> {
+    pub(crate) fn gate(&self) -> Gate<'_, JournalStore> {
         Gate::new(self)
     }
 
@@ -173,52 +173,50 @@ impl Log {
 
     /// How far ahead of the tail the file is grown.
     fn ahead(&self) -> u64 {
-        self.depot.step
+        self.upkeep.step
     }
 
-    /// Grows ahead if it is time to, and makes present what there is; what the keeper does. A disk that is full is left
-    /// to the writer to report.
+    /// Grows ahead if it is time to, and prefaults what there is: the keeper's work. A writer reports the full disk.
     ///
-    /// A writer that is faster than pages are made goes on behind what is present, at the cost of a page fault for
-    /// each: less than it takes to wait for somebody else.
+    /// A writer that is faster than the keeper takes a page fault for each page: less than a wait for another thread.
     pub(crate) fn grow_ahead(&self) {
-        let depot = &self.depot;
+        let upkeep = &self.upkeep;
         loop {
             let tail = self.end();
-            let wanted = tail.saturating_add(self.ahead()).min(depot.capacity);
-            if depot.ready.load(Ordering::Relaxed) < wanted {
-                let _growing = lock(&depot.growing);
-                let _ = self.grow(wanted, depot.step);
+            let wanted = tail.saturating_add(self.ahead()).min(upkeep.capacity);
+            if upkeep.ready.load(Ordering::Relaxed) < wanted {
+                let _growing = lock(&upkeep.growing);
+                let _ = self.grow(wanted, upkeep.step);
             }
-            let ready = depot.ready.load(Ordering::Relaxed);
-            let from = depot.present.load(Ordering::Relaxed).max(tail / PAGE * PAGE);
+            let ready = upkeep.ready.load(Ordering::Relaxed);
+            let from = upkeep.present.load(Ordering::Relaxed).max(tail / PAGE * PAGE);
             if from >= ready {
                 return;
             }
             let to = ready.min(from + PIECE);
-            depot.backing.populate(self.region(), from as usize, to as usize);
-            depot.present.store(to, Ordering::Relaxed);
+            upkeep.backing.populate(self.region(), from as usize, to as usize);
+            upkeep.present.store(to, Ordering::Relaxed);
         }
     }
 
     /// Has the file reach to `needed`, or `step` further if that can be had. Precondition: the lock is held.
     fn grow(&self, needed: u64, step: u64) -> Result<(), WriteError> {
-        let depot = &self.depot;
-        let ready = depot.ready.load(Ordering::Relaxed);
+        let upkeep = &self.upkeep;
+        let ready = upkeep.ready.load(Ordering::Relaxed);
         if ready >= needed {
             return Ok(());
         }
-        if needed > depot.capacity {
-            return Err(WriteError::Exhausted { capacity: depot.capacity });
+        if needed > upkeep.capacity {
+            return Err(WriteError::Exhausted { capacity: upkeep.capacity });
         }
-        let ample = needed.max(ready + step).next_multiple_of(PAGE).min(depot.capacity);
-        let scarce = needed.next_multiple_of(PAGE).min(depot.capacity);
-        let grow = |to: u64| depot.backing.grow(self.region(), ready as usize, to as usize).map(|()| to);
+        let ample = needed.max(ready + step).next_multiple_of(PAGE).min(upkeep.capacity);
+        let scarce = needed.next_multiple_of(PAGE).min(upkeep.capacity);
+        let grow = |to: u64| upkeep.backing.grow(self.region(), ready as usize, to as usize).map(|()| to);
         // With the disk nearly full a small step may still go.
         let grown = grow(ample).or_else(|error| if scarce < ample { grow(scarce) } else { Err(error) });
         let to = grown.map_err(|error| write_error(&error))?;
         self.store_checked(header::ALLOCATED, to);
-        depot.ready.store(to, Ordering::Release); // SYNC POINT log.ready
+        upkeep.ready.store(to, Ordering::Release); // SYNC POINT journal.ready
         Ok(())
     }
 
@@ -229,20 +227,20 @@ impl Log {
     pub(crate) fn keep_time(&self, tail: u64) -> Option<u64> {
         let now = self.end();
         let is_busy = now - tail >= BUSY_TICK;
-        let time = if is_busy { self.depot.clock.now().as_nanos() } else { 0 };
-        self.depot.coarse.store(time, Ordering::Relaxed);
+        let time = if is_busy { self.upkeep.clock.now().as_nanos() } else { 0 };
+        self.upkeep.coarse.store(time, Ordering::Relaxed);
         is_busy.then_some(now)
     }
 
     /// Writers ask the clock again.
     pub(crate) fn stop_time(&self) {
-        self.depot.coarse.store(0, Ordering::Relaxed);
+        self.upkeep.coarse.store(0, Ordering::Relaxed);
     }
 
     /// The time that is kept for writers, or 0.
     #[cfg(all(test, not(rust_messenger_loom)))]
     pub(crate) fn kept_time(&self) -> u64 {
-        self.depot.coarse.load(Ordering::Relaxed)
+        self.upkeep.coarse.load(Ordering::Relaxed)
     }
 
     pub(crate) fn store_checked(&self, offset: u64, value: u64) {
@@ -258,13 +256,13 @@ impl Log {
 
     /// Has the committed slots before `end` survive a power failure, and whatever else is there.
     fn sync_to(&self, end: u64) -> Result<u64, io::ErrorKind> {
-        let depot = &self.depot;
-        let mut failed = lock(&depot.syncing);
+        let upkeep = &self.upkeep;
+        let mut failed = lock(&upkeep.syncing);
         if let Some(kind) = *failed {
             return Err(kind);
         }
-        let synced = depot.synced.load(Ordering::Relaxed);
-        let unsynced = depot.unsynced.load(Ordering::Relaxed);
+        let synced = upkeep.synced.load(Ordering::Relaxed);
+        let unsynced = upkeep.unsynced.load(Ordering::Relaxed);
         if synced >= end && unsynced != 0 {
             return Ok(synced);
         }
@@ -272,14 +270,14 @@ impl Log {
         // whole, but the slot of whoever asks is in the sync wherever it stands.
         let (finished, tail) = (self.gate().finished_before(synced, self.end()), self.end());
         let from = unsynced / PAGE * PAGE;
-        let to = tail.next_multiple_of(PAGE).min(depot.ready.load(Ordering::Acquire)); // SYNC POINT log.ready
-        let sync = |from: u64, to: u64| depot.backing.sync(self.region(), from as usize, to as usize);
+        let to = tail.next_multiple_of(PAGE).min(upkeep.ready.load(Ordering::Acquire)); // SYNC POINT journal.ready
+        let sync = |from: u64, to: u64| upkeep.backing.sync(self.region(), from as usize, to as usize);
         // The first page after the slots: a cursor must not survive what it has passed.
         let done = if from < to { sync(from, to) } else { Ok(()) }.and_then(|()| sync(0, PAGE));
         match done {
             Ok(()) => {
-                depot.synced.store(finished, Ordering::Release); // SYNC POINT log.synced
-                depot.unsynced.store(finished, Ordering::Relaxed);
+                upkeep.synced.store(finished, Ordering::Release); // SYNC POINT journal.synced
+                upkeep.unsynced.store(finished, Ordering::Relaxed);
                 self.store_checked(header::WHOLE, finished);
                 Ok(finished)
             }
@@ -293,11 +291,11 @@ impl Log {
 
     /// Has the words of the first page survive a power failure.
     pub(crate) fn sync_words(&self) -> io::Result<()> {
-        let mut failed = lock(&self.depot.syncing);
+        let mut failed = lock(&self.upkeep.syncing);
         if let Some(kind) = *failed {
             return Err(kind.into());
         }
-        self.depot.backing.sync(self.region(), 0, PAGE as usize).inspect_err(|error| *failed = Some(error.kind()))
+        self.upkeep.backing.sync(self.region(), 0, PAGE as usize).inspect_err(|error| *failed = Some(error.kind()))
     }
 
     /// Leaves the journal as one that was finished up to here, whatever its level of sync.
@@ -312,11 +310,11 @@ impl Log {
 
     /// Where the first slot of the file stands, or stood.
     pub(crate) fn first(&self) -> u64 {
-        self.depot.first
+        self.upkeep.first
     }
 
     pub(crate) fn forgets(&self) -> bool {
-        self.depot.retention.forgets()
+        self.upkeep.retention.forgets()
     }
 
     /// The position `asked` if a slot begins there.
@@ -334,7 +332,7 @@ impl Log {
         }
         // Before this place all was finished, and nobody writes any more. Behind it, a writer may be at work between
         // the beginnings of two slots, so it is gone through from slot to slot.
-        let finished = self.depot.synced.load(Ordering::Acquire).max(oldest); // SYNC POINT log.synced
+        let finished = self.upkeep.synced.load(Ordering::Acquire).max(oldest); // SYNC POINT journal.synced
         let mut at = asked.min(finished);
         while at < asked {
             // SAFETY: a slot begins there, not before the gate, which stands.
@@ -342,7 +340,7 @@ impl Log {
             at = next.ok_or(no_such)?;
         }
         // SAFETY: as above; or it lies before what was finished.
-        let is_open = |at| matches!(unsafe { self.strip.observe(at) }, Seen::Open { pending: false });
+        let is_open = |at| matches!(unsafe { self.slots.observe(at) }, Seen::Open { pending: false });
         if at == asked && !is_open(at) { Ok(asked) } else { Err(no_such) }
     }
 
@@ -367,8 +365,8 @@ impl Log {
     /// As for [`Slots::observe`].
     unsafe fn behind(&self, position: u64) -> Option<u64> {
         // SAFETY: the caller's promise.
-        match unsafe { self.strip.observe(position) } {
-            Seen::Message(header) => Some(position + self.strip.slot_len(header.size as usize)),
+        match unsafe { self.slots.observe(position) } {
+            Seen::Message(header) => Some(position + self.slots.slot_len(header.size as usize)),
             Seen::Sealed { len, .. } => Some(position + len),
             Seen::Open { .. } => None,
         }
@@ -382,7 +380,7 @@ impl Log {
     pub(crate) unsafe fn time_at(&self, position: u64) -> Option<Time> {
         // SAFETY: the caller's promise, for both.
         let record =
-            unsafe { matches!(self.strip.observe(position), Seen::Message(_)).then(|| self.strip.record(position)) };
+            unsafe { matches!(self.slots.observe(position), Seen::Message(_)).then(|| self.slots.record(position)) };
         record.map(|record| Time::from_nanos(record.time))
     }
 
@@ -390,7 +388,7 @@ impl Log {
     #[cfg(all(test, not(rust_messenger_loom)))]
     pub(crate) fn cause_at(&self, position: u64) -> u64 {
         // SAFETY: nobody else is there.
-        unsafe { self.strip.record(position) }.cause
+        unsafe { self.slots.record(position) }.cause
     }
 
     // --------------------------------------------------------------------------------------------------------- rebuild
@@ -398,13 +396,13 @@ impl Log {
     /// From now on the worker of reader `index` repeats what it did before `rebuild`'s end.
     pub(crate) fn begin_rebuild(&self, index: usize, rebuild: Rebuild) {
         let end = rebuild.end();
-        self.depot.rebuilds.begin(index, rebuild);
+        self.upkeep.rebuilds.begin(index, rebuild);
         self.control().reader(index).replaying().store(end, Ordering::Relaxed);
     }
 
     fn end_rebuild(&self, index: usize) {
         self.control().reader(index).replaying().store(0, Ordering::Relaxed);
-        self.depot.rebuilds.end(index);
+        self.upkeep.rebuilds.end(index);
     }
 
     #[inline(always)]
@@ -421,7 +419,7 @@ fn write_error(error: &io::Error) -> WriteError {
 }
 
 // SAFETY: positions are never reused, so what is behind the tail is free, and it has space up to `ready` (law 1).
-unsafe impl Room for Log {
+unsafe impl Room for JournalStore {
     #[inline(always)]
     fn tail(&self) -> &AtomicU64 {
         Control(&self.control).tail()
@@ -434,39 +432,39 @@ unsafe impl Room for Log {
     #[cold]
     #[inline(never)]
     fn limit(&self, end: u64, _role: Role) -> u64 {
-        let depot = &self.depot;
-        let ready = depot.ready.load(Ordering::Acquire); // SYNC POINT log.ready
-        if ready < depot.capacity && ready < end.saturating_add(self.ahead()) {
-            depot.call.grow();
+        let upkeep = &self.upkeep;
+        let ready = upkeep.ready.load(Ordering::Acquire); // SYNC POINT journal.ready
+        if ready < upkeep.capacity && ready < end.saturating_add(self.ahead()) {
+            upkeep.call.grow();
         }
-        if depot.clock.is_real() {
-            let now = depot.clock.now().as_nanos();
-            if now.saturating_sub(depot.limited.swap(now, Ordering::Relaxed)) < BUSY.as_nanos() as u64 {
-                depot.call.tick();
+        if upkeep.clock.is_real() {
+            let now = upkeep.clock.now().as_nanos();
+            if now.saturating_sub(upkeep.limited.swap(now, Ordering::Relaxed)) < BUSY.as_nanos() as u64 {
+                upkeep.call.tick();
             }
         }
         // Back here in time to ask for more, of the file and of the time.
-        (ready - LOOK).min(end.saturating_add(STRETCH.min(depot.step / 4)))
+        (ready - LOOK).min(end.saturating_add(STRETCH.min(upkeep.step / 4)))
     }
 
     fn may_end_at(&self, end: u64) -> bool {
-        end + LOOK <= self.depot.ready.load(Ordering::Acquire) // SYNC POINT log.ready
+        end + LOOK <= self.upkeep.ready.load(Ordering::Acquire) // SYNC POINT journal.ready
     }
 
     #[inline(always)]
     fn prefetch(&self, position: u64) {
-        self.region().prefetch_for_writing(self.strip.offset(position));
+        self.region().prefetch_for_writing(self.slots.offset(position));
     }
 }
 
 #[allow(private_interfaces)]
-impl Store for Log {
-    type Slots = Strip;
+impl Store for JournalStore {
+    type Slots = JournalSlots;
     type Background = Option<Background>;
 
     #[inline(always)]
-    fn slots(&self) -> &Strip {
-        &self.strip
+    fn slots(&self) -> &JournalSlots {
+        &self.slots
     }
 
     #[inline(always)]
@@ -476,7 +474,7 @@ impl Store for Log {
 
     #[inline(always)]
     fn capacity(&self) -> u64 {
-        self.depot.capacity
+        self.upkeep.capacity
     }
 
     /// Small, because what a named cursor has not released is handled again after a crash.
@@ -486,10 +484,10 @@ impl Store for Log {
 
     #[cold]
     fn make_room(&self, len: u64) -> Result<(), WriteError> {
-        let _growing = lock(&self.depot.growing);
+        let _growing = lock(&self.upkeep.growing);
         let needed = self.end().saturating_add(len).saturating_add(self.reserve + LOOK);
         // A fraction of what the keeper does at a time: this writer waits for it.
-        self.grow(needed, self.depot.step / 16)
+        self.grow(needed, self.upkeep.step / 16)
     }
 
     #[inline]
@@ -498,8 +496,8 @@ impl Store for Log {
             Role::Worker(index) => self.control().reader(index).handling().load(Ordering::Relaxed),
             Role::Outside => 0,
         };
-        let time = match self.depot.coarse.load(Ordering::Relaxed) {
-            0 => self.depot.clock.now().as_nanos(),
+        let time = match self.upkeep.coarse.load(Ordering::Relaxed) {
+            0 => self.upkeep.clock.now().as_nanos(),
             time => time,
         };
         Record { time, cause }
@@ -511,7 +509,7 @@ impl Store for Log {
         match self.control().reader(index).handling().load(Ordering::Relaxed) {
             0 => None,
             // SAFETY: the worker's reader has seen it there, and stays there while it is handled.
-            position => Some(Time::from_nanos(unsafe { self.strip.record(position) }.time)),
+            position => Some(Time::from_nanos(unsafe { self.slots.record(position) }.time)),
         }
     }
 
@@ -526,7 +524,7 @@ impl Store for Log {
         match role {
             Role::Worker(index) if self.replay_end(index) != 0 => {
                 let cause = self.control().reader(index).handling().load(Ordering::Relaxed);
-                self.depot.rebuilds.repeat(&self.strip, index, cause, source, message, payload)
+                self.upkeep.rebuilds.repeat(&self.slots, index, cause, source, message, payload)
             }
             _ => None,
         }
@@ -537,7 +535,7 @@ impl Store for Log {
         let end = match self.sync {
             Durability::None | Durability::Interval(_) => return Ok(()),
             Durability::EveryN(count) => {
-                let number = self.depot.acknowledged.fetch_add(1, Ordering::Relaxed) + 1;
+                let number = self.upkeep.acknowledged.fetch_add(1, Ordering::Relaxed) + 1;
                 if !number.is_multiple_of(count.max(1)) {
                     return Ok(());
                 }
@@ -553,7 +551,7 @@ impl Store for Log {
         match role {
             Role::Worker(index) if self.replay_end(index) != 0 => {
                 let handling = self.control().reader(index).handling().load(Ordering::Relaxed);
-                self.depot.rebuilds.settle(&self.strip, index, handling)
+                self.upkeep.rebuilds.settle(&self.slots, index, handling)
             }
             _ => Ok(()),
         }
