@@ -1,8 +1,8 @@
 //! The vocabulary: what users implement, what buses implement, and the errors between them.
 //!
-//! Names no bus, no mapping, no thread and no codec. A **message** has an id and a way to become bytes; a **handler**
-//! has an id, receives messages ([`Handle`]) and sends them ([`Sender`]); a **bus** hands out [`Reader`]s and writers
-//! ([`Publish`]); a [`Writer`] is what a handler is given to talk to the world.
+//! It names no bus, no mapping, no thread and no codec. A **message** has an id and becomes bytes; a **handler** has an
+//! id, receives messages ([`Handle`]) and sends them ([`Sender`]); a **bus** makes [`Reader`]s and writers
+//! ([`Publish`]); a [`Writer`] connects a handler to all that is outside it: the bus, the time, the stop.
 
 mod bus;
 mod error;

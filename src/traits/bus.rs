@@ -9,20 +9,34 @@ use std::time::Duration;
 
 /// The writing side of a bus.
 ///
-/// `source` and `message` are the ids a reader finds in the [`Header`]. `try_` methods never wait; the others wait
-/// until there is room, or, inside a worker, use its outbox.
+/// `source` and `message` become the ids in the reader's [`Header`]. A `try_` method never waits. The other methods
+/// wait for room; inside a worker they never wait, and put the message into its outbox when the bus is full.
+///
+/// ```
+/// use rust_messenger::CircularBus;
+/// use rust_messenger::traits::{MessageBus, Publish, Reader};
+///
+/// let bus = CircularBus::new(64 * 1024)?;
+/// let mut reader = bus.subscribe("example")?;
+/// let writer = bus.writer()?;
+/// writer.write(1, 2, 4, |payload| payload.copy_from_slice(b"fill"))?;
+/// writer.try_write_bytes(1, 2, b"copy")?;
+/// assert_eq!(reader.try_read(|_, payload| payload.to_vec())?, b"fill");
+/// assert_eq!(reader.try_read(|_, payload| payload.to_vec())?, b"copy");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Publish {
-    /// Writes one payload if there is room now.
+    /// Claims a slot for `payload`, fills it and publishes it, if the bus has room now.
     ///
     /// # Errors
     ///
-    /// [`WriteError`]; nothing was published, and after [`WriteError::Full`] `payload` can be tried again.
+    /// [`WriteError`]: readers see nothing of it. After [`WriteError::Full`] you may try the same `payload` again.
     fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError>;
 
-    /// Waits until [`try_put`](Self::try_put) of `size` bytes may have room, or the bus is closed; may return early.
+    /// Waits until [`try_put`](Self::try_put) of `size` bytes may succeed, or the bus is closed. May return early.
     fn wait_for_room(&self, size: usize);
 
-    /// Writes one payload, waiting for room.
+    /// As [`try_put`](Self::try_put), but waits for room.
     ///
     /// # Errors
     ///
@@ -37,11 +51,15 @@ pub trait Publish {
         }
     }
 
-    /// Lets `fill` write `size` zeroed bytes in place, if there is room now.
+    /// Claims a slot of `size` zeroed bytes and lets `fill` write them in place, if the bus has room now.
     ///
     /// # Errors
     ///
-    /// [`WriteError`]; nothing was published.
+    /// [`WriteError`]: readers see nothing of it.
+    ///
+    /// # Panics
+    ///
+    /// When `fill` does. The bus then seals the slot: readers step over it.
     #[inline]
     fn try_write(
         &self,
@@ -53,60 +71,66 @@ pub trait Publish {
         self.try_put(source, message, &mut Fill { size, fill: Some(fill) })
     }
 
-    /// Lets `fill` write `size` zeroed bytes in place, waiting for room.
+    /// As [`try_write`](Self::try_write), but waits for room.
     ///
     /// # Errors
     ///
-    /// [`WriteError`]; nothing was published.
+    /// [`WriteError`], but never [`WriteError::Full`]: readers see nothing of it.
+    ///
+    /// # Panics
+    ///
+    /// When `fill` does, as [`try_write`](Self::try_write).
     #[inline]
     fn write(&self, source: u16, message: u16, size: usize, fill: impl FnOnce(&mut [u8])) -> Result<(), WriteError> {
         self.put(source, message, &mut Fill { size, fill: Some(fill) })
     }
 
-    /// Copies `payload`, if there is room now. The fastest way in: one copy, nothing zeroed.
+    /// Writes a copy of `payload`, if the bus has room now. The fastest way in: one copy, no zeroing.
     ///
     /// # Errors
     ///
-    /// [`WriteError`]; nothing was published.
+    /// [`WriteError`]: readers see nothing of it.
     #[inline(always)]
     fn try_write_bytes(&self, source: u16, message: u16, payload: &[u8]) -> Result<(), WriteError> {
         self.try_put(source, message, &mut Bytes(payload))
     }
 
-    /// Copies `payload`, waiting for room.
+    /// As [`try_write_bytes`](Self::try_write_bytes), but waits for room.
     ///
     /// # Errors
     ///
-    /// [`WriteError`]; nothing was published.
+    /// [`WriteError`], but never [`WriteError::Full`]: readers see nothing of it.
     #[inline(always)]
     fn write_bytes(&self, source: u16, message: u16, payload: &[u8]) -> Result<(), WriteError> {
         self.put(source, message, &mut Bytes(payload))
     }
 }
 
-/// Byte slots in one order, many readers.
+/// A bus: slots in one order, with many readers.
 ///
-/// A cloned bus is a second handle on the same memory. The laws that every bus keeps are listed in
-/// [`message_bus`](crate::message_bus).
+/// A clone is a second handle on the same memory. [`message_bus`](crate::message_bus) lists the laws that every bus
+/// keeps.
 pub trait MessageBus: Clone + Send + Sync + 'static {
-    /// Reads every message claimed since its subscription, once, in order.
+    /// Sees every message claimed since its subscription, once, in order.
     type Reader: Reader + Send + 'static;
-    /// Writes.
+    /// The writer, of a worker or from outside.
     type BusWriter: BusWriter + Send + 'static;
 
-    /// Whether any number of writers may exist. If not, a routing table may send from one worker only.
+    /// Whether the bus allows any number of writers at once. If not, only one worker of a routing table may send.
     const MANY_WRITERS: bool;
 
-    /// Adds a reader that starts at the tail and holds writers back when it is slow. `name` is shown in
-    /// [`stats`](Self::stats).
+    /// Adds a reader that starts at the tail. It gates the bus: writers wait for it. [`stats`](Self::stats) shows
+    /// `name`.
     ///
     /// # Errors
     ///
     /// [`SubscribeError`].
     fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError>;
 
-    /// As [`subscribe`](Self::subscribe), but the reader starts at the tail whatever is chosen about its name, and no
-    /// position of it is kept. Provided: `subscribe`, for buses on which every reader starts there.
+    /// As [`subscribe`](Self::subscribe), but the reader starts at the tail whatever start the options name for it, and
+    /// the bus keeps no cursor for it.
+    ///
+    /// Provided: calls `subscribe`, for buses on which every reader starts at the tail.
     ///
     /// # Errors
     ///
@@ -115,60 +139,62 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
         self.subscribe(name)
     }
 
-    /// Adds a reader that does not hold others back: when it is what makes the bus full, it is moved on and told
-    /// [`ReadError::Lagged`]. It holds others for one copy of a message at most.
+    /// Adds an **evictable** reader: writers do not wait for it. When it is the one that makes the bus full, the bus
+    /// moves it on, and its next read returns [`ReadError::Lagged`]. It holds a writer back for one copy of a message
+    /// at most.
     ///
     /// # Errors
     ///
     /// [`SubscribeError`].
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError>;
 
-    /// A writer from outside. While workers run on the bus it is held back first when room gets scarce.
+    /// Makes a writer from outside the workers. While workers run on the bus, it is the first to find it full: part of
+    /// the room is theirs.
     ///
     /// # Errors
     ///
     /// [`NoWriter`].
     fn writer(&self) -> Result<Self::BusWriter, NoWriter>;
 
-    /// The writer of the worker that reads with `reader`.
+    /// Makes the writer of the worker that reads with `reader`.
     ///
     /// # Errors
     ///
     /// [`NoWriter`].
     fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::BusWriter, NoWriter>;
 
-    /// From now on writers from outside get [`WriteError::Closed`]; readers get [`ReadError::Closed`] once they have
-    /// read everything. Workers may still write. Idempotent.
+    /// Closes the bus: from now on writers from outside get [`WriteError::Closed`]. Workers may still write. Readers
+    /// read to the end and then get [`ReadError::Closed`]. Idempotent.
     fn close(&self);
 
-    /// Ends every wait on this bus once, so that waiting threads look around.
+    /// Ends every wait on this bus once. The threads that waited return and look around.
     fn wake(&self);
 
-    /// The position at which the next message will stand.
+    /// The position of the next message.
     fn tail(&self) -> u64;
 
     /// The largest payload in bytes.
     fn max_payload(&self) -> usize;
 
-    /// The counters, read without disturbing anyone.
+    /// The counters. Takes them without disturbing readers and writers.
     fn stats(&self) -> Stats;
 }
 
-/// One reader of a bus.
+/// One reader of a bus. Dropping it unsubscribes it.
 pub trait Reader {
-    /// Hands the next message to `deliver` and steps over it once `deliver` returns. If it unwinds, the message is
-    /// still the next one.
+    /// Passes the next message to `deliver`, and steps over it when `deliver` returns. If `deliver` panics, the message
+    /// stays the next one.
     ///
     /// # Errors
     ///
-    /// [`ReadError::Empty`] when there is none yet, and the other [`ReadError`]s.
+    /// [`ReadError::Empty`] if there is no message yet; [`ReadError::Lagged`] and [`ReadError::Closed`].
     fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError>;
 
-    /// As [`try_read`](Self::try_read), but steps over the message only if `handle` says that it was handled. If not,
-    /// it is still the next one, and a position that the bus keeps for a restart stays before it. Returns what `handle`
-    /// said.
+    /// As [`try_read`](Self::try_read), but steps over the message only if `handle` returns true: it handled the
+    /// message. Otherwise the message stays the next one, and so does a cursor that the bus keeps for a restart.
+    /// Returns what `handle` returned.
     ///
-    /// Provided: steps over it all the same, as is right where no position outlives its reader.
+    /// Provided: steps over the message either way. That is right where no cursor outlives its reader.
     ///
     /// # Errors
     ///
@@ -196,14 +222,16 @@ pub trait Reader {
         result.and_then(|delivered| delivered.ok_or(ReadError::Empty))
     }
 
-    /// Whether there is a message, or a [`ReadError::Lagged`] to be told.
+    /// Whether the next read returns at once: a message, or [`ReadError::Lagged`].
     fn ready(&mut self) -> bool;
 
-    /// Waits until `done`, [`MessageBus::wake`] was called since the last wait, or `timeout` has passed. Releases what
-    /// was read. `done` is asked again after each change of the kind named by `interest`; it must not wait.
+    /// Waits until `done` returns true, somebody has called [`MessageBus::wake`] since the last wait, or `timeout` has
+    /// passed (`None`: without limit). Releases what was read. Calls `done` again after each change of the kind that
+    /// `interest` names; `done` must not wait.
     fn wait_until(&mut self, timeout: Option<Duration>, interest: Interest, done: impl FnMut(&mut Self) -> bool);
 
-    /// As [`wait_until`](Self::wait_until), but sleeps in `poller`, at once, and returns whenever that does.
+    /// As [`wait_until`](Self::wait_until), but sleeps in `poller`, without spinning first, and returns whenever
+    /// `poller` does.
     fn wait_in(
         &mut self,
         poller: &Arc<dyn Poller>,
@@ -212,35 +240,35 @@ pub trait Reader {
         done: impl FnMut(&mut Self) -> bool,
     );
 
-    /// Waits for a message: until the reader is [`ready`](Self::ready), and as [`wait_until`](Self::wait_until).
+    /// Waits for a message: [`wait_until`](Self::wait_until) the reader is [`ready`](Self::ready).
     fn wait(&mut self, timeout: Option<Duration>) {
         self.wait_until(timeout, Interest::Messages, Self::ready);
     }
 
-    /// Goes on without a message whose writer has kept this reader waiting for too long, and says how long to wait
-    /// before asking again: `None` when nothing at this position is being written.
+    /// Fences the next message if its fill has been silent for too long, and steps over it. Otherwise returns how long
+    /// to wait before the next call; `None` if no writer is filling a slot at this position.
     fn unblock(&mut self) -> Option<Duration>;
 
     /// The position of the next message.
     fn position(&self) -> u64;
 
-    /// Lets writers reuse everything that was read. Happens by itself at least once per eighth of the capacity and
-    /// before each wait.
+    /// Releases everything that was read: writers may reuse its bytes. A reader releases by itself at least once per
+    /// eighth of the capacity, and before each wait.
     fn release(&mut self);
 
-    /// Whether what is read now was handled before, and is handled again to bring the handlers to where they were. They
-    /// get no `on_loop` until then.
+    /// Whether the next message is history: a rebuild hands it to the handlers again. The worker calls no `on_loop`
+    /// until the history ends.
     #[inline]
     fn is_replaying(&self) -> bool {
         false
     }
 
-    /// Whether it begins with such a replay, if there is history.
+    /// Whether the reader begins with a rebuild, if there is history.
     fn rebuilds(&self) -> bool {
         false
     }
 
-    /// Steps over the next message without looking at it.
+    /// Steps over the next message without reading it.
     ///
     /// # Errors
     ///
@@ -249,23 +277,23 @@ pub trait Reader {
         self.try_read(|_, _| ())
     }
 
-    /// Counts what stands before `end` and was not read, for a reader that reads no more. Waits for messages that are
-    /// being written, for `patience` in all. A position that the bus keeps for a restart stays where it is.
+    /// Counts the unread messages before `end`, for a reader that reads no more. Waits for unfinished fills, for
+    /// `patience` in all. Moves no cursor that the bus keeps for a restart.
     ///
-    /// Provided: [skips](Self::skip) as far as there are messages, and waits for none.
+    /// Provided: [skips](Self::skip) the messages that are there, and waits for none.
     fn unread(&mut self, end: u64, patience: Duration) -> Unread {
         let _ = patience;
         skipped(self, end)
     }
 }
 
-/// What a reader has not read.
+/// What a reader has left unread.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Unread {
-    /// Messages, as far as they could be counted.
+    /// Messages that could be counted.
     pub messages: u64,
-    /// Bytes of the bus from the first message on that was not finished in time; 0 if all were.
+    /// Bytes of the bus from the first message on whose fill did not end in time; 0 if all did.
     pub bytes: u64,
 }
 
@@ -286,38 +314,42 @@ pub(crate) fn skipped(reader: &mut (impl Reader + ?Sized), end: u64) -> Unread {
     }
 }
 
-/// The changes that a waiting reader wants to look at.
+/// The changes after which a waiting reader looks again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
-    /// Messages were written.
+    /// A writer has published messages.
     Messages,
-    /// Messages were written, or room came free.
+    /// A writer has published messages, or readers have released room.
     Room,
 }
 
 /// What a worker needs of its bus besides writing: fair turns when the bus is full.
 ///
-/// A worker never waits for room: it may be the slowest reader itself. What it cannot write goes to its outbox. It
-/// flushes that before anything else, only while no older ticket is pending, and meanwhile takes new input only while
-/// it [is the slowest](Self::is_slowest). So the slowest reader can always move, and no cycle of workers deadlocks.
+/// A worker never waits for room, because it may be the slowest reader itself. What it cannot write goes to its outbox.
+/// The worker flushes the outbox before anything else, and only while no older ticket is pending. Until the outbox is
+/// empty, it reads new messages only while it [is the slowest](Self::is_slowest). So the slowest reader can always
+/// move, and no cycle of workers deadlocks.
 pub trait BusWriter: Publish {
-    /// Queues up behind every outbox that is pending now.
+    /// Joins the queue behind every outbox that is pending now.
     fn take_ticket(&self);
 
     /// Leaves the queue.
     fn give_up_ticket(&self);
 
-    /// Whether no reader stands behind this worker's reader.
+    /// Whether no reader is behind the reader of this worker.
     fn is_slowest(&self) -> bool;
 
-    /// Whether [`try_put`](Publish::try_put) of `size` bytes would now say something other than [`WriteError::Full`].
+    /// Whether [`try_put`](Publish::try_put) of `size` bytes would now return something other than
+    /// [`WriteError::Full`].
     fn has_room(&self, size: usize) -> bool;
 
-    /// Records the size of the outbox in bytes for the high-water mark.
+    /// Records the size of the outbox, in bytes, for [`ReaderStats::outbox_high_water`].
     fn record_outbox(&self, bytes: usize);
 
-    /// When the message that this worker's reader is delivering was written, on a bus that records it. It is what
-    /// [`Writer::now`] says meanwhile, so that a message handled again is handled at the same time.
+    /// The recorded time of the message that this worker is handling, on a bus that records times. [`Writer::now`]
+    /// returns it meanwhile, so a handler sees the same time when a rebuild replays the message.
+    ///
+    /// Provided: `None`.
     ///
     /// [`Writer::now`]: super::Writer::now
     #[inline]
@@ -325,9 +357,11 @@ pub trait BusWriter: Publish {
         None
     }
 
-    /// Called at the end of each handling, while the message is still the worker's next one.
+    /// Ends the handling of a message. The worker calls it while the message is still the next one.
     ///
     /// # Errors
+    ///
+    /// [`WriteError::Diverged`]: in a rebuild, the handlers sent less than the journal holds.
     ///
     /// [`WriteError::Diverged`]: in a rebuild, not all was sent again that had been sent.
     #[inline]
@@ -340,22 +374,26 @@ pub trait BusWriter: Publish {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Messages committed.
+    /// Messages published.
     pub messages: u64,
-    /// Payload bytes committed.
+    /// Payload bytes published.
     pub bytes: u64,
     /// How often a write found no room.
     pub full: u64,
-    /// Slots given up: a fill that failed or panicked, or an owner that stayed silent.
+    /// Slots sealed: the fill failed or panicked, or its writer stayed silent and a reader fenced it.
     pub sealed: u64,
-    /// Messages that a source of the routing table sent and that no route of it carries. It is the messenger's first
-    /// worker that reads them and counts, as long as it runs: what it reads, and each message once, whatever is
-    /// replayed to it. Not counted are those of handlers that are marked `#[allow(unrouted)]`, those that a bridge
-    /// sends by itself, whoever wants to know (its clients come and go), and those of sources that the table does not
-    /// name: they may be another table's. A source that two tables on one bus name is one of both. 0 in what a bus
-    /// says, which knows no table.
+    /// Messages that a source of the routing table sent and that no route carries: see
+    /// [`Report::Unrouted`](super::Report::Unrouted). The messenger's first worker counts them while it runs, each
+    /// message once, whatever a rebuild replays.
+    ///
+    /// It does not count messages of handlers marked `#[allow(unrouted)]`, nor the events that a bridge sends by
+    /// itself, nor messages of sources that the table does not name: those may belong to another table. If two tables
+    /// on one bus name the same source, it belongs to both.
+    ///
+    /// A bus knows no table: [`MessageBus::stats`] says 0, [`Messenger::stats`](crate::messenger::Messenger::stats) the
+    /// count.
     pub unrouted: u64,
-    /// The position at which the next message will stand.
+    /// The position of the next message.
     pub tail: u64,
     /// One entry for each reader.
     pub readers: Vec<ReaderStats>,
@@ -367,27 +405,30 @@ pub struct Stats {
 pub struct ReaderStats {
     /// The name given at subscription, cut to 31 bytes.
     pub name: String,
-    /// Everything before it is released.
+    /// The reader has released everything before this position.
     pub position: u64,
-    /// How far it is behind the tail.
+    /// How far the reader is behind the tail, in bytes of the bus.
     pub lag: u64,
-    /// Whether it may be moved on rather than hold others back.
+    /// Whether the bus may move the reader on instead of waiting for it.
     pub evictable: bool,
-    /// The most bytes its worker's outbox ever held.
+    /// The most bytes that its worker's outbox ever held.
     pub outbox_high_water: u64,
 }
 
 /// Where a worker sleeps that waits for more than its bus: for sockets, say.
 pub trait Poller: Send + Sync + fmt::Debug {
-    /// Sleeps until something comes that is watched here, [`notify`](Self::notify) was called since the last wait, or
-    /// `timeout` has passed. May return early.
+    /// Sleeps until something that this poller watches is ready, somebody has called [`notify`](Self::notify) since the
+    /// last wait, or `timeout` has passed (`None`: without limit). May return early.
     fn wait(&self, timeout: Option<Duration>);
 
-    /// Whether a wait would end at once, as far as that can be told in a moment. Takes nothing away from the next wait.
+    /// Whether a wait would end at once, as far as a quick look can tell. Consumes nothing: the next wait still sees
+    /// it.
+    ///
+    /// Provided: no.
     fn poll(&self) -> bool {
         false
     }
 
-    /// Ends the wait that is going on, or else the next one.
+    /// Ends the current wait, or else the next one.
     fn notify(&self);
 }

@@ -1,4 +1,4 @@
-//! Why something was not written, read, decoded or subscribed.
+//! Why a bus did not write, read, decode or subscribe.
 
 use std::error::Error;
 use std::fmt;
@@ -7,7 +7,7 @@ use std::fmt;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WriteError {
-    /// No room now. Try again later, or use the method that waits.
+    /// The bus has no room now. Try again later, or use the method that waits.
     Full,
     /// The payload is larger than the bus takes. Make the bus larger, or the message smaller.
     TooLarge {
@@ -16,56 +16,56 @@ pub enum WriteError {
         /// The largest payload of this bus in bytes.
         max: usize,
     },
-    /// Not all workers of the messenger are subscribed yet, so some would never see the message. Run it first; what is
-    /// to be in a journal before that is written with the writer of the bus.
+    /// Not all workers of the messenger are subscribed yet, so some would never see the message. Run the messenger
+    /// first. What a journal is to hold before that, write with the writer of the bus.
     NotStarted,
-    /// The bus is closed to writers from outside: the messenger is stopping.
+    /// The messenger is stopping: the bus is closed to writers from outside.
     Closed,
-    /// On a bus for one writer, this worker is not the one. Route the message from the worker that writes, or use a
-    /// bus for many writers.
+    /// The bus is for one writer, and this worker is not that writer. Send the message from the worker that writes, or
+    /// use a bus for many writers.
     NotAWriter,
-    /// The fill took so long that readers went on without the message.
+    /// The fill took too long: a reader fenced it, and readers went on without the message.
     Fenced,
-    /// The message could not be encoded.
+    /// The encoder failed.
     Encode(EncodeError),
     /// The worker's outbox is at its limit: its handlers send more than they receive, for too long.
     OutboxFull {
         /// The limit in bytes.
         limit: usize,
     },
-    /// There is no space on the disk, or this process may write no larger file (`RLIMIT_FSIZE`). Nothing was written;
-    /// writing goes on when there is space again, or the limit is raised.
+    /// The disk has no space, or this process may write no larger file (`RLIMIT_FSIZE`). The bus wrote nothing. Writing
+    /// goes on when there is space again, or a higher limit.
     NoSpace,
-    /// The journal has reached the end of its reservation. Open it again with a larger capacity.
+    /// The journal has reached its capacity. Open it again with a larger one.
     Exhausted {
-        /// The reservation in bytes.
+        /// The capacity in bytes.
         capacity: u64,
     },
-    /// The disk failed. Whether the message survives a power failure is not known; open the journal again.
+    /// The disk failed. The message may not survive a power failure. Open the journal again to see what it holds.
     Storage {
-        /// What kind of failure.
+        /// The kind of the failure.
         kind: std::io::ErrorKind,
     },
-    /// In a rebuild: the handler no longer sends what it sent.
+    /// In a rebuild: the handler no longer sends what the journal holds.
     Diverged(Box<Divergence>),
 }
 
-/// The first difference between what a handler sent when it was handed a message and what it sends now.
+/// The first difference between what a handler sent when it handled a message and what it sends in the rebuild.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Divergence {
-    /// Where the message stands that it was handed.
+    /// The position of the message that the handler handled.
     pub position: u64,
     /// The id of the handler.
     pub source: u16,
     /// The handler's type, as spelled in the table.
     pub handler: String,
-    /// What it had sent; `None` if it sends more now.
+    /// What the journal holds; `None` if the handler now sends more than that.
     pub expected: Option<Sent>,
-    /// What it sends now; `None` if that is less.
+    /// What the handler sends now; `None` if it sends less than that.
     pub actual: Option<Sent>,
 }
 
-/// A message as it was sent.
+/// A message as a handler sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sent {
     /// The id of the message.
@@ -139,16 +139,16 @@ impl From<EncodeError> for WriteError {
     }
 }
 
-/// Why a message did not become bytes.
+/// Why a message could not become bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EncodeError {
-    /// It wrote more than it had claimed: `get_size` and the encoder disagree.
+    /// The encoder wrote more than it had claimed: `get_size` and the encoder disagree.
     TooLong {
-        /// How many bytes were claimed.
+        /// The claimed size in bytes.
         claimed: usize,
     },
-    /// Its encoder refused it.
+    /// The encoder refused the message, for this reason.
     Refused(String),
 }
 
@@ -165,14 +165,14 @@ impl fmt::Display for EncodeError {
 
 impl Error for EncodeError {}
 
-/// Why bytes are not the message they claim to be.
+/// Why bytes are not the message that their header names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     reason: String,
 }
 
 impl DecodeError {
-    /// An error that says `reason`.
+    /// An error with this reason.
     pub fn new(reason: impl Into<String>) -> DecodeError {
         DecodeError { reason: reason.into() }
     }
@@ -189,11 +189,11 @@ impl Error for DecodeError {}
 /// Why there is no message to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadError {
-    /// None yet.
+    /// There is no message yet.
     Empty,
-    /// This evictable reader was too slow and was moved past this many messages. The next read goes on from there.
+    /// This evictable reader was too slow: the bus moved it past so many messages. The next read goes on from there.
     Lagged(u64),
-    /// The bus is closed and everything has been read.
+    /// The bus is closed, and the reader has read everything.
     Closed,
 }
 
@@ -209,7 +209,7 @@ impl fmt::Display for ReadError {
 
 impl Error for ReadError {}
 
-/// Why there is no further reader.
+/// Why a bus adds no reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SubscribeError {
@@ -218,16 +218,16 @@ pub enum SubscribeError {
         /// How many readers a bus has room for.
         max: usize,
     },
-    /// What stands at this position is not retained any more. Start at the oldest.
+    /// Retention has released this position. Start at the oldest.
     NotRetained {
-        /// The position that was asked for.
+        /// The position in the options.
         asked: u64,
-        /// The oldest that there is.
+        /// The oldest position.
         oldest: u64,
     },
     /// No slot begins at this position.
     NoSuchPosition {
-        /// The position that was asked for.
+        /// The position in the options.
         asked: u64,
     },
     /// A cursor's name has at most 40 bytes, is not empty, does not end in a zero byte, and belongs to one reader at a

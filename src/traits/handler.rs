@@ -1,4 +1,4 @@
-//! Who receives and sends: handlers, and what they are given to talk to the world.
+//! Handlers, which receive and send, and the writers that connect them to all that is outside.
 
 use super::bus::{Poller, Publish};
 use super::error::{DecodeError, WriteError};
@@ -16,74 +16,101 @@ use std::sync::Arc;
 pub trait Handler {
     /// `u16`, or an enum that `as u16` accepts: see [`messenger_id_enum!`](crate::messenger_id_enum).
     type Id: Into<u16>;
-    /// What its messages carry as their source.
+    /// The id of the handler: the source of every message that it sends.
     const ID: Self::Id;
 
-    /// Called once, after every worker is subscribed and this worker's handlers are made.
+    /// The worker calls it once, when every worker is subscribed and the handlers of this worker are made. Provided:
+    /// does nothing.
     fn on_start<W: Writer>(&mut self, writer: &W) {
         let _ = writer;
     }
 
-    /// Called once before each wait of the worker, and when a [deadline](Self::next_deadline) of one of its handlers
-    /// has come that is no [`Due`].
+    /// The worker calls it before each wait, and when a [deadline](Self::next_deadline) of one of its handlers has come
+    /// that is no [`Due`]. Provided: does nothing.
     ///
-    /// No journal knows of it, so a rebuild does not repeat it: what is decided here, or sent from here, is decided and
-    /// sent again after each restart. Route a [`Due`] for that. A send from here in a worker that rebuilds is reported
-    /// ([`Report::SentInLoop`]).
+    /// A journal does not record this call, so a rebuild does not repeat it: what you decide or send here, you decide
+    /// and send again after each restart. Route a [`Due`] instead. A worker that rebuilds reports what its handlers
+    /// send from here ([`Report::SentInLoop`]).
     ///
     /// [`Due`]: super::Due
     fn on_loop<W: Writer>(&mut self, writer: &W) {
         let _ = writer;
     }
 
-    /// Called once, after the last message.
+    /// The worker calls it once, after the last message. Provided: does nothing.
     fn on_stop(&mut self) {}
 
-    /// When [`on_loop`](Self::on_loop) should run at the latest, in the time of [`Writer::now`]. In the past: now, do
-    /// not sleep. `None`: no need.
+    /// When the worker should call [`on_loop`](Self::on_loop) at the latest, in the time of [`Writer::now`]. A time in
+    /// the past means now, without sleeping; `None` no deadline. Provided: `None`.
     ///
-    /// Where the table has a route `H, Due: [h]`, it is when the handler's [`Due`] should be written instead. This does
-    /// not run `on_loop`, and while one is on its way nothing is asked here.
+    /// Where the table has a route `H, Due: [h]`, the worker writes a [`Due`] at this time instead. That does not call
+    /// `on_loop`, and while one is on its way the worker does not ask for the next.
     ///
     /// [`Due`]: super::Due
     fn next_deadline(&self) -> Option<Time> {
         None
     }
 
-    /// What this handler waits for besides messages. Asked once, after [`on_start`](Self::on_start). Its worker then
-    /// sleeps there, and runs [`on_loop`](Self::on_loop) after every batch of messages, too. All handlers of a worker
-    /// must name the same one; give those that cannot a worker each.
+    /// Where the worker should sleep, if this handler waits for more than messages. The worker asks once, after
+    /// [`on_start`](Self::on_start). It then sleeps there, and calls [`on_loop`](Self::on_loop) after every batch of
+    /// messages, too. All handlers of a worker must return the same poller or `None`; give handlers with different
+    /// pollers a worker each. Provided: `None`.
     fn poller(&self) -> Option<Arc<dyn Poller>> {
         None
     }
 }
 
-/// How a handler is made from the configuration of its routing table.
+/// How a worker makes a handler from the configuration of its routing table.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made from the table's configuration `{Config}`",
     note = "implement `rust_messenger::traits::New<{Config}>` for `{Self}`"
 )]
 pub trait New<Config>: Handler {
-    /// Makes the handler, on the thread of its worker.
+    /// Makes the handler. The worker calls it on its own thread.
     fn new<W: Writer>(config: &Config, writer: &W) -> Self;
 }
 
-/// What a handler does with a message.
+/// How a handler handles one kind of message.
+///
+/// ```
+/// use rust_messenger::traits::{Handle, Handler, Sender, Writer};
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Question(u32);
+/// rust_messenger::serde_message!(Question, 1);
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Answer(u32);
+/// rust_messenger::serde_message!(Answer, 2);
+///
+/// struct Oracle;
+///
+/// impl Handler for Oracle {
+///     type Id = u16;
+///     const ID: u16 = 1;
+/// }
+///
+/// impl Handle<Question> for Oracle {
+///     fn handle<W: Writer>(&mut self, question: &Question, writer: &W) {
+///         Self::send(&Answer(question.0 + 1), writer);
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not handle `{M}`",
     note = "implement `rust_messenger::traits::Handle<{M}>` for `{Self}`"
 )]
 pub trait Handle<M: Message> {
-    /// Called for every message of this kind that is routed here, in the order of the bus.
+    /// Handles one message. The worker calls it for every message of this kind that the table routes here, in the order
+    /// of the bus.
     fn handle<W: Writer>(&mut self, message: &M, writer: &W);
 }
 
 /// How a handler sends: `Self::send(&message, writer)`. Every [`Handler`] has it.
 pub trait Sender: Handler {
-    /// Sends `message`. A worker never waits here: when the bus is full the message goes to the worker's outbox.
+    /// Sends `message`. A worker never waits here: when the bus is full, the message goes to the worker's outbox.
     ///
-    /// Returns nothing, because handlers end in it; what fails is reported to the messenger
-    /// ([`Report::Unsent`]).
+    /// It returns nothing, so that handlers can end in it. The messenger reports what fails ([`Report::Unsent`]).
     #[inline]
     fn send<M: ExtendedMessage, W: Writer>(message: &M, writer: &W) {
         let mut payload = Encode(message);
@@ -92,11 +119,11 @@ pub trait Sender: Handler {
         }
     }
 
-    /// Sends `message` if the bus has room for it now.
+    /// Sends `message`, if the bus has room now.
     ///
     /// # Errors
     ///
-    /// [`WriteError`]; the message was not sent.
+    /// [`WriteError`]: the message is not sent.
     #[inline]
     fn try_send<M: ExtendedMessage, P: Publish>(message: &M, writer: &P) -> Result<(), WriteError> {
         writer.try_put(Self::ID.into(), M::ID.into(), &mut Encode(message))
@@ -105,69 +132,74 @@ pub trait Sender: Handler {
 
 impl<H: Handler> Sender for H {}
 
-/// What a handler is given to talk to the world; also what
-/// [`Messenger::writer`](crate::messenger::Messenger::writer) hands to outside threads.
+/// A handler's connection to all that is outside it: the bus, the time, the stop.
+/// [`Messenger::writer`](crate::messenger::Messenger::writer) makes one for other threads.
 pub trait Writer: Publish {
-    /// The time. Handlers ask here rather than the system, so that simulated and replayed runs are exact.
+    /// The time. Handlers ask here and not the system, so that simulations and rebuilds are exact. While a worker
+    /// handles a message of a journal, this is the message's recorded time.
     fn now(&self) -> Time;
 
-    /// Stops the messenger: all that is on the bus is still handled, then every worker ends.
+    /// Stops the messenger: the workers handle every message that is on the bus, then end.
     fn stop(&self);
 
-    /// Says that the calling handler cannot go on. The messenger stops, and `join()` returns `error`.
+    /// Ends the run with `error`: the calling handler cannot go on. The messenger stops, and `join()` returns the
+    /// error.
     fn fail(&self, error: impl Into<Box<dyn Error + Send + Sync>>);
 
-    /// Hands a report to the messenger's callback and counts it.
+    /// Counts `report`, and passes it to the messenger's callback.
     fn report(&self, report: Report);
 
     /// The largest payload of the bus in bytes.
     fn max_payload(&self) -> usize;
 }
 
-/// What goes wrong on the way without ending anything; given to the callback in the messenger's options.
+/// A failure that ends nothing. The messenger passes it to the callback in its options.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Report {
-    /// A routed message could not be decoded. It was skipped.
+    /// A worker could not decode a routed message. It skipped the message.
     Undecodable {
-        /// Where it stood and what it claimed to be.
+        /// The header of the message.
         header: Header,
-        /// What was wrong with it.
+        /// What is wrong with its bytes.
         error: DecodeError,
     },
-    /// [`Sender::send`] failed. The message is gone.
+    /// [`Sender::send`] failed. The message is lost.
     Unsent {
         /// The id of the handler that sent it.
         source: u16,
         /// The id of the message.
         message: u16,
-        /// Why.
+        /// Why it failed.
         error: WriteError,
     },
-    /// A worker thread could not be pinned to its core. It runs unpinned.
+    /// The system did not pin a worker's thread to its core. The worker runs unpinned.
     NotPinned {
         /// The worker's name in the table.
         worker: &'static str,
-        /// The core that was asked for.
+        /// The core that the options name.
         core: usize,
-        /// What the system said.
+        /// The system's error.
         error: String,
     },
-    /// A source of the table sent a message that no route carries, so nobody received it. Said once for each source and
-    /// message; all of them are counted in [`Stats::unrouted`]. Add a route, or mark the handler `#[allow(unrouted)]`.
+    /// A source of the table sent a message that no route carries, so no handler received it. The messenger reports the
+    /// first for each source and message, and counts all of them in [`Stats::unrouted`]. Add a route, or mark the
+    /// handler `#[allow(unrouted)]`.
+    ///
+    /// [`Stats::unrouted`]: super::Stats::unrouted
     ///
     /// [`Stats::unrouted`]: super::Stats::unrouted
     Unrouted {
-        /// The first of its kind.
+        /// The header of the first one.
         header: Header,
         /// The type of the source, as spelled in the table.
         source: &'static str,
-        /// The type of the message, as spelled in the table, if it is routed from another source.
+        /// The type of the message, as spelled in the table; `None` if the table routes it from no source.
         message: Option<&'static str>,
     },
-    /// A handler sent a message in [`on_loop`](Handler::on_loop), in a worker that rebuilds. After the next restart it
-    /// is likely to send it again, for what it does there is not replayed. Said once for each handler. Decide in
-    /// `Handle<`[`Due`]`>` instead.
+    /// A handler sent a message in [`on_loop`](Handler::on_loop), in a worker that rebuilds. A rebuild does not replay
+    /// `on_loop`, so after the next restart the handler is likely to send it again. The messenger reports it once for
+    /// each handler. Decide in `Handle<`[`Due`]`>` instead.
     ///
     /// [`Due`]: super::Due
     SentInLoop {
@@ -176,11 +208,11 @@ pub enum Report {
         /// The handler's name in the table.
         handler: &'static str,
     },
-    /// A bridge to the network could not do something, or ended a peer's connection for what the peer did.
+    /// A bridge to the network failed at something, or ended a connection because of what the peer did.
     Network {
-        /// The bridge.
+        /// The id of the bridge.
         source: u16,
-        /// What it was: a `messi::NetworkError`.
+        /// The failure: a `messi::NetworkError`.
         error: Box<dyn Error + Send + Sync>,
     },
 }

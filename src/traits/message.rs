@@ -16,21 +16,21 @@ pub(crate) const AFTER_EVENTS: u16 = FIRST_OF_LIBRARY + 5;
 pub trait Message {
     /// `u16`, or an enum that `as u16` accepts: see [`messenger_id_enum!`](crate::messenger_id_enum).
     type Id: Into<u16>;
-    /// What tells this message from every other one in a routing table.
+    /// The id: no other message of the routing table has it.
     const ID: Self::Id;
-    /// How it becomes bytes, as far as a journal is to notice when that changes. Provided: nothing is known.
+    /// How the message becomes bytes, as far as a journal can notice a change. Provided: [`Layout::UNKNOWN`].
     const LAYOUT: Layout = Layout::UNKNOWN;
 }
 
-/// How a message becomes bytes, as far as it can be told by a few words.
+/// How a message becomes bytes: what a journal records, and compares when it is opened again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Layout {
-    /// How it is encoded, in a word; empty if nothing is known.
+    /// The name of the codec; empty if unknown.
     pub codec: &'static str,
-    /// The size in bytes, if it is always the same; or 0.
+    /// The size in bytes, if every message has the same; or 0.
     pub size: usize,
-    /// The alignment in bytes, if it is read in place; or 0.
+    /// The alignment in bytes, if readers read it in place; or 0.
     pub align: usize,
 }
 
@@ -43,32 +43,67 @@ impl Layout {
         Layout { codec, size: 0, align: 0 }
     }
 
-    /// The memory of a `T` as it is.
+    /// The memory of a `T`, as it is.
     pub const fn plain<T>() -> Layout {
         Layout { codec: "plain memory", size: size_of::<T>(), align: align_of::<T>() }
     }
 }
 
-/// A message that is encoded into the bus: serde, prost, or written by hand.
+/// A message that an encoder writes into the bus: serde, prost, or one by hand.
+///
+/// ```
+/// use rust_messenger::traits::{DeserializeFrom, ExtendedMessage, Message};
+///
+/// struct Tick {
+///     price: u64,
+/// }
+///
+/// impl Message for Tick {
+///     type Id = u16;
+///     const ID: u16 = 7;
+/// }
+///
+/// impl ExtendedMessage for Tick {
+///     fn get_size(&self) -> usize {
+///         8
+///     }
+///
+///     fn write_into(&self, buffer: &mut [u8]) {
+///         buffer.copy_from_slice(&self.price.to_le_bytes());
+///     }
+/// }
+///
+/// impl DeserializeFrom for Tick {
+///     fn deserialize_from(buffer: &[u8]) -> Self {
+///         Tick { price: u64::from_le_bytes(buffer.try_into().expect("eight bytes")) }
+///     }
+/// }
+///
+/// let mut bytes = [0; 8];
+/// Tick { price: 42 }.write_into(&mut bytes);
+/// assert_eq!(Tick::try_deserialize_from(&bytes)?.price, 42);
+/// assert!(Tick::try_deserialize_from(&bytes[1..]).is_err());
+/// # Ok::<(), rust_messenger::traits::DecodeError>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be sent: nothing says how it becomes bytes",
     note = "use `serde_message!`, `prost_message!`, `bincode_message!` or `zero_copy_message!`, or implement `ExtendedMessage` for `{Self}` by hand"
 )]
 pub trait ExtendedMessage: Message {
-    /// How many bytes [`write_into`](Self::write_into) fills.
+    /// The size of the encoded message in bytes: [`write_into`](Self::write_into) fills so many.
     fn get_size(&self) -> usize;
 
-    /// Writes the message into `buffer`, which is [`get_size`](Self::get_size) bytes long and zeroed.
+    /// Encodes the message into `buffer`, which is zeroed and [`get_size`](Self::get_size) bytes long.
     fn write_into(&self, buffer: &mut [u8]);
 
-    /// Writes the message into the claimed space; what [`Sender`] calls.
+    /// Encodes the message into the claimed space. [`Sender`] calls this.
     ///
     /// Provided: zeroes the space and calls [`write_into`](Self::write_into). An encoder that appends with
-    /// [`Space::put`] needs no zeroed memory and can report an error instead of panicking.
+    /// [`Space::put`] needs no zeroed memory, and returns an error instead of panicking.
     ///
     /// # Errors
     ///
-    /// [`EncodeError`]; the claimed slot is then sealed and readers step over it.
+    /// [`EncodeError`]: the bus seals the slot, and readers step over it.
     ///
     /// [`Sender`]: super::Sender
     fn encode(&self, space: &mut Space<'_>) -> Result<(), EncodeError> {
@@ -76,19 +111,25 @@ pub trait ExtendedMessage: Message {
         Ok(())
     }
 
-    /// The encoded message, when it is already there in memory: it is then copied in one go.
+    /// The encoded message, if it lies in memory already. The bus then copies it in one piece. Provided: `None`.
     fn as_encoded(&self) -> Option<&[u8]> {
         None
     }
 }
 
-/// A message that is decoded into a value of its own.
+/// A message that readers decode into a value of its own. [`ExtendedMessage`] has an example.
 pub trait DeserializeFrom: Sized {
-    /// Decodes `buffer`, or panics.
+    /// Decodes `buffer`.
+    ///
+    /// # Panics
+    ///
+    /// When `buffer` is no such message. The bus itself calls [`try_deserialize_from`](Self::try_deserialize_from).
     fn deserialize_from(buffer: &[u8]) -> Self;
 
-    /// Decodes `buffer`. Provided: turns a panic of [`deserialize_from`](Self::deserialize_from) into an error (the
-    /// process's panic hook still runs).
+    /// Decodes `buffer`.
+    ///
+    /// Provided: calls [`deserialize_from`](Self::deserialize_from) and turns its panic into an error. The process's
+    /// panic hook still runs.
     ///
     /// # Errors
     ///
@@ -98,7 +139,7 @@ pub trait DeserializeFrom: Sized {
     }
 }
 
-/// How a routed message is read off the bus: as a value of its own, or in place.
+/// How readers read a routed message: decoded into a value of its own, or in place.
 ///
 /// Every `ExtendedMessage + DeserializeFrom` has it; `zero_copy_message!` implements it for plain memory.
 #[diagnostic::on_unimplemented(
@@ -109,7 +150,7 @@ pub trait Encoded: Message {
     /// The value, or a reference into the bus.
     type Decoded<'a>: std::borrow::Borrow<Self>;
 
-    /// Reads one message.
+    /// Decodes one message.
     ///
     /// # Errors
     ///
@@ -126,7 +167,7 @@ impl<M: ExtendedMessage + DeserializeFrom + 'static> Encoded for M {
     }
 }
 
-/// What stands in front of every payload.
+/// The header of a message: what stands in front of its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Header {
     /// The id of the handler that sent the message.
@@ -135,12 +176,12 @@ pub struct Header {
     pub message: u16,
     /// The length of the payload in bytes.
     pub size: u32,
-    /// Where the message stands in the one order of its bus; never reused.
+    /// The position of the message on its bus; never reused.
     pub position: u64,
 }
 
-/// The claimed bytes of one message, filled from front to back. What is left unfilled is zeroed before anyone can read
-/// it, so nothing an earlier message left in the same memory ever reaches a reader.
+/// The claimed bytes of one message. An encoder fills them from front to back. Before a reader can see them, `Space`
+/// zeroes what the encoder left unfilled: no reader ever sees an earlier message's bytes.
 #[derive(Debug)]
 pub struct Space<'a> {
     bytes: &'a mut [u8],
@@ -148,12 +189,12 @@ pub struct Space<'a> {
 }
 
 impl<'a> Space<'a> {
-    /// All of `bytes`, unfilled: what a bus hands to [`Payload::fill`].
+    /// All of `bytes`, unfilled. A bus passes it to [`Payload::fill`].
     pub fn new(bytes: &'a mut [u8]) -> Self {
         Space { bytes, filled: 0 }
     }
 
-    /// How many bytes are still unfilled.
+    /// How many bytes are unfilled.
     pub fn remaining(&self) -> usize {
         self.bytes.len() - self.filled
     }
@@ -162,7 +203,7 @@ impl<'a> Space<'a> {
     ///
     /// # Errors
     ///
-    /// [`EncodeError::TooLong`] when they do not fit; nothing is written then.
+    /// [`EncodeError::TooLong`] if they do not fit; it then writes none of them.
     #[inline]
     pub fn put(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
         let claimed = self.bytes.len();
@@ -172,7 +213,7 @@ impl<'a> Space<'a> {
         Ok(())
     }
 
-    /// Zeroes all that is unfilled, lends it, and counts it as filled.
+    /// Zeroes the unfilled bytes, counts them as filled, and returns them.
     #[inline]
     pub fn zeroed(&mut self) -> &mut [u8] {
         let from = std::mem::replace(&mut self.filled, self.bytes.len());
@@ -204,7 +245,7 @@ impl Drop for Space<'_> {
     }
 }
 
-/// What writes one payload into its claimed slot. Made by the methods of [`Publish`] and [`Sender`].
+/// Fills one payload into its claimed slot. The methods of [`Publish`] and [`Sender`] make them.
 ///
 /// [`Sender`]: super::Sender
 /// [`Publish`]: super::Publish
@@ -212,16 +253,17 @@ pub trait Payload {
     /// How many bytes to claim.
     fn size(&self) -> usize;
 
-    /// The bytes, when they are already there. They are then copied, and nothing foreign runs while the slot is open.
+    /// The bytes, if they lie in memory already. The bus then copies them, and runs no foreign code while the slot is
+    /// open. Provided: `None`.
     fn as_encoded(&self) -> Option<&[u8]> {
         None
     }
 
-    /// Fills the claimed bytes; called at most once.
+    /// Fills the claimed bytes. A bus calls it at most once.
     ///
     /// # Errors
     ///
-    /// [`EncodeError`]; the slot is then sealed.
+    /// [`EncodeError`]: the bus seals the slot.
     fn fill(&mut self, space: &mut Space<'_>) -> Result<(), EncodeError>;
 }
 

@@ -1,10 +1,10 @@
-//! Moments, who tells them, and deadlines that become messages.
+//! Moments, the clocks that tell them, and deadlines that become messages.
 
 use super::error::DecodeError;
 use super::message::{DeserializeFrom, ExtendedMessage, FIRST_OF_LIBRARY, Layout, Message};
 use std::time::Duration;
 
-/// A moment in nanoseconds since an origin that only its clock knows. It never goes backwards.
+/// A moment: nanoseconds since an origin that its clock chooses. Time never goes backwards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
@@ -19,7 +19,7 @@ impl Time {
         self.0
     }
 
-    /// How long after `earlier` this is; zero if it is not.
+    /// The duration from `earlier` to this moment; zero if `earlier` is later.
     pub const fn since(self, earlier: Time) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
@@ -28,47 +28,72 @@ impl Time {
 impl std::ops::Add<Duration> for Time {
     type Output = Time;
 
-    /// Stops at the end of time, 584 years after the origin.
+    /// Saturates 584 years after the origin.
     fn add(self, later: Duration) -> Time {
         Time(self.0.saturating_add(u64::try_from(later.as_nanos()).unwrap_or(u64::MAX)))
     }
 }
 
-/// Tells the time to workers; replaced in simulations.
+/// Tells workers the time. Simulations and tests bring their own.
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Time;
 
-    /// Whether it is asked for the time of day only, so that a journal under load may ask it once in a millisecond
-    /// rather than for every message. Provided: no.
+    /// Whether this clock tells the time of day and nothing else. If so, a journal under load asks it once per
+    /// millisecond instead of once per message. Provided: no.
     fn is_real(&self) -> bool {
         false
     }
 }
 
-/// A deadline that has come, as a message: what makes timers exact in a rebuild.
+/// A deadline that has come, as a message: it makes timers exact in a rebuild.
 ///
-/// With a route `H, Due: [h]` in the worker of the handler `h: H`, its worker writes this in the name of `h` when the
-/// time of [`next_deadline`] has come, instead of calling [`on_loop`]. So a journal has it, and a handler that decides
-/// in `Handle<Due>` by [`time`](Self::time) decides the same when it is handed its history again. Nobody else may
-/// receive it, and `h` is the only handler of its type in the table.
+/// With a route `H, Due: [h]` in the worker of the handler `h: H`, the worker writes a `Due` in the name of `h` when
+/// the time of [`next_deadline`] has come, instead of calling [`on_loop`]. So the journal holds the deadline, and a
+/// handler that decides in `Handle<Due>` by [`time`](Self::time) decides the same when a rebuild replays it. No other
+/// handler may receive it, and `h` must be the only handler of its type in the table.
 ///
-/// At most one is on its way for each handler, and while history is replayed none is written: they are in it. Like
-/// any message it waits for what is before it on the bus, and goes through the outbox when the bus is full; one that
-/// cannot be written at all is [`Report::Unsent`], and tried again after a second. None is written once a stop drains.
-/// A handler whose deadline is still past when it has handled one gets another one: move the deadline on.
+/// * At most one `Due` per handler is on its way. A worker writes none while it replays history, which holds them
+///   already, and none once a stop drains.
+/// * Like any message, a `Due` waits for what is before it on the bus, and goes through the outbox when the bus is
+///   full. If the worker cannot write it at all, it reports [`Report::Unsent`] and tries again after a second.
+/// * If a handler's deadline is still in the past when it has handled one `Due`, another one follows: move the deadline
+///   on.
 ///
-/// After a restart a second one may come, of a deadline that the earlier process had: a worker that did not rebuild
-/// finds it in the journal and knows nothing of it. Go by `time`, and let one that is not waited for do no harm. What
-/// `on_start` says of the time is new after each restart, so a handler that is to be rebuilt takes its next deadline
-/// from the `time` of the last.
+/// After a restart a second `Due` may come, for a deadline of the earlier process: a worker that did not rebuild finds
+/// it in the journal and cannot know it. Decide by `time`, and ignore a `Due` that you do not wait for. Every restart
+/// calls `on_start` at a new time, so a handler that rebuilds takes its next deadline from the `time` of the last one.
+///
+/// ```
+/// use rust_messenger::traits::{Due, Handle, Handler, Time, Writer};
+/// use std::time::Duration;
+///
+/// struct Heartbeat {
+///     next: Time,
+/// }
+///
+/// impl Handler for Heartbeat {
+///     type Id = u16;
+///     const ID: u16 = 1;
+///
+///     fn next_deadline(&self) -> Option<Time> {
+///         Some(self.next)
+///     }
+/// }
+///
+/// impl Handle<Due> for Heartbeat {
+///     fn handle<W: Writer>(&mut self, due: &Due, _: &W) {
+///         self.next = due.time + Duration::from_secs(1);
+///     }
+/// }
+/// ```
 ///
 /// [`next_deadline`]: super::Handler::next_deadline
 /// [`on_loop`]: super::Handler::on_loop
 /// [`Report::Unsent`]: super::Report::Unsent
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Due {
-    /// The deadline, as the handler named it.
+    /// The deadline, as [`next_deadline`](super::Handler::next_deadline) returned it.
     pub time: Time,
 }
 
