@@ -18,8 +18,8 @@ use std::time::Duration;
 
 /// A lossless ring in mapped memory: every reader sees every message in one order, and writers wait for readers.
 ///
-/// `C` is how writers claim ([`ManyWriters`] or [`OneWriter`]), `W` how readers wait
-/// ([`Adaptive`] unless chosen otherwise with [`waiting`](Self::waiting)). A clone is a second handle on the same ring.
+/// `C` is how writers claim ([`ManyWriters`] or [`OneWriter`]), `W` how readers wait ([`Adaptive`], unless
+/// [`waiting`](Self::waiting) chooses another). A clone is a second handle on the same ring.
 ///
 /// ```
 /// use rust_messenger::message_bus::CircularBus;
@@ -40,21 +40,22 @@ pub struct CircularBus<C = ManyWriters, W = Adaptive> {
     types: PhantomData<fn() -> (C, W)>,
 }
 
-/// What can be chosen about a ring besides its types.
+/// The options of a [`CircularBus`]. Default: 1 MiB, the first message at 0, one second.
 #[derive(Clone, Debug)]
 pub struct RingOptions {
-    /// The bytes of the ring: a power of two from [`MIN_CAPACITY`] to [`MAX_CAPACITY`]. One slot takes at most an
+    /// The size of the ring in bytes: a power of two from [`MIN_CAPACITY`] to [`MAX_CAPACITY`]. A slot takes at most an
     /// eighth of it.
     pub capacity: usize,
-    /// Where the first message stands, a multiple of 16. For tests of what happens after years of running.
+    /// The position of the first message: a multiple of 16. Tests choose it, to see what happens after years of
+    /// running.
     pub start: u64,
-    /// How long readers wait for a fill that does not return before they go on without its message.
+    /// How long readers wait for a silent fill before one of them fences it.
     pub silent_after: Duration,
 }
 
 /// The smallest ring in bytes.
 pub const MIN_CAPACITY: usize = if cfg!(rust_messenger_loom) { 256 } else { 1024 };
-/// The largest ring in bytes; its largest slot just fits into the `u32` of a header.
+/// The largest ring in bytes: the size of its largest slot just fits the `u32` of a header.
 pub const MAX_CAPACITY: usize = if usize::BITS > 34 { 1 << 34 } else { 1 << 28 };
 
 impl Default for RingOptions {
@@ -63,26 +64,26 @@ impl Default for RingOptions {
     }
 }
 
-/// Why there is no such ring.
+/// Why a ring could not be made.
 #[non_exhaustive]
 pub enum BusError {
-    /// A capacity must be a power of two between the two limits.
+    /// The capacity must be a power of two from [`MIN_CAPACITY`] to [`MAX_CAPACITY`].
     Capacity {
-        /// What was asked for, in bytes.
+        /// The capacity in the options, in bytes.
         asked: usize,
     },
-    /// A start position must be a multiple of 16.
+    /// The start position must be a multiple of 16.
     Start {
-        /// What was asked for.
+        /// The position in the options.
         asked: u64,
     },
-    /// The system has no such memory to give.
+    /// The system could not map the memory.
     Map(io::Error),
-    /// The system has no random number to give, and stamps need one that no author of a payload knows.
+    /// The system gave no random number. Stamps need one that no author of a payload knows.
     Random(io::Error),
 }
 
-/// In words, too: whoever unwraps it is told what a capacity must be.
+/// In words, too: `unwrap` shows them.
 impl fmt::Debug for BusError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "BusError({self})")
@@ -119,6 +120,8 @@ impl CircularBus {
     ///
     /// # Errors
     ///
+    /// [`BusError`]: the capacity is no power of two in range, or the system has not enough memory.
+    ///
     /// [`BusError`]: the capacity is no power of two in range, or there is no such memory.
     pub fn new(capacity: usize) -> Result<Self, BusError> {
         Self::with_options(RingOptions { capacity, ..RingOptions::default() })
@@ -126,8 +129,8 @@ impl CircularBus {
 }
 
 impl CircularBus<OneWriter> {
-    /// A ring of `capacity` bytes for one writer, which then needs no locked instruction to claim. A second writer is
-    /// refused while the first exists.
+    /// A ring of `capacity` bytes for one writer, which claims without a locked instruction. While that writer exists,
+    /// the ring refuses a second one ([`NoWriter::Taken`]).
     ///
     /// # Errors
     ///
@@ -138,7 +141,7 @@ impl CircularBus<OneWriter> {
 }
 
 impl<C: Claim, W: WaitStrategy> CircularBus<C, W> {
-    /// A ring by its options.
+    /// A ring with these options.
     ///
     /// # Errors
     ///
@@ -158,7 +161,7 @@ impl<C: Claim, W: WaitStrategy> CircularBus<C, W> {
         Ok(CircularBus { shared: Arc::new(Shared::new(ring, (), silent_after)), types: PhantomData })
     }
 
-    /// The same ring with readers that wait in another way.
+    /// The same ring, whose readers wait by the strategy `V`.
     ///
     /// ```
     /// use rust_messenger::message_bus::{CircularBus, wait::Spin};

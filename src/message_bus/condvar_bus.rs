@@ -1,4 +1,4 @@
-//! [`CondvarBus`]: any bus, with readers that block in the classic way.
+//! [`CondvarBus`]: any bus, with readers that block at once.
 
 use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
@@ -8,11 +8,22 @@ use crate::traits::{
 };
 use std::time::Duration;
 
-/// The blocking wrapper around a bus: a read with nothing to read sleeps on a condition variable at once, a write wakes
-/// all that sleep. While nobody sleeps a write pays one load for it.
+/// A wrapper around a bus whose readers block: a read that finds no message sleeps on a condition variable at once, and
+/// a write wakes all sleepers. While nobody sleeps, a write pays one load for that.
 ///
-/// A [`CircularBus`](super::CircularBus) can also sleep by itself; this one never spins, and adds sleeping to a bus
-/// that has none of its own.
+/// A [`CircularBus`](super::CircularBus) can also sleep by itself, after it has spun. This wrapper never spins, and
+/// adds sleeping to a bus that has none.
+///
+/// ```
+/// use rust_messenger::message_bus::{CircularBus, CondvarBus};
+/// use rust_messenger::traits::{MessageBus, Publish, Reader};
+///
+/// let bus = CondvarBus::new(CircularBus::new(64 * 1024)?);
+/// let mut reader = bus.subscribe("example")?;
+/// bus.writer()?.write_bytes(1, 2, b"hello")?;
+/// assert_eq!(reader.read(|_, payload| payload.to_vec())?, b"hello");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct CondvarBus<B> {
     bus: B,
@@ -41,7 +52,7 @@ impl Drop for Link {
 }
 
 impl<B: MessageBus> CondvarBus<B> {
-    /// Wraps `bus`. Use no reader or writer of `bus` itself from then on: it would wake nobody.
+    /// Wraps `bus`. From then on use no reader or writer of `bus` itself: they would wake nobody.
     pub fn new(bus: B) -> CondvarBus<B> {
         let word = || CachePadded::new(AtomicU64::new(0));
         let (message_sleepers, room_sleepers, wakes) = (word(), word(), word());

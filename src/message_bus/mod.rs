@@ -1,25 +1,25 @@
 //! The buses, and the laws that each of them keeps.
 //!
 //! * [`CircularBus`]: a lossless ring in mapped memory.
-//! * `PersistentBus` (Unix): an append-only journal in a file, recovered, replayed and followed.
-//! * [`CondvarBus`]: any bus, with readers that block in the classic way.
+//! * `PersistentBus` (Unix): a bus in a file, its journal: append-only, recovered, replayed and followed.
+//! * [`CondvarBus`]: any bus, with readers that block at once.
 //!
 //! # The laws
 //!
-//! Each is a generic test in `tests/bus_contract.rs`, run on every bus.
+//! `tests/bus_contract.rs` tests each of them on every bus.
 //!
-//! 1. **One order.** Committed messages have one total order, their position; every reader sees it, and each writer's
+//! 1. **One order.** Published messages have one total order, their position. Every reader sees it, and each writer's
 //!    messages keep the order in which it wrote them.
-//! 2. **Nothing lost, nothing twice.** A subscribed reader sees every message claimed since its subscription, once.
-//!    No bus overwrites a slot that a subscribed reader has not released.
-//! 3. **Stable bytes.** What a reader was given does not change until it returns.
+//! 2. **Nothing lost, nothing twice.** A subscribed reader sees every message claimed since its subscription, once. No
+//!    bus overwrites a slot that a subscribed reader has not released.
+//! 3. **Stable bytes.** The message in a reader's hands does not change until the reader returns.
 //! 4. **Backpressure is visible.** `try_write` says `Full`; `write` waits. A worker never waits on itself.
-//! 5. **No holes.** A fill that panics seals its slot; readers go past it. A fill that stays silent is sealed for
-//!    readers within about a second.
-//! 6. **No forgery.** No payload, however crafted, can be taken for a committed slot.
+//! 5. **No holes.** A fill that panics seals its slot; readers step over it. A reader fences a fill that stays silent
+//!    for about a second.
+//! 6. **No forgery.** No payload, however crafted, can pass for a published slot.
 //! 7. **Limits are errors.** Too large, full, closed: typed errors, no panic.
-//! 8. **Stop drains.** What was written before the stop is handled; what comes later is counted and reported.
-//! 9. **Fixed memory.** After start, no allocation per message.
+//! 8. **Stop drains.** Workers handle what was written before the stop; the summary counts what came later.
+//! 9. **Fixed memory.** After the start, no allocation per message.
 //! 10. **Idle is free.** A blocked reader uses no processor time and wakes on a message, a timer or a stop.
 
 mod circular_bus;

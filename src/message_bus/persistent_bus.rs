@@ -1,5 +1,4 @@
-//! [`PersistentBus`]: the journal as a bus. Puts the ring's readers and writers on a store, and has readers begin where
-//! they should.
+//! [`PersistentBus`]: the journal as a bus. It puts the ring's readers and writers on a store, and starts readers where their options say.
 
 use super::journal::cursors::CursorError;
 use super::journal::error::JournalError;
@@ -34,15 +33,15 @@ mod growth_model;
 #[cfg(all(test, not(rust_messenger_loom)))]
 mod tests;
 
-/// A bus in a file that outlives it: append-only, every message with its time and its cause, read again as often as one
-/// likes.
+/// A bus in a file that outlives it, its **journal**: append-only. It records the time and the cause of each message,
+/// and readers may start anywhere in it.
 ///
-/// One process writes (it holds a lock on the file), any number may follow with [`Journal`](super::Journal). Readers of
-/// this process look at messages in place, as on a ring, and hold no writer back: a journal is never full. It ends
-/// where its [`capacity`](PersistentOptions::capacity) does.
+/// One process writes (it holds a lock on the file); any number follow with [`Journal`](super::Journal). Readers of
+/// this process read messages in place, as on a ring, and gate no writer: a journal is never full. It ends at its
+/// [`capacity`](PersistentOptions::capacity).
 ///
-/// While a message is handled, [`Writer::now`](crate::traits::Writer::now) says when it was written, and what is sent
-/// names it as its cause: that is what makes a [`Start::Rebuild`] exact.
+/// While a worker handles a message, [`Writer::now`](crate::traits::Writer::now) returns the message's recorded time,
+/// and what the handlers send names that message as its cause. That makes a [`Start::Rebuild`] exact.
 ///
 /// ```
 /// # #[cfg(all(unix, not(miri)))] { // Miri maps no files.
@@ -75,25 +74,25 @@ struct Setup {
 }
 
 impl PersistentBus {
-    /// Opens the journal at `path` for any number of writers, or makes it. A file that is made is readable and writable
-    /// for its owner only. Symbolic links are followed; one to nothing is to where the file is made.
+    /// Opens the journal at `path` for any number of writers, or makes it. Only its owner may read and write a new
+    /// file. Follows symbolic links; where a link points to nothing, makes the file there.
     ///
-    /// What a killed process left half done is cleaned up, and what is damaged is reported and stepped over, as the
-    /// [`Recovered`] says. Nothing that was written is ever overwritten. It is read once, at the speed of memory.
+    /// Opening recovers the journal: it cleans up what a killed process left unfinished, reports damage in
+    /// [`Recovered`], and steps over it. It never overwrites a message. It reads the file once, at the speed of memory.
     ///
-    /// A process may be killed in this call, too: a journal that was being made is there as a whole or not at all, and
-    /// what a recovery had not come to is done by the next one. (Where files must have a name, as on other systems than
-    /// Linux, one that was being made stays behind as `.name.` and some digits.)
+    /// A process may die in this call, too. A new journal is there as a whole or not at all, and the next call finishes
+    /// a recovery. (Where a file must have a name, as on other systems than Linux, a new one may stay behind as
+    /// `.name.` and some digits.)
     ///
     /// # Errors
     ///
-    /// [`JournalError`]; the file is as it was.
+    /// [`JournalError`]: the file is as it was.
     #[cfg(not(rust_messenger_loom))]
     pub fn open(path: impl AsRef<Path>, options: PersistentOptions) -> Result<(Self, Recovered), JournalError> {
         open::open(path.as_ref(), options).map(Self::of)
     }
 
-    /// The same bus in memory, gone with it: for tests, and for Miri. Its whole capacity is taken at once.
+    /// The same bus in memory, without a file: for tests, and for Miri. Allocates its whole capacity at once.
     ///
     /// # Errors
     ///
@@ -104,7 +103,8 @@ impl PersistentBus {
 }
 
 impl PersistentBus<OneWriter> {
-    /// As [`PersistentBus::open`], for one writer, which then needs no locked instruction to claim.
+    /// As [`PersistentBus::open`], for one writer, which claims without a locked instruction. While that writer exists,
+    /// the bus refuses a second one ([`NoWriter::Taken`]).
     ///
     /// # Errors
     ///
@@ -128,28 +128,28 @@ impl PersistentBus<OneWriter> {
 }
 
 impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
-    /// The same journal with readers that wait in another way.
+    /// The same bus, whose readers wait by the strategy `V`.
     pub fn waiting<V: WaitStrategy>(self) -> PersistentBus<C, V> {
         PersistentBus { shared: self.shared, setup: self.setup, types: PhantomData }
     }
 
-    /// Has all that is written survive a power failure. Returns the position up to which everything is finished and
-    /// does.
+    /// Syncs the journal: all messages published so far survive a power failure. Returns the position up to which every
+    /// fill has ended and everything is synced.
     ///
     /// # Errors
     ///
-    /// What kind of failure it was. What was not synced before it may be lost, and no later sync succeeds: open the
-    /// journal again to see what is there.
+    /// The kind of the failure. What no earlier sync covered may be lost, and no later sync succeeds: open the journal
+    /// again to see what it holds.
     pub fn sync(&self) -> Result<u64, io::ErrorKind> {
         self.shared.store.sync()
     }
 
-    /// Forgets what [`PersistentOptions::retention`] says may be forgotten, gives its disk space back, and says who
-    /// keeps more than that. Happens by itself once per second.
+    /// Applies [`PersistentOptions::retention`]: forgets the oldest messages, releases their disk space, and names what
+    /// keeps more than the rules. The bus does so by itself once per second.
     ///
     /// # Errors
     ///
-    /// What the system says to giving the space back.
+    /// The system's error when it releases the space.
     pub fn retain(&self) -> io::Result<Retained> {
         self.shared.store.retain()
     }
@@ -229,15 +229,16 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     }
 }
 
-/// Named cursors, as whoever looks after a journal sees them.
+/// Named cursors, for those who administer a journal.
 impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
-    /// The named cursors.
+    /// The named cursors and their positions.
     pub fn cursors(&self) -> Vec<Cursor> {
         let cursors = self.shared.store.cursors().into_iter();
         cursors.map(|(name, position)| Cursor { name, position: Some(position) }).collect()
     }
 
-    /// Removes the cursor of this name, so that it pins nothing any more. False if there is none, or a reader has it.
+    /// Removes the cursor of this name: it then keeps nothing from retention. Returns false if there is none, or a
+    /// reader holds it.
     pub fn remove_cursor(&self, name: &str) -> bool {
         let _cursors = lock(&self.setup.cursors);
         let store = &self.shared.store;
@@ -250,13 +251,13 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         }
     }
 
-    /// Has the reader that resumes under this name begin at `position`: where a slot begins, or the tail. Mends a
-    /// cursor that is damaged.
+    /// Moves the cursor of this name to `position`, where a slot begins, or to the tail: the next reader that resumes
+    /// under the name begins there. Mends a damaged cursor.
     ///
-    /// This is how to step over a message at which a handler always ends. After a panic its position is in the header
-    /// of [`Cause::Panicked`](crate::messenger::Cause::Panicked). After any other failure it is where the cursor
-    /// stands: a worker that has ended has let go of everything that it had handled. The position to go on with is [the
-    /// next one](Self::position_after).
+    /// Use it to step over a message at which a handler always fails. After a panic, the header in
+    /// [`Cause::Panicked`](crate::messenger::Cause::Panicked) holds the message's position. After any other failure,
+    /// the cursor stands there: a worker that ends has released everything that it had handled. Go on with [the
+    /// position after it](Self::position_after).
     ///
     /// ```
     /// # #[cfg(all(unix, not(miri)))] { // Megabytes of memory take Miri many minutes.
@@ -292,11 +293,11 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
             .map_err(|error| CursorError::of(error, position))
     }
 
-    /// The position behind the slot at `position`: of the next slot, or the tail.
+    /// The position after the slot at `position`: the next slot's, or the tail.
     ///
     /// # Errors
     ///
-    /// [`CursorError::NotRetained`], and [`CursorError::NoSuchPosition`] also for a slot that is being written.
+    /// [`CursorError::NotRetained`]; [`CursorError::NoSuchPosition`], also for a slot whose fill has not ended.
     pub fn position_after(&self, position: u64) -> Result<u64, CursorError> {
         self.shared.store.position_after(position).map_err(|error| CursorError::of(error, position))
     }

@@ -1,8 +1,8 @@
-//! Waiting: what a thread does while there is nothing to do, and how it is woken.
+//! Waiting: what a reader does between two messages, and what wakes it.
 //!
-//! A [`WaitStrategy`] says how long to stay awake; `Waiters` is where a thread sleeps after that. A sleeper
-//! announces itself, passes a heavy barrier and looks once more; a waker makes its change, passes a light barrier and
-//! looks for sleepers. At least one of them sees the other, and while nobody sleeps a waker pays one load.
+//! A [`WaitStrategy`] says how long a reader stays awake; then it sleeps in a `Waiters`. A sleeper announces itself,
+//! passes a heavy barrier and looks once more; a waker makes its change, passes a light barrier and looks for sleepers.
+//! At least one of them sees the other, and while nobody sleeps a waker pays one load.
 
 use crate::blame::caught;
 use crate::sync::{AtomicU64, Barrier, Condvar, Mutex, MutexGuard, Ordering, lock, spin_loop, yield_now};
@@ -10,34 +10,34 @@ use crate::traits::{Interest, Poller, Reader};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// What to do after a look that found nothing.
+/// What a reader does after a look that found nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Idle {
     /// Look again.
     Again,
-    /// Sleep until woken.
+    /// Sleep until a writer, a timer or a stop wakes it.
     Park,
 }
 
-/// How a reader spends the time until the next message. A type, chosen with
-/// [`CircularBus::waiting`](super::CircularBus::waiting).
+/// How a reader waits for the next message. Choose the type with [`CircularBus::waiting`](super::CircularBus::waiting)
+/// or `PersistentBus::waiting`.
 pub trait WaitStrategy: Default + std::fmt::Debug + Send + 'static {
-    /// A wait begins; `handled` messages were read since the last one began.
+    /// A wait begins; the reader has read `handled` messages since the last one began. Provided: does nothing.
     fn begin(&mut self, handled: u64) {
         let _ = handled;
     }
 
-    /// A look found nothing. May spin, pause or yield before it returns.
+    /// A look found nothing. This method may spin, pause or yield before it returns.
     fn idle(&mut self) -> Idle;
 }
 
-/// The default: spins for the time a prompt answer takes, then pauses for about a microsecond at a time, then yields,
+/// The default: spins as long as a prompt answer takes, then pauses for about a microsecond at a time, then yields,
 /// then sleeps.
 ///
-/// A reader that polls the very line that is being written slows everybody down by up to five times. So now and then a
-/// wait begins with a pause. As long as that pays with batches of messages, waits go on beginning so; when it does not,
-/// they begin by spinning again, and the next try comes after twice as many of them, so that a conversation of single
-/// messages keeps its short answers.
+/// A reader that polls the cache line under a writer slows everybody down by up to five times. So now and then a wait
+/// begins with a pause. While pauses pay with batches of messages, waits go on beginning so. When a pause does not pay,
+/// waits begin by spinning again, and the next try comes after twice as many of them: a conversation of single messages
+/// keeps its short answers.
 #[derive(Debug)]
 pub struct Adaptive {
     /// Looks of this wait.
@@ -99,7 +99,7 @@ impl WaitStrategy for Adaptive {
     }
 }
 
-/// Never leaves the core: the lowest latency, at the price of a core per reader.
+/// Spins, and never gives up the core: the lowest latency, at the price of a core per reader.
 #[derive(Debug, Default)]
 pub struct Spin;
 
@@ -111,7 +111,7 @@ impl WaitStrategy for Spin {
     }
 }
 
-/// Gives the core away between looks, but is never idle: for more readers than cores.
+/// Yields the core between looks and never sleeps: for more readers than cores.
 #[derive(Debug, Default)]
 pub struct Yield;
 

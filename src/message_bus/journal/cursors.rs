@@ -98,24 +98,24 @@ impl JournalStore {
     }
 }
 
-/// Why a named cursor was not set.
+/// Why a named cursor did not move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CursorError {
-    /// There is no cursor of this name. One is made when a reader of that name first resumes.
+    /// There is no cursor of this name. The first reader of that name that resumes makes it.
     NoSuchCursor,
-    /// A reader has it. Let its worker end first.
+    /// A reader holds the cursor. Let its worker end first.
     InUse,
-    /// What stands at this position is not retained any more.
+    /// Retention has released this position.
     NotRetained {
-        /// The position that was asked for.
+        /// The position in the call.
         asked: u64,
-        /// The oldest that there is.
+        /// The oldest position.
         oldest: u64,
     },
     /// No slot begins at this position.
     NoSuchPosition {
-        /// The position that was asked for.
+        /// The position in the call.
         asked: u64,
     },
 }

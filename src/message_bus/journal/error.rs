@@ -1,4 +1,4 @@
-//! Why a journal cannot be opened.
+//! Why a journal could not be opened.
 
 use super::recovered::Recovered;
 use super::table::TableChange;
@@ -7,7 +7,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-/// Why a journal cannot be opened. The file is as it was.
+/// Why a journal could not be opened or read. The file is as it was.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum JournalError {
@@ -15,53 +15,53 @@ pub enum JournalError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What was being done.
+        /// What this crate was doing: "open it", for example.
         action: &'static str,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// It is a directory, a pipe, or something else that is not a file.
+    /// The path leads to a directory, a pipe, or something else that is no file.
     NotAFile {
         /// The path.
         path: PathBuf,
         /// What it is.
         found: &'static str,
     },
-    /// It is no journal, one of another version, or both copies of what it is as a whole are damaged.
+    /// The file is no journal, or one of another version, or both copies of its identity are damaged.
     NotAJournal {
         /// The file.
         path: PathBuf,
         /// What it is instead.
         found: String,
     },
-    /// Another process, or another bus of this one, has it open for writing. Close that one first.
+    /// Another process, or another bus of this one, has the journal open for writing. Close that one first.
     Locked {
         /// The file.
         path: PathBuf,
     },
-    /// What a message or handler id stands for is not what it was.
+    /// The routing table gives an id of the journal another meaning.
     Table {
         /// The file.
         path: PathBuf,
-        /// What has changed.
+        /// What changed.
         change: Box<TableChange>,
     },
-    /// It is damaged, and `strict` was asked for.
+    /// The journal is damaged, and the options say `strict`.
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What is damaged.
+        /// What recovery found.
         recovered: Box<Recovered>,
     },
-    /// A size in the options makes no journal.
+    /// A size in the options is out of range.
     Size {
-        /// Which one.
+        /// Which size.
         name: &'static str,
-        /// What was asked for.
+        /// The size in the options.
         asked: u64,
-        /// The smallest that will do.
+        /// The smallest that is allowed.
         min: u64,
-        /// The largest that will do.
+        /// The largest that is allowed.
         max: u64,
     },
 }

@@ -1,4 +1,4 @@
-//! What can be chosen about a journal: sizes, what survives what, what may be forgotten, where readers begin.
+//! The options of a journal: sizes, durability, retention, and where readers begin.
 
 use super::error::JournalError;
 use super::header::{Identity, MAX_PAYLOAD, PAGE};
@@ -10,40 +10,47 @@ use crate::traits::{Clock, MessageBus, SubscribeError, Time};
 use std::fmt;
 use std::time::Duration;
 
-/// What can be chosen about a journal.
+/// The options of a [`PersistentBus`](crate::message_bus::PersistentBus).
+///
+/// Default: a capacity of 64 GiB (256 MiB on 32 bits), payloads of up to 1 MiB, checksums, [`Durability::None`], not
+/// strict, steps of 16 MiB, 32 KiB for the table, no retention, no table, [`Start::Latest`], one second, the time since
+/// 1970.
 #[derive(Clone)]
 pub struct PersistentOptions {
-    /// How far the file may grow, in bytes. Address space for it is reserved, nothing else. May be another one each
-    /// time the journal is opened.
+    /// How far the file may grow, in bytes. The bus reserves address space for it and nothing else. You may choose
+    /// another capacity each time you open the journal.
     pub capacity: u64,
-    /// The largest payload in bytes; fixed when the journal is made. Its slot is at most an eighth of the capacity.
+    /// The largest payload in bytes. Its slot takes at most an eighth of the capacity. The journal keeps the value with
+    /// which it was made.
     pub max_payload: usize,
-    /// Whether every slot has a checksum (CRC-32C); fixed when the journal is made. Without them a message whose length
-    /// was damaged is found by those around it, and costs no other; what else is damaged in it is not found.
+    /// Whether every slot has a checksum (CRC-32C). The journal keeps the value with which it was made. Without
+    /// checksums recovery finds a damaged length, by the slots around it, and loses no other message; it does not find
+    /// other damage.
     pub crc: bool,
-    /// What an acknowledged message survives.
+    /// What an acknowledged message survives besides the death of the process.
     pub durability: Durability,
-    /// Whether a damaged journal is refused rather than reported.
+    /// Whether opening refuses a damaged journal ([`JournalError::Damaged`]) instead of reporting the damage.
     pub strict: bool,
     /// By how much the file grows at a time, and how far ahead of the writers, in bytes.
     pub step: u64,
-    /// How many bytes the description of a routing table may take; fixed when the journal is made.
+    /// How many bytes the description of a routing table may take. The journal keeps the value with which it was made.
     pub table_capacity: usize,
-    /// What may be forgotten.
+    /// What the journal may forget.
     pub retention: Retention,
-    /// The routing table: its names are kept in the journal, and one that changes the meaning of what is in it is
-    /// refused.
+    /// The routing table. The journal records its names; opening refuses a table that gives a recorded id another
+    /// meaning ([`JournalError::Table`]).
     pub table: Option<&'static Table>,
-    /// Where readers begin, if `starts` says nothing else. Readers that may be moved on
-    /// ([`subscribe_evictable`](MessageBus::subscribe_evictable)) begin with what comes next instead of resuming.
+    /// Where readers begin, unless `starts` names them. Evictable readers
+    /// ([`subscribe_evictable`](MessageBus::subscribe_evictable)) begin with the next message instead of resuming or
+    /// rebuilding.
     pub start: Start,
-    /// Where readers of these names begin. A worker's reader has the worker's name.
+    /// Where the readers of these names begin. A worker's reader has the name of the worker.
     pub starts: Vec<(&'static str, Start)>,
-    /// How long readers wait for a fill that does not return before they go on without its message.
+    /// How long readers wait for a silent fill before one of them fences it.
     pub silent_after: Duration,
-    /// Tells the time of messages; the default one to about a millisecond while they come in by the hundred thousand
-    /// per second. The messenger's [`Options::clock`](crate::messenger::Options::clock) should be the
-    /// same.
+    /// Tells the time of messages. The default clock is exact to about a millisecond while writers write hundreds of
+    /// thousands of messages per second. Give the messenger the same clock
+    /// ([`Options::clock`](crate::messenger::Options::clock)).
     pub clock: std::sync::Arc<dyn Clock>,
 }
 
@@ -79,12 +86,12 @@ impl fmt::Debug for PersistentOptions {
 }
 
 impl PersistentOptions {
-    /// With the routing table `table`: `Messenger::table()`.
+    /// Sets the routing table: `Messenger::table()`.
     pub fn table(self, table: &'static Table) -> Self {
         PersistentOptions { table: Some(table), ..self }
     }
 
-    /// With readers of this name beginning at `start`.
+    /// Sets where the reader of this name begins.
     pub fn start_reader(mut self, reader: &'static str, start: Start) -> Self {
         self.starts.push((reader, start));
         self
@@ -124,45 +131,47 @@ impl Clock for UnixClock {
     }
 }
 
-/// What an acknowledged message survives. Whatever is chosen, it survives the death of the process: its bytes are the
-/// system's from the moment they are written.
+/// What an acknowledged message survives. At every level it survives the death of the process: its bytes are the
+/// system's once they are written.
 ///
-/// A power failure can lose any of the pages that were not synced, in any order. Without checksums
-/// ([`PersistentOptions::crc`](crate::message_bus::PersistentOptions::crc)) a message of which one page was lost may
-/// then be read with zeros in it; with them it is reported as damaged. What had been synced is whole in either case.
+/// A power failure can lose any of the pages that nothing had synced, in any order. If it took a page of a message,
+/// recovery reports the message as damaged; without checksums
+/// ([`PersistentOptions::crc`](crate::message_bus::PersistentOptions::crc)) readers may read zeros in it. What was
+/// synced is whole in either case.
 ///
-/// Opening a journal and closing it, which is dropping the last of its bus, readers and writers, sync what is there,
-/// whatever is chosen: so what is missing later is known to have been there.
+/// At every level, opening a journal syncs it, and so does closing it: dropping the last of its bus, readers and
+/// writers. So recovery can tell what is missing from what never was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
-    /// Nothing is synced: a power failure may lose what the system has not written yet, on Linux about the last 30
-    /// seconds.
+    /// The bus syncs nothing meanwhile: a power failure may lose what the system has not written yet, on Linux about
+    /// the last 30 seconds.
     #[default]
     None,
-    /// Synced in the background: a power failure loses at most what was written in this time and the time that a sync
-    /// takes.
+    /// The bus syncs in the background, so often: a power failure loses at most what was written in this time and in
+    /// the time of a sync.
     Interval(Duration),
-    /// Synced by every so-manieth writer before it is acknowledged: a power failure loses at most so many messages,
-    /// not counting those of writers that are at it at the same time.
+    /// Every n-th write syncs before the bus acknowledges it: a power failure loses at most n messages, and those that
+    /// other writers are writing meanwhile.
     EveryN(u64),
-    /// Synced before each message is acknowledged: a power failure loses none.
+    /// Every write syncs before the bus acknowledges it: a power failure loses none.
     Always,
 }
 
-/// What may be forgotten. Whatever is chosen, nothing is that a named cursor or a reader of this process that holds
-/// others back has still before it.
+/// What a journal may forget: each rule allows more. By default there is none, and the journal forgets nothing.
+///
+/// Whatever the rules allow, the journal keeps what a named cursor, or a gating reader of this process, has not passed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Keep no more than so many bytes.
+    /// Keep at most so many bytes.
     pub size: Option<u64>,
-    /// Forget what is older than that.
+    /// Forget messages older than this.
     pub age: Option<Duration>,
-    /// Forget what every named cursor has passed. Without any named cursor nothing is forgotten by this rule.
+    /// Forget what every named cursor has passed. Without a named cursor this rule forgets nothing.
     pub consumed: bool,
-    /// Forget also what workers that this opening starts with [`Start::Rebuild`](crate::message_bus::Start::Rebuild)
-    /// would be handed again. By default (`false`) they keep all of it: a rebuild needs the whole history, and once its
-    /// beginning is gone the next one is refused with [`HistoryGone`](crate::traits::SubscribeError::HistoryGone).
-    /// Forgets nothing by itself.
+    /// Let the other rules forget even the history of workers that this opening starts with
+    /// [`Start::Rebuild`](crate::message_bus::Start::Rebuild). By default (`false`) those workers keep all of it,
+    /// because a rebuild needs the whole history: once its beginning is gone, the next one fails with
+    /// [`HistoryGone`](crate::traits::SubscribeError::HistoryGone). This forgets nothing by itself.
     pub past_rebuilds: bool,
 }
 
@@ -176,36 +185,36 @@ impl Retention {
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Start {
-    /// With what comes next.
+    /// With the next message.
     #[default]
     Latest,
-    /// With the oldest message that is retained.
+    /// With the oldest retained message.
     Oldest,
-    /// At this position, where a slot must begin.
+    /// At this position. A slot must begin there.
     At(u64),
-    /// Where the reader of this name had come to: its position is kept in the file. A name that is new begins with the
-    /// oldest message.
+    /// At the cursor of the reader's name, which the journal keeps. A new name begins with the oldest message.
     ///
-    /// Whatever ended the last reader of this name, its worker, or the process, this one begins at the latest with the
-    /// message at which that was: the first one from whose handling the worker's handlers had not all returned. A
-    /// handling in which one of them panicked, called [`fail`](crate::traits::Writer::fail), or filled the outbox has
-    /// not. What could not be decoded was handled. So a message at which a handler always fails is handed to it again
-    /// after each restart, until [`set_cursor`](crate::message_bus::PersistentBus::set_cursor) steps over it. At least
-    /// once: after a kill the last 4 KiB or so are read again.
+    /// At least once: the reader begins no later than with the first message that its predecessor had not handled,
+    /// whatever ended the predecessor, its worker or the process. After a kill it reads about the last 4 KiB again.
+    ///
+    /// A worker has handled a message when all its handlers have returned from it. It has not when one of them
+    /// panicked, called [`fail`](crate::traits::Writer::fail), or filled the outbox. It has when it could not decode
+    /// the message. So a message at which a handler always fails comes again after each restart, until
+    /// [`set_cursor`](crate::message_bus::PersistentBus::set_cursor) steps over it.
     Resume,
-    /// With the oldest message, to bring the worker's handlers to where they were: they are handed their history at the
-    /// time of its messages, and what they send is compared with what they had sent rather than written. The first
-    /// difference is [`WriteError::Diverged`](crate::traits::WriteError::Diverged), and ends the worker. Where the
-    /// record of what they had sent ends, they go on.
+    /// With the oldest message, to rebuild the worker's handlers. The worker hands them their history at its recorded
+    /// times. It does not write what they send, but compares it with what the journal holds. The first difference is
+    /// [`WriteError::Diverged`](crate::traits::WriteError::Diverged), and ends the worker. Where the history ends, the
+    /// worker goes on live.
     ///
-    /// Needs the [`table`](PersistentOptions::table), and the whole history: workers that an opening starts so keep
-    /// [retention](Retention) from all of it, unless [`Retention::past_rebuilds`] is set. Once its beginning is gone a
-    /// rebuild is refused with [`HistoryGone`](SubscribeError::HistoryGone).
+    /// A rebuild needs the [`table`](PersistentOptions::table), and the whole history. Workers that begin so keep all
+    /// of it from [retention](Retention), unless [`Retention::past_rebuilds`] is set; once its beginning is gone, the
+    /// subscription fails with [`HistoryGone`](SubscribeError::HistoryGone).
     ///
-    /// What handlers do in `on_loop` is not in the journal, so a rebuild is exact for handlers that change in `handle`
-    /// only; a deadline becomes a message to handle by a route of its [`Due`](crate::traits::Due). What is sent in
-    /// `on_loop` all the same is [reported](crate::traits::Report::SentInLoop). For workers that always start so: a
-    /// worker that had once started elsewhere has not handled all of its history.
+    /// The journal does not record `on_loop`, so a rebuild is exact for handlers that change in `handle` only. A route
+    /// of [`Due`](crate::traits::Due) turns deadlines into messages. The messenger
+    /// [reports](crate::traits::Report::SentInLoop) what handlers send in `on_loop`. A worker that rebuilds must always
+    /// have begun so: one that once began elsewhere has not handled all of its history.
     Rebuild,
 }
 

@@ -1,7 +1,7 @@
-//! A journal as it lies on the disk, for whoever only reads: what its header says, its slots one by one, its cursors.
+//! [`Journal`]: the read-only side of a journal: its header, its slots one by one, its cursors.
 //!
-//! Everything is read by position, never through a mapping. So a reader cannot disturb the writer, no file, however
-//! damaged, can make it fault, and it borrows no bytes that the writer's retention may give back.
+//! It reads by position and never through a mapping. So it cannot disturb the writer, no file, however damaged, can
+//! make it fault, and it holds no bytes that the writer's retention may release.
 
 use super::error::JournalError;
 use super::header::{Identity, VERSION, read_header, read_identity};
@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// What a journal's header says.
+/// The header of a journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Info {
@@ -29,19 +29,19 @@ pub struct Info {
     pub max_payload: u64,
     /// When it was made: since 1970, UTC.
     pub created: Duration,
-    /// How far the file may grow in bytes, when it was opened for writing last. 0 if that is damaged.
+    /// How far the file may grow, in bytes, by the options of the last opening for writing. 0 if damaged.
     pub capacity: u64,
-    /// The length of the file in bytes; what is not used yet is zero.
+    /// The length of the file in bytes. Its unused end is zero.
     pub file_len: u64,
     /// The position of the first slot.
     pub first: u64,
-    /// The position of the first slot that is still retained.
+    /// The position of the first slot that retention has kept.
     pub retained_from: u64,
     /// The routing table, if the journal was ever opened with one.
     pub table: Option<JournalTable>,
-    /// What is damaged in the header.
+    /// Damage in the header.
     pub damage: Vec<HeaderDamage>,
-    /// Bytes that the file once had and has no more.
+    /// Bytes by which something has cut the file off.
     pub missing: u64,
 }
 
@@ -51,11 +51,11 @@ pub struct Info {
 pub struct Cursor {
     /// Its name.
     pub name: String,
-    /// Everything before it was handled. `None`: damaged.
+    /// The reader has handled everything before this position. `None`: damaged.
     pub position: Option<u64>,
 }
 
-/// What stands in a journal, from one position to the next.
+/// One stretch of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Entry<'a> {
@@ -63,24 +63,25 @@ pub enum Entry<'a> {
     Message {
         /// Its ids, size and position.
         header: Header,
-        /// When it was written: since 1970, UTC.
+        /// When a writer claimed it: since 1970, UTC.
         time: Time,
-        /// The position of the message in whose handling it was sent; 0: a timer, a loop, a start, or an outsider.
+        /// The position of the message whose handling sent it. 0 if there is none: a timer, a loop, a start, or a
+        /// writer from outside.
         cause: u64,
-        /// The message.
+        /// The payload.
         payload: &'a [u8],
     },
-    /// A slot that was given up: its fill failed, panicked or stayed silent.
+    /// A sealed slot: its fill failed, panicked or stayed silent.
     Sealed(Span),
-    /// A place that was claimed or lost: its writer died, or is still at it, or its bytes were not synced.
+    /// A claim without a message: its writer died or is still filling it, or nothing had synced its bytes.
     Hole(Span),
-    /// Bytes that are not what was written, or are missing where everything was finished and synced.
+    /// Bytes that differ from what a writer wrote, or that are missing although they were finished and synced.
     Damaged(Span),
-    /// What stood here was given back while it was being read. The next entry is the first one that is left.
+    /// Retention released these bytes before they could be read. The next entry is the oldest that is left.
     Lagged(Span),
 }
 
-/// A journal, opened for reading only. It may be written to meanwhile.
+/// The read-only side of a journal. A program may write the journal meanwhile.
 ///
 /// ```
 /// # #[cfg(all(unix, not(miri)))] { // Miri maps no files.
@@ -107,7 +108,7 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal at `path`. Takes no lock, and changes nothing.
+    /// Opens the journal at `path` for reading. Takes no lock, and changes nothing.
     ///
     /// # Errors
     ///
@@ -119,7 +120,7 @@ impl Journal {
         Ok(Journal { path: path.to_owned(), file, identity })
     }
 
-    /// What its header says now.
+    /// Reads the header.
     ///
     /// # Errors
     ///
@@ -142,7 +143,7 @@ impl Journal {
         })
     }
 
-    /// Its named cursors now.
+    /// Reads the named cursors.
     ///
     /// # Errors
     ///
@@ -152,18 +153,19 @@ impl Journal {
         Ok(header.cursors.into_iter().map(|(_, name, position)| Cursor { name, position }).collect())
     }
 
-    /// What stands in it now, from the first slot that is retained.
+    /// Reads the entries from the oldest retained slot to the end.
     pub fn entries(&self) -> Entries<'_> {
         self.entries_from(0)
     }
 
-    /// What stands in it now, from `position`. If no slot begins there, what comes before the next one is damage.
+    /// Reads the entries from `position` to the end. If no slot begins there, the bytes before the next slot come as
+    /// damage.
     pub fn entries_from(&self, position: u64) -> Entries<'_> {
         self.walk(position, false)
     }
 
-    /// As [`entries_from`](Self::entries_from), for as long as one asks: at the end, and before a slot that is being
-    /// written, [`Entries::next`] says `None` and may say more later.
+    /// As [`entries_from`](Self::entries_from), but goes on as the journal grows: at the end, and before a slot that a
+    /// writer is filling, [`Entries::next`] returns `None`, and may return more later.
     pub fn follow(&self, position: u64) -> Entries<'_> {
         self.walk(position, true)
     }
@@ -182,7 +184,7 @@ impl Journal {
 /// How long a slot may be unfinished until a follower takes its writer for dead: longer than a bus waits for a fill.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// The slots of a [`Journal`], one by one.
+/// The entries of a [`Journal`], one by one.
 #[derive(Debug)]
 pub struct Entries<'a> {
     journal: &'a Journal,
@@ -194,7 +196,7 @@ pub struct Entries<'a> {
 }
 
 impl Entries<'_> {
-    /// The next entry, or `None` at the end. The journal may have grown when asked again.
+    /// The next entry, or `None` at the end. Call it again when the journal may have grown.
     ///
     /// # Errors
     ///
@@ -241,8 +243,8 @@ impl Entries<'_> {
         self.walk.position()
     }
 
-    /// How many bytes from the next position on are not zero: at the end, those of a torn tail. Whoever wrote them
-    /// died in it, or is still at it, and nobody was told of them.
+    /// How many bytes from the next position on are not zero: at the end, those of a torn tail. Their writer died in
+    /// the fill, or is still in it, and got no acknowledgement.
     ///
     /// # Errors
     ///

@@ -1,40 +1,40 @@
-//! What was found when a journal was opened: messages, holes, damage.
+//! What recovery finds in a journal: messages, holes, damage.
 
 use std::fmt;
 
 /// A stretch of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span {
-    /// Where it begins.
+    /// Its first position.
     pub position: u64,
-    /// How many bytes it is.
+    /// Its length in bytes.
     pub len: u64,
 }
 
-/// What was found when a journal was opened for writing.
+/// What recovery found when it opened a journal for writing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovered {
-    /// Whether the journal was made just now.
+    /// Whether this opening made the journal.
     pub created: bool,
-    /// Whole messages.
+    /// How many whole messages it holds.
     pub messages: u64,
-    /// Where the next message will stand.
+    /// The position of the next message.
     pub tail: u64,
-    /// Places that were claimed or lost, stepped over for good: a writer had not finished there when its process died,
-    /// and nobody was told that its message was written; or it had, and a power failure took what was not synced. What
-    /// was found by an earlier opening is in the list, too. At most [`SPANS`](Self::SPANS) are listed.
+    /// Holes: what a writer had claimed and not acknowledged when its process died, or what a power failure took
+    /// because nothing had synced it. Readers step over them for good. The list names the holes of earlier openings,
+    /// too, and at most [`SPANS`](Self::SPANS).
     pub holes: Vec<Span>,
-    /// Bytes that are not what was written, or are missing where everything had been synced, stepped over. At most
-    /// [`SPANS`](Self::SPANS) are listed.
+    /// Damage: bytes that differ from what a writer wrote, or that are missing although they were synced. Readers step
+    /// over it. The list names at most [`SPANS`](Self::SPANS).
     pub damaged: Vec<Span>,
-    /// How many of each there are, listed or not.
+    /// How many of each there are, in the lists or not.
     pub counts: SpanCounts,
-    /// Bytes behind the tail that were being written when the process died, zeroed now.
+    /// Bytes behind the tail that a writer was filling when the process died. Recovery has zeroed them.
     pub torn: u64,
-    /// Bytes that the file once had and has no more: it was cut off. Said once: it has its length back now.
+    /// Bytes by which something has cut the file off. Recovery reports them once: it restores the file's length.
     pub missing: u64,
-    /// What is damaged in the header.
+    /// Damage in the header.
     pub header: Vec<HeaderDamage>,
 }
 
@@ -50,36 +50,37 @@ pub struct SpanCounts {
     pub damaged: u64,
 }
 
-/// Something in a journal's header that is not what was written, and that it can do without.
+/// Damage in a journal's header that the journal can do without.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HeaderDamage {
-    /// One of the two copies of what the journal is as a whole: version, key, sizes. The other one counts, and opening
-    /// the journal for writing repairs this one.
+    /// One of the two copies of the identity: version, key, sizes. The other copy counts. Opening the journal for
+    /// writing repairs this one.
     Identity,
-    /// The capacity: that of the options counts.
+    /// The capacity. The options' counts.
     Capacity,
-    /// Where the retained messages begin: everything that can be read counts.
+    /// The oldest retained position. Everything that is readable counts.
     Retained,
-    /// How long the file was: whether it was cut off is not known.
+    /// The length of the file. Recovery cannot tell whether something cut the file off.
     Allocated,
-    /// Up to where everything was finished: what is missing counts as a hole.
+    /// The position up to which everything was finished. What is missing counts as a hole.
     Whole,
-    /// A routing table: the other copy counts, which may be older, or none.
+    /// A routing table. The other copy counts; it may be older, or empty.
     Table,
-    /// The name of a cursor. It is given up.
+    /// The name of a cursor. Recovery gives the cursor up.
     CursorName,
-    /// Where this cursor stood.
+    /// The position of this cursor.
     Cursor(String),
-    /// This cursor stood behind the end, where nothing was found; it stands at the end now.
+    /// This cursor was behind the end of the journal. Recovery moves it to the end.
     CursorAhead(String),
 }
 
 impl Recovered {
-    /// So many holes, and so many damaged stretches, are listed.
+    /// How many holes, and how many damaged stretches, the lists name at most.
     pub const SPANS: usize = 1024;
 
-    /// Whether anything is not what was written. Holes and a torn tail are no damage: nobody was told of them.
+    /// Whether anything differs from what a writer wrote. Holes and a torn tail are no damage: no writer was told that
+    /// they were written.
     pub fn is_damaged(&self) -> bool {
         let is_damage = |damage: &HeaderDamage| !matches!(damage, HeaderDamage::CursorAhead(_));
         self.counts.damaged != 0 || self.missing != 0 || self.header.iter().any(is_damage)

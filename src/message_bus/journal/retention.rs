@@ -1,4 +1,4 @@
-//! Retention: what a journal forgets, and who keeps more than that.
+//! Retention: what a journal forgets, and what keeps more than that.
 
 use super::header::{self, PAGE};
 use super::options::Retention;
@@ -8,15 +8,15 @@ use crate::sync::{Ordering, lock};
 use std::io;
 use std::time::Duration;
 
-/// What retention came to.
+/// What a retention has done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Retained {
-    /// The oldest position that there is.
+    /// The oldest position that the journal still has.
     pub from: u64,
-    /// Bytes of disk given back by this call; 0 where the system cannot do that (it can on Linux).
+    /// Bytes of disk that this call released; 0 where the system cannot release a part of a file (Linux can).
     pub freed: u64,
-    /// Who keeps more than the rules want to: the name of a cursor, of a reader, or of a worker that is rebuilt.
+    /// What keeps more than the rules: the name of a cursor, of a reader, or of a worker that rebuilds.
     pub pinned_by: Option<String>,
 }
 

@@ -1,18 +1,18 @@
-//! The routing table as a journal keeps it: names for its ids, and what it was made with.
+//! The routing table as a journal records it: the names of its ids.
 
 use crate::routing::{self, Table};
 use std::collections::HashSet;
 use std::fmt;
 
-/// A routing table as it stands in a journal.
+/// A routing table as a journal records it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct JournalTable {
     /// The name of the table's type.
     pub name: String,
-    /// Every message that this journal was ever opened with.
+    /// Every message of the tables with which this journal was ever opened.
     pub messages: Vec<MessageRecord>,
-    /// Every handler and source that this journal was ever opened with.
+    /// Every handler and source of the tables with which this journal was ever opened.
     pub handlers: Vec<HandlerRecord>,
     /// The workers of the table with which it was opened last.
     pub workers: Vec<WorkerRecord>,
@@ -25,11 +25,11 @@ pub struct MessageRecord {
     pub id: u16,
     /// Its type, without paths.
     pub name: String,
-    /// How it becomes bytes; empty if nobody said.
+    /// Its codec; empty if unknown.
     pub encoding: String,
-    /// Its size in bytes, if it is always the same; or 0.
+    /// Its size in bytes, if every message has the same; or 0.
     pub size: u64,
-    /// Its alignment in bytes, if it is read in place; or 0.
+    /// Its alignment in bytes, if readers read it in place; or 0.
     pub align: u64,
 }
 
@@ -49,7 +49,7 @@ pub struct WorkerRecord {
     pub name: String,
     /// Its handlers: the name in the table, and the id.
     pub members: Vec<(String, u16)>,
-    /// What is delivered to them.
+    /// The routes that deliver to them.
     pub routes: Vec<RouteRecord>,
 }
 
@@ -64,29 +64,31 @@ pub struct RouteRecord {
     pub receivers: Vec<String>,
 }
 
-/// Why a routing table does not fit a journal. What was written under a name must be read under it.
+/// Why a routing table does not fit a journal. A name must keep the meaning with which messages were written under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TableChange {
-    /// A message's id, name, encoding, size or alignment is not what it was.
+    /// A message has another id, name, encoding, size or alignment than in the journal.
     Message {
-        /// What the journal has.
+        /// The journal's.
         journal: MessageRecord,
-        /// What the table has.
+        /// The table's.
         table: MessageRecord,
     },
-    /// A handler's id or name is not what it was.
+    /// A handler has another id or name than in the journal.
     Handler {
-        /// What the journal has.
+        /// The journal's.
         journal: HandlerRecord,
-        /// What the table has.
+        /// The table's.
         table: HandlerRecord,
     },
     /// The table's description does not fit into the journal's header.
     TooLarge {
         /// Its length in bytes.
         len: u64,
-        /// How much fits: chosen when the journal is made.
+        /// How much the header has room for:
+        /// [`PersistentOptions::table_capacity`](crate::message_bus::PersistentOptions::table_capacity) when the
+        /// journal was made.
         max: u64,
     },
 }

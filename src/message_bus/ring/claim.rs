@@ -67,9 +67,9 @@ pub unsafe trait Room {
     fn prefetch(&self, position: u64);
 }
 
-/// How claims are made: [`ManyWriters`] or [`OneWriter`]. A type, so that the choice costs nothing per message.
+/// How writers claim: [`ManyWriters`] or [`OneWriter`]. A type, so that the choice costs nothing per message.
 ///
-/// Sealed: a claim that overlaps another is a torn message.
+/// Sealed: two claims that overlap would tear a message.
 pub trait Claim: sealed::Claim {}
 
 impl<C: sealed::Claim> Claim for C {}
@@ -178,8 +178,8 @@ impl ManyWriters {
     }
 }
 
-/// One writer: no locked instruction in a claim. The bus hands out a single writer, which is neither `Clone` nor
-/// `Sync`.
+/// One writer at a time: a claim takes no locked instruction. The bus hands out a single writer, which is neither
+/// `Clone` nor `Sync`.
 #[derive(Debug)]
 pub struct OneWriter {
     tail: Cell<u64>,

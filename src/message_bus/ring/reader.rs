@@ -12,7 +12,8 @@ use crate::sync::{Arc, Ordering};
 use crate::traits::{Header, Interest, Poller, ReadError, Reader, SubscribeError, Unread, skipped};
 use std::time::{Duration, Instant};
 
-/// A reader of a [`CircularBus`](crate::message_bus::CircularBus). Dropping it ends the subscription.
+/// A reader of a [`CircularBus`](crate::message_bus::CircularBus) or a `PersistentBus`. Dropping it ends the
+/// subscription.
 #[derive(Debug)]
 pub struct RingReader<W: WaitStrategy = Adaptive, S: Store = Ring> {
     shared: Arc<Shared<S>>,

@@ -13,8 +13,8 @@ use crate::traits::{BusWriter, Interest, NoWriter, Payload, Publish, Time, Write
 use std::cell::Cell;
 use std::marker::PhantomData;
 
-/// A writer of a [`CircularBus`](crate::message_bus::CircularBus). Each thread has its own: it is `Send` and not
-/// `Sync`. On a bus for many writers it is `Clone`.
+/// A writer of a [`CircularBus`](crate::message_bus::CircularBus) or a `PersistentBus`. It is `Send` and not `Sync`:
+/// each thread has its own. On a bus for many writers it is `Clone`.
 #[derive(Debug)]
 pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Store = Ring> {
     shared: Arc<Shared<S>>,
