@@ -1,4 +1,5 @@
-//! [`PersistentBus`]: the journal as a bus. It puts the ring's readers and writers on a store, and starts readers where their options say.
+//! [`PersistentBus`]: the journal as a bus. It puts the ring's readers and writers on a store, and starts readers where
+//! their options say.
 
 use super::journal::cursors::CursorError;
 use super::journal::error::JournalError;
