@@ -8,27 +8,27 @@ use std::fmt;
 use std::mem::{forget, take};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Code of the user's that is no handler's.
+/// Code of yours, outside the handlers, that panicked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Place {
-    /// Ids became numbers to find out who receives a message.
+    /// The conversion of ids into numbers, by which workers route.
     Routing,
-    /// A message of this type, as spelled in the table, was decoded.
+    /// The decoder of a message of this type, as spelled in the table.
     Decoding(&'static str),
-    /// A message of this type, as spelled in the table, was dropped after it had been handled.
+    /// The `Drop` of a handled message of this type, as spelled in the table.
     Dropping(&'static str),
-    /// [`Options::on_report`](crate::messenger::Options::on_report).
+    /// The callback [`Options::on_report`](crate::messenger::Options::on_report).
     Report,
-    /// [`Options::clock`](crate::messenger::Options::clock).
+    /// The clock [`Options::clock`](crate::messenger::Options::clock).
     Clock,
     /// The [`Poller`](crate::traits::Poller) of a handler.
     Poller,
     /// The [`WaitStrategy`](crate::message_bus::wait::WaitStrategy) of the bus.
     WaitStrategy,
-    /// What handlers are made from was cloned or dropped.
+    /// The `Clone` or `Drop` of the table's configuration.
     Config,
-    /// Something that the bus was given.
+    /// Code that the bus was given.
     Bus,
 }
 

@@ -55,7 +55,7 @@ macro_rules! messenger_id_enum {
 /// ```text
 /// Messenger! {
 ///     type Name;                               optional, `Messenger` if left out
-///     config::Config,                          what handlers are made from: `impl New<config::Config>`
+///     config::Config,                          the configuration: `impl New<config::Config>` for each handler
 ///     WorkerA:                                 a thread of this name
 ///         handlers: [ a: HandlerA, b: HandlerB ]
 ///         routes: [
@@ -65,19 +65,25 @@ macro_rules! messenger_id_enum {
 /// }
 /// ```
 ///
-/// The compiler checks that every receiver is a handler of its worker and handles its message, that no worker routes
-/// one `(source, message)` twice, that no two messages, no two handlers and sources share an id, that no two workers
-/// and no two handlers of a worker share a name, and that every handler is in some route (or marked
-/// `#[allow(unrouted)]`). A message or handler type is spelled the same way in every route. There is no comma between
-/// workers.
+/// [`messenger::Messenger`](crate::messenger::Messenger) shows a whole one that runs.
 ///
-/// A route `H, Due: [h]` makes the deadlines of the handler `h: H` messages: see [`Due`](crate::traits::Due).
+/// The compiler checks that
 ///
-/// What a handler sends is not in the table, so the compiler cannot see that a route is missing. A message of a handler
-/// or source of the table that no route carries is counted and reported at run time:
-/// [`Report::Unrouted`](crate::traits::Report::Unrouted), but for handlers marked `#[allow(unrouted)]`.
+/// * every receiver is a handler of its worker and handles its message, and no worker routes one `(source, message)`
+///   twice;
+/// * no two messages share an id, no two handlers or sources share an id, no two workers share a name, and no two
+///   handlers of a worker share a name;
+/// * every handler is in some route, or marked `#[allow(unrouted)]`.
 ///
-/// The table's type has `new(bus)`, `with_options(bus, options)` and `graph()`, and all the methods of
+/// Spell a message or handler type the same way in every route. Write no comma between workers.
+///
+/// A route `H, Due: [h]` turns the deadlines of the handler `h: H` into messages: see [`Due`](crate::traits::Due).
+///
+/// The table does not say what a handler sends, so the compiler cannot see that a route is missing. The messenger
+/// counts and reports such messages at run time ([`Report::Unrouted`](crate::traits::Report::Unrouted)), except those
+/// of handlers marked `#[allow(unrouted)]`.
+///
+/// The table's type has `new(bus)`, `with_options(bus, options)`, `graph()` and `table()`, and all the methods of
 /// [`messenger::Messenger`](crate::messenger::Messenger).
 #[macro_export]
 macro_rules! Messenger {

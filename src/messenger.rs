@@ -1,6 +1,6 @@
-//! The root object: starts the workers of a routing table on a bus, stops them, and says how it went.
+//! The root object: it starts the workers of a routing table on a bus, stops them, and returns their outcome.
 //!
-//! Names no bus and no handler. [`Messenger!`](crate::Messenger) makes the type that users hold and lends it
+//! It names no bus and no handler. [`Messenger!`](crate::Messenger) makes the type that users hold, which lends them
 //! [`Messenger`]'s methods.
 
 use crate::blame::{caught, dropped};
@@ -30,7 +30,50 @@ pub use outcome::{Cause, Failure, Left, RunError, StartError, Summary, TwoPoller
 pub use outside::OutsideWriter;
 pub use worker::{Drive, Step};
 
-/// The handlers of the routing table `T` on the bus `B`.
+/// The handlers of the routing table `T` on the bus `B`. [`Messenger!`](crate::Messenger) makes the type that you use.
+///
+/// ```
+/// use rust_messenger::{CircularBus, Handle, Handler, Messenger, New, Sender, Writer};
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Hello;
+/// rust_messenger::serde_message!(Hello, 1);
+///
+/// struct Greeter;
+///
+/// impl Handler for Greeter {
+///     type Id = u16;
+///     const ID: u16 = 1;
+///
+///     fn on_start<W: Writer>(&mut self, writer: &W) {
+///         Self::send(&Hello, writer);
+///     }
+/// }
+///
+/// impl New<()> for Greeter {
+///     fn new<W: Writer>(_: &(), _: &W) -> Self {
+///         Greeter
+///     }
+/// }
+///
+/// impl Handle<Hello> for Greeter {
+///     fn handle<W: Writer>(&mut self, _: &Hello, writer: &W) {
+///         writer.stop();
+///     }
+/// }
+///
+/// Messenger! {
+///     (),
+///     Worker:
+///         handlers: [ greeter: Greeter ]
+///         routes: [ Greeter, Hello: [ greeter ] ]
+/// }
+///
+/// let messenger = Messenger::new(CircularBus::new(64 * 1024)?);
+/// let summary = messenger.run(&()).join()?;
+/// assert_eq!(summary.unsent, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Messenger<B, T> {
     lifecycle: Arc<Lifecycle<B>>,
     table: PhantomData<fn() -> T>,
@@ -48,14 +91,14 @@ impl<B: MessageBus, T> Messenger<B, T> {
         Self::with_options(bus, Options::default())
     }
 
-    /// A messenger on `bus`.
+    /// A messenger on `bus` with these options.
     pub fn with_options(bus: B, options: Options) -> Self {
         Messenger { lifecycle: Arc::new(Lifecycle::new(bus, options)), table: PhantomData }
     }
 
-    /// Starts one thread per worker, named after it. All workers are subscribed before the first handler is made.
+    /// Starts one thread per worker, with the worker's name. Subscribes all workers before it makes the first handler.
     ///
-    /// A start that failed is what [`JoinHandles::join`] returns; [`try_run`](Self::try_run) returns it at once.
+    /// If the start fails, [`JoinHandles::join`] returns the error; [`try_run`](Self::try_run) returns it at once.
     pub fn run<C>(&self, config: &C) -> JoinHandles
     where
         T: Topology<C>,
@@ -64,11 +107,11 @@ impl<B: MessageBus, T> Messenger<B, T> {
         self.try_run(config).unwrap_or_else(|error| JoinHandles { running: Err(Some(error)) })
     }
 
-    /// Starts one thread per worker, named after it. All workers are subscribed before the first handler is made.
+    /// As [`run`](Self::run), but returns a failed start at once.
     ///
     /// # Errors
     ///
-    /// [`StartError`]; no handler was made, or all that were are gone again.
+    /// [`StartError`]: the messenger has made no handler, or has dropped them all again.
     pub fn try_run<C>(&self, config: &C) -> Result<JoinHandles, StartError>
     where
         T: Topology<C>,
@@ -107,8 +150,8 @@ impl<B: MessageBus, T> Messenger<B, T> {
         }
     }
 
-    /// Makes the workers without threads: whoever holds them [steps](Drive::step) them. All are subscribed; handlers
-    /// are made in the first step.
+    /// Makes the workers without threads: the caller [steps](Drive::step) them. Subscribes all of them; each makes its
+    /// handlers in its first step.
     ///
     /// # Errors
     ///
@@ -150,31 +193,33 @@ impl<B: MessageBus, T> Messenger<B, T> {
         }
     }
 
-    /// A writer for a thread outside: what it writes carries the source that it names.
+    /// Makes a writer for a thread outside the messenger. It names the source of each message itself.
     ///
-    /// It may be had before the messenger runs, to be handed on. But until all workers are subscribed, which they are
-    /// when [`run`](Self::run), [`try_run`](Self::try_run) or [`workers`](Self::workers) returns, whatever is written
-    /// with it is refused: [`WriteError::NotStarted`]. [`MessageBus::writer`] refuses nothing, and is for filling a
+    /// You may make it before the messenger runs. Until all workers are subscribed, it refuses to write
+    /// ([`WriteError::NotStarted`]); they are when [`run`](Self::run), [`try_run`](Self::try_run) or
+    /// [`workers`](Self::workers) returns. The writer of [`MessageBus::writer`] does not refuse: use it to fill a
     /// journal first.
     ///
     /// # Errors
     ///
-    /// [`NoWriter`]: the bus is for one writer, and it exists.
+    /// [`NoWriter`]: the bus is for one writer, and that one exists.
+    ///
+    /// [`WriteError::NotStarted`]: crate::traits::WriteError::NotStarted
     ///
     /// [`WriteError::NotStarted`]: crate::traits::WriteError::NotStarted
     pub fn writer(&self) -> Result<OutsideWriter<B>, NoWriter> {
         Ok(OutsideWriter { writer: self.lifecycle.bus.writer()?, lifecycle: Arc::clone(&self.lifecycle) })
     }
 
-    /// Begins to stop: writers from outside get [`WriteError::Closed`], what was written before is still handled, then
-    /// every worker ends. Idempotent, and callable from anywhere.
+    /// Stops the messenger: writers from outside get [`WriteError::Closed`], the workers handle what was written
+    /// before, then they end. Idempotent; any thread may call it.
     ///
     /// [`WriteError::Closed`]: crate::traits::WriteError::Closed
     pub fn stop(&self) {
         self.lifecycle.stop();
     }
 
-    /// The counters of the bus, and of what no route carries.
+    /// The counters of the bus, and how many messages no route carried.
     pub fn stats(&self) -> Stats {
         Stats { unrouted: self.lifecycle.unrouted(), ..self.lifecycle.bus.stats() }
     }

@@ -1,7 +1,7 @@
 //! A routing table as data and as a picture.
 //!
-//! [`Messenger!`](crate::Messenger) makes a [`Table`] of constants; [`Graph`] draws it. Runs no thread and knows no
-//! bus.
+//! [`Messenger!`](crate::Messenger) makes a [`Table`] of constants; [`Graph`] draws it. This module runs no thread and
+//! knows no bus.
 
 pub(crate) mod checks;
 mod graph;

@@ -1,12 +1,12 @@
-//! How a message becomes bytes: one file per way, one feature per file; they don't know each other.
+//! How a message becomes bytes: one file and one feature per codec; none knows the others.
 //!
 //! * `postcard` (feature `serde`, on by default): [`serde_message!`](crate::serde_message).
 //! * `bincode` (feature `bincode`): `bincode_message!`, bincode 1.3.
 //! * `prost` (feature `prost`): `prost_message!`.
-//! * `zero_copy` (feature `zero_copy`): `zero_copy_message!`, plain memory checked by `zerocopy`.
+//! * `zero_copy` (feature `zero_copy`): `zero_copy_message!`, plain memory that `zerocopy` checks.
 //!
-//! All may be mixed in one routing table. A message written by hand implements
-//! [`ExtendedMessage`] and [`DeserializeFrom`](crate::traits::DeserializeFrom).
+//! One routing table may mix them. A message written by hand implements [`ExtendedMessage`] and
+//! [`DeserializeFrom`](crate::traits::DeserializeFrom).
 
 #[cfg(feature = "bincode")]
 pub mod bincode;

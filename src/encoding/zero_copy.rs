@@ -1,22 +1,22 @@
-//! Plain memory, checked by `zerocopy`: written in place, read in place, never copied into a value of its own.
+//! Plain memory that `zerocopy` checks: senders write it in place, and readers read it in place, without a copy.
 //!
-//! The bytes are the sender's memory as it is: the same program on the same machine reads them. A byte pattern that is
-//! no value of the type is a decode error, never undefined behaviour, and nobody writes `unsafe`.
+//! The bytes are the sender's memory as it is: only the same program, on the same machine, can read them. A byte
+//! pattern that is no value of the type is a [`DecodeError`], never undefined behaviour, and nobody writes `unsafe`.
 
 use crate::traits::{DecodeError, EncodeError, Handler, Message, Payload, Report, Space, Writer};
 use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
-/// A message that is plain memory. Implemented by [`zero_copy_message!`](crate::zero_copy_message).
+/// A message that is plain memory. [`zero_copy_message!`](crate::zero_copy_message) implements it.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no zero-copy message",
     note = "derive zerocopy's `FromBytes`, `IntoBytes`, `KnownLayout` and `Immutable` for `{Self}`, mark it `#[repr(C)]`, and add `rust_messenger::zero_copy_message!({Self}, id)`"
 )]
 pub trait ZeroCopyMessage: Message + PlainMemory {}
 
-/// A type whose bytes can be written and read as they are: what `zerocopy`'s derives say of it.
+/// A type whose bytes anybody may write and read as they are: the traits that `zerocopy` derives.
 ///
-/// A trait of its own, because the compiler takes a trait with these bounds for a sealed one and says so to whoever
-/// forgot a derive.
+/// A trait of its own, because the compiler takes a trait with these bounds for a sealed one, and tells that to users
+/// who forgot a derive.
 pub trait PlainMemory: TryFromBytes + IntoBytes + KnownLayout + Immutable + 'static {}
 
 impl<T: TryFromBytes + IntoBytes + KnownLayout + Immutable + 'static> PlainMemory for T {}
@@ -108,10 +108,34 @@ pub fn decode<M: ZeroCopyMessage>(bytes: &[u8]) -> Result<&M, DecodeError> {
     M::try_ref_from_bytes(bytes).map_err(|error| DecodeError::new(error.to_string()))
 }
 
-/// How a handler writes a message straight into the bus. Every [`Handler`] has it.
+/// How a handler fills a message inside the bus. Every [`Handler`] has it.
+///
+/// ```
+/// use rust_messenger::{Handler, SendInPlace, Writer};
+/// use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+///
+/// #[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
+/// #[repr(C)]
+/// struct Tick {
+///     price: u64,
+/// }
+/// rust_messenger::zero_copy_message!(Tick, 7);
+///
+/// struct Feed;
+///
+/// impl Handler for Feed {
+///     type Id = u16;
+///     const ID: u16 = 1;
+///
+///     fn on_start<W: Writer>(&mut self, writer: &W) {
+///         Self::send_in_place::<Tick, _>(writer, |tick| tick.price = 42);
+///     }
+/// }
+/// ```
 pub trait SendInPlace: Handler {
-    /// Claims room for an `M`, zeroed, and lets `fill` write it there. A worker never waits here: when the bus is full
-    /// the message goes to the worker's outbox. What fails is reported, as for [`send`](crate::traits::Sender::send).
+    /// Claims a zeroed `M` in the bus and lets `fill` fill it there. A worker never waits here: when the bus is full,
+    /// the message goes to the worker's outbox. The messenger reports what fails, as for
+    /// [`send`](crate::traits::Sender::send).
     #[inline]
     fn send_in_place<M: ZeroCopyMessage + FromZeros, W: Writer>(writer: &W, fill: impl FnOnce(&mut M)) {
         const { assert!(align_of::<M>() <= 8, "a zero-copy message may be aligned to 8 bytes at most") };

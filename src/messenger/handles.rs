@@ -1,4 +1,4 @@
-//! Whoever ran a messenger holds its workers by these: as threads, or to be stepped.
+//! The workers of a messenger in the hands of the thread that ran it: as threads, or to step.
 
 use super::lifecycle::Ending;
 use super::outcome::{Cause, Failure, RunError, StartError, Summary};
@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::thread;
 
-/// The running workers of a messenger. Dropping it stops them and joins.
+/// The running workers of a messenger. Dropping it stops the messenger and waits for the workers.
 #[must_use = "dropping the handles stops the messenger"]
 pub struct JoinHandles {
     /// Or why there is nothing to join, until that is said.
@@ -27,13 +27,15 @@ impl fmt::Debug for JoinHandles {
 }
 
 impl JoinHandles {
-    /// Waits until every worker has ended, after a [`stop`](super::Messenger::stop) until the deadline of
+    /// Waits until every worker has ended; after a [`stop`](super::Messenger::stop), at most until the deadline of
     /// [`Options::drain`].
     ///
     /// # Errors
     ///
-    /// [`RunError`]: a handler panicked, failed or did not return, an outbox overflowed, or the start failed. What
-    /// else there is to say is in its summary.
+    /// [`RunError`]: a handler panicked, failed or did not return, an outbox overflowed, or the start failed. It holds
+    /// the summary, too.
+    ///
+    /// [`Options::drain`]: super::Options::drain
     ///
     /// [`Options::drain`]: super::Options::drain
     pub fn join(mut self) -> Result<Summary, RunError> {
@@ -78,7 +80,7 @@ impl Drop for Running {
     }
 }
 
-/// The workers of a messenger without threads. Dropping it ends them where they stand.
+/// The workers of a messenger without threads. Dropping it ends them without draining.
 pub struct Workers {
     pub(super) workers: Vec<Box<dyn Drive>>,
     /// How many of them had ended when they were stepped last.
@@ -93,12 +95,13 @@ impl fmt::Debug for Workers {
 }
 
 impl Workers {
-    /// The workers, in the order of the table, to be stepped in any order.
+    /// The workers, in the order of the table. Step them in any order.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut dyn Drive> {
         self.workers.iter_mut().map(|worker| &mut **worker as &mut dyn Drive)
     }
 
-    /// Steps every worker once. [`Step::Worked`] if one of them did something, [`Step::Finished`] when all have ended.
+    /// Steps every worker once. Returns [`Step::Worked`] if one of them worked, [`Step::Finished`] if all have ended,
+    /// and otherwise [`Step::Idle`].
     pub fn step(&mut self) -> Step {
         let (mut worked, mut ended) = (false, 0);
         for worker in &mut self.workers {
@@ -119,7 +122,7 @@ impl Workers {
         }
     }
 
-    /// Ends workers that have not ended, and says how it went.
+    /// Ends the workers that have not ended, and returns the summary.
     ///
     /// # Errors
     ///

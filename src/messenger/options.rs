@@ -1,4 +1,4 @@
-//! What can be chosen about a messenger.
+//! The options of a messenger.
 
 use crate::sync::unix_nanos;
 use crate::traits::{Clock, Report, Time};
@@ -6,24 +6,35 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What can be chosen about a messenger.
+/// The options of a messenger.
+///
+/// Default: 5 s to drain, [`OnPanic::StopAll`], outboxes of 64 MiB, no pinning, no callback, [`SystemClock`].
+///
+/// ```
+/// use rust_messenger::Options;
+/// use std::sync::Arc;
+///
+/// let options = Options { on_report: Some(Arc::new(|report| eprintln!("{report}"))), ..Options::default() };
+/// ```
 #[derive(Clone)]
 pub struct Options {
-    /// How long a stop may take until workers end with messages unhandled.
+    /// How long a stop may drain. After that workers end and leave messages unhandled.
     pub drain: Duration,
-    /// What a panicking handler ends, or other code of the user's that panics.
+    /// What ends when a handler, or other code of yours, panics.
     pub on_panic: OnPanic,
-    /// How many bytes a worker's outbox may hold before the worker fails.
+    /// How many bytes a worker's outbox may hold. Beyond that the worker fails
+    /// ([`Cause::OutboxFull`](super::Cause::OutboxFull)).
     pub outbox_limit: usize,
-    /// Which core a worker's thread is pinned to, by the worker's name. A refusal is a [`Report::NotPinned`].
+    /// The core to which to pin a worker's thread, by the name of the worker. If the system refuses, the worker runs
+    /// unpinned ([`Report::NotPinned`]).
     pub pin: Vec<(&'static str, usize)>,
-    /// Called, on the thread where it happened, with whatever goes wrong without ending anything.
+    /// The callback for failures that end nothing. The thread on which one happens calls it.
     pub on_report: Option<OnReport>,
-    /// Tells the time.
+    /// Tells the time: [`Writer::now`](crate::traits::Writer::now), deadlines, and the end of a drain.
     pub clock: Arc<dyn Clock>,
 }
 
-/// What an [`Options::on_report`] is.
+/// The type of [`Options::on_report`].
 pub type OnReport = Arc<dyn Fn(&Report) + Send + Sync>;
 
 impl Default for Options {
@@ -50,18 +61,18 @@ impl fmt::Debug for Options {
     }
 }
 
-/// What a panicking handler ends. Either way its worker ends, and `join()` returns the panic as an error.
+/// What ends when a handler panics. Its worker ends either way, and `join()` returns the panic as an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnPanic {
-    /// The whole messenger stops, drained.
+    /// The messenger stops, and drains.
     #[default]
     StopAll,
     /// The other workers go on, without what the broken one would have sent.
     Isolate,
 }
 
-/// The system's monotonic clock. Its origin is that of Unix time, so that what it says means the same in a journal, now
-/// and after a restart.
+/// The system's monotonic clock. Its origin is that of Unix time, so a time means the same in a journal, now and after
+/// a restart.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

@@ -1,4 +1,4 @@
-//! How a messenger ended, or why it did not start.
+//! How a run ended, or why it did not start.
 
 use crate::blame::{Blame, Place};
 use crate::traits::{Header, NoWriter, SubscribeError};
@@ -6,19 +6,19 @@ use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// How a messenger ended.
+/// The outcome of a run: what the workers could not decode, send or handle.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Summary {
-    /// Messages that could not be decoded.
+    /// Messages that a worker could not decode, and skipped.
     pub undecodable: u64,
-    /// Messages that `send` could not send.
+    /// Messages that `send` could not send ([`Report::Unsent`](crate::traits::Report::Unsent)).
     pub unsent: u64,
-    /// Messages that no route carries; see [`Stats::unrouted`](crate::traits::Stats::unrouted).
+    /// Messages that no route carried: see [`Stats::unrouted`](crate::traits::Stats::unrouted).
     pub unrouted: u64,
-    /// Messages that workers wrote to the bus after the point up to which the stop drained.
+    /// Messages that workers wrote after the end of the drain. Nobody handled them.
     pub after_stop: u64,
-    /// Workers that did not get everything done, in the order in which they ended.
+    /// The workers that left something undone, in the order in which they ended.
     pub left: Vec<Left>,
 }
 
@@ -28,36 +28,37 @@ pub struct Summary {
 pub struct Left {
     /// The worker's name in the table.
     pub worker: &'static str,
-    /// Messages on the bus that it should have handled or stepped over, without the one at which a failure ended it.
+    /// Messages on the bus that the worker should have handled or stepped over, without the one at which a failure
+    /// ended it.
     pub unread: u64,
-    /// Bytes of the bus whose messages could not be counted, slots and all: they begin with a message that its writer,
-    /// a second after the stop's deadline or after the worker's end, still had not finished. 0 if all were counted.
+    /// Bytes of the bus, slot headers and padding included, whose messages it could not count: the first one's fill had
+    /// not ended a second after the deadline of the stop, or after the end of the worker. 0 if it counted all.
     pub unread_bytes: u64,
-    /// Messages in its outbox.
+    /// Messages in the worker's outbox.
     pub unsent: u64,
 }
 
-/// Why a messenger did not end well.
+/// The failures of a run.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct RunError {
-    /// What happened, in order.
+    /// The failures, in order.
     pub failures: Vec<Failure>,
-    /// What there is to say all the same.
+    /// The summary of the run.
     pub summary: Summary,
 }
 
-/// What ended a worker before its time.
+/// One failure.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Failure {
     /// The worker's name in the table; empty if the messenger did not start.
     pub worker: &'static str,
-    /// Why.
+    /// What failed.
     pub cause: Cause,
 }
 
-/// Why a worker ended before its time.
+/// What ended a worker before its time.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Cause {
@@ -67,36 +68,36 @@ pub enum Cause {
     Panicked {
         /// The handler's name in the table.
         handler: &'static str,
-        /// The message in its hands, if it was handling one.
+        /// The message that it was handling, if any.
         header: Option<Header>,
-        /// What the panic said.
+        /// The text of the panic.
         text: String,
     },
-    /// Something else of the user's panicked. The worker is the one on whose thread that was, or whose poller it is;
-    /// none, if it happened to the messenger itself as it stopped or ended.
+    /// Other code of yours panicked. The worker is the one on whose thread that happened, or whose poller it was; its
+    /// name is empty if it happened in the messenger itself, as it stopped or ended.
     PanickedIn {
-        /// What it was.
+        /// The code that panicked.
         place: Place,
-        /// The message that was being routed, decoded, reported or dropped, if any.
+        /// The message that the worker was routing, decoding, reporting or dropping, if any.
         header: Option<Header>,
-        /// What the panic said.
+        /// The text of the panic.
         text: String,
     },
     /// A handler called [`Writer::fail`](crate::traits::Writer::fail).
     Failed {
         /// The handler's name in the table.
         handler: &'static str,
-        /// What it said.
+        /// The error that it passed.
         error: Box<dyn Error + Send + Sync>,
     },
-    /// The worker's handlers send more than they take, and their outbox is full.
+    /// The outbox reached its limit: the worker's handlers send more than they receive.
     OutboxFull {
         /// The name of the handler that sent last.
         handler: &'static str,
         /// The limit in bytes.
         limit: usize,
     },
-    /// A handler did not return before the stop's deadline. Its thread was left behind.
+    /// A handler did not return before the deadline of the stop. The messenger left its thread behind.
     Stuck,
 }
 
@@ -110,8 +111,8 @@ impl Cause {
     }
 }
 
-/// Two handlers of one worker wait in different [`Poller`](crate::traits::Poller)s, and a thread sleeps in one place at
-/// a time. Give them a worker each.
+/// Why a worker failed ([`Cause::Failed`]): two of its handlers wait in different [`Poller`](crate::traits::Poller)s,
+/// and a thread sleeps in one place at a time. Give them a worker each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TwoPollers;
 
@@ -127,38 +128,38 @@ impl Error for TwoPollers {}
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A worker got no place on the bus.
+    /// The bus added no reader for a worker.
     Subscribe {
         /// The worker's name in the table.
         worker: &'static str,
         /// Why.
         error: SubscribeError,
     },
-    /// A worker got no writer: on a bus for one writer, only one worker may contain route sources, and no writer from
-    /// outside may exist.
+    /// The bus made no writer for a worker. On a bus for one writer, only one worker may contain route sources, and no
+    /// writer from outside may exist.
     Writer {
         /// The worker's name in the table.
         worker: &'static str,
         /// Why.
         error: NoWriter,
     },
-    /// The system gave no thread.
+    /// The system started no thread for a worker.
     Thread {
         /// The worker's name in the table.
         worker: &'static str,
-        /// What it said.
+        /// The system's error.
         error: io::Error,
     },
-    /// Code of the user's panicked as a worker was made ready.
+    /// Code of yours panicked while the messenger made a worker.
     Panicked {
         /// The worker's name in the table.
         worker: &'static str,
-        /// What it was.
+        /// The code that panicked.
         place: Place,
-        /// What the panic said.
+        /// The text of the panic.
         text: String,
     },
-    /// A messenger runs once. Make another one.
+    /// This messenger has run before, and a messenger runs once. Make another one.
     RanBefore,
 }
 

@@ -7,7 +7,8 @@ use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// A [`Writer`] for threads outside of a messenger. Each thread has its own.
+/// A [`Writer`] for a thread outside the messenger: [`Messenger::writer`](crate::messenger::Messenger::writer) makes
+/// it. Each thread has its own.
 pub struct OutsideWriter<B: MessageBus> {
     pub(super) writer: B::BusWriter,
     pub(super) lifecycle: Arc<Lifecycle<B>>,

@@ -37,29 +37,29 @@ mod timers;
 mod unrouted;
 mod writer;
 
-/// What a step came to.
+/// What a worker did in a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Something was done; there may be more.
+    /// It worked; there may be more to do.
     Worked,
-    /// Nothing to do until a message, room or a deadline comes: a good moment to [`wait`](Drive::wait).
+    /// It has nothing to do until a message, room or a deadline comes: [`wait`](Drive::wait) now.
     Idle,
-    /// The worker has ended.
+    /// It has ended.
     Finished,
 }
 
-/// A worker as whoever drives it sees it.
+/// A worker without a thread, for the caller that drives it.
 pub trait Drive {
     /// Its name in the routing table.
     fn name(&self) -> &'static str;
 
-    /// Does what can be done now, a bounded batch at most, and never waits.
+    /// Does what it can do now, one bounded batch at most, and never waits.
     fn step(&mut self) -> Step;
 
-    /// When the next step should be made at the latest, if nothing else comes before.
+    /// When to make the next step at the latest, if nothing else comes before. `None`: no deadline.
     fn next_deadline(&self) -> Option<Time>;
 
-    /// Waits, after [`Step::Idle`], until there may be something to do.
+    /// Waits, after [`Step::Idle`], until there may be something to do. May return early.
     fn wait(&mut self);
 }
 

@@ -14,24 +14,24 @@ pub struct Table {
 /// One worker of a [`Table`].
 #[derive(Debug)]
 pub struct TableWorker {
-    /// Its name, also that of its thread.
+    /// The name of the worker and of its thread.
     pub name: &'static str,
     /// Its handlers.
     pub handlers: &'static [TableHandler],
-    /// What is delivered to them.
+    /// The routes that deliver to them.
     pub routes: &'static [TableRoute],
 }
 
 /// One handler of a [`TableWorker`].
 #[derive(Debug)]
 pub struct TableHandler {
-    /// The field's name.
+    /// The name of the handler in its worker.
     pub name: &'static str,
     /// The type, as spelled in the table.
     pub type_name: &'static str,
     /// The handler's id.
     pub id: u16,
-    /// Marked `#[allow(unrouted)]`.
+    /// Whether the table marks it `#[allow(unrouted)]`.
     pub allow_unrouted: bool,
 }
 
