@@ -13,12 +13,12 @@ use crate::traits::{Handle, Handler, New, Poller, Sender, Time, WriteError, Writ
 use std::fmt;
 use std::sync::Arc;
 
-/// A client of the protocol `P` on the bus: made from any configuration that is `AsRef<ClientOptions<P>>`.
+/// A client of the protocol `P` on the bus. It is made from any configuration that is `AsRef<ClientOptions<P>>`.
 ///
-/// It sends [`FromServer`](super::FromServer), [`Connected`] and [`Disconnected`], and takes [`ToServer`],
-/// [`StartBridge`] and [`StopBridge`] from whoever is routed to it. It connects by itself, again and again. What is
-/// sent while there is no connection is not kept: it is reported as
-/// [`Report::Network`](crate::traits::Report::Network), as is whatever else it cannot do.
+/// It sends [`FromServer`](super::FromServer), [`Connected`] and [`Disconnected`], and handles [`ToServer`],
+/// [`StartBridge`] and [`StopBridge`]. It connects, and reconnects, by itself. It keeps no message that it is to send
+/// while it has no connection: it reports that, and all else that fails, as
+/// [`Report::Network`](crate::traits::Report::Network).
 pub struct Client<P: Protocol> {
     bridge: Bridge<ClientCore<P, System>, Self>,
 }

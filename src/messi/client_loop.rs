@@ -15,24 +15,25 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What happens at a client.
+/// An event of a [`ClientLoop`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ClientEvent<P: Protocol> {
-    /// The server is connected.
+    /// The client has connected to the server.
     Connected,
     /// The server has sent a message.
     Message(P::ServerToClient),
     /// The connection has ended. Comes once for each [`Connected`](Self::Connected), after all that the server sent.
     Disconnected(Reason),
-    /// The server could not be connected to. The next attempt follows, unless reconnecting is switched off.
+    /// An attempt to connect failed. The next one follows, unless the options say
+    /// [`Reconnect::Never`](super::Reconnect::Never).
     Trouble(NetworkError),
 }
 
 /// A client of the protocol `P` for programs without a bus.
 ///
 /// It does nothing by itself: [`next`](Self::next) connects, waits, reads, writes and pings, so call it again and
-/// again. What is sent goes out in the next call, or when 64 KiB are queued, or with [`flush`](Self::flush).
+/// again. It sends queued messages in the next call, when 64 KiB are queued, and in [`flush`](Self::flush).
 pub struct ClientLoop<P: Protocol, N: Net = System> {
     run: RunLoop<ClientCore<P, N>, ClientEvent<P>>,
 }
@@ -48,11 +49,11 @@ impl<P: Protocol, N: Net> fmt::Debug for ClientLoop<P, N> {
 }
 
 impl<P: Protocol> ClientLoop<P> {
-    /// A client that does not connect yet.
+    /// Makes a client. [`start`](Self::start) connects it.
     ///
     /// # Errors
     ///
-    /// [`SetupError`]: the URI is none, or the options make no sense for a client.
+    /// [`SetupError`]: the URI is malformed, or the options make no sense for a client.
     pub fn new(options: ClientOptions<P>) -> Result<Self, SetupError> {
         Self::on(System::new().map_err(SetupError::Poller)?, options)
     }
@@ -70,13 +71,13 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
         Ok(ClientLoop { run: RunLoop::new(ClientCore::new(net, &options, max_frame)?, options) })
     }
 
-    /// Begins to connect, unless it did already.
+    /// Begins to connect, unless it has begun.
     pub fn start(&mut self) {
         self.run.core.start();
     }
 
-    /// Ends the connection, after what is queued, and connects no more; [`Disconnected`](ClientEvent::Disconnected)
-    /// follows if it was connected. May be started again at once.
+    /// Sends what is queued, ends the connection, and connects no more. If it was connected,
+    /// [`Disconnected`](ClientEvent::Disconnected) follows. You may start it again at once.
     pub fn stop(&mut self) {
         self.run.stop();
     }
@@ -86,18 +87,19 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
         self.run.core.peer().is_some()
     }
 
-    /// The next event, or `None` when there is none within `timeout`. `None`: waits for ever.
+    /// Waits for the next event, for `timeout` at most; `None`: without limit. Returns `None` when the timeout has
+    /// passed, or a [`notify`](Poller::notify) ended the wait.
     #[inline]
     pub fn next(&mut self, timeout: Option<Duration>) -> Option<ClientEvent<P>> {
         self.run.next(timeout)
     }
 
-    /// Sends to the server.
+    /// Queues `message` for the server.
     ///
     /// # Errors
     ///
-    /// [`SendError::NotConnected`]: it is not kept for later; [`SendError::TooBig`]; and [`SendError::Full`], which
-    /// ends the connection: the server does not read.
+    /// [`SendError::NotConnected`]: the client keeps no message for later. [`SendError::TooBig`]. [`SendError::Full`]:
+    /// the server does not read, and the client ends the connection.
     pub fn send(&mut self, message: &P::ClientToServer) -> Result<(), SendError> {
         let sent = self.run.core.try_send(Share::All, message.encoded_len(), |mut out| message.encode_raw(&mut out));
         if sent == Err(SendError::Full) {
@@ -106,8 +108,8 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
         sent
     }
 
-    /// As [`send`](Self::send), but [`SendError::Full`] changes nothing: send again later. Takes half of what may be
-    /// pending, so that the server is still read from.
+    /// As [`send`](Self::send), but [`SendError::Full`] changes nothing: send again later. It uses only half of
+    /// `max_pending`, so the client goes on reading from the server.
     ///
     /// # Errors
     ///
@@ -122,22 +124,22 @@ impl<P: Protocol, N: Net> ClientLoop<P, N> {
         self.run.core.event_loop.pending(self.run.core.peer()?)
     }
 
-    /// Sends what is queued, as far as it can be sent now.
+    /// Sends what is queued, as far as the socket takes it now.
     pub fn flush(&mut self) {
         self.run.flush();
     }
 
-    /// When to call [`next`](Self::next) again, if nothing comes before: for those who wait in a place of their own.
+    /// When to call [`next`](Self::next) again at the latest, if you wait elsewhere; `None`: when something comes.
     pub fn next_deadline(&self) -> Option<Time> {
         self.run.next_deadline()
     }
 
-    /// What waits where [`next`](Self::next) waits; a [`notify`](Poller::notify) ends its wait, without an event.
+    /// The poller in which [`next`](Self::next) waits. Its [`notify`](Poller::notify) ends that wait without an event.
     pub fn poller(&self) -> Arc<dyn Poller> {
         self.run.poller()
     }
 
-    /// Stops, and waits until the server has read what was sent to it, for as long as a connection may linger.
+    /// Stops, and waits until the server has read everything, for as long as the options let a connection linger.
     pub fn finish(&mut self) {
         self.run.finish();
     }

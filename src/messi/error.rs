@@ -1,4 +1,4 @@
-//! Why servers and clients do not start, do not send, and what else goes wrong at them.
+//! Why servers and clients do not start, what they cannot send, and their other failures.
 
 use super::reason::Reason;
 use std::error::Error;
@@ -10,12 +10,12 @@ use std::net::{IpAddr, SocketAddr};
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SetupError {
-    /// The URI is not of the form `tcp://<host>:<port>`, or a client's names no host or no port.
+    /// The URI is not `tcp://<host>:<port>`, or a client's has no host or no port.
     Uri {
         /// The URI.
         uri: String,
     },
-    /// The address is reachable from other machines. Set `allow_remote` if that is meant.
+    /// Other machines can reach the address. Set `allow_remote` if you mean that.
     NotLoopback {
         /// The address.
         address: IpAddr,
@@ -24,26 +24,26 @@ pub enum SetupError {
     Resolve {
         /// The host.
         host: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
-    /// The system does not let us listen there.
+    /// The system refuses to listen there.
     Listen {
         /// The URI.
         uri: String,
-        /// What the system said.
+        /// The system's error.
         error: io::Error,
     },
     /// The system has no more descriptors.
     Poller(io::Error),
-    /// A frame of `max_frame` bytes would not fit the bus. Make the bus larger, or frames smaller.
+    /// A frame of `max_frame` bytes does not fit the bus. Make the bus larger, or frames smaller.
     FrameTooLarge {
-        /// What was asked for.
+        /// The size in the options.
         max_frame: usize,
-        /// The largest that the bus takes.
+        /// The largest that fits the bus.
         bus: usize,
     },
-    /// Only a server can wait for its peer's first byte.
+    /// [`Wires::Auto`](super::Wires::Auto) at a client: only a server can wait for its peer's first byte.
     AutoIsForServers,
 }
 
@@ -78,23 +78,23 @@ impl Error for SetupError {
     }
 }
 
-/// Why a message was not sent.
+/// Why a server or client did not send a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The client is not connected any more.
+    /// The client is no longer connected.
     Gone,
-    /// There is no connection now.
+    /// The client has no connection now.
     NotConnected,
-    /// Larger than the wire allows.
+    /// The message is larger than the wire allows.
     TooBig {
         /// The size of its frame in bytes.
         size: usize,
-        /// The largest that may be.
+        /// The largest frame in bytes.
         max: usize,
     },
-    /// `max_pending` bytes wait for the peer to read them. From `try_send`: half of that, and it can be sent again
-    /// later. From `send`: the peer is disconnected, as a slow consumer.
+    /// `max_pending` bytes wait for the peer to read them. From `try_send`: half of that; send again later. From
+    /// `send`: the peer is a slow consumer, and this side disconnects it.
     Full,
 }
 
@@ -111,36 +111,37 @@ impl fmt::Display for SendError {
 
 impl Error for SendError {}
 
-/// What a bridge could not do, for [`Report::Network`](crate::traits::Report::Network).
+/// Why a bridge failed at something: in [`Report::Network`](crate::traits::Report::Network).
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NetworkError {
-    /// A peer was disconnected from this side, for what it did. Said once.
+    /// This side disconnected a peer because of what the peer did. Reported once.
     Dropped {
         /// The peer's address.
         peer: SocketAddr,
         /// Why.
         reason: Reason,
     },
-    /// A message was not sent.
+    /// The bridge did not send a message.
     Unsent(SendError),
-    /// The server could not be connected to. The next attempt follows.
+    /// An attempt to connect to the server failed. The next one follows.
     Connect {
-        /// Where.
+        /// The server.
         uri: String,
-        /// What the system said.
+        /// The error.
         error: io::Error,
     },
-    /// A connection that came in failed before its first frame.
+    /// A new connection failed before its first frame.
     Handshake {
         /// The peer's address.
         peer: SocketAddr,
-        /// Why.
+        /// The error.
         error: io::Error,
     },
-    /// No connection could be taken for now, for want of descriptors or memory. Said once until one can.
+    /// The system has no descriptors or memory for another connection. Reported once, until the server accepts one
+    /// again.
     Accept(io::Error),
-    /// It could not be started again.
+    /// The bridge could not start again.
     Start(SetupError),
 }
 

@@ -1,4 +1,4 @@
-//! A protocol's messages on the bus: its members, wrapped, and what bridges say and are told.
+//! The messages of a protocol on the bus: its members, wrapped, and the events and commands of bridges.
 
 use super::peers::PeerId;
 use super::protocol::{Member, Protocol, ToClientSide, ToServerSide, Visitor};
@@ -20,7 +20,7 @@ const fn id(base: u16, number: u16, wrapper: u16) -> u16 {
     id as u16
 }
 
-/// A connection of a server, as long as it lasts. Never given to another one.
+/// One connection of a server. A server never reuses the id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(u64);
 
@@ -53,9 +53,9 @@ impl fmt::Display for ClientId {
 /// To whom a server sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum To {
-    /// One client. Answer with `One(message.client)`.
+    /// One client. To reply, use `One(message.client)`.
     One(ClientId),
-    /// All that are connected.
+    /// All connected clients.
     All,
 }
 
@@ -72,35 +72,35 @@ impl To {
     }
 }
 
-/// From a client of the protocol's [`Server`](super::Server), which puts it on the bus.
+/// A message from a client. The protocol's [`Server`](super::Server) puts it on the bus.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FromClient<M> {
-    /// Who sent it.
+    /// The client that sent it.
     pub client: ClientId,
-    /// What was sent.
+    /// The message.
     pub message: M,
 }
 
-/// To clients of the protocol's [`Server`](super::Server), which takes it from the bus.
+/// A message to clients. The protocol's [`Server`](super::Server) sends it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToClient<M> {
-    /// Who is to get it.
+    /// Its receivers.
     pub to: To,
-    /// What is sent.
+    /// The message.
     pub message: M,
 }
 
-/// From the server that the protocol's [`Client`](super::Client) is connected to, which puts it on the bus.
+/// A message from the server. The protocol's [`Client`](super::Client) puts it on the bus.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FromServer<M> {
-    /// What was sent.
+    /// The message.
     pub message: M,
 }
 
-/// To the server that the protocol's [`Client`](super::Client) is connected to, which takes it from the bus.
+/// A message to the server. The protocol's [`Client`](super::Client) sends it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToServer<M> {
-    /// What is sent.
+    /// The message.
     pub message: M,
 }
 
@@ -305,7 +305,7 @@ fn port_of_word(word: u64) -> Result<u16, DecodeError> {
 event! {
     /// A server listens. From a [`Server`](super::Server).
     Listening = 0 {
-        /// The port, also when any free one was asked for.
+        /// The port, also if the system chose it.
         port: u16, u64::from, port_of_word;
     }
 }
@@ -313,7 +313,7 @@ event! {
 event! {
     /// A client has connected. From a [`Server`](super::Server); alternates with [`ClientDisconnected`].
     ClientConnected = 1 {
-        /// Who.
+        /// The client.
         client: ClientId, |client: ClientId| client.0, client_of_word;
     }
 }
@@ -321,9 +321,9 @@ event! {
 event! {
     /// A client's connection has ended. From a [`Server`](super::Server), after all that the client sent.
     ClientDisconnected = 2 {
-        /// Whose.
+        /// The client.
         client: ClientId, |client: ClientId| client.0, client_of_word;
-        /// Why.
+        /// Why it ended.
         reason: Reason, |reason| reason as u64, reason_of_word;
     }
 }
@@ -336,7 +336,7 @@ event! {
 event! {
     /// The connection to the server has ended. From a [`Client`](super::Client), after all that the server sent.
     Disconnected = 4 {
-        /// Why.
+        /// Why it ended.
         reason: Reason, |reason| reason as u64, reason_of_word;
     }
 }
@@ -344,9 +344,9 @@ event! {
 const _: () = assert!(Disconnected::ID < AFTER_EVENTS && Disconnect::ID >= AFTER_EVENTS);
 
 event! {
-    /// Ends one client's connection, after what was sent to it before. To a [`Server`](super::Server).
+    /// Ends one client's connection, after everything sent to it before. To a [`Server`](super::Server).
     Disconnect = 5 {
-        /// Whose.
+        /// The client.
         client: ClientId, |client: ClientId| client.0, client_of_word;
     }
 }
@@ -357,6 +357,7 @@ event! {
 }
 
 event! {
-    /// Stops a [`Server`](super::Server) or [`Client`](super::Client): ends its connections, after what was sent.
+    /// Stops a [`Server`](super::Server) or [`Client`](super::Client): it ends its connections, after everything sent
+    /// before.
     StopBridge = 7 {}
 }

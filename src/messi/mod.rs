@@ -1,31 +1,32 @@
 //! Across the network: handlers that bridge the bus to remote peers over TCP, in the Messi protocol that C, Python and
 //! Rust speak (<https://github.com/eerimoq/messi>).
 //!
-//! * [`Server`] puts what its clients send on the bus as [`FromClient`], and sends them what comes as [`ToClient`].
+//! * [`Server`] puts its clients' messages on the bus as [`FromClient`], and sends them every [`ToClient`] of the bus.
 //! * [`Client`] mirrors it: [`FromServer`], [`ToServer`].
 //! * [`ServerLoop`] and [`ClientLoop`] are the same without a bus, for plain programs.
 //!
-//! The protocol is two protocol buffer messages, named to [`messi_protocol!`](crate::messi_protocol).
+//! [`messi_protocol!`](crate::messi_protocol) makes a protocol of two protocol buffer messages.
 //!
-//! Give a bridge a worker of its own: while another handler's messages wait in the worker's outbox, no handler of that
-//! worker is looped, and a bridge that is not looped answers no ping.
+//! Give a bridge a worker of its own. While messages of another handler wait in the worker's outbox, the worker calls
+//! no `on_loop`, and a bridge without its `on_loop` answers no ping.
 //!
-//! # What is promised
+//! # Promises
 //!
-//! * **Backpressure from end to end.** When the bus is full, the socket is not read; that peer's time to ping stands
-//!   still, and it is told once a second that the server is there. A peer that reads slowly is read from slowly; one
-//!   that does not read costs at most `max_pending` bytes, and is disconnected as [`Reason::SlowConsumer`].
-//! * **Closed by default.** Loopback, a limit on clients, frames and times; see [`ServerOptions`]. The protocol itself
-//!   knows no passwords and hides nothing: use [`tls`] or a tunnel on other networks.
-//! * **A peer's fault is its own.** Whatever it sends, it is disconnected with a [`Reason`], which is reported once;
-//!   the others don't notice.
-//! * **Events alternate.** Connected, messages, disconnected; none of a connection's messages comes after its end, and
-//!   no part of a message ever.
+//! * **Backpressure from end to end.** When the bus is full, the bridge stops reading the socket. It stops that peer's
+//!   keepalive clock, too, and tells the peer once a second that it is alive. It reads slowly from a peer that reads
+//!   slowly; it disconnects one that does not read, at the cost of `max_pending` bytes at most
+//!   ([`Reason::SlowConsumer`]).
+//! * **Closed by default.** Loopback, a limit on clients, frames and times: see [`ServerOptions`]. The protocol knows
+//!   no passwords and encrypts nothing: on other networks use [`tls`] or a tunnel.
+//! * **A peer's fault is its own.** A bridge disconnects a faulty peer with a [`Reason`], and reports that once; the
+//!   other peers don't notice.
+//! * **Events alternate.** Connected, messages, disconnected. No message of a connection comes after its end, and never
+//!   a part of one.
 //!
 //! # Layers
 //!
-//! `wire` takes bytes apart into frames; `connection` is one peer's protocol as a state machine without a socket and
-//! without a clock; `event_loop` drives many of them; `net` is the sockets. All but the last run in simulations.
+//! `wire` splits bytes into frames; `connection` is one peer's protocol as a state machine without a socket and without
+//! a clock; `event_loop` drives many of them; `net` is the sockets. All but the last run in simulations.
 
 mod address;
 mod bell;

@@ -1,4 +1,4 @@
-//! What can be chosen about servers and clients.
+//! The options of servers and clients.
 
 use super::address::HostPort;
 use super::error::SetupError;
@@ -14,35 +14,37 @@ use std::time::Duration;
 /// Whether to take a connection from this address.
 type Accept = Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>;
 
-/// What can be chosen about a server of the protocol `P`. The defaults are closed: loopback only, few clients, small
-/// frames, short times.
+/// The options of a server of the protocol `P`. The defaults are closed: loopback only, few clients, small frames,
+/// short times.
 pub struct ServerOptions<P> {
-    /// `tcp://host:port`. Port 0: any free one.
+    /// Where to listen: `tcp://host:port`. With port 0 the system chooses a free one.
     pub uri: String,
-    /// Whether the address may be another one than loopback. The protocol knows no passwords and hides nothing: on
-    /// other networks use TLS or a tunnel.
+    /// Whether the server may listen on another address than loopback. The protocol knows no passwords and encrypts
+    /// nothing: on other networks use TLS or a tunnel.
     pub allow_remote: bool,
-    /// How many connections there may be at a time; one more is accepted and closed at once. At most a million.
+    /// How many clients may be connected at a time, at most a million. The server accepts one more and closes it at
+    /// once.
     pub max_clients: usize,
-    /// The largest frame that is taken, in bytes, header included. `None`: what the bus takes, at most 1 MiB.
+    /// The largest frame that the server accepts, in bytes, header included. `None`: as large as fits the bus, at most
+    /// 1 MiB.
     pub max_frame: Option<usize>,
-    /// About each connection; `max_frame` above wins.
+    /// The settings of each connection. `max_frame` above overrides theirs.
     pub connection: Settings,
-    /// How long a connection that is being closed may take to read what was queued for it.
+    /// How long a closing connection may take to send what is queued.
     pub linger: Duration,
-    /// Says for every connection that comes in whether to take it, by its address. `None`: takes all.
+    /// Decides by its address whether to accept a connection. `None`: accepts all.
     pub accept: Option<Accept>,
-    /// The ids of the messages that a client may put on the bus, among those of the protocol. `None`: all of those.
+    /// The ids of the messages that clients may put on the bus, among those of the protocol. `None`: all of those.
     pub allow: Option<Vec<u16>>,
-    /// Whether to start with the messenger; if not, a [`StartBridge`](super::StartBridge) does.
+    /// Whether the server starts with the messenger. If not, a [`StartBridge`](super::StartBridge) starts it.
     pub autostart: bool,
-    /// What is between the socket and the frames: TLS, made by `messi::tls::server` (feature `tls`).
+    /// The layer between the socket and the frames: TLS, which `messi::tls::server` makes (feature `tls`).
     pub layer: Option<Layer>,
     protocol: PhantomData<fn() -> P>,
 }
 
 impl<P> ServerOptions<P> {
-    /// The defaults, at `uri`: loopback, 100 clients, 1 s to linger, and those of [`Settings`].
+    /// The defaults, with this URI: loopback, 100 clients, 1 s to linger, and the defaults of [`Settings`].
     pub fn new(uri: impl Into<String>) -> Self {
         ServerOptions {
             uri: uri.into(),
@@ -77,11 +79,11 @@ impl<P> ServerOptions<P> {
     }
 }
 
-/// How long to wait before connecting again.
+/// How long a client waits before it connects again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reconnect {
-    /// A random part of a limit that doubles with each failure, and begins anew after a healthy connection
+    /// A random part of a limit that doubles with each failure, and starts again after a healthy connection
     /// (<https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/>, "full jitter").
     Backoff {
         /// The first limit.
@@ -91,9 +93,9 @@ pub enum Reconnect {
         /// How long a connection must have lasted to count as healthy.
         healthy: Duration,
     },
-    /// Always this long. Messi's C client: 1 s.
+    /// Always this long. Messi's C client waits 1 s.
     Constant(Duration),
-    /// Not at all.
+    /// The client does not connect again.
     Never,
 }
 
@@ -108,31 +110,32 @@ impl Default for Reconnect {
     }
 }
 
-/// What can be chosen about a client of the protocol `P`.
+/// The options of a client of the protocol `P`.
 pub struct ClientOptions<P> {
-    /// `tcp://host:port`.
+    /// The server: `tcp://host:port`.
     pub uri: String,
     /// How long one attempt to connect may take.
     pub connect_time: Duration,
-    /// When to connect again.
+    /// How long to wait before connecting again.
     pub reconnect: Reconnect,
-    /// The largest frame that is taken, in bytes, header included. `None`: what the bus takes, at most 1 MiB.
+    /// The largest frame that the client accepts, in bytes, header included. `None`: as large as fits the bus, at most
+    /// 1 MiB.
     pub max_frame: Option<usize>,
-    /// About the connection; `max_frame` above wins.
+    /// The settings of the connection. `max_frame` above overrides theirs.
     pub connection: Settings,
-    /// How long a connection that is being closed may take to read what was queued for it.
+    /// How long a closing connection may take to send what is queued.
     pub linger: Duration,
     /// The ids of the messages that the server may put on the bus, among those of the protocol. `None`: all of those.
     pub allow: Option<Vec<u16>>,
-    /// Whether to start with the messenger; if not, a [`StartBridge`](super::StartBridge) does.
+    /// Whether the client starts with the messenger. If not, a [`StartBridge`](super::StartBridge) starts it.
     pub autostart: bool,
-    /// What is between the socket and the frames: TLS, made by `messi::tls::client` (feature `tls`).
+    /// The layer between the socket and the frames: TLS, which `messi::tls::client` makes (feature `tls`).
     pub layer: Option<Layer>,
     protocol: PhantomData<fn() -> P>,
 }
 
 impl<P> ClientOptions<P> {
-    /// The defaults, at `uri`: 5 s to connect, exponential backoff, and those of [`Settings`].
+    /// The defaults, with this URI: 5 s to connect, exponential backoff, and the defaults of [`Settings`].
     pub fn new(uri: impl Into<String>) -> Self {
         ClientOptions {
             uri: uri.into(),

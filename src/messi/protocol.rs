@@ -1,10 +1,10 @@
-//! What a protocol is, and its messages on the bus.
+//! Protocols, and their messages on the bus.
 //!
 //! A Messi protocol is two protocol buffer messages, `ClientToServer` and `ServerToClient`, each with one oneof called
-//! `messages`. The members of the oneofs are what travels on the bus, wrapped: which wrapper says who sends it to whom,
-//! and which of them a bridge sends or receives.
+//! `messages`. The members of the oneofs travel on the bus, in wrappers: the wrapper says who sends the member to whom,
+//! and whether a bridge sends or receives it.
 
-/// A protocol: made by [`messi_protocol!`](crate::messi_protocol).
+/// A protocol. [`messi_protocol!`](crate::messi_protocol) makes it.
 pub trait Protocol: Sized + Send + 'static {
     /// Its name.
     const NAME: &'static str;
@@ -12,11 +12,11 @@ pub trait Protocol: Sized + Send + 'static {
     const SERVER: u16;
     /// The handler id of its [`Client`](super::Client).
     const CLIENT: u16;
-    /// Where the ids of its messages on the bus begin.
+    /// The first of the ids of its messages on the bus.
     const MESSAGES: u16;
-    /// What clients send.
+    /// The root message that clients send.
     type ClientToServer: Root<Direction = ToServerSide>;
-    /// What servers send.
+    /// The root message that servers send.
     type ServerToClient: Root<Direction = ToClientSide>;
 }
 
@@ -30,19 +30,20 @@ pub struct ToClientSide;
 
 /// `ClientToServer` or `ServerToClient`: a prost message with a oneof called `messages`.
 pub trait Root: prost::Message + Default + Clone + PartialEq + 'static {
-    /// Who sends it to whom.
+    /// The direction in which it travels.
     type Direction;
 
-    /// Shows the member that is set to `visitor`. `None` if none is, or one that this version does not know.
+    /// Passes the member that is set to `visitor`. Returns `None` if none is set, or one that this version does not
+    /// know.
     fn visit<V: Visitor<Self::Direction>>(&self, visitor: V) -> Option<V::Output>;
 }
 
-/// What is done with whichever member is set.
+/// Does something with the member that is set, whichever it is.
 pub trait Visitor<D> {
-    /// What comes of it.
+    /// The result.
     type Output;
 
-    /// Does it.
+    /// Does it with `member`.
     fn member<M: Member<D>>(self, member: &M) -> Self::Output;
 }
 
@@ -69,8 +70,8 @@ pub fn field_of(root: &impl prost::Message) -> u32 {
 
 /// Makes a [`Protocol`] of two prost messages.
 ///
-/// Each member of a oneof is listed with its variant, its type, and a number: its place among the ids of the bus.
-/// Members may be added, but a number once given stays: the numbers of the .proto file's fields do well.
+/// Give each member of a oneof with its variant, its type, and a number: its place among the ids of the bus. You may
+/// add members, but keep the number of each: the field numbers of the .proto file do well.
 ///
 /// A member also becomes its root with `into()`: `server.send(client, &ConnectRsp {}.into())`.
 ///

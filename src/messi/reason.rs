@@ -6,27 +6,27 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// A message of ours could not be encoded. Never used here: such a message is an error of `send`.
+    /// This side could not encode a message. Never used here: `send` returns such an error.
     MessageEncodeError,
-    /// What the peer sent is no message of the protocol.
+    /// The peer sent bytes that are no message of the protocol.
     MessageDecodeError,
-    /// The peer closed the connection, or the network did.
+    /// The peer or the network closed the connection.
     ConnectionClosed,
     /// The peer gave no sign of life.
     KeepAliveTimeout,
     /// The system refused something.
     GeneralError,
-    /// The peer announced a larger message than is taken.
+    /// The peer announced a larger frame than this side accepts.
     MessageTooBig,
-    /// The peer does not read what is sent to it.
+    /// The peer did not read what this side sent.
     SlowConsumer,
-    /// The peer took longer for a frame, or for its first one, than is allowed.
+    /// The peer took longer than allowed for a frame, or for its first one.
     Limit,
-    /// The peer sent a message that it may not send.
+    /// The peer sent a message that the options do not allow.
     NotAllowed,
-    /// The peer does not keep to the protocol.
+    /// The peer violated the protocol.
     Protocol,
-    /// We ended it: `disconnect` or `stop`.
+    /// This side ended it: `disconnect` or `stop`.
     Requested,
 }
 

@@ -16,12 +16,11 @@ use crate::traits::{Handle, Handler, New, Poller, Sender, Time, WriteError, Writ
 use std::fmt;
 use std::sync::Arc;
 
-/// A server of the protocol `P` on the bus: made from any configuration that is `AsRef<ServerOptions<P>>`.
+/// A server of the protocol `P` on the bus. It is made from any configuration that is `AsRef<ServerOptions<P>>`.
 ///
-/// It sends [`FromClient`](super::FromClient), [`Listening`], [`ClientConnected`] and [`ClientDisconnected`], and takes
-/// [`ToClient`], [`Disconnect`], [`StartBridge`] and [`StopBridge`] from whoever is routed to it. What it cannot do is
-/// reported as [`Report::Network`](crate::traits::Report::Network); if it cannot start with the messenger, the
-/// messenger fails.
+/// It sends [`FromClient`](super::FromClient), [`Listening`], [`ClientConnected`] and [`ClientDisconnected`], and
+/// handles [`ToClient`], [`Disconnect`], [`StartBridge`] and [`StopBridge`]. It reports what fails as
+/// [`Report::Network`](crate::traits::Report::Network). If it cannot start with the messenger, the messenger fails.
 pub struct Server<P: Protocol> {
     bridge: Bridge<ServerCore<P, System>, Self>,
 }

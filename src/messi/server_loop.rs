@@ -16,41 +16,42 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What happens at a server.
+/// An event of a [`ServerLoop`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ServerEvent<P: Protocol> {
     /// A client has connected.
     Connected {
-        /// Who.
+        /// The client.
         client: ClientId,
-        /// From where.
+        /// Its address.
         address: SocketAddr,
     },
     /// A client has sent a message.
     Message {
-        /// Who.
+        /// The client.
         client: ClientId,
-        /// What.
+        /// The message.
         message: P::ClientToServer,
     },
-    /// A client's connection has ended. Comes once for each [`Connected`](Self::Connected), after all it sent.
+    /// A client's connection has ended. Comes once for each [`Connected`](Self::Connected), after all that the client
+    /// sent.
     Disconnected {
-        /// Whose.
+        /// The client.
         client: ClientId,
-        /// Why.
+        /// Why it ended.
         reason: Reason,
     },
-    /// Something went wrong that concerns no client, or one that never connected.
+    /// A failure that concerns no client, or one that never connected.
     Trouble(NetworkError),
 }
 
 /// A server of the protocol `P` for programs without a bus.
 ///
 /// It does nothing by itself: [`next`](Self::next) waits, reads, writes and answers pings, so call it again and again.
-/// What is sent goes out in the next call, or when 64 KiB are queued, or with [`flush`](Self::flush).
+/// It sends queued messages in the next call, when 64 KiB are queued, and in [`flush`](Self::flush).
 ///
-/// Dropping it closes all connections as they are; [`finish`](Self::finish) lets them have what was sent before.
+/// Dropping it closes all connections at once; [`finish`](Self::finish) sends what is queued first.
 pub struct ServerLoop<P: Protocol, N: Net = System> {
     run: RunLoop<ServerCore<P, N>, ServerEvent<P>>,
 }
@@ -66,7 +67,7 @@ impl<P: Protocol, N: Net> fmt::Debug for ServerLoop<P, N> {
 }
 
 impl<P: Protocol> ServerLoop<P> {
-    /// A server that does not listen yet.
+    /// Makes a server. [`start`](Self::start) lets it listen.
     ///
     /// # Errors
     ///
@@ -84,33 +85,35 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
         ServerLoop { run: RunLoop::new(ServerCore::new(net, &options, max_frame), options) }
     }
 
-    /// Begins to listen, unless it does already, and says where.
+    /// Begins to listen, unless it has begun, and returns the address.
     ///
     /// # Errors
     ///
-    /// [`SetupError`]: the URI is none, the address is not loopback and that is not allowed, or it is taken.
+    /// [`SetupError`]: the URI is malformed, the address is not loopback and the options do not allow that, or it is
+    /// taken.
     pub fn start(&mut self) -> Result<SocketAddr, SetupError> {
         self.run.core.start(&self.run.options)
     }
 
-    /// Stops listening and disconnects all clients, each after what is queued for it; their
-    /// [`Disconnected`](ServerEvent::Disconnected) events follow. May be started again at once.
+    /// Stops listening, sends what is queued for each client, and disconnects it; the
+    /// [`Disconnected`](ServerEvent::Disconnected) events follow. You may start it again at once.
     pub fn stop(&mut self) {
         self.run.stop();
     }
 
-    /// The next event, or `None` when there is none within `timeout`. `None`: waits for ever.
+    /// Waits for the next event, for `timeout` at most; `None`: without limit. Returns `None` when the timeout has
+    /// passed, or a [`notify`](Poller::notify) ended the wait.
     #[inline]
     pub fn next(&mut self, timeout: Option<Duration>) -> Option<ServerEvent<P>> {
         self.run.next(timeout)
     }
 
-    /// Sends to one client. A reply is `send(client, ..)` with the client of the message.
+    /// Queues `message` for one client. To reply, pass the client of the message.
     ///
     /// # Errors
     ///
-    /// [`SendError::Gone`], [`SendError::TooBig`]; and [`SendError::Full`], which ends the connection: the client does
-    /// not read.
+    /// [`SendError::Gone`]. [`SendError::TooBig`]. [`SendError::Full`]: the client does not read, and the server ends
+    /// the connection.
     pub fn send(&mut self, client: ClientId, message: &P::ServerToClient) -> Result<(), SendError> {
         let sent =
             self.run.core.try_send(client, Share::All, message.encoded_len(), |mut out| message.encode_raw(&mut out));
@@ -120,8 +123,8 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
         sent
     }
 
-    /// As [`send`](Self::send), but [`SendError::Full`] changes nothing: send again later. Takes half of what may be
-    /// pending, so that the client is still read from.
+    /// As [`send`](Self::send), but [`SendError::Full`] changes nothing: send again later. It uses only half of
+    /// `max_pending`, so the server goes on reading from the client.
     ///
     /// # Errors
     ///
@@ -131,16 +134,17 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
         self.run.core.try_send(client, Share::Half, message.encoded_len(), |mut out| message.encode_raw(&mut out))
     }
 
-    /// Sends to all that are connected; those that do not read are disconnected. Returns how many get it.
+    /// Queues `message` for all connected clients, and disconnects those that do not read. Returns for how many it is
+    /// queued.
     ///
     /// # Errors
     ///
-    /// [`SendError::TooBig`] for a client's wire; the others get it.
+    /// [`SendError::TooBig`] for the wire of one client; the others get the message.
     pub fn broadcast(&mut self, message: &P::ServerToClient) -> Result<usize, SendError> {
         self.run.core.broadcast(message.encoded_len(), |mut out| message.encode_raw(&mut out))
     }
 
-    /// Ends one client's connection, after what is queued for it. False if it had ended before.
+    /// Sends what is queued for one client, and ends its connection. Returns false if it had ended before.
     pub fn disconnect(&mut self, client: ClientId) -> bool {
         self.run.core.event_loop.tell_time();
         self.run.core.event_loop.disconnect(client.into())
@@ -151,27 +155,27 @@ impl<P: Protocol, N: Net> ServerLoop<P, N> {
         self.run.core.event_loop.pending(client.into())
     }
 
-    /// Who is connected.
+    /// The connected clients.
     pub fn clients(&self) -> impl Iterator<Item = ClientId> + '_ {
         self.run.core.event_loop.ids().map(ClientId::from)
     }
 
-    /// Sends what is queued, as far as it can be sent now.
+    /// Sends what is queued, as far as the sockets take it now.
     pub fn flush(&mut self) {
         self.run.flush();
     }
 
-    /// When to call [`next`](Self::next) again, if nothing comes before: for those who wait in a place of their own.
+    /// When to call [`next`](Self::next) again at the latest, if you wait elsewhere; `None`: when something comes.
     pub fn next_deadline(&self) -> Option<Time> {
         self.run.next_deadline()
     }
 
-    /// What waits where [`next`](Self::next) waits; a [`notify`](Poller::notify) ends its wait, without an event.
+    /// The poller in which [`next`](Self::next) waits. Its [`notify`](Poller::notify) ends that wait without an event.
     pub fn poller(&self) -> Arc<dyn Poller> {
         self.run.poller()
     }
 
-    /// Stops, and waits until every client has read what was sent to it, for as long as connections may linger.
+    /// Stops, and waits until every client has read everything, for as long as the options let connections linger.
     pub fn finish(&mut self) {
         self.run.finish();
     }

@@ -1,16 +1,16 @@
-//! What can be chosen about a connection.
+//! The settings of a connection.
 
 use super::wire::{Side, Wire};
 use std::time::Duration;
 
-/// Which generations of the wire are spoken.
+/// Which generations of the wire a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wires {
     /// This one.
     Only(Wire),
-    /// The peer's, told by its first byte; nothing is sent before that. For servers only.
+    /// The peer's, which its first byte tells; until then the server sends nothing. For servers only.
     Auto {
-        /// Which of the first generation, [`Wire::V1a`] or [`Wire::V1b`]: the byte does not tell.
+        /// Which of the first generation to speak, [`Wire::V1a`] or [`Wire::V1b`]: the byte does not tell.
         v1: Wire,
     },
 }
@@ -21,32 +21,32 @@ impl Default for Wires {
     }
 }
 
-/// What can be chosen about a connection: the field `connection` of the options of servers and clients.
+/// The settings of a connection: the field `connection` of the options of servers and clients.
 ///
-/// The defaults are what Messi does, and limits where it has none: frames of at most 1 MiB, 1 MiB pending, 10 s for the
+/// Default: what Messi does, and limits where it has none: frames of at most 1 MiB, 1 MiB pending, 10 s each for the
 /// first frame, for a frame, and without reading. A client pings every 2 s; a server gives up after 3 s of silence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The wire.
+    /// The wires that the connection speaks.
     pub wires: Wires,
-    /// The largest frame that is taken, in bytes, header included. What is sent only the wire limits: how much a peer
-    /// takes is for the peer to say.
+    /// The largest frame that this side accepts, in bytes, header included. For what it sends, only the wire sets a
+    /// limit: the peer decides how much it accepts.
     pub max_frame: usize,
-    /// How many bytes may wait for a peer to read them; one frame may always.
+    /// How many bytes may wait for a peer to read them. One frame may always wait.
     pub max_pending: usize,
-    /// At a client: how often to ping, and how long to wait for the answer. At a server: how long a client may be
-    /// silent. `None`: for ever.
+    /// At a client: how often it pings, and how long it waits for the answer. At a server: how long a client may stay
+    /// silent. `None`: no limit.
     pub keep_alive: Option<Duration>,
-    /// Whether any frame is a sign of life, rather than pings and pongs alone. Messi's own peers ping always.
+    /// Whether any frame counts as a sign of life, instead of pings and pongs alone. Messi's own peers always ping.
     pub any_traffic: bool,
     /// At a server: how long a client may take for its first frame.
     pub handshake_time: Duration,
     /// How long a peer may take from the first byte of a frame to its last.
     pub frame_time: Duration,
-    /// How long a peer may read nothing of what waits for it.
+    /// How long a peer may read nothing while bytes wait for it.
     pub write_time: Duration,
-    /// Whether to disconnect where Messi ignores.
+    /// Whether to disconnect where Messi ignores a fault.
     pub strict: bool,
 }
 

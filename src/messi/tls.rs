@@ -26,20 +26,20 @@ use std::sync::Arc;
 
 pub use rustls;
 
-/// Why there is no such TLS.
+/// Why TLS could not be set up.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsError {
-    /// This is no PEM file of what was asked for.
+    /// The text is no PEM file of the kind that is needed.
     Pem {
-        /// What was asked for.
+        /// The kind that is needed.
         what: &'static str,
         /// What is wrong.
         error: String,
     },
-    /// The certificates and the key do not fit, or are not fit for use.
+    /// The certificates and the key do not match, or rustls cannot use them.
     Rustls(rustls::Error),
-    /// The roots that clients are checked by cannot be used.
+    /// rustls cannot use the roots that verify clients.
     Verifier(String),
 }
 
@@ -65,8 +65,8 @@ impl From<rustls::Error> for TlsError {
     }
 }
 
-/// A server's TLS: its certificate chain and its key as PEM text. With the PEM text of roots, only clients whose
-/// certificates come from one of them are let in.
+/// TLS of a server, from its certificate chain and its key as PEM text. With the PEM text of roots, it accepts only
+/// clients whose certificates come from one of them.
 ///
 /// # Errors
 ///
@@ -83,8 +83,8 @@ pub fn server(chain: &[u8], key: &[u8], client_roots: Option<&[u8]>) -> Result<L
     Ok(server_by(Arc::new(builder.with_single_cert(certificates(chain)?, private_key(key)?)?)))
 }
 
-/// A client's TLS: the PEM text of the roots that servers are checked by, and its own certificate chain and key, if
-/// servers ask for them. The server is checked by the host in the URI.
+/// TLS of a client, from the PEM text of the roots that verify servers, and its own certificate chain and key, for
+/// servers that ask for them. It verifies the server by the host in the URI.
 ///
 /// # Errors
 ///
@@ -99,12 +99,12 @@ pub fn client(server_roots: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<L
     Ok(client_by(Arc::new(config)))
 }
 
-/// A server's TLS by any configuration of rustls.
+/// TLS of a server, with any configuration of rustls.
 pub fn server_by(config: Arc<ServerConfig>) -> Layer {
     Layer(Arc::new(TlsServer(config)))
 }
 
-/// A client's TLS by any configuration of rustls.
+/// TLS of a client, with any configuration of rustls.
 pub fn client_by(config: Arc<ClientConfig>) -> Layer {
     Layer(Arc::new(TlsClient(config)))
 }
