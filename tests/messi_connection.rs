@@ -100,6 +100,20 @@ fn a_payload_that_the_header_cannot_say_is_not_sent() {
     assert_eq!((unknown.connection.pending(), unknown.send(&payload[1..])), (0, Ok(())));
 }
 
+/// One frame may always wait, for the peer's first byte, too: there it waits behind nothing.
+#[test]
+fn one_frame_larger_than_what_may_be_pending_waits_for_the_first_byte() {
+    let mut life = Life::new(Server, |settings| {
+        settings.wires = Wires::Auto { v1: Wire::V1b };
+        settings.max_pending = 100;
+    });
+    assert_eq!(life.send(&[7; 1000]), Ok(()));
+    assert_eq!(life.send(&[7]), Err(Refusal::Full));
+    life.receive(PING, usize::MAX);
+    let expected = [frame(Wire::V2, Kind::ServerToClient, &[7; 1000]), frame(Wire::V2, Kind::Pong, &[])].concat();
+    assert_eq!(life.read(), expected);
+}
+
 /// A socket that takes nothing, however often it is asked, is no peer that reads.
 #[test]
 fn a_write_of_nothing_is_no_progress() {
