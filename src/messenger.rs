@@ -25,8 +25,8 @@ mod worker;
 
 pub use crate::blame::Place;
 pub use handles::{JoinHandles, Workers};
-pub use options::{OnPanic, OnReport, Options, SystemClock};
-pub use outcome::{Cause, Failure, Left, RunError, StartError, Summary, TwoPollers};
+pub use options::{OnPanic, Options, SystemClock};
+pub use outcome::{Cause, Failure, Left, RunError, StartError, Summary};
 pub use outside::OutsideWriter;
 pub use worker::{Drive, Step};
 

@@ -680,7 +680,7 @@ fn an_evictable_reader_holds_nobody_back<B: MessageBus>(make: impl Fn() -> B) {
                     lags += 1;
                 }
                 Err(ReadError::Empty) => break,
-                Err(ReadError::Closed) => panic!("nobody closed it"),
+                Err(error) => panic!("nobody closed it: {error}"),
             }
         }
     }
@@ -762,7 +762,7 @@ fn evictable_readers_account_for_everything<B: MessageBus>(make: impl Fn() -> B)
                             lags += 1;
                         }
                         Err(ReadError::Empty) => {}
-                        Err(ReadError::Closed) => panic!("nobody closed it"),
+                        Err(error) => panic!("nobody closed it: {error}"),
                     }
                 }
                 assert_eq!(accounted, MANY);

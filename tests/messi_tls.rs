@@ -16,10 +16,10 @@ use bank::{
 use prost::Message;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rust_messenger::__private::messi::{Kind, Net, frame};
+use rust_messenger::messi::tls::TlsError;
 use rust_messenger::messi::tls::rustls::crypto::ring::default_provider;
 use rust_messenger::messi::tls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rust_messenger::messi::tls::rustls::{ClientConfig, ClientConnection, RootCertStore};
-use rust_messenger::messi::tls::{self, TlsError};
 use rust_messenger::messi::{
     ClientEvent, ClientLoop, ClientOptions, Layer, NetworkError, Reason, Reconnect, ServerEvent, ServerLoop,
     ServerOptions, SetupError, Wire,
@@ -82,7 +82,7 @@ impl Identity {
 }
 
 fn server_layer(identity: &Identity, client_roots: Option<&[u8]>) -> Layer {
-    tls::server(identity.chain.as_bytes(), identity.key.as_bytes(), client_roots).unwrap()
+    Layer::tls_server(identity.chain.as_bytes(), identity.key.as_bytes(), client_roots).unwrap()
 }
 
 fn server(layer: Option<Layer>) -> (ServerLoop<Bank>, SocketAddr) {
@@ -152,7 +152,7 @@ fn messages_of_all_sizes_go_both_ways() {
         let authority = Authority::new();
         let (server, address) = server(Some(server_layer(&authority.server(), None)));
         let served = echo(server, 1);
-        let mut client = client(address, Some(tls::client(authority.roots(), None).unwrap()));
+        let mut client = client(address, Some(Layer::tls_client(authority.roots(), None).unwrap()));
         expect_connected(&mut client);
         // All at once, so that records, reads and frames end in different places.
         let sizes = [0, 1, 100, 16_383, 16_384, 16_385, 100_000, 1_000_000, 3_000_000, 5];
@@ -181,7 +181,7 @@ fn a_server_of_somebody_else_is_refused() {
         for (identity, roots) in [(authority.server(), &other), (elsewhere, &authority), (by_name, &authority)] {
             let (server, address) = server(Some(server_layer(&identity, None)));
             let served = echo(server, 1);
-            let mut client = client(address, Some(tls::client(roots.roots(), None).unwrap()));
+            let mut client = client(address, Some(Layer::tls_client(roots.roots(), None).unwrap()));
             let event = client.next(Some(PATIENCE));
             let Some(ClientEvent::Trouble(NetworkError::Connect { error, .. })) = event else { panic!("{event:?}") };
             assert!(error.to_string().contains("certificate"), "{error}");
@@ -200,7 +200,7 @@ fn clients_without_a_certificate_are_refused_if_one_is_asked_for() {
         for identity in [None, Some(stranger.pair())] {
             let (server, address) = server(Some(layer.clone()));
             let served = echo(server, 1);
-            let mut client = client(address, Some(tls::client(authority.roots(), identity).unwrap()));
+            let mut client = client(address, Some(Layer::tls_client(authority.roots(), identity).unwrap()));
             // By the protocol, a client hears of it only after its own handshake is done.
             expect_connected(&mut client);
             let event = client.next(Some(PATIENCE));
@@ -212,7 +212,7 @@ fn clients_without_a_certificate_are_refused_if_one_is_asked_for() {
         let friend = authority.client();
         let (server, address) = server(Some(layer));
         let served = echo(server, 1);
-        let mut client = client(address, Some(tls::client(authority.roots(), Some(friend.pair())).unwrap()));
+        let mut client = client(address, Some(Layer::tls_client(authority.roots(), Some(friend.pair())).unwrap()));
         expect_connected(&mut client);
         client.send(&upload(vec![7; 10])).unwrap();
         assert!(matches!(client.next(Some(PATIENCE)), Some(ClientEvent::Message(_))));
@@ -238,7 +238,7 @@ fn plain_and_tls_do_not_mix() {
 
         let (plain_server, address) = server(None);
         let served = echo(plain_server, 1);
-        let mut client = client(address, Some(tls::client(authority.roots(), None).unwrap()));
+        let mut client = client(address, Some(Layer::tls_client(authority.roots(), None).unwrap()));
         let event = client.next(Some(PATIENCE));
         assert!(matches!(event, Some(ClientEvent::Trouble(NetworkError::Connect { .. }))), "{event:?}");
         assert_eq!(served.join().unwrap(), ["connected", "protocol"]);
@@ -285,7 +285,7 @@ fn a_disconnect_comes_after_what_was_sent() {
                 }
             }
         });
-        let mut client = client(address, Some(tls::client(authority.roots(), None).unwrap()));
+        let mut client = client(address, Some(Layer::tls_client(authority.roots(), None).unwrap()));
         expect_connected(&mut client);
         let Some(ClientEvent::Message(message)) = client.next(Some(PATIENCE)) else { panic!("a download") };
         let Some(Down::DownloadRsp(answer)) = message.messages else { panic!("a download") };
@@ -514,11 +514,11 @@ fn unusable_certificates_are_errors() {
     let authority = Authority::new();
     let (one, another) = (authority.server(), authority.server());
     let pem = |result: Result<Layer, TlsError>| matches!(result, Err(TlsError::Pem { .. }));
-    assert!(pem(tls::server(b"", one.key.as_bytes(), None)));
-    assert!(pem(tls::server(one.chain.as_bytes(), b"nothing", None)));
-    assert!(pem(tls::server(one.chain.as_bytes(), one.key.as_bytes(), Some(b"no roots"))));
-    assert!(pem(tls::client(b"no roots", None)));
-    let mixed = tls::server(one.chain.as_bytes(), another.key.as_bytes(), None);
+    assert!(pem(Layer::tls_server(b"", one.key.as_bytes(), None)));
+    assert!(pem(Layer::tls_server(one.chain.as_bytes(), b"nothing", None)));
+    assert!(pem(Layer::tls_server(one.chain.as_bytes(), one.key.as_bytes(), Some(b"no roots"))));
+    assert!(pem(Layer::tls_client(b"no roots", None)));
+    let mixed = Layer::tls_server(one.chain.as_bytes(), another.key.as_bytes(), None);
     assert!(matches!(mixed, Err(TlsError::Rustls(_))), "{mixed:?}");
     // TLS changes nothing about where a server may listen.
     let mut open = ServerOptions::<Bank>::new("tcp://0.0.0.0:0");

@@ -7,9 +7,7 @@ mod support;
 
 use proptest::prelude::*;
 use rust_messenger::message_bus::wait::Adaptive;
-use rust_messenger::message_bus::{
-    BusError, CircularBus, Claim, MAX_CAPACITY, MIN_CAPACITY, ManyWriters, OneWriter, RingOptions, RingReader,
-};
+use rust_messenger::message_bus::{BusError, CircularBus, Claim, ManyWriters, OneWriter, RingOptions, RingReader};
 use rust_messenger::traits::{BusWriter, MessageBus, Publish, ReadError, Reader, WriteError};
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -44,14 +42,27 @@ fn reserve(capacity: usize, many: bool) -> u64 {
 
 #[test]
 fn a_capacity_is_a_power_of_two_in_range() {
-    for asked in [0, 1, 256, 512, 1000, 1023, 1025, 3 * 1024, 65_535, 2 * MAX_CAPACITY, MAX_CAPACITY + 1, usize::MAX] {
+    for asked in [
+        0,
+        1,
+        256,
+        512,
+        1000,
+        1023,
+        1025,
+        3 * 1024,
+        65_535,
+        2 * RingOptions::MAX_CAPACITY,
+        RingOptions::MAX_CAPACITY + 1,
+        usize::MAX,
+    ] {
         let error = CircularBus::new(asked).unwrap_err();
         assert!(matches!(error, BusError::Capacity { asked: said } if said == asked), "{error:?}");
         let text = error.to_string();
-        assert!(text.contains(&asked.to_string()) && text.contains(&MIN_CAPACITY.to_string()), "{text}");
+        assert!(text.contains(&asked.to_string()) && text.contains(&RingOptions::MIN_CAPACITY.to_string()), "{text}");
         assert!(CircularBus::one_writer(asked).is_err());
     }
-    assert_eq!(CircularBus::new(MIN_CAPACITY).unwrap().max_payload(), MIN_CAPACITY / 8 - 16);
+    assert_eq!(CircularBus::new(RingOptions::MIN_CAPACITY).unwrap().max_payload(), RingOptions::MIN_CAPACITY / 8 - 16);
     assert_eq!(CircularBus::one_writer(64 * 1024).unwrap().max_payload(), 8 * 1024 - 16);
 }
 
@@ -93,7 +104,7 @@ fn a_ring_fills_to_the_last_slot() {
 #[test]
 fn the_smallest_ring_is_a_ring() {
     fn laps<C: Claim>() {
-        let bus = ring::<C>(MIN_CAPACITY, 0);
+        let bus = ring::<C>(RingOptions::MIN_CAPACITY, 0);
         let max = bus.max_payload();
         let mut reader = bus.subscribe("reader").unwrap();
         let writer = bus.writer().unwrap();
@@ -110,7 +121,7 @@ fn the_smallest_ring_is_a_ring() {
                     }
                     number += 1;
                 }
-                assert_eq!(sent.len() as u64, MIN_CAPACITY as u64 / slot_len(size));
+                assert_eq!(sent.len() as u64, RingOptions::MIN_CAPACITY as u64 / slot_len(size));
                 drain(&mut reader, |header, bytes| {
                     let expected = sent.pop_front();
                     if size == 0 {
@@ -303,7 +314,7 @@ fn mixed_claims(capacity: usize, count: u64) {
                     Ok(_) => accounted += 1,
                     Err(ReadError::Lagged(lost)) => accounted += lost,
                     Err(ReadError::Empty) => {}
-                    Err(ReadError::Closed) => panic!("nobody closed it"),
+                    Err(error) => panic!("nobody closed it: {error}"),
                 }
             }
             accounted
@@ -415,7 +426,7 @@ fn a_copy_is_not_moved_under_its_reader() {
                             Ok(()) => (accounted, received) = (accounted + 1, received + 1),
                             Err(ReadError::Lagged(lost)) => (accounted, lags) = (accounted + lost, lags + 1),
                             Err(ReadError::Empty) => thread::yield_now(),
-                            Err(ReadError::Closed) => panic!("nobody closed it"),
+                            Err(error) => panic!("nobody closed it: {error}"),
                         }
                     }
                 });
@@ -796,7 +807,7 @@ impl Tracked {
                 assert!(tail.wrapping_sub(before) > capacity / 4 * 3, "moved without need");
                 self.pending.drain(..lost as usize);
             }
-            Err(ReadError::Closed) => panic!("nobody closed it"),
+            Err(error) => panic!("nobody closed it: {error}"),
         }
         self.reader.release();
         true

@@ -4,12 +4,13 @@ use crate::bank::*;
 use crate::customer::Customer;
 use crate::scene::Word;
 use crate::script::Role;
-use rust_messenger::messenger::{OnReport, OutsideWriter};
+use rust_messenger::messenger::OutsideWriter;
 use rust_messenger::messi::{
     Client, ClientOptions, Connected, Disconnected, FromServer, Reconnect, StartBridge, ToServer, Wire, Wires,
 };
 use rust_messenger::{CircularBus, Options};
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Clone)]
@@ -73,7 +74,8 @@ const RECONNECT: Duration = Duration::from_secs(1);
 
 /// Plays alice and bob, each on a bus of its own; their words to each other go from bus to bus.
 pub fn play(port: u16, wire: Wire) -> Result<(), Box<dyn Error>> {
-    let [alice, bob] = [messenger(Some(crate::to_stderr()))?, messenger(Some(crate::to_stderr()))?];
+    let telling = Options { on_report: Some(Arc::new(crate::to_stderr)), ..Options::default() };
+    let [alice, bob] = [messenger(telling.clone())?, messenger(telling)?];
     let config = |role, partner: &Messenger<CircularBus>| {
         Ok::<_, Box<dyn Error>>(Config { client: options(port, wire, role), role, partner: Some(partner.writer()?) })
     };
@@ -89,13 +91,12 @@ pub fn play(port: u16, wire: Wire) -> Result<(), Box<dyn Error>> {
 /// Plays alice without a script until the process is killed.
 pub fn stay(port: u16, wire: Wire) -> Result<(), Box<dyn Error>> {
     let role = Role::Alice;
-    messenger(None)?.run(&Config { client: options(port, wire, role), role, partner: None }).join()?;
+    messenger(Options::default())?.run(&Config { client: options(port, wire, role), role, partner: None }).join()?;
     Ok(())
 }
 
-fn messenger(on_report: Option<OnReport>) -> Result<Messenger<CircularBus>, Box<dyn Error>> {
-    let bus = CircularBus::new(RING)?;
-    Ok(Messenger::with_options(bus, Options { on_report, ..Options::default() }))
+fn messenger(options: Options) -> Result<Messenger<CircularBus>, Box<dyn Error>> {
+    Ok(Messenger::with_options(CircularBus::new(RING)?, options))
 }
 
 fn options(port: u16, wire: Wire, role: Role) -> ClientOptions<Bank> {

@@ -23,11 +23,11 @@ mod script;
 mod server;
 mod teller;
 
-use rust_messenger::messenger::OnReport;
 use rust_messenger::messi::Wire;
+use rust_messenger::traits::Report;
 use std::error::Error;
 use std::process::ExitCode;
-use std::sync::{Arc, mpsc};
+use std::sync::mpsc;
 use std::thread;
 
 const USAGE: &str = "usage: bank [server PORT | client PORT] [--wire v2|v1b|v1a] [--any]";
@@ -93,8 +93,8 @@ fn say_ready(port: u16) -> Outcome {
 }
 
 /// What goes wrong on the way without ending anything, such as a server that is not there yet.
-fn to_stderr() -> OnReport {
-    Arc::new(|report| eprintln!("{report}"))
+fn to_stderr(report: &Report) {
+    eprintln!("{report}");
 }
 
 fn main() -> ExitCode {

@@ -10,7 +10,7 @@ use rust_messenger::messi::{
 use rust_messenger::traits::{ExtendedMessage, Sender, WriteError, Writer};
 use rust_messenger::{CircularBus, Options};
 use std::error::Error;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 
 #[derive(Clone)]
 pub struct Config {
@@ -79,7 +79,10 @@ pub fn serve(port: u16, wire: Wire, any: bool, ready: mpsc::Sender<u16>) -> Resu
     server.max_frame = Some(MAX_FRAME);
     server.connection.max_pending = MAX_PENDING;
     server.connection.wires = Wires::Only(wire);
-    let options = Options { on_report: (!any).then(crate::to_stderr), ..Options::default() };
+    let mut options = Options::default();
+    if !any {
+        options.on_report = Some(Arc::new(crate::to_stderr));
+    }
     let messenger = Messenger::with_options(CircularBus::new(RING)?, options);
     messenger.run(&Config { server, any, ready }).join()?;
     Ok(())

@@ -118,7 +118,7 @@ pub fn check(bytes: &[u8]) {
         }
     };
     let walked = walked.expect("what can be written to can be read");
-    let found = (first.messages, first.counts.holes, first.counts.damaged);
+    let found = (first.messages, first.hole_count, first.damaged_count);
     assert_eq!(walked, found, "a reader beside it sees something else");
     let mut reader = bus.subscribe("reader").expect("a place");
     let mut read = 0;
@@ -131,8 +131,8 @@ pub fn check(bytes: &[u8]) {
     let (_, second) = PersistentBus::open(file.path(), options()).expect("it was opened before");
     assert_eq!(second.messages, first.messages + u64::from(appended));
     assert_eq!((second.torn, second.missing), (0, 0), "recovered once and for all");
-    assert_eq!(second.counts.old_holes, first.counts.holes, "holes are not forgotten");
-    assert_eq!((second.counts.holes, second.counts.damaged), (first.counts.holes, first.counts.damaged), "nor made");
+    assert_eq!(second.old_hole_count, first.hole_count, "holes are not forgotten");
+    assert_eq!((second.hole_count, second.damaged_count), (first.hole_count, first.damaged_count), "nor made");
 }
 
 /// Memory, where there is a file system in it.

@@ -43,8 +43,8 @@ pub struct CircularBus<C = ManyWriters, W = Adaptive> {
 /// The options of a [`CircularBus`]. Default: 1 MiB, the first message at 0, one second.
 #[derive(Clone, Debug)]
 pub struct RingOptions {
-    /// The size of the ring in bytes: a power of two from [`MIN_CAPACITY`] to [`MAX_CAPACITY`]. A slot takes at most an
-    /// eighth of it.
+    /// The size of the ring in bytes: a power of two from [`MIN_CAPACITY`](Self::MIN_CAPACITY) to
+    /// [`MAX_CAPACITY`](Self::MAX_CAPACITY). A slot takes at most an eighth of it.
     pub capacity: usize,
     /// The position of the first message: a multiple of 16. Tests choose it, to see what happens after years of
     /// running.
@@ -53,10 +53,12 @@ pub struct RingOptions {
     pub silent_after: Duration,
 }
 
-/// The smallest ring in bytes.
-pub const MIN_CAPACITY: usize = if cfg!(rust_messenger_loom) { 256 } else { 1024 };
-/// The largest ring in bytes: the size of its largest slot just fits the `u32` of a header.
-pub const MAX_CAPACITY: usize = if usize::BITS > 34 { 1 << 34 } else { 1 << 28 };
+impl RingOptions {
+    /// The smallest ring in bytes.
+    pub const MIN_CAPACITY: usize = if cfg!(rust_messenger_loom) { 256 } else { 1024 };
+    /// The largest ring in bytes: the size of its largest slot just fits the `u32` of a header.
+    pub const MAX_CAPACITY: usize = if usize::BITS > 34 { 1 << 34 } else { 1 << 28 };
+}
 
 impl Default for RingOptions {
     fn default() -> Self {
@@ -95,7 +97,9 @@ impl fmt::Display for BusError {
         match self {
             BusError::Capacity { asked } => write!(
                 f,
-                "a capacity of {asked} bytes: it must be a power of two from {MIN_CAPACITY} to {MAX_CAPACITY}"
+                "a capacity of {asked} bytes: it must be a power of two from {} to {}",
+                RingOptions::MIN_CAPACITY,
+                RingOptions::MAX_CAPACITY
             ),
             BusError::Start { asked } => {
                 write!(f, "a start position of {asked}: it must be a multiple of {SLOT_ALIGN}")
@@ -148,7 +152,7 @@ impl<C: Claim, W: WaitStrategy> CircularBus<C, W> {
     /// [`BusError`].
     pub fn with_options(options: RingOptions) -> Result<Self, BusError> {
         let RingOptions { capacity, start, silent_after } = options;
-        if !capacity.is_power_of_two() || !(MIN_CAPACITY..=MAX_CAPACITY).contains(&capacity) {
+        if !capacity.is_power_of_two() || !(RingOptions::MIN_CAPACITY..=RingOptions::MAX_CAPACITY).contains(&capacity) {
             return Err(BusError::Capacity { asked: capacity });
         }
         if !start.is_multiple_of(SLOT_ALIGN) {
@@ -242,7 +246,7 @@ mod tests {
     #[test]
     #[should_panic(expected = "stand at the gate or past it")]
     fn a_gate_that_would_go_back_is_noticed() {
-        let ring = CircularBus::new(MIN_CAPACITY).unwrap();
+        let ring = CircularBus::new(RingOptions::MIN_CAPACITY).unwrap();
         let (reader, writer) = (ring.subscribe("reader").unwrap(), ring.writer().unwrap());
         let (gate, start) = (ring.shared.gate(), ring.tail());
         writer.write_bytes(1, 1, &[0; 16]).unwrap();
@@ -259,13 +263,13 @@ mod tests {
     /// microseconds, so this is done many times.
     fn a_look_keeps_no_writer_asleep<B: MessageBus<BusWriter: 'static>>(wrap: fn(CircularBus) -> B) {
         for _ in 0..if cfg!(miri) { 1 } else { 100 } {
-            let ring = CircularBus::new(MIN_CAPACITY).unwrap();
+            let ring = CircularBus::new(RingOptions::MIN_CAPACITY).unwrap();
             let bus = wrap(ring.clone());
             let _tap = bus.subscribe_evictable("tap").unwrap();
             let writer = bus.writer().unwrap();
             let gate = ring.shared.gate();
             assert_eq!(gate.pin(0, 0), Pin::Pinned);
-            let payload = [0; MIN_CAPACITY / 8 - 16];
+            let payload = [0; RingOptions::MIN_CAPACITY / 8 - 16];
             while writer.try_write_bytes(1, 1, &payload).is_ok() {}
             let (written, is_written) = channel();
             let writing = spawn("writer", move || _ = written.send(writer.write_bytes(1, 1, &payload)));

@@ -33,7 +33,7 @@ mod persistent_bus;
 mod ring;
 pub mod wait;
 
-pub use circular_bus::{BusError, CircularBus, MAX_CAPACITY, MIN_CAPACITY, RingOptions};
+pub use circular_bus::{BusError, CircularBus, RingOptions};
 pub use condvar_bus::{CondvarBus, CondvarReader, CondvarWriter};
 #[cfg(unix)]
 pub use journal::cursors::CursorError;
@@ -44,13 +44,17 @@ pub use journal::options::{Durability, PersistentOptions, Retention, Start};
 #[cfg(unix)]
 pub use journal::read_only::{Cursor, Entries, Entry, Info, Journal};
 #[cfg(unix)]
-pub use journal::recovered::{HeaderDamage, Recovered, Span, SpanCounts};
+pub use journal::recovered::{HeaderDamage, Recovered, Span};
 #[cfg(unix)]
 pub use journal::retention::Retained;
+#[cfg(unix)]
+pub use journal::store::JournalStore;
 #[cfg(unix)]
 pub use journal::table::{HandlerRecord, JournalTable, MessageRecord, RouteRecord, TableChange, WorkerRecord};
 #[cfg(unix)]
 pub use persistent_bus::PersistentBus;
 pub use ring::claim::{Claim, ManyWriters, OneWriter};
+pub use ring::memory::Ring;
 pub use ring::reader::RingReader;
+pub use ring::store::Storage;
 pub use ring::writer::RingWriter;

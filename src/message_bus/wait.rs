@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 /// What a reader does after a look that found nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Idle {
     /// Look again.
     Again,

@@ -29,13 +29,10 @@ pub struct Options {
     /// unpinned ([`Report::NotPinned`]).
     pub pin: Vec<(&'static str, usize)>,
     /// The callback for failures that end nothing. The thread on which one happens calls it.
-    pub on_report: Option<OnReport>,
+    pub on_report: Option<Arc<dyn Fn(&Report) + Send + Sync>>,
     /// Tells the time: [`Writer::now`](crate::traits::Writer::now), deadlines, and the end of a drain.
     pub clock: Arc<dyn Clock>,
 }
-
-/// The type of [`Options::on_report`].
-pub type OnReport = Arc<dyn Fn(&Report) + Send + Sync>;
 
 impl Default for Options {
     fn default() -> Self {
@@ -63,6 +60,7 @@ impl fmt::Debug for Options {
 
 /// What ends when a handler panics. Its worker ends either way, and `join()` returns the panic as an error.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum OnPanic {
     /// The messenger stops, and drains.
     #[default]

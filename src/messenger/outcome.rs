@@ -90,6 +90,12 @@ pub enum Cause {
         /// The error that it passed.
         error: Box<dyn Error + Send + Sync>,
     },
+    /// Two handlers of the worker wait in different [`Poller`](crate::traits::Poller)s, and a thread sleeps in one
+    /// place at a time. Give them a worker each.
+    TwoPollers {
+        /// The name of the handler whose poller is the second one.
+        handler: &'static str,
+    },
     /// The outbox reached its limit: the worker's handlers send more than they receive.
     OutboxFull {
         /// The name of the handler that sent last.
@@ -110,19 +116,6 @@ impl Cause {
         }
     }
 }
-
-/// Why a worker failed ([`Cause::Failed`]): two of its handlers wait in different [`Poller`](crate::traits::Poller)s,
-/// and a thread sleeps in one place at a time. Give them a worker each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TwoPollers;
-
-impl fmt::Display for TwoPollers {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("another handler of this worker waits in another poller; give them a worker each")
-    }
-}
-
-impl Error for TwoPollers {}
 
 /// Why a messenger did not start.
 #[derive(Debug)]
@@ -197,6 +190,9 @@ impl fmt::Display for Cause {
             }
             Cause::PanickedIn { place, header, text } => write!(f, "{place} panicked{}: {text}", OnMessage(header)),
             Cause::Failed { handler, error } => write!(f, "handler {handler} failed: {error}"),
+            Cause::TwoPollers { handler } => {
+                write!(f, "handler {handler} waits in another poller than its neighbours; give them a worker each")
+            }
             Cause::OutboxFull { handler, limit } => write!(
                 f,
                 "the outbox is full ({limit} bytes): the handlers send more than they receive, {handler} last"
@@ -249,5 +245,21 @@ impl Error for RunError {
             Cause::Failed { error, .. } => Some(&**error),
             _ => None,
         }
+    }
+}
+
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_error_within_the_first_failure_is_the_source() {
+        let source = |cause| {
+            let error = RunError { failures: vec![Failure { worker: "W", cause }], summary: Summary::default() };
+            error.source().map(ToString::to_string)
+        };
+        assert_eq!(source(Cause::Start(StartError::RanBefore)), Some(StartError::RanBefore.to_string()));
+        assert_eq!(source(Cause::Failed { handler: "h", error: "enough".into() }), Some("enough".to_owned()));
+        assert_eq!(source(Cause::Stuck), None);
     }
 }

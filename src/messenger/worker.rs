@@ -39,6 +39,7 @@ mod writer;
 
 /// What a worker did in a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Step {
     /// It worked; there may be more to do.
     Worked,

@@ -5,8 +5,8 @@ use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
-/// The bytes between a socket and the frames: TLS, made by `messi::tls` (feature `tls`) for the field `layer` of the
-/// options of servers and clients.
+/// The bytes between a socket and the frames: TLS, made by `Layer::tls_server` and `Layer::tls_client` (feature `tls`)
+/// for the field `layer` of the options of servers and clients.
 #[derive(Clone, Debug)]
 pub struct Layer(pub(super) Arc<dyn Sessions>);
 

@@ -38,7 +38,7 @@ pub struct ServerOptions<P> {
     pub allow: Option<Vec<u16>>,
     /// Whether the server starts with the messenger. If not, a [`StartBridge`](super::StartBridge) starts it.
     pub autostart: bool,
-    /// The layer between the socket and the frames: TLS, which `messi::tls::server` makes (feature `tls`).
+    /// The layer between the socket and the frames: TLS, which `Layer::tls_server` makes (feature `tls`).
     pub layer: Option<Layer>,
     protocol: PhantomData<fn() -> P>,
 }
@@ -129,7 +129,7 @@ pub struct ClientOptions<P> {
     pub allow: Option<Vec<u16>>,
     /// Whether the client starts with the messenger. If not, a [`StartBridge`](super::StartBridge) starts it.
     pub autostart: bool,
-    /// The layer between the socket and the frames: TLS, which `messi::tls::client` makes (feature `tls`).
+    /// The layer between the socket and the frames: TLS, which `Layer::tls_client` makes (feature `tls`).
     pub layer: Option<Layer>,
     protocol: PhantomData<fn() -> P>,
 }

@@ -1,15 +1,16 @@
-//! TLS for servers and clients, by [`rustls`]: put [`server`] or [`client`] into the `layer` of the options.
+//! TLS for servers and clients, by [`rustls`]: put [`Layer::tls_server`] or [`Layer::tls_client`] into the `layer` of
+//! the options. Either is made of any other configuration of rustls by `into()`.
 //!
 //! ```no_run
-//! use rust_messenger::messi::{ClientOptions, ServerOptions, tls};
+//! use rust_messenger::messi::{ClientOptions, Layer, ServerOptions};
 //! # use rust_messenger::messi::Protocol;
 //! # fn options<P: Protocol>() -> Result<(), Box<dyn std::error::Error>> {
 //! let mut server = ServerOptions::<P>::new("tcp://[::]:4000");
 //! server.allow_remote = true;
-//! server.layer = Some(tls::server(&std::fs::read("server.pem")?, &std::fs::read("server.key")?, None)?);
+//! server.layer = Some(Layer::tls_server(&std::fs::read("server.pem")?, &std::fs::read("server.key")?, None)?);
 //!
 //! let mut client = ClientOptions::<P>::new("tcp://bank.example:4000");
-//! client.layer = Some(tls::client(&std::fs::read("roots.pem")?, None)?);
+//! client.layer = Some(Layer::tls_client(&std::fs::read("roots.pem")?, None)?);
 //! # Ok(())
 //! # }
 //! ```
@@ -65,48 +66,54 @@ impl From<rustls::Error> for TlsError {
     }
 }
 
-/// TLS of a server, from its certificate chain and its key as PEM text. With the PEM text of roots, it accepts only
-/// clients whose certificates come from one of them.
-///
-/// # Errors
-///
-/// [`TlsError`].
-pub fn server(chain: &[u8], key: &[u8], client_roots: Option<&[u8]>) -> Result<Layer, TlsError> {
-    let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let builder = match client_roots {
-        None => builder.with_no_client_auth(),
-        Some(pem) => {
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(pem)?), provider()).build();
-            builder.with_client_cert_verifier(verifier.map_err(|error| TlsError::Verifier(error.to_string()))?)
-        }
-    };
-    Ok(server_by(Arc::new(builder.with_single_cert(certificates(chain)?, private_key(key)?)?)))
-}
+impl Layer {
+    /// TLS of a server, from its certificate chain and its key as PEM text. With the PEM text of roots, it accepts only
+    /// clients whose certificates come from one of them.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`].
+    pub fn tls_server(chain: &[u8], key: &[u8], client_roots: Option<&[u8]>) -> Result<Layer, TlsError> {
+        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+        let builder = match client_roots {
+            None => builder.with_no_client_auth(),
+            Some(pem) => {
+                let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(pem)?), provider()).build();
+                builder.with_client_cert_verifier(verifier.map_err(|error| TlsError::Verifier(error.to_string()))?)
+            }
+        };
+        Ok(Arc::new(builder.with_single_cert(certificates(chain)?, private_key(key)?)?).into())
+    }
 
-/// TLS of a client, from the PEM text of the roots that verify servers, and its own certificate chain and key, for
-/// servers that ask for them. It verifies the server by the host in the URI.
-///
-/// # Errors
-///
-/// [`TlsError`].
-pub fn client(server_roots: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Layer, TlsError> {
-    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let builder = builder.with_root_certificates(roots(server_roots)?);
-    let config = match identity {
-        None => builder.with_no_client_auth(),
-        Some((chain, key)) => builder.with_client_auth_cert(certificates(chain)?, private_key(key)?)?,
-    };
-    Ok(client_by(Arc::new(config)))
+    /// TLS of a client, from the PEM text of the roots that verify servers, and its own certificate chain and key, for
+    /// servers that ask for them. It verifies the server by the host in the URI.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`].
+    pub fn tls_client(server_roots: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Layer, TlsError> {
+        let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+        let builder = builder.with_root_certificates(roots(server_roots)?);
+        let config = match identity {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => builder.with_client_auth_cert(certificates(chain)?, private_key(key)?)?,
+        };
+        Ok(Arc::new(config).into())
+    }
 }
 
 /// TLS of a server, with any configuration of rustls.
-pub fn server_by(config: Arc<ServerConfig>) -> Layer {
-    Layer(Arc::new(TlsServer(config)))
+impl From<Arc<ServerConfig>> for Layer {
+    fn from(config: Arc<ServerConfig>) -> Layer {
+        Layer(Arc::new(TlsServer(config)))
+    }
 }
 
 /// TLS of a client, with any configuration of rustls.
-pub fn client_by(config: Arc<ClientConfig>) -> Layer {
-    Layer(Arc::new(TlsClient(config)))
+impl From<Arc<ClientConfig>> for Layer {
+    fn from(config: Arc<ClientConfig>) -> Layer {
+        Layer(Arc::new(TlsClient(config)))
+    }
 }
 
 fn provider() -> Arc<rustls::crypto::CryptoProvider> {

@@ -316,6 +316,7 @@ pub(crate) fn skipped(reader: &mut (impl Reader + ?Sized), end: u64) -> Unread {
 
 /// The changes after which a waiting reader looks again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Interest {
     /// A writer has published messages.
     Messages,

@@ -52,6 +52,7 @@ pub enum WriteError {
 
 /// The first difference between what a handler sent when it handled a message and what it sends in the rebuild.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Divergence {
     /// The position of the message that the handler handled.
     pub position: u64,
@@ -67,6 +68,7 @@ pub struct Divergence {
 
 /// A message as a handler sent it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Sent {
     /// The id of the message.
     pub message: u16,
@@ -188,6 +190,7 @@ impl Error for DecodeError {}
 
 /// Why there is no message to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ReadError {
     /// There is no message yet.
     Empty,

@@ -196,7 +196,7 @@ pub fn drain(reader: &mut impl Reader, mut deliver: impl FnMut(&Header, &[u8])) 
         match reader.try_read(&mut deliver) {
             Ok(()) => messages += 1,
             Err(ReadError::Lagged(_)) => {}
-            Err(ReadError::Empty | ReadError::Closed) => return messages,
+            Err(_) => return messages,
         }
     }
 }

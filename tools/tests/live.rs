@@ -49,7 +49,7 @@ fn what_was_there_before_is_not_followed() {
     let (_directory, path) = scratch();
     battered(&path);
     let (bus, recovered) = PersistentBus::open(&path, options(&clock())).unwrap();
-    assert_eq!((recovered.counts.holes, recovered.messages), (1, 5));
+    assert_eq!((recovered.hole_count, recovered.messages), (1, 5));
     let tail = bus.tail();
     let first = write_until_seen(&bus, &start("journal follow", &path));
     let position: u64 = first.split_whitespace().next().unwrap().parse().unwrap();

@@ -142,6 +142,7 @@ impl Clock for UnixClock {
 /// At every level, opening a journal syncs it, and so does closing it: dropping the last of its bus, readers and
 /// writers. So recovery can tell what is missing from what never was.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Durability {
     /// The bus syncs nothing meanwhile: a power failure may lose what the system has not written yet, on Linux about
     /// the last 30 seconds.
@@ -184,6 +185,7 @@ impl Retention {
 
 /// Where a reader begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Start {
     /// With the next message.
     #[default]

@@ -28,26 +28,18 @@ pub struct Recovered {
     /// Damage: bytes that differ from what a writer wrote, or that are missing although they were synced. Readers step
     /// over it. The list names at most [`SPANS`](Self::SPANS).
     pub damaged: Vec<Span>,
-    /// How many of each there are, in the lists or not.
-    pub counts: SpanCounts,
+    /// How many holes there are, in the list or not.
+    pub hole_count: u64,
+    /// How many of the holes an earlier opening had found.
+    pub old_hole_count: u64,
+    /// How many stretches of damage there are, in the list or not.
+    pub damaged_count: u64,
     /// Bytes behind the tail that a writer was filling when the process died. Recovery has zeroed them.
     pub torn: u64,
     /// Bytes by which something has cut the file off. Recovery reports them once: it restores the file's length.
     pub missing: u64,
     /// Damage in the header.
     pub header: Vec<HeaderDamage>,
-}
-
-/// How many holes and damaged stretches a journal has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct SpanCounts {
-    /// Holes.
-    pub holes: u64,
-    /// How many of the holes an earlier opening had found.
-    pub old_holes: u64,
-    /// Damaged stretches.
-    pub damaged: u64,
 }
 
 /// Damage in a journal's header that the journal can do without.
@@ -83,14 +75,14 @@ impl Recovered {
     /// they were written.
     pub fn is_damaged(&self) -> bool {
         let is_damage = |damage: &HeaderDamage| !matches!(damage, HeaderDamage::CursorAhead(_));
-        self.counts.damaged != 0 || self.missing != 0 || self.header.iter().any(is_damage)
+        self.damaged_count != 0 || self.missing != 0 || self.header.iter().any(is_damage)
     }
 }
 
 impl fmt::Display for Recovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} messages", self.messages)?;
-        let SpanCounts { holes, old_holes, damaged } = self.counts;
+        let Recovered { hole_count: holes, old_hole_count: old_holes, damaged_count: damaged, .. } = *self;
         let known = if old_holes == 0 { String::new() } else { format!(" ({old_holes} of them known)") };
         for (count, list, what) in
             [(holes, &self.holes, format!("holes{known}")), (damaged, &self.damaged, "damaged stretches".to_owned())]

@@ -125,10 +125,10 @@ impl Recovered {
             }
             Kind::Sealed { .. } => return,
             Kind::Hole { marked } => {
-                self.counts.old_holes += u64::from(marked);
-                (&mut self.counts.holes, &mut self.holes)
+                self.old_hole_count += u64::from(marked);
+                (&mut self.hole_count, &mut self.holes)
             }
-            Kind::Damaged { .. } => (&mut self.counts.damaged, &mut self.damaged),
+            Kind::Damaged { .. } => (&mut self.damaged_count, &mut self.damaged),
         };
         *count += 1;
         if list.len() < Self::SPANS {

@@ -6,7 +6,7 @@ use super::memory::Ring;
 use super::position::ahead;
 use super::shared::Shared;
 use super::slot::{Seen, Slots};
-use super::store::Store;
+use super::store::Storage;
 use crate::message_bus::wait::{self, Adaptive, Sleeper, WaitStrategy};
 use crate::sync::{Arc, Ordering};
 use crate::traits::{Header, Interest, Poller, ReadError, Reader, SubscribeError, Unread, skipped};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// A reader of a [`CircularBus`](crate::message_bus::CircularBus) or a `PersistentBus`. Dropping it ends the
 /// subscription.
 #[derive(Debug)]
-pub struct RingReader<W: WaitStrategy = Adaptive, S: Store = Ring> {
+pub struct RingReader<W: WaitStrategy = Adaptive, S: Storage = Ring> {
     shared: Arc<Shared<S>>,
     /// Its entry in the reader table.
     index: usize,
@@ -42,7 +42,7 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Store = Ring> {
     patience: wait::Patience,
 }
 
-impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
+impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
     #[inline(always)]
     fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
         self.deliver(|header, payload| (deliver(header, payload), true))
@@ -175,7 +175,7 @@ impl<W: WaitStrategy, S: Store> Reader for RingReader<W, S> {
     }
 }
 
-impl<W: WaitStrategy, S: Store> Sleeper for RingReader<W, S> {
+impl<W: WaitStrategy, S: Storage> Sleeper for RingReader<W, S> {
     #[inline]
     fn woken(&self) -> bool {
         self.shared.wakes.load(Ordering::Acquire) != self.wakes // SYNC POINT bus.wake
@@ -198,7 +198,7 @@ impl<W: WaitStrategy, S: Store> Sleeper for RingReader<W, S> {
     }
 }
 
-impl<W: WaitStrategy, S: Store> RingReader<W, S> {
+impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     /// A reader that starts where `start` says.
     pub(crate) fn new(
         shared: &Arc<Shared<S>>,
@@ -394,7 +394,7 @@ impl<W: WaitStrategy, S: Store> RingReader<W, S> {
     }
 }
 
-impl<W: WaitStrategy, S: Store> Drop for RingReader<W, S> {
+impl<W: WaitStrategy, S: Storage> Drop for RingReader<W, S> {
     fn drop(&mut self) {
         self.shared.store.left(self.index, self.position);
         self.shared.gate().leave(self.index);

@@ -8,9 +8,15 @@ use super::slot::Slots;
 use crate::traits::{Payload, Time, WriteError};
 use std::fmt::Debug;
 
-/// Where a bus keeps its slots, and what that means for those who use it.
+/// What [`RingReader`](super::reader::RingReader) and [`RingWriter`](super::writer::RingWriter) work on: a ring in
+/// memory or a journal.
 ///
-/// Sealed by its module: whoever implements it decides who may write where.
+/// Sealed: whoever implements it decides who may write where.
+pub trait Storage: Store {}
+
+impl<S: Store> Storage for S {}
+
+/// Where a bus keeps its slots, and what that means for those who use it.
 #[allow(private_interfaces)]
 pub trait Store: Room + Debug + Send + Sync + 'static {
     /// The slots.

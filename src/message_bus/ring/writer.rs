@@ -6,7 +6,7 @@ use super::gate::CLOSED;
 use super::memory::Ring;
 use super::shared::Shared;
 use super::slot::{Filled, Slots};
-use super::store::Store;
+use super::store::Storage;
 use crate::message_bus::wait::{Adaptive, Idle, WaitStrategy};
 use crate::sync::{Arc, Ordering};
 use crate::traits::{BusWriter, Interest, NoWriter, Payload, Publish, Time, WriteError};
@@ -16,7 +16,7 @@ use std::marker::PhantomData;
 /// A writer of a [`CircularBus`](crate::message_bus::CircularBus) or a `PersistentBus`. It is `Send` and not `Sync`:
 /// each thread has its own. On a bus for many writers it is `Clone`.
 #[derive(Debug)]
-pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Store = Ring> {
+pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Storage = Ring> {
     shared: Arc<Shared<S>>,
     claim: C,
     role: Role,
@@ -29,7 +29,7 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Sto
 
 const SHARED_ENTRY: usize = WRITERS - 1;
 
-impl<C: Claim, W: WaitStrategy, S: Store> RingWriter<C, W, S> {
+impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
     pub(crate) fn new(shared: &Arc<Shared<S>>, role: Role) -> Result<Self, NoWriter> {
         let control = shared.control();
         // Acquire on both: a successor goes on where its predecessor, which released the place, left off.
@@ -147,16 +147,16 @@ impl<C: Claim, W: WaitStrategy, S: Store> RingWriter<C, W, S> {
 }
 
 /// Wakes readers when a slot is finished, in whatever way it was.
-struct Notify<'a, S: Store>(&'a Shared<S>);
+struct Notify<'a, S: Storage>(&'a Shared<S>);
 
-impl<S: Store> Drop for Notify<'_, S> {
+impl<S: Storage> Drop for Notify<'_, S> {
     #[inline]
     fn drop(&mut self) {
         self.0.notify_message();
     }
 }
 
-impl<C: Claim, W: WaitStrategy, S: Store> Publish for RingWriter<C, W, S> {
+impl<C: Claim, W: WaitStrategy, S: Storage> Publish for RingWriter<C, W, S> {
     // Always inlined: bytes that the caller has just put together then go from its registers into the slot. Through a
     // call they go through memory, and loads wider than the stores before them wait until those are in the cache.
     #[inline(always)]
@@ -191,16 +191,16 @@ impl<C: Claim, W: WaitStrategy, S: Store> Publish for RingWriter<C, W, S> {
 }
 
 /// Counts a slot as sealed unless forgotten.
-struct CountSealed<'a, C: Claim, W: WaitStrategy, S: Store>(&'a RingWriter<C, W, S>);
+struct CountSealed<'a, C: Claim, W: WaitStrategy, S: Storage>(&'a RingWriter<C, W, S>);
 
-impl<C: Claim, W: WaitStrategy, S: Store> Drop for CountSealed<'_, C, W, S> {
+impl<C: Claim, W: WaitStrategy, S: Storage> Drop for CountSealed<'_, C, W, S> {
     fn drop(&mut self) {
         let writer = self.0;
         writer.shared.control().writer(writer.index).sealed().fetch_add(1, Ordering::Relaxed);
     }
 }
 
-impl<C: Claim, W: WaitStrategy, S: Store> BusWriter for RingWriter<C, W, S> {
+impl<C: Claim, W: WaitStrategy, S: Storage> BusWriter for RingWriter<C, W, S> {
     fn take_ticket(&self) {
         if let Role::Worker(reader) = self.role {
             self.ticket.set(self.shared.gate().take_ticket(reader));
@@ -246,7 +246,7 @@ impl<C: Claim, W: WaitStrategy, S: Store> BusWriter for RingWriter<C, W, S> {
     }
 }
 
-impl<W: WaitStrategy, S: Store> Clone for RingWriter<ManyWriters, W, S> {
+impl<W: WaitStrategy, S: Storage> Clone for RingWriter<ManyWriters, W, S> {
     /// A second writer with the same role, for another thread.
     fn clone(&self) -> Self {
         match RingWriter::new(&self.shared, self.role) {
@@ -256,7 +256,7 @@ impl<W: WaitStrategy, S: Store> Clone for RingWriter<ManyWriters, W, S> {
     }
 }
 
-impl<C: Claim, W: WaitStrategy, S: Store> Drop for RingWriter<C, W, S> {
+impl<C: Claim, W: WaitStrategy, S: Storage> Drop for RingWriter<C, W, S> {
     fn drop(&mut self) {
         self.give_up_ticket();
         let control = self.shared.control();

@@ -6,7 +6,7 @@
 use super::{Drive, Seed, Step, Worker};
 use crate::blame::At;
 use crate::message_bus::wait::Park;
-use crate::message_bus::{CircularBus, MIN_CAPACITY, ManyWriters, RingOptions};
+use crate::message_bus::{CircularBus, ManyWriters, RingOptions};
 use crate::messenger::lifecycle::{Ending, Lifecycle, Phase};
 use crate::messenger::options::Options;
 use crate::messenger::outcome::Summary;
@@ -73,7 +73,8 @@ impl<const SOURCE: u16> Roster<Plan> for Alone<SOURCE> {
 }
 
 fn lifecycle() -> Arc<Lifecycle<Bus>> {
-    let ring = RingOptions { capacity: MIN_CAPACITY, silent_after: Duration::MAX, ..RingOptions::default() };
+    let ring =
+        RingOptions { capacity: RingOptions::MIN_CAPACITY, silent_after: Duration::MAX, ..RingOptions::default() };
     let bus = CircularBus::<ManyWriters>::with_options(ring).unwrap().waiting::<Park>();
     // No drain is late, however long a model takes.
     Arc::new(Lifecycle::new(bus, Options { drain: Duration::from_secs(1 << 30), ..Options::default() }))
@@ -109,7 +110,7 @@ fn outboxes_flush_by_ticket() {
     builder.max_branches = 100_000;
     builder.check(|| {
         let lifecycle = lifecycle();
-        let (slots, late) = (MIN_CAPACITY / 32, 1);
+        let (slots, late) = (RingOptions::MIN_CAPACITY / 32, 1);
         let hears = slots + 2 * late;
         let first = seed(&lifecycle, "first", Plan { sends: slots + late, hears });
         let second = seed(&lifecycle, "second", Plan { sends: late, hears });

@@ -3,10 +3,10 @@
 use super::writer::WorkerWriter;
 use crate::blame::{Place, caught, dropped};
 use crate::messenger::lifecycle::Lifecycle;
-use crate::messenger::outcome::{Cause, TwoPollers};
+use crate::messenger::outcome::Cause;
 use crate::routing::Visit;
 use crate::sync::{Mutex, lock};
-use crate::traits::{Handler, MessageBus, Poller, Writer};
+use crate::traits::{Handler, MessageBus, Poller};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,16 +68,18 @@ impl<B: MessageBus> Drop for Bedside<B> {
     }
 }
 
-pub(super) struct FindPoller<'a, W> {
+pub(super) struct FindPoller<'a, B: MessageBus> {
     pub(super) found: &'a mut Option<Arc<dyn Poller>>,
-    pub(super) writer: &'a W,
+    pub(super) writer: &'a WorkerWriter<B>,
 }
 
-impl<W: Writer> Visit for FindPoller<'_, W> {
+impl<B: MessageBus> Visit for FindPoller<'_, B> {
     fn handler<H: Handler>(&mut self, handler: &mut H) {
         let Some(poller) = handler.poller() else { return };
         match &self.found {
-            Some(other) if !Arc::ptr_eq(other, &poller) => self.writer.fail(TwoPollers),
+            Some(other) if !Arc::ptr_eq(other, &poller) => {
+                self.writer.end(Cause::TwoPollers { handler: self.writer.at.handler() });
+            }
             _ => *self.found = Some(poller),
         }
     }

@@ -123,6 +123,13 @@ impl<B: MessageBus> WorkerWriter<B> {
         }
     }
 
+    /// The worker ends for this.
+    #[cold]
+    pub(super) fn end(&self, cause: Cause) {
+        self.failed.set(true);
+        self.lifecycle.failed(self.name, cause);
+    }
+
     /// The clock's time, whatever is being handled.
     pub(super) fn clock(&self) -> Time {
         self.at.during(Place::Clock, || self.lifecycle.now())
@@ -185,8 +192,7 @@ impl<B: MessageBus> Writer for WorkerWriter<B> {
     }
 
     fn fail(&self, error: impl Into<Box<dyn Error + Send + Sync>>) {
-        self.failed.set(true);
-        self.lifecycle.failed(self.name, Cause::Failed { handler: self.at.handler(), error: error.into() });
+        self.end(Cause::Failed { handler: self.at.handler(), error: error.into() });
     }
 
     fn report(&self, report: Report) {

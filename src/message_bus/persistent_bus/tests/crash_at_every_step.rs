@@ -132,7 +132,7 @@ fn a_recovery_that_dies_at_any_step_is_made_up_for_by_the_next() {
         let image = battered(crc, before);
         let options = PersistentOptions { crc, ..small() }.table(&LARGER);
         let Ok((bus, first)) = recover(&image, &options, u64::MAX) else { panic!("nobody has interrupted it") };
-        assert_eq!((first.counts.holes, first.counts.damaged), (2, 2));
+        assert_eq!((first.hole_count, first.damaged_count), (2, 2));
         assert!(first.torn != 0 && first.missing != 0 && first.header.len() == 3, "{first}");
         let (seen, whole) = (read_all(&bus), image_of(&bus));
         // Without checksums the one before a stamp that is none is not believed either: it may be longer than it says.
@@ -142,12 +142,12 @@ fn a_recovery_that_dies_at_any_step_is_made_up_for_by_the_next() {
         let check = |left: &[u8], step: u64| {
             let Ok((bus, again)) = recover(left, &options, u64::MAX) else { panic!("nobody has interrupted it") };
             assert_eq!(read_all(&bus), seen, "messages, after a death at step {step}");
-            assert_eq!(again.counts.holes, first.counts.holes, "holes, after a death at step {step}");
-            assert_eq!(again.counts.damaged, first.counts.damaged, "damage, after a death at step {step}");
+            assert_eq!(again.hole_count, first.hole_count, "holes, after a death at step {step}");
+            assert_eq!(again.damaged_count, first.damaged_count, "damage, after a death at step {step}");
             assert!(!again.header.contains(&HeaderDamage::Table), "a table, after a death at step {step}");
             // Told as long as anything is left to do. (What is missing is not: the file has its length back at once.)
             if !again.header.contains(&HeaderDamage::Capacity) {
-                let new_holes = again.counts.holes - again.counts.old_holes;
+                let new_holes = again.hole_count - again.old_hole_count;
                 let left_to_do = (new_holes, again.torn, again.header.len());
                 assert_eq!(left_to_do, (0, 0, 0), "forgotten before all was done, at step {step}");
             }
@@ -183,7 +183,7 @@ fn a_half_marked_place_is_no_message() {
     let mut steps = 0;
     while let Err(left) = recover(&image, &options, steps) {
         let Ok((bus, recovered)) = recover(&left, &options, u64::MAX) else { panic!("nobody has interrupted it") };
-        assert_eq!((recovered.messages, recovered.counts.damaged), (2, 1), "after a death at step {steps}");
+        assert_eq!((recovered.messages, recovered.damaged_count), (2, 1), "after a death at step {steps}");
         assert_eq!(read_all(&bus), [message(1), message(2)]);
         steps += 1;
         if steps == 20 {

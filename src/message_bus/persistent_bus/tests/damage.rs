@@ -69,8 +69,8 @@ fn no_flipped_bit_goes_unnoticed() {
             // Reported for as long as it is damaged.
             let left = image_of(&bus);
             let (_, again) = open(&left, small()).unwrap();
-            assert_eq!(again.counts.damaged, recovered.counts.damaged, "bit {bit} is forgotten");
-            assert_eq!((again.torn, again.counts.holes), (0, again.counts.old_holes), "bit {bit}");
+            assert_eq!(again.damaged_count, recovered.damaged_count, "bit {bit} is forgotten");
+            assert_eq!((again.torn, again.hole_count), (0, again.old_hole_count), "bit {bit}");
             for at in header::IDENTITIES.map(|at| at as usize) {
                 assert!(left[at..at + 128] == image[at..at + 128], "bit {bit} is not repaired");
             }
@@ -156,7 +156,7 @@ fn unfinished_claims_are_stepped_over_and_torn_tails_zeroed() {
             assert_eq!(recovered.messages, 11, "{death:?} at {index}");
             assert!(!recovered.is_damaged(), "{death:?} at {index}: {recovered}");
             let is_last = index + 1 == positions.len();
-            assert_eq!(recovered.counts.holes, u64::from(!is_last), "{death:?} at {index}");
+            assert_eq!(recovered.hole_count, u64::from(!is_last), "{death:?} at {index}");
             assert_eq!(recovered.torn != 0, is_last && !matches!(death, Death::Claimed), "{death:?} at {index}");
             if !is_last {
                 assert_eq!((recovered.holes[0].position, recovered.holes[0].len), (position, len as u64));
@@ -171,7 +171,7 @@ fn unfinished_claims_are_stepped_over_and_torn_tails_zeroed() {
             let (_, again) = open(&left, small()).unwrap();
             assert_eq!((again.messages, again.torn), (11, 0), "recovered once and for all");
             let holes = u64::from(!is_last);
-            assert_eq!((again.counts.holes, again.counts.old_holes), (holes, holes), "told for ever");
+            assert_eq!((again.hole_count, again.old_hole_count), (holes, holes), "told for ever");
         }
     }
 }
@@ -192,7 +192,7 @@ fn a_sealed_slot_that_lies_hides_nothing() {
     }
     let image = image_of(&bus);
     let (_, recovered) = open(&image, small()).unwrap();
-    assert_eq!((recovered.messages, recovered.counts.damaged), (10, 0));
+    assert_eq!((recovered.messages, recovered.damaged_count), (10, 0));
     for bit in (0..32).step_by(if cfg!(miri) { 11 } else { 1 }) {
         // The size in the head.
         let mut lying = image.clone();
@@ -223,7 +223,7 @@ fn damaged_words_and_cursors_are_reported_and_done_without() {
     let mut image = sample(10, true);
     image[152..160].copy_from_slice(&checked(header::WHOLE, 1 << 40).to_ne_bytes());
     let (bus, recovered) = open(&image, small()).unwrap();
-    assert_eq!((recovered.header, recovered.counts.damaged), (vec![HeaderDamage::Whole], 0));
+    assert_eq!((recovered.header, recovered.damaged_count), (vec![HeaderDamage::Whole], 0));
     assert_eq!(read_all(&bus).len(), 10);
     assert_eq!(damage(2 * PAGE + 30).1, [HeaderDamage::Table]);
     let (bus, header) = damage(512);
@@ -427,7 +427,7 @@ fn a_power_failure_after_retention_is_no_damage() {
     assert!(bus.retain().unwrap().freed > PAGE as u64);
     let left = lock(&disk).clone();
     let (reopened, recovered) = open(&left, options).unwrap();
-    assert_eq!((recovered.counts.holes, recovered.is_damaged()), (0, false), "{recovered}");
+    assert_eq!((recovered.hole_count, recovered.is_damaged()), (0, false), "{recovered}");
     assert_eq!(read_all(&reopened).last(), Some(&message(number - 1)));
 }
 
@@ -473,7 +473,7 @@ fn a_cursor_behind_the_end_is_brought_back() {
     let mut cut = synced_sample(10, true);
     cut[FIRST..].fill(0);
     let (bus, recovered) = open(&cut, small().start_reader("named", Start::Resume)).unwrap();
-    assert_eq!((recovered.messages, recovered.counts.damaged, recovered.header.len()), (0, 1, 0), "{recovered}");
+    assert_eq!((recovered.messages, recovered.damaged_count, recovered.header.len()), (0, 1, 0), "{recovered}");
     assert_eq!(bus.tail(), open(&image, small()).unwrap().0.tail());
 }
 

@@ -134,7 +134,7 @@ fn without_checksums_a_flipped_bit_costs_one_message() {
                     let is_seen = is_other && (is_synced || position != *before.keys().last().unwrap() || !is_longer);
                     assert!(own.is_none() || !is_seen, "{size} for {} at {position}", payload.len());
                     let recovered = opening(&flipped, small()).unwrap().inspect(flipped.as_slice()).unwrap().recovered;
-                    assert_eq!(recovered.counts.damaged, u64::from(own.is_none()), "{size} at {position}");
+                    assert_eq!(recovered.damaged_count, u64::from(own.is_none()), "{size} at {position}");
                 }
                 if bit % 61 == 7 {
                     let (bus, recovered) = open(&flipped, small()).unwrap();
@@ -173,7 +173,7 @@ fn without_checksums_a_length_that_ends_among_zeros_is_told() {
                 let mut image = image.clone();
                 image[position as usize + 8 + bit / 8] ^= 1 << (bit % 8);
                 let (bus, recovered) = open(&image, options.clone()).unwrap();
-                let counts = (recovered.counts.damaged, recovered.counts.holes);
+                let counts = (recovered.damaged_count, recovered.hole_count);
                 // A page of zeros, and the slot ends where it begins: it looks lost.
                 let is_page = (position as usize + 32 + flipped).is_multiple_of(PAGE);
                 assert_eq!(counts, if is_synced { (1, 0) } else { (0, 1) }, "{flipped} for {size}");
@@ -204,7 +204,7 @@ fn a_lost_page_leaves_no_half_message() {
             let mut image = image.clone();
             image[FIRST + lost * PAGE..][..PAGE].fill(0);
             let (bus, recovered) = open(&image, options.clone()).unwrap();
-            assert_eq!((recovered.counts.damaged, recovered.counts.holes), (1, 0), "page {lost}: {recovered}");
+            assert_eq!((recovered.damaged_count, recovered.hole_count), (1, 0), "page {lost}: {recovered}");
             let seen = read_all(&bus);
             check_whole(&seen, number + 1);
             let most = PAGE as u64 / 48 + 2;
@@ -253,7 +253,7 @@ fn a_lost_page_is_damage_where_all_was_synced_and_a_hole_elsewhere() {
             assert!(matches!(open(&image, strict.clone()), Err(JournalError::Damaged { .. })), "{lost} {opened}");
             let (bus, recovered) = open(&image, options.clone()).unwrap();
             assert!(recovered.is_damaged(), "{lost} {opened}: {recovered}");
-            assert_eq!((recovered.damaged, recovered.counts.holes), (vec![span], 0), "{lost} {opened}");
+            assert_eq!((recovered.damaged, recovered.hole_count), (vec![span], 0), "{lost} {opened}");
             assert_eq!((recovered.messages, recovered.torn), (messages + opened, 0));
             // No position is used twice, whatever is lost at the end.
             assert_eq!(bus.tail(), (FIRST + COUNT * PAGE) as u64 + 64 * opened);
@@ -268,7 +268,7 @@ fn a_lost_page_is_damage_where_all_was_synced_and_a_hole_elsewhere() {
             let (bus, recovered) = open(&image, strict.clone()).unwrap();
             assert_eq!(recovered.holes, if is_last { vec![] } else { vec![span] }, "{lost} {opened}");
             let known = u64::from(!is_last && opened > 0);
-            assert_eq!((recovered.messages, recovered.counts.old_holes), (messages, known), "{lost} {opened}");
+            assert_eq!((recovered.messages, recovered.old_hole_count), (messages, known), "{lost} {opened}");
             image = image_of(&bus);
         }
     }
@@ -285,6 +285,6 @@ fn what_was_given_back_is_not_lost() {
     let options = PersistentOptions { capacity: 1 << 20, ..small() };
     let (bus, recovered) = open(&image, options.clone()).unwrap();
     assert_eq!(recovered.header, [HeaderDamage::Retained]);
-    assert_eq!((recovered.messages, recovered.counts.damaged), (2 * SLOTS as u64, 0));
+    assert_eq!((recovered.messages, recovered.damaged_count), (2 * SLOTS as u64, 0));
     assert!(!open(&image_of(&bus), options).unwrap().1.is_damaged());
 }
