@@ -13,7 +13,7 @@ work=$root/target/mutants
 tree=$work/tree
 export CARGO_TARGET_DIR=$work/target CARGO_INCREMENTAL=1
 export GIT_CEILING_DIRECTORIES=$work # So that `git apply` takes the copy for no part of the repository around it.
-limit=${LIMIT:-600}                  # Seconds for one command: a mutant that hangs is seen, too.
+limit=${LIMIT:-300}                  # Seconds for one command: a mutant that hangs is seen, too.
 
 # What git knows or would add, with its times, so that cargo builds again only what has changed.
 copy() {
