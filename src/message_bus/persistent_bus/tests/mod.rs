@@ -5,6 +5,7 @@ mod crash_at_every_step;
 mod damage;
 mod disk_calls;
 mod lost_pages;
+mod positions;
 
 use super::{Adaptive, ManyWriters, PersistentBus};
 use crate::message_bus::journal::error::JournalError;
