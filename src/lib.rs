@@ -7,6 +7,7 @@ mod blame;
 mod encoding;
 mod r#macro;
 mod mmap;
+mod random;
 mod sync;
 
 pub mod message_bus;

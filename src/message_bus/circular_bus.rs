@@ -5,10 +5,11 @@ use super::ring::gate::Kind;
 use super::ring::memory::Ring;
 use super::ring::reader::RingReader;
 use super::ring::shared::Shared;
-use super::ring::slot::{SLOT_ALIGN, Slots, random_key};
+use super::ring::slot::{SLOT_ALIGN, Slots};
 use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Region;
+use crate::random;
 use crate::sync::{Arc, Ordering};
 use crate::traits::{MessageBus, NoWriter, Stats, SubscribeError};
 use std::fmt;
@@ -160,7 +161,7 @@ impl<C: Claim, W: WaitStrategy> CircularBus<C, W> {
         }
         let capacity = capacity as u64;
         let region = Region::anonymous(Ring::region_len(capacity) as usize).map_err(BusError::Map)?;
-        let key = random_key().map_err(BusError::Random)?;
+        let key = random::number().map_err(BusError::Random)?;
         let ring = Ring::new(region, capacity, start, key);
         Ok(CircularBus { shared: Arc::new(Shared::new(ring, (), silent_after)), types: PhantomData })
     }

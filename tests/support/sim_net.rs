@@ -545,9 +545,9 @@ impl Net for SimNet {
         Ok(())
     }
 
-    fn random(&mut self) -> u64 {
+    fn random(&mut self) -> io::Result<u64> {
         let mut state = self.world.state();
-        state.below(u64::MAX)
+        Ok(state.below(u64::MAX))
     }
 
     fn poller(&self) -> Arc<dyn Poller> {

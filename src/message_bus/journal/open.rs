@@ -6,9 +6,9 @@ use super::keeper;
 use super::options::PersistentOptions;
 use super::recovery::{Opened, Opening, new_identity};
 use super::source::open_file;
-use crate::message_bus::ring::slot::random_key;
 use crate::mmap::Backing;
 use crate::mmap::file::{self, FileBacking};
+use crate::random;
 use rustix::fs::OFlags;
 #[cfg(target_os = "linux")]
 use rustix::fs::{AtFlags, CWD, Mode};
@@ -170,7 +170,7 @@ fn draft_name(path: &Path) -> io::Result<PathBuf> {
     let mut name = std::ffi::OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     // Of this process, and of this call: another thread may be at it, too.
-    name.push(format!(".{}-{:x}", std::process::id(), random_key()?));
+    name.push(format!(".{}-{:x}", std::process::id(), random::number()?));
     Ok(path.with_file_name(name))
 }
 

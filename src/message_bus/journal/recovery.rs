@@ -13,8 +13,8 @@ use super::slots::{self, JournalSlots, record_len};
 use super::source::{Source, Upto};
 use super::store::{JournalStore, LOOK, Plan};
 use super::table::{JournalTable, TableChange};
-use crate::message_bus::ring::slot::random_key;
 use crate::mmap::{Backing, Region};
+use crate::random;
 use crate::sync::{Ordering, fence};
 use std::io;
 use std::path::Path;
@@ -24,7 +24,7 @@ use std::time::Duration;
 pub(crate) fn new_identity(path: &Path, options: &PersistentOptions) -> Result<Identity, JournalError> {
     options.check_made()?;
     let random = |error| JournalError::Io { path: path.to_owned(), action: "get a random key for it", error };
-    let key = random_key().map_err(random)?;
+    let key = random::number().map_err(random)?;
     let identity = Identity {
         crc: options.crc,
         // The highest bit keeps a stamp from being zero, which means that there is none.

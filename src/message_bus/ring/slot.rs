@@ -38,7 +38,6 @@ use super::claim::Claimed;
 use crate::mmap::Region;
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{EncodeError, Header, Payload, Space};
-use std::io;
 
 /// Stamp and header word.
 pub(crate) const SLOT_HEADER: u64 = 16;
@@ -50,15 +49,6 @@ pub(crate) const COMMITTED: u64 = 0b0011;
 pub(crate) const SEALED: u64 = 0b0101;
 pub(crate) const PENDING: u64 = 0b0110;
 pub(crate) const FENCED: u64 = 0b1001;
-
-/// A key for the stamps of a bus: a number that no author of a payload knows.
-///
-/// # Errors
-///
-/// The system gives no random numbers.
-pub(crate) fn random_key() -> io::Result<u64> {
-    Ok(getrandom::u64()?)
-}
 
 /// What a reader finds at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

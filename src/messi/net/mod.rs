@@ -112,7 +112,11 @@ pub trait Net {
     fn ready(&mut self, into: &mut Vec<Ready>) -> io::Result<()>;
 
     /// A number that nobody can foretell.
-    fn random(&mut self) -> u64;
+    ///
+    /// # Errors
+    ///
+    /// The system's: it gives no random numbers.
+    fn random(&mut self) -> io::Result<u64>;
 
     /// Where to wait until something is ready.
     fn poller(&self) -> Arc<dyn Poller>;

@@ -3,12 +3,12 @@
 use super::{Acceptor, Lookup, Net, Ready, Socket};
 use crate::messenger::SystemClock;
 use crate::messi::address::HostPort;
+use crate::random;
 use crate::sync::{Mutex, lock};
 use crate::traits::{Clock, Poller, Time};
 use socket2::{Domain, Protocol, Socket as Socket2, Type};
 use std::cell::RefCell;
 use std::fmt;
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::mpsc::channel;
@@ -221,9 +221,8 @@ impl Net for System {
         Ok(())
     }
 
-    fn random(&mut self) -> u64 {
-        // The standard library's hasher is keyed from the system's random source.
-        RandomState::new().build_hasher().finish()
+    fn random(&mut self) -> io::Result<u64> {
+        random::number()
     }
 
     fn poller(&self) -> Arc<dyn Poller> {
