@@ -160,7 +160,7 @@ macro_rules! __messenger_table {
                 }
 
                 /// The routing table as data.
-                pub const fn table() -> &'static $crate::routing::Table {
+                pub const fn table() -> &'static $crate::routing::Table<'static> {
                     __TABLE
                 }
             }

@@ -75,7 +75,7 @@ checks! {
 }
 
 /// Whether `worker` has a handler of this name.
-pub const fn is_in_worker(table: &Table, worker: &str, handler: &str) -> bool {
+pub const fn is_in_worker(table: &Table<'_>, worker: &str, handler: &str) -> bool {
     let Some(TableWorker { handlers, .. }) = find_worker(table, worker) else { return true };
     let mut i = 0;
     while i < handlers.len() {
@@ -88,7 +88,7 @@ pub const fn is_in_worker(table: &Table, worker: &str, handler: &str) -> bool {
 }
 
 /// Whether `worker` has exactly one route from this source with this message, however they are spelled.
-pub const fn is_routed_once(table: &Table, worker: &str, source: &str, message: &str) -> bool {
+pub const fn is_routed_once(table: &Table<'_>, worker: &str, source: &str, message: &str) -> bool {
     let Some(TableWorker { routes, .. }) = find_worker(table, worker) else { return true };
     let this = find_route(routes, source, message);
     let (mut count, mut i) = (0, 0);
@@ -100,7 +100,7 @@ pub const fn is_routed_once(table: &Table, worker: &str, source: &str, message: 
 }
 
 /// Whether all routes of messages with the id of this one spell the same type.
-pub const fn message_id_is_unique(table: &Table, message: &str) -> bool {
+pub const fn message_id_is_unique(table: &Table<'_>, message: &str) -> bool {
     let mut id = None;
     // Once to find the id, once to compare.
     let mut pass = 0;
@@ -126,7 +126,7 @@ pub const fn message_id_is_unique(table: &Table, message: &str) -> bool {
 }
 
 /// Whether all handlers and sources with the id of this one spell the same type.
-pub const fn handler_id_is_unique(table: &Table, handler: &str) -> bool {
+pub const fn handler_id_is_unique(table: &Table<'_>, handler: &str) -> bool {
     let mut id = None;
     let mut pass = 0;
     while pass < 2 {
@@ -156,7 +156,7 @@ pub const fn handler_id_is_unique(table: &Table, handler: &str) -> bool {
 }
 
 /// As [`handler_id_is_unique`] for the source of a route. One that is a handler of the table is not asked again.
-pub const fn source_id_is_unique(table: &Table, source: &str) -> bool {
+pub const fn source_id_is_unique(table: &Table<'_>, source: &str) -> bool {
     let mut w = 0;
     while w < table.workers.len() {
         let handlers = table.workers[w].handlers;
@@ -173,14 +173,14 @@ pub const fn source_id_is_unique(table: &Table, source: &str) -> bool {
 }
 
 /// Whether a route is that of a [`Due`].
-const fn is_due(route: &TableRoute) -> bool {
+const fn is_due(route: &TableRoute<'_>) -> bool {
     let Layout { codec, size, align } = route.layout;
     let due = Due::LAYOUT;
     route.message_id == Due::ID && same(codec, due.codec) && size == due.size && align == due.align
 }
 
 /// Whether the message of this route may have its id: that of [`Due`] is for [`Due`].
-pub const fn leaves_due_its_id(table: &Table, worker: &str, source: &str, message: &str) -> bool {
+pub const fn leaves_due_its_id(table: &Table<'_>, worker: &str, source: &str, message: &str) -> bool {
     let Some(TableWorker { routes, .. }) = find_worker(table, worker) else { return true };
     let this = find_route(routes, source, message);
     this.message_id != Due::ID || is_due(this)
@@ -188,7 +188,7 @@ pub const fn leaves_due_its_id(table: &Table, worker: &str, source: &str, messag
 
 /// Whether this route, if it is that of a [`Due`], has its source as its one receiver, and the table no other handler
 /// with the id of that.
-pub const fn has_due_alone(table: &Table, worker: &str, source: &str, message: &str) -> bool {
+pub const fn has_due_alone(table: &Table<'_>, worker: &str, source: &str, message: &str) -> bool {
     let Some(TableWorker { handlers, routes, .. }) = find_worker(table, worker) else { return true };
     let this = find_route(routes, source, message);
     if !is_due(this) {
@@ -216,7 +216,7 @@ pub const fn has_due_alone(table: &Table, worker: &str, source: &str, message: &
 }
 
 /// The id of a handler whose deadlines become messages: its worker routes its [`Due`]. `None` of any other one.
-pub const fn due_id(table: &Table, worker: &str, handler: &str) -> Option<u16> {
+pub const fn due_id(table: &Table<'_>, worker: &str, handler: &str) -> Option<u16> {
     let Some(TableWorker { handlers, routes, .. }) = find_worker(table, worker) else { return None };
     let mut i = 0;
     while i < handlers.len() {
@@ -234,7 +234,7 @@ pub const fn due_id(table: &Table, worker: &str, handler: &str) -> Option<u16> {
 }
 
 /// Whether the handler is a receiver in its worker, or the source of a route of any worker, or marked as neither.
-pub const fn is_in_some_route(table: &Table, worker: &str, handler: &str) -> bool {
+pub const fn is_in_some_route(table: &Table<'_>, worker: &str, handler: &str) -> bool {
     let Some(TableWorker { handlers, routes, .. }) = find_worker(table, worker) else { return true };
     let mut i = 0;
     while i < handlers.len() {
@@ -258,7 +258,7 @@ pub const fn is_in_some_route(table: &Table, worker: &str, handler: &str) -> boo
 }
 
 /// Whether some route has one of the worker's handlers as its source.
-pub const fn is_source(table: &Table, worker: &str) -> bool {
+pub const fn is_source(table: &Table<'_>, worker: &str) -> bool {
     let Some(TableWorker { handlers, .. }) = find_worker(table, worker) else { return false };
     let mut i = 0;
     while i < handlers.len() {
@@ -275,7 +275,7 @@ pub const fn is_unrouted(lint: &str) -> bool {
     same(lint, "unrouted")
 }
 
-const fn is_source_id(table: &Table, id: u16) -> bool {
+const fn is_source_id(table: &Table<'_>, id: u16) -> bool {
     let mut w = 0;
     while w < table.workers.len() {
         let routes = table.workers[w].routes;
@@ -292,7 +292,7 @@ const fn is_source_id(table: &Table, id: u16) -> bool {
 }
 
 /// The one worker of this name. `None` if there are two: the compiler says so, and no check adds to it.
-const fn find_worker(table: &Table, name: &str) -> Option<&'static TableWorker> {
+const fn find_worker<'a>(table: &Table<'a>, name: &str) -> Option<&'a TableWorker<'a>> {
     let (mut found, mut w) = (None, 0);
     while w < table.workers.len() {
         if same(table.workers[w].name, name) {
@@ -306,7 +306,7 @@ const fn find_worker(table: &Table, name: &str) -> Option<&'static TableWorker> 
     found
 }
 
-const fn find_route(routes: &'static [TableRoute], source: &str, message: &str) -> &'static TableRoute {
+const fn find_route<'a>(routes: &'a [TableRoute<'a>], source: &str, message: &str) -> &'a TableRoute<'a> {
     let mut i = 0;
     while i < routes.len() {
         if same(routes[i].source, source) && same(routes[i].message, message) {

@@ -5,20 +5,20 @@ use std::fmt;
 
 /// A routing table as a picture: [`to_mermaid`](Self::to_mermaid) for documents, [`to_dot`](Self::to_dot) for Graphviz.
 #[derive(Clone, Copy, Debug)]
-pub struct Graph {
-    table: &'static Table,
+pub struct Graph<'a> {
+    table: &'a Table<'a>,
 }
 
 /// An arrow of a graph: from a node to a receiver, labelled with the message.
-struct Arrow {
+struct Arrow<'a> {
     from: String,
     to: String,
-    message: &'static str,
+    message: &'a str,
 }
 
-impl Graph {
+impl<'a> Graph<'a> {
     /// The graph of `table`.
-    pub const fn of(table: &'static Table) -> Graph {
+    pub const fn of(table: &'a Table<'a>) -> Graph<'a> {
         Graph { table }
     }
 
@@ -64,7 +64,7 @@ impl Graph {
     }
 
     /// Sources that are no handler of the table: outside threads write in their name.
-    fn outside(&self) -> Vec<&'static str> {
+    fn outside(&self) -> Vec<&'a str> {
         let mut outside = Vec::new();
         for route in self.table.workers.iter().flat_map(|worker| worker.routes) {
             if self.senders(route).is_empty() && !outside.contains(&route.source) {
@@ -74,8 +74,8 @@ impl Graph {
         outside
     }
 
-    fn senders(&self, route: &TableRoute) -> Vec<String> {
-        let of = |worker: &'static TableWorker| {
+    fn senders(&self, route: &TableRoute<'_>) -> Vec<String> {
+        let of = |worker: &'a TableWorker<'a>| {
             worker
                 .handlers
                 .iter()
@@ -85,7 +85,7 @@ impl Graph {
         self.table.workers.iter().flat_map(of).collect()
     }
 
-    fn arrows(&self) -> Vec<Arrow> {
+    fn arrows(&self) -> Vec<Arrow<'a>> {
         let mut arrows = Vec::new();
         for worker in self.table.workers {
             for route in worker.routes {
@@ -105,19 +105,19 @@ impl Graph {
 }
 
 /// Mermaid, as [`Graph::to_mermaid`].
-impl fmt::Display for Graph {
+impl fmt::Display for Graph<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_mermaid())
     }
 }
 
-impl TableHandler {
+impl TableHandler<'_> {
     fn label(&self) -> String {
         format!("{}: {}", plain(self.name), short(self.type_name))
     }
 }
 
-fn node(worker: &TableWorker, handler: &str) -> String {
+fn node(worker: &TableWorker<'_>, handler: &str) -> String {
     format!("{}_{}", plain(worker.name), plain(handler))
 }
 

@@ -8,7 +8,7 @@ use crate::traits::{AFTER_EVENTS, FIRST_OF_LIBRARY, Header};
 #[derive(Debug)]
 pub struct Rows {
     /// The table.
-    pub table: &'static Table,
+    pub table: &'static Table<'static>,
     /// The ids of handlers and sources, but of those that may send what nobody receives.
     pub sources: &'static [u32],
     /// The rows: source and message in one number.
@@ -45,7 +45,7 @@ pub const fn row(source: u16, message: u16) -> u32 {
 }
 
 /// How many rows a table has.
-pub const fn routed_count(table: &Table) -> usize {
+pub const fn routed_count(table: &Table<'_>) -> usize {
     let (mut count, mut w) = (0, 0);
     while w < table.workers.len() {
         count += table.workers[w].routes.len();
@@ -55,7 +55,7 @@ pub const fn routed_count(table: &Table) -> usize {
 }
 
 /// The rows of a table, sorted.
-pub const fn routed<const N: usize>(table: &Table) -> [u32; N] {
+pub const fn routed<const N: usize>(table: &Table<'_>) -> [u32; N] {
     let (mut rows, mut n, mut w) = ([0; N], 0, 0);
     while w < table.workers.len() {
         let routes = table.workers[w].routes;
@@ -70,7 +70,7 @@ pub const fn routed<const N: usize>(table: &Table) -> [u32; N] {
 }
 
 /// How many handlers and sources a table names.
-pub const fn source_count(table: &Table) -> usize {
+pub const fn source_count(table: &Table<'_>) -> usize {
     let (mut count, mut w) = (routed_count(table), 0);
     while w < table.workers.len() {
         count += table.workers[w].handlers.len();
@@ -81,7 +81,7 @@ pub const fn source_count(table: &Table) -> usize {
 
 /// The ids of a table's handlers and sources, sorted; more than any id in the place of those marked
 /// `#[allow(unrouted)]`.
-pub const fn sources<const N: usize>(table: &Table) -> [u32; N] {
+pub const fn sources<const N: usize>(table: &Table<'_>) -> [u32; N] {
     let (mut sources, mut n, mut w) = ([u32::MAX; N], 0, 0);
     while w < table.workers.len() {
         let TableWorker { handlers, routes, .. } = &table.workers[w];
@@ -99,7 +99,7 @@ pub const fn sources<const N: usize>(table: &Table) -> [u32; N] {
 }
 
 /// Whether a handler with this id is marked `#[allow(unrouted)]`.
-const fn may_be_unrouted(table: &Table, id: u16) -> bool {
+const fn may_be_unrouted(table: &Table<'_>, id: u16) -> bool {
     let mut w = 0;
     while w < table.workers.len() {
         let handlers = table.workers[w].handlers;

@@ -2,33 +2,44 @@
 
 use crate::traits::Layout;
 
-/// A routing table as data.
+/// A routing table as data. That of [`Messenger!`](crate::Messenger) is a constant; one that is made while a program runs
+/// borrows what it names.
+///
+/// ```
+/// use rust_messenger::routing::{Graph, Table, TableHandler, TableWorker};
+///
+/// let name = "Kitchen".to_lowercase();
+/// let handlers = [TableHandler { name: "cook", type_name: "Cook", id: 1, allow_unrouted: true }];
+/// let workers = [TableWorker { name: &name, handlers: &handlers, routes: &[] }];
+/// let picture = Graph::of(&Table { name: "House", workers: &workers }).to_mermaid();
+/// assert!(picture.contains("subgraph kitchen"));
+/// ```
 #[derive(Debug)]
-pub struct Table {
+pub struct Table<'a> {
     /// The name of the table's type.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Its workers, in the order of the table.
-    pub workers: &'static [TableWorker],
+    pub workers: &'a [TableWorker<'a>],
 }
 
 /// One worker of a [`Table`].
 #[derive(Debug)]
-pub struct TableWorker {
+pub struct TableWorker<'a> {
     /// The name of the worker and of its thread.
-    pub name: &'static str,
+    pub name: &'a str,
     /// Its handlers.
-    pub handlers: &'static [TableHandler],
+    pub handlers: &'a [TableHandler<'a>],
     /// The routes that deliver to them.
-    pub routes: &'static [TableRoute],
+    pub routes: &'a [TableRoute<'a>],
 }
 
 /// One handler of a [`TableWorker`].
 #[derive(Debug)]
-pub struct TableHandler {
+pub struct TableHandler<'a> {
     /// The name of the handler in its worker.
-    pub name: &'static str,
+    pub name: &'a str,
     /// The type, as spelled in the table.
-    pub type_name: &'static str,
+    pub type_name: &'a str,
     /// The handler's id.
     pub id: u16,
     /// Whether the table marks it `#[allow(unrouted)]`.
@@ -37,19 +48,19 @@ pub struct TableHandler {
 
 /// One route of a [`TableWorker`].
 #[derive(Debug)]
-pub struct TableRoute {
+pub struct TableRoute<'a> {
     /// The sending handler's type, as spelled in the table.
-    pub source: &'static str,
+    pub source: &'a str,
     /// The sending handler's id.
     pub source_id: u16,
     /// The message's type, as spelled in the table.
-    pub message: &'static str,
+    pub message: &'a str,
     /// The message's id.
     pub message_id: u16,
     /// How the message becomes bytes.
     pub layout: Layout,
     /// The names of the receiving handlers.
-    pub receivers: &'static [&'static str],
+    pub receivers: &'a [&'a str],
 }
 
 /// A name without the mark of a raw identifier.

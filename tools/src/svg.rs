@@ -32,7 +32,7 @@ const HEAD: usize = 26;
 const COLORS: [&str; 6] = ["#1f5fa8", "#b3541e", "#2e7d32", "#8e24aa", "#00707a", "#a1284f"];
 
 /// The picture of `table`.
-pub fn draw(table: &Table) -> String {
+pub fn draw(table: &Table<'_>) -> String {
     let layout = Layout::of(table);
     let mut text = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{0}\" height=\"{1}\" viewBox=\"0 0 {0} {1}\" \
@@ -118,10 +118,10 @@ struct Layout {
 
 /// A handler, or another source.
 #[derive(Debug)]
-struct Node {
+struct Node<'a> {
     column: usize,
     /// Its name in the table; empty for a source that is no handler.
-    name: &'static str,
+    name: &'a str,
     id: u16,
     label: String,
     y: usize,
@@ -131,24 +131,24 @@ struct Node {
 }
 
 #[derive(Debug)]
-struct Net {
+struct Net<'a> {
     from: usize,
-    message: &'static str,
+    message: &'a str,
     message_id: u16,
     to: Vec<usize>,
 }
 
 /// What is to be drawn, without its places.
 #[derive(Debug, Default)]
-struct Plan {
+struct Plan<'a> {
     /// The names of workers; none for the column of other sources.
-    columns: Vec<Option<&'static str>>,
-    nodes: Vec<Node>,
-    nets: Vec<Net>,
+    columns: Vec<Option<&'a str>>,
+    nodes: Vec<Node<'a>>,
+    nets: Vec<Net<'a>>,
 }
 
-impl Plan {
-    fn of(table: &Table) -> Plan {
+impl<'a> Plan<'a> {
+    fn of(table: &Table<'a>) -> Plan<'a> {
         let mut plan = Plan::default();
         let is_handler = |id| table.workers.iter().any(|worker| worker.handlers.iter().any(|handler| handler.id == id));
         let routes = || table.workers.iter().flat_map(|worker| worker.routes);
@@ -184,12 +184,12 @@ impl Plan {
         plan
     }
 
-    fn add(&mut self, name: &'static str, id: u16, label: String) {
+    fn add(&mut self, name: &'a str, id: u16, label: String) {
         let column = self.columns.len() - 1;
         self.nodes.push(Node { column, name, id, label, y: 0, ins: Vec::new(), outs: Vec::new() });
     }
 
-    fn connect(&mut self, from: usize, route: &TableRoute, to: usize) {
+    fn connect(&mut self, from: usize, route: &TableRoute<'a>, to: usize) {
         let is_it = |net: &Net| net.from == from && net.message_id == route.message_id;
         let net = self.nets.iter().position(is_it).unwrap_or_else(|| {
             let (message, message_id) = (route.message, route.message_id);
@@ -241,7 +241,7 @@ struct Grid {
 }
 
 impl Grid {
-    fn of(plan: &mut Plan) -> Grid {
+    fn of(plan: &mut Plan<'_>) -> Grid {
         let mut grid = Grid { bottom: ROW, lanes: plan.lanes(), ..Grid::default() };
         grid.set_heights(plan);
         grid.set_widths(plan);
@@ -249,7 +249,7 @@ impl Grid {
     }
 
     /// From top to bottom, all columns from the same height on.
-    fn set_heights(&mut self, plan: &mut Plan) {
+    fn set_heights(&mut self, plan: &mut Plan<'_>) {
         for column in 0..plan.columns.len() {
             let mut y = ROW + 2 * ROW;
             for node in plan.nodes.iter_mut().filter(|node| node.column == column) {
@@ -262,7 +262,7 @@ impl Grid {
     }
 
     /// From left to right.
-    fn set_widths(&mut self, plan: &Plan) {
+    fn set_widths(&mut self, plan: &Plan<'_>) {
         let (count, mut x) = (plan.columns.len(), PAD);
         for gap in 0..=count {
             let nets = plan.tracks(gap);
@@ -292,7 +292,7 @@ impl Grid {
 }
 
 impl Layout {
-    fn of(table: &Table) -> Layout {
+    fn of(table: &Table<'_>) -> Layout {
         let mut plan = Plan::of(table);
         let grid = Grid::of(&mut plan);
         let mut layout = Layout { width: grid.width, height: grid.height, ..Layout::default() };
@@ -304,7 +304,7 @@ impl Layout {
     }
 
     /// Workers, and in them their handlers.
-    fn place_boxes(&mut self, plan: &Plan, grid: &Grid) {
+    fn place_boxes(&mut self, plan: &Plan<'_>, grid: &Grid) {
         for (worker, &(x, width)) in plan.columns.iter().zip(&grid.columns) {
             if let Some(worker) = worker {
                 let label = (*worker).to_owned();
@@ -319,7 +319,7 @@ impl Layout {
     }
 
     /// A net from its source to its track, and on to all that it is for.
-    fn draw_net(&mut self, plan: &Plan, grid: &Grid, index: usize) {
+    fn draw_net(&mut self, plan: &Plan<'_>, grid: &Grid, index: usize) {
         let (net, home) = (&plan.nets[index], plan.home(index));
         let source = &plan.nodes[net.from];
         let (x, width) = grid.columns[source.column];
@@ -336,7 +336,7 @@ impl Layout {
     }
 
     /// Along the lane, and up in every gap before a column that the net is for.
-    fn follow_lane(&mut self, plan: &Plan, grid: &Grid, net: usize, lane: usize) {
+    fn follow_lane(&mut self, plan: &Plan<'_>, grid: &Grid, net: usize, lane: usize) {
         let home = plan.home(net);
         let mut stops = vec![grid.track_x(home, net)];
         for (gap, column) in grid.columns.iter().enumerate().filter(|(gap, _)| *gap != home) {
@@ -356,7 +356,7 @@ impl Layout {
     /// A net's track in a gap, from where it comes, `starts`, and its lines into the column behind.
     fn branch(
         &mut self,
-        plan: &Plan,
+        plan: &Plan<'_>,
         net: usize,
         gap: usize,
         track: usize,
@@ -408,7 +408,7 @@ mod tests {
     }
 
     /// Every handler of five workers with four each sends two messages to handlers all over the place.
-    fn large() -> Table {
+    fn large() -> Table<'static> {
         let name = |number: usize| -> &'static str { format!("handler_{number}").leak() };
         let workers = (0..5).map(|worker| {
             let handlers = (4 * worker..4 * worker + 4).map(|number| TableHandler {

@@ -39,7 +39,7 @@ pub struct PersistentOptions {
     pub retention: Retention,
     /// The routing table. The journal records its names; opening refuses a table that gives a recorded id another
     /// meaning ([`JournalError::Table`]).
-    pub table: Option<&'static Table>,
+    pub table: Option<&'static Table<'static>>,
     /// Where readers begin, unless `starts` names them. Evictable readers
     /// ([`subscribe_evictable`](MessageBus::subscribe_evictable)) begin with the next message instead of resuming or
     /// rebuilding.
@@ -87,7 +87,7 @@ impl fmt::Debug for PersistentOptions {
 
 impl PersistentOptions {
     /// Sets the routing table: `Messenger::table()`.
-    pub fn table(self, table: &'static Table) -> Self {
+    pub fn table(self, table: &'static Table<'static>) -> Self {
         PersistentOptions { table: Some(table), ..self }
     }
 
@@ -224,7 +224,7 @@ pub enum Start {
 pub(crate) struct Starts {
     start: Start,
     starts: Vec<(&'static str, Start)>,
-    pub(crate) table: Option<&'static Table>,
+    pub(crate) table: Option<&'static Table<'static>>,
 }
 
 impl Starts {

@@ -35,7 +35,7 @@ pub(crate) struct Rebuild {
 impl Rebuild {
     /// The rebuild of the worker of this name. `None` if the table does not say who its handlers are, or if one of them
     /// is in another worker, too: then nobody knows who sent what.
-    pub(crate) fn new(table: &'static Table, worker: &str, from: u64, end: u64) -> Option<Rebuild> {
+    pub(crate) fn new(table: &'static Table<'static>, worker: &str, from: u64, end: u64) -> Option<Rebuild> {
         let own = table.workers.iter().find(|candidate| candidate.name == worker)?;
         let others = table.workers.iter().filter(|candidate| candidate.name != worker);
         let mut others = others.flat_map(|other| other.handlers);

@@ -139,7 +139,7 @@ impl JournalTable {
         self.handlers.iter().find(|handler| handler.id == id).map(|handler| handler.name.as_str())
     }
 
-    pub(crate) fn of(table: &Table) -> JournalTable {
+    pub(crate) fn of(table: &Table<'_>) -> JournalTable {
         let mut record = JournalTable { name: table.name.to_owned(), ..JournalTable::default() };
         let (mut messages, mut handlers) = (HashSet::new(), HashSet::new());
         for worker in table.workers {

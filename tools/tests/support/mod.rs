@@ -22,7 +22,7 @@ pub mod library;
 
 use library::wait_until;
 
-const fn handler(name: &'static str, type_name: &'static str, id: u16) -> TableHandler {
+const fn handler(name: &'static str, type_name: &'static str, id: u16) -> TableHandler<'static> {
     TableHandler { name, type_name, id, allow_unrouted: false }
 }
 
@@ -30,7 +30,7 @@ const fn route(
     (source, source_id): (&'static str, u16),
     (message, message_id): (&'static str, u16),
     receivers: &'static [&'static str],
-) -> TableRoute {
+) -> TableRoute<'static> {
     TableRoute { source, source_id, message, message_id, layout: Layout::variable("postcard"), receivers }
 }
 

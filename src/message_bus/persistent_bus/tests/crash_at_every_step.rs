@@ -73,7 +73,7 @@ static LARGER: Table = Table {
 const COUNT: u8 = 30;
 
 /// A journal of everything that a recovery has work with.
-fn battered(crc: bool, table: Option<&'static Table>) -> Vec<u8> {
+fn battered(crc: bool, table: Option<&'static Table<'static>>) -> Vec<u8> {
     let options = PersistentOptions { crc, capacity: SMALL as u64, table, ..small() };
     let options = options.start_reader("named", Start::Resume).start_reader("gone", Start::Resume);
     let bus = Bus::made_in_memory(options).unwrap();
