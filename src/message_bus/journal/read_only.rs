@@ -6,7 +6,7 @@
 use super::error::JournalError;
 use super::header::{Identity, VERSION, read_header, read_identity};
 use super::recovered::{HeaderDamage, Span};
-use super::scan::{Kind, Stride, Walk, Walked};
+use super::scan::{Found, Kind, Scan, Scanned};
 use super::source::{Source, open_file};
 use super::table::JournalTable;
 use super::word::POSITION_MAX;
@@ -161,19 +161,19 @@ impl Journal {
     /// Reads the entries from `position` to the end. If no slot begins there, the bytes before the next slot come as
     /// damage.
     pub fn entries_from(&self, position: u64) -> Entries<'_> {
-        self.walk(position, false)
+        self.scan(position, false)
     }
 
     /// As [`entries_from`](Self::entries_from), but goes on as the journal grows: at the end, and before a slot that a
     /// writer is filling, [`Entries::next`] returns `None`, and may return more later.
     pub fn follow(&self, position: u64) -> Entries<'_> {
-        self.walk(position, true)
+        self.scan(position, true)
     }
 
-    fn walk(&self, position: u64, waits: bool) -> Entries<'_> {
+    fn scan(&self, position: u64, waits: bool) -> Entries<'_> {
         let start = position.clamp(self.identity.header_len(), POSITION_MAX) / 16 * 16;
-        let walk = Walk::new(&self.file, &self.identity, start).shared(waits);
-        Entries { journal: self, walk, asked: position != 0, stalled: None }
+        let scan = Scan::new(&self.file, &self.identity, start).shared(waits);
+        Entries { journal: self, scan, asked: position != 0, stalled: None }
     }
 
     fn io(&self, error: io::Error) -> JournalError {
@@ -188,7 +188,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Entries<'a> {
     journal: &'a Journal,
-    walk: Walk<&'a File>,
+    scan: Scan<&'a File>,
     /// Whether somebody asked for this position, and is told when it is gone.
     asked: bool,
     /// Where it found something unfinished, and when to step over it.
@@ -205,28 +205,28 @@ impl Entries<'_> {
     pub fn next(&mut self) -> Result<Option<Entry<'_>>, JournalError> {
         let io = |error| JournalError::Io { path: self.journal.path.clone(), action: "read it", error };
         loop {
-            let from = self.walk.position();
-            let mut walked = self.walk.step().map_err(io)?;
-            if walked == Walked::Unfinished {
+            let from = self.scan.position();
+            let mut scanned = self.scan.step().map_err(io)?;
+            if scanned == Scanned::Unfinished {
                 if !self.is_stalled_for_long(from) {
                     return Ok(None);
                 }
-                walked = self.walk.step_over().map_err(io)?;
+                scanned = self.scan.step_over().map_err(io)?;
             }
-            match walked {
-                Walked::End | Walked::Unfinished => return Ok(None),
-                Walked::Lagged { to } => {
+            match scanned {
+                Scanned::End | Scanned::Unfinished => return Ok(None),
+                Scanned::Lagged { to } => {
                     if std::mem::replace(&mut self.asked, true) {
                         return Ok(Some(Entry::Lagged(Span { position: from, len: to - from })));
                     }
                 }
-                Walked::Stride(Stride { position, len, kind }) => {
+                Scanned::Found(Found { position, len, kind }) => {
                     self.asked = true;
                     let span = Span { position, len };
                     return Ok(Some(match kind {
                         Kind::Message(header) => {
-                            let record = self.walk.record(&header);
-                            let (time, payload) = (Time::from_nanos(record.time), self.walk.payload(&header));
+                            let record = self.scan.record(&header);
+                            let (time, payload) = (Time::from_nanos(record.time), self.scan.payload(&header));
                             Entry::Message { header, time, cause: record.cause, payload }
                         }
                         Kind::Sealed { .. } => Entry::Sealed(span),
@@ -240,7 +240,7 @@ impl Entries<'_> {
 
     /// The position of the next entry.
     pub fn position(&self) -> u64 {
-        self.walk.position()
+        self.scan.position()
     }
 
     /// How many bytes from the next position on are not zero: at the end, those of a torn tail. Their writer died in
@@ -250,9 +250,9 @@ impl Entries<'_> {
     ///
     /// [`JournalError::Io`].
     pub fn torn(&mut self) -> Result<u64, JournalError> {
-        let position = self.walk.position();
+        let position = self.scan.position();
         let io = |error| JournalError::Io { path: self.journal.path.clone(), action: "read it", error };
-        Ok(self.walk.last_byte(position).map_err(io)? - position)
+        Ok(self.scan.last_byte(position).map_err(io)? - position)
     }
 
     /// Whether `position` has been unfinished for so long that it is worth looking for what stands behind it.

@@ -8,7 +8,7 @@ use super::error::JournalError;
 use super::header::{self, Area, CursorEntry, Identity, Mutable, PAGE, read_header};
 use super::options::{PersistentOptions, Starts};
 use super::recovered::{HeaderDamage, Recovered, Span};
-use super::scan::{Kind, Stride, Walk, Walked};
+use super::scan::{Found, Kind, Scan, Scanned};
 use super::slots::{self, JournalSlots, record_len};
 use super::source::{Source, Upto};
 use super::store::{JournalStore, LOOK, Plan};
@@ -73,8 +73,8 @@ enum Mark {
     Length,
 }
 
-fn mark_of(stride: &Stride) -> Option<Mark> {
-    match stride.kind {
+fn mark_of(found: &Found) -> Option<Mark> {
+    match found.kind {
         Kind::Hole { marked: false } => Some(Mark::State(slots::HOLE)),
         Kind::Damaged { marked: false } => Some(Mark::State(slots::DAMAGED)),
         Kind::Sealed { exact: false } => Some(Mark::Length),
@@ -116,9 +116,9 @@ fn repair_identity(region: &Region, identity: &Identity) {
 }
 
 impl Recovered {
-    fn add(&mut self, stride: Stride) {
-        let span = Span { position: stride.position, len: stride.len };
-        let (count, list) = match stride.kind {
+    fn add(&mut self, found: Found) {
+        let span = Span { position: found.position, len: found.len };
+        let (count, list) = match found.kind {
             Kind::Message(_) => {
                 self.messages += 1;
                 return;
@@ -150,14 +150,14 @@ impl Opening<'_> {
         let header = read_header(source, identity).map_err(&io)?;
         let table = self.merged_table(&header)?;
         let mut recovered = Recovered { created: self.created, ..Recovered::default() };
-        let mut walk = Walk::new(source, identity, header.retained);
+        let mut scan = Scan::new(source, identity, header.retained);
         let mut marks = 0;
-        while let Walked::Stride(stride) = walk.step().map_err(&io)? {
-            recovered.add(stride);
-            marks += u64::from(mark_of(&stride).is_some());
+        while let Scanned::Found(found) = scan.step().map_err(&io)? {
+            recovered.add(found);
+            marks += u64::from(mark_of(&found).is_some());
         }
-        recovered.tail = walk.position();
-        recovered.torn = walk.last_byte(recovered.tail).map_err(&io)? - recovered.tail;
+        recovered.tail = scan.position();
+        recovered.torn = scan.last_byte(recovered.tail).map_err(&io)? - recovered.tail;
         recovered.missing = header.allocated.saturating_sub(len);
         recovered.header = header.damage.clone();
         for (_, name, position) in &header.cursors {
@@ -284,14 +284,14 @@ impl Opening<'_> {
         let io = self.io("get space for it");
         let from = findings.len.min(findings.recovered.tail) / PAGE * PAGE;
         backing.reserve(from as usize, ready as usize).map_err(&io)?;
-        let reserve_mark = |stride: &Stride, _| {
-            let page = stride.position / PAGE * PAGE;
+        let reserve_mark = |found: &Found, _| {
+            let page = found.position / PAGE * PAGE;
             backing.reserve(page as usize, (page + PAGE) as usize)
         };
         self.each_mark(source, findings, reserve_mark).map_err(&io)
     }
 
-    /// Marks what readers of the mapping could not step over. Marks go over first words only, which the walk has passed
+    /// Marks what readers of the mapping could not step over. Marks go over first words only, which the scan has passed
     /// when it says so.
     fn mark(
         &self,
@@ -299,12 +299,12 @@ impl Opening<'_> {
         findings: &Findings,
         slots: &JournalSlots,
     ) -> Result<(), JournalError> {
-        let mark = |stride: &Stride, mark| {
+        let mark = |found: &Found, mark| {
             // SAFETY: the bus is not made yet, and this is the only process that writes to the file.
             unsafe {
                 match mark {
-                    Mark::State(state) => slots.mark(stride.position, state, stride.len),
-                    Mark::Length => slots.mark_length(stride.position, stride.len),
+                    Mark::State(state) => slots.mark(found.position, state, found.len),
+                    Mark::Length => slots.mark_length(found.position, found.len),
                 }
             }
             Ok(())
@@ -317,16 +317,16 @@ impl Opening<'_> {
         &self,
         source: &(impl Source + ?Sized),
         findings: &Findings,
-        mut f: impl FnMut(&Stride, Mark) -> io::Result<()>,
+        mut f: impl FnMut(&Found, Mark) -> io::Result<()>,
     ) -> io::Result<()> {
         // As long as it was when it was inspected: a slot that was cut off does not get its end back as zeros.
-        let mut walk = Walk::new(Upto(source, findings.len), &self.identity, findings.header.retained);
+        let mut scan = Scan::new(Upto(source, findings.len), &self.identity, findings.header.retained);
         let mut left = findings.marks;
         while left > 0
-            && let Walked::Stride(stride) = walk.step()?
+            && let Scanned::Found(found) = scan.step()?
         {
-            if let Some(mark) = mark_of(&stride) {
-                f(&stride, mark)?;
+            if let Some(mark) = mark_of(&found) {
+                f(&found, mark)?;
                 left -= 1;
             }
         }

@@ -1,4 +1,4 @@
-//! The walk over a journal's slots: from one to the next, over whatever was left half done or damaged between them.
+//! The scan over a journal's slots: from one to the next, over whatever was left half done or damaged between them.
 //!
 //! Reads by position and never through a mapping, so that no file, however broken, can do more than be reported. Holds
 //! one block of the file, or one slot if that is larger. The rules are those of `docs/journal-format.md`.
@@ -33,31 +33,31 @@ pub(crate) enum Kind {
     Damaged { marked: bool },
 }
 
-/// A step of a walk.
+/// What a step of a scan has found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Stride {
+pub(crate) struct Found {
     pub(crate) position: u64,
     pub(crate) len: u64,
     pub(crate) kind: Kind,
 }
 
-/// Where a walk is after a step that found nothing more to step over.
+/// Where a scan is after a step that found nothing more to step over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Walked {
-    Stride(Stride),
+pub(crate) enum Scanned {
+    Found(Found),
     /// The journal ends here.
     End,
     /// What stands here may still become a message.
     Unfinished,
-    /// What stood here is not retained any more; the walk goes on at `to`.
+    /// What stood here is not retained any more; the scan goes on at `to`.
     Lagged {
         to: u64,
     },
 }
 
-/// A walk over a source.
+/// A scan over a source.
 #[derive(Debug)]
-pub(crate) struct Walk<S> {
+pub(crate) struct Scan<S> {
     source: S,
     key: u64,
     crc: bool,
@@ -79,9 +79,9 @@ pub(crate) struct Walk<S> {
     waits: bool,
 }
 
-impl<S: Source> Walk<S> {
-    pub(crate) fn new(source: S, identity: &Identity, position: u64) -> Walk<S> {
-        Walk {
+impl<S: Source> Scan<S> {
+    pub(crate) fn new(source: S, identity: &Identity, position: u64) -> Scan<S> {
+        Scan {
             source,
             key: identity.key,
             crc: identity.crc,
@@ -98,8 +98,8 @@ impl<S: Source> Walk<S> {
     }
 
     /// The same beside a running writer; one that `waits` stays before what the writer has not finished.
-    pub(crate) fn shared(self, waits: bool) -> Walk<S> {
-        Walk { is_shared: true, waits, ..self }
+    pub(crate) fn shared(self, waits: bool) -> Scan<S> {
+        Scan { is_shared: true, waits, ..self }
     }
 
     /// Where the next step begins.
@@ -108,33 +108,33 @@ impl<S: Source> Walk<S> {
     }
 
     /// Steps over what stands at the position.
-    pub(crate) fn step(&mut self) -> io::Result<Walked> {
-        let mut walked = self.look()?;
-        if self.is_shared && !matches!(walked, Walked::Stride(Stride { kind: Kind::Message(_), .. })) {
+    pub(crate) fn step(&mut self) -> io::Result<Scanned> {
+        let mut scanned = self.look()?;
+        if self.is_shared && !matches!(scanned, Scanned::Found(Found { kind: Kind::Message(_), .. })) {
             // The copy may be from before the writer was done.
             self.block.clear();
-            walked = self.look()?;
+            scanned = self.look()?;
         }
         if let Some(to) = self.passed_by() {
             // It was given back while it was copied.
-            walked = Walked::Lagged { to };
+            scanned = Scanned::Lagged { to };
         }
-        if let Walked::Stride(Stride { position, len, .. }) = walked {
+        if let Scanned::Found(Found { position, len, .. }) = scanned {
             self.position = position + len;
         }
-        if let Walked::Lagged { to } = walked {
+        if let Scanned::Lagged { to } = scanned {
             self.position = to;
         }
-        Ok(walked)
+        Ok(scanned)
     }
 
     /// Steps over what is unfinished, as if its writer were dead.
-    pub(crate) fn step_over(&mut self) -> io::Result<Walked> {
+    pub(crate) fn step_over(&mut self) -> io::Result<Scanned> {
         let waits = std::mem::replace(&mut self.waits, false);
         self.block.clear();
-        let walked = self.step();
+        let scanned = self.step();
         self.waits = waits;
-        walked
+        scanned
     }
 
     /// The payload of the message that was stepped over last.
@@ -149,20 +149,20 @@ impl<S: Source> Walk<S> {
         Record::of(word(&self.block, at + 16), word(&self.block, at + 24))
     }
 
-    fn look(&mut self) -> io::Result<Walked> {
+    fn look(&mut self) -> io::Result<Scanned> {
         // SYNC POINT journal.killed: what a process that was killed has left stands in the order in which it wrote it.
         let position = self.position;
-        let stride = |len, kind| Ok(Walked::Stride(Stride { position, len, kind }));
+        let found = |len, kind| Ok(Scanned::Found(Found { position, len, kind }));
         let is_filled = self.fill(position, 16)?;
         // What was given back is no damage, even if nobody knows how much that was.
         let is_before_whole = position < self.whole && (self.retained.is_some() || position != self.first);
         if !is_filled {
             // What is left is less than a slot's first words: nothing, or the rest of one that was cut off.
             let is_end = !is_before_whole && self.last_byte(position)? == position;
-            return if is_end { Ok(Walked::End) } else { self.damage() };
+            return if is_end { Ok(Scanned::End) } else { self.damage() };
         }
         if let Some(to) = self.passed_by() {
-            return Ok(Walked::Lagged { to });
+            return Ok(Scanned::Lagged { to });
         }
         let at = (position - self.block_at) as usize;
         let (stamp, head) = (word(&self.block, at), word(&self.block, at + 8));
@@ -174,14 +174,14 @@ impl<S: Source> Walk<S> {
                 // With what follows it, unless the file ends there.
                 let is_there = self.fill(position, len + FOLLOWING)? || self.fill(position, len)?;
                 if is_there && self.is_whole(position, len)? {
-                    return stride(len, Kind::Message(header));
+                    return found(len, Kind::Message(header));
                 }
                 self.damage()
             }
             state @ (slots::HOLE | slots::DAMAGED) => {
                 let len = unchecked(position + 8, head).filter(|&len| len >= 16);
                 match len.filter(|len| position.checked_add(*len).is_some()) {
-                    Some(len) if position + len <= self.source.len()? => stride(
+                    Some(len) if position + len <= self.source.len()? => found(
                         len,
                         match state {
                             slots::HOLE => Kind::Hole { marked: true },
@@ -195,17 +195,17 @@ impl<S: Source> Walk<S> {
                 // Nothing vouches for this length, so nothing that is whole is stepped over with it.
                 let next = self.next_slot(position + record_len(0, self.crc), position + len)?;
                 let reach = next.map_or(len, |next| next - position);
-                stride(reach, Kind::Sealed { exact: reach == len })
+                found(reach, Kind::Sealed { exact: reach == len })
             }
             // Something was finished here, and synced.
             _ if is_before_whole => self.damage(),
             state if stamp == 0 || state == slot::PENDING => {
                 if self.waits {
-                    return Ok(Walked::Unfinished);
+                    return Ok(Scanned::Unfinished);
                 }
                 match self.next_stamp(position + 16, u64::MAX)? {
-                    Some(next) => stride(next - position, Kind::Hole { marked: false }),
-                    None => Ok(Walked::End),
+                    Some(next) => found(next - position, Kind::Hole { marked: false }),
+                    None => Ok(Scanned::End),
                 }
             }
             _ => self.damage(),
@@ -213,13 +213,13 @@ impl<S: Source> Walk<S> {
     }
 
     /// Damage, up to the next slot or behind all that is not zero.
-    fn damage(&mut self) -> io::Result<Walked> {
+    fn damage(&mut self) -> io::Result<Scanned> {
         let position = self.position;
         let end = match self.next_slot(position + 16, u64::MAX)? {
             Some(next) => next,
             None => self.last_byte(position)?,
         };
-        Ok(Walked::Stride(Stride { position, len: end - position, kind: Kind::Damaged { marked: false } }))
+        Ok(Scanned::Found(Found { position, len: end - position, kind: Kind::Damaged { marked: false } }))
     }
 
     /// Whether a message's slot is what was written, as far as anybody can tell. Precondition: the block has the slot.
@@ -333,7 +333,7 @@ impl<S: Source> Walk<S> {
         Ok(())
     }
 
-    /// Where the walk goes on if what stands at its position was given back.
+    /// Where the scan goes on if what stands at its position was given back.
     fn passed_by(&self) -> Option<u64> {
         self.retained.filter(|&retained| retained > self.position)
     }
@@ -358,8 +358,8 @@ mod tests {
     /// A slot as somebody has left it: so far behind the first one, its state, and its head.
     type Left = (u64, u64, u64);
 
-    /// What a walk finds in `len` bytes of slots.
-    fn walked(len: u64, slots: &[Left]) -> Vec<(u64, u64, Kind)> {
+    /// What a scan finds in `len` bytes of slots.
+    fn scanned(len: u64, slots: &[Left]) -> Vec<(u64, u64, Kind)> {
         let identity = Identity { crc: false, key: KEY, table_len: 0, max_payload: 1000, created: 5 };
         let mut image = identity.image(FIRST + len);
         for &(at, state, head) in slots {
@@ -368,9 +368,9 @@ mod tests {
             image[position as usize..][..8].copy_from_slice(&stamp.to_ne_bytes());
             image[position as usize + 8..][..8].copy_from_slice(&head.to_ne_bytes());
         }
-        let mut walk = Walk::new(image.as_slice(), &identity, FIRST);
+        let mut scan = Scan::new(image.as_slice(), &identity, FIRST);
         let mut found = Vec::new();
-        while let Walked::Stride(Stride { position, len, kind }) = walk.step().unwrap() {
+        while let Scanned::Found(Found { position, len, kind }) = scan.step().unwrap() {
             assert!(len >= 16, "it does not move on: {kind:?}");
             found.push((position - FIRST, len, kind));
         }
@@ -390,21 +390,21 @@ mod tests {
         {
             let sealed = (64, slot::SEALED, slot::pack(1, 2, 32));
             let sealed_found = (64, 64, Kind::Sealed { exact: true });
-            assert_eq!(walked(128, &[(0, state, length(0, 64)), sealed]), [(0, 64, kind), sealed_found]);
+            assert_eq!(scanned(128, &[(0, state, length(0, 64)), sealed]), [(0, 64, kind), sealed_found]);
             // One of no length leads nowhere, and one that is too long past the end.
             for len in [0, 144, 1 << 40] {
-                assert_eq!(walked(128, &[(0, state, length(0, len)), sealed]), [(0, 64, DAMAGED), sealed_found]);
+                assert_eq!(scanned(128, &[(0, state, length(0, len)), sealed]), [(0, 64, DAMAGED), sealed_found]);
             }
             // The same of a word that is not there at all.
-            assert_eq!(walked(128, &[(0, state, 0), sealed]), [(0, 64, DAMAGED), sealed_found]);
+            assert_eq!(scanned(128, &[(0, state, 0), sealed]), [(0, 64, DAMAGED), sealed_found]);
         }
     }
 
     #[test]
     fn what_was_given_up_ends_within_the_file() {
         for state in [slot::SEALED, slot::FENCED] {
-            assert_eq!(walked(64, &[(0, state, slot::pack(1, 2, 32))]), [(0, 64, Kind::Sealed { exact: true })]);
-            assert_eq!(walked(48, &[(0, state, slot::pack(1, 2, 32))]), [(0, 16, DAMAGED)]);
+            assert_eq!(scanned(64, &[(0, state, slot::pack(1, 2, 32))]), [(0, 64, Kind::Sealed { exact: true })]);
+            assert_eq!(scanned(48, &[(0, state, slot::pack(1, 2, 32))]), [(0, 16, DAMAGED)]);
         }
     }
 
@@ -416,15 +416,15 @@ mod tests {
         for state in (0..16).filter(|state| !STATES.contains(state)) {
             // Behind damage, behind a claim, in what was given up.
             assert_eq!(
-                walked(144, &[(0, 0b1111, 7), (32, state, 0), message])[..],
+                scanned(144, &[(0, 0b1111, 7), (32, state, 0), message])[..],
                 [(0, 96, DAMAGED), (96, 32, header(96))]
             );
             let claim = (0, slot::PENDING, slot::pack(1, 2, 500));
             let hole = Kind::Hole { marked: false };
-            assert_eq!(walked(144, &[claim, (32, state, 0), message])[..], [(0, 96, hole), (96, 32, header(96))]);
+            assert_eq!(scanned(144, &[claim, (32, state, 0), message])[..], [(0, 96, hole), (96, 32, header(96))]);
             let sealed = (0, slot::SEALED, slot::pack(1, 2, 64));
             let given_up = Kind::Sealed { exact: true };
-            assert_eq!(walked(144, &[sealed, (32, state, 0), message])[..], [(0, 96, given_up), (96, 32, header(96))]);
+            assert_eq!(scanned(144, &[sealed, (32, state, 0), message])[..], [(0, 96, given_up), (96, 32, header(96))]);
         }
     }
 }

@@ -126,7 +126,7 @@ fn recover(image: &[u8], options: &PersistentOptions, steps: u64) -> Result<(Bus
 /// that dies at another step, and what that left is opened. For every n: all messages are there, what is damaged is
 /// reported once more, and the file is, byte for byte, what a recovery leaves that nobody has interrupted.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_recovery_that_dies_at_any_step_is_made_up_for_by_the_next() {
     for (crc, before) in [(true, None), (false, None), (true, Some(&TABLE)), (false, Some(&TABLE))] {
         let image = battered(crc, before);
@@ -169,7 +169,7 @@ fn a_recovery_that_dies_at_any_step_is_made_up_for_by_the_next() {
 /// A damaged slot gets a length where its size was. While its stamp is still that of a message, that would be the size
 /// of one, in a file that is large enough for it.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_half_marked_place_is_no_message() {
     let step = 72 * PAGE as u64;
     let options = PersistentOptions { crc: false, capacity: 1 << 22, max_payload: 1 << 18, step, ..small() };
@@ -198,7 +198,7 @@ fn a_half_marked_place_is_no_message() {
 /// Method: a process writes messages in every way into a file that grows under them, and dies at step n. For every n:
 /// whatever it was told is written is there, and at most the one message more that it was at.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_writer_that_dies_at_any_step_loses_nothing() {
     for crc in [true, false] {
         let (mut steps, mut grown) = (0, std::collections::BTreeSet::new());
@@ -244,7 +244,7 @@ fn a_writer_that_dies_at_any_step_loses_nothing() {
 /// n: what it had not released is there, and so is the cursor, once it was made, with nothing before it that is still
 /// to be handled.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_reader_that_dies_at_any_step_misses_nothing() {
     const WRITTEN: u8 = 120;
     const READ: u8 = 100;

@@ -38,7 +38,7 @@ fn what_was_written_is_there_after_a_reopen() {
 /// Every flip goes through the whole inspection; one bit of each byte, another one from byte to byte, through the whole
 /// opening as well, and what is then read must be whole.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn no_flipped_bit_goes_unnoticed() {
     const COUNT: u8 = 30;
     let image = synced_sample(COUNT, true);
@@ -86,7 +86,7 @@ fn no_flipped_bit_goes_unnoticed() {
 
 /// Every length to which a small journal can be cut: what is left is read, and what is missing is reported.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn no_missing_end_goes_unnoticed() {
     const COUNT: u8 = 30;
     for image in [true, false].map(|crc| [sample(COUNT, crc), synced_sample(COUNT, crc)]).concat() {
@@ -118,7 +118,7 @@ fn no_missing_end_goes_unnoticed() {
 
 /// Claims that nobody finished, of every kind, in the middle and at the end.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn unfinished_claims_are_stepped_over_and_torn_tails_zeroed() {
     /// How far a writer has come when it dies.
     #[derive(Clone, Copy, Debug)]
@@ -206,7 +206,7 @@ fn a_sealed_slot_that_lies_hides_nothing() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn damaged_words_and_cursors_are_reported_and_done_without() {
     let damage = |offset: usize| {
         let mut image = sample(10, true);
@@ -408,7 +408,7 @@ fn power_failures(level: Durability, rounds: u8, promised: impl Fn(u8, Option<u8
 
 /// What retention gives back is gone at once; that it was given back must not be lost after that.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_power_failure_after_retention_is_no_damage() {
     let retention = Retention { size: Some(PAGE as u64), ..Retention::default() };
     let options = PersistentOptions { retention, strict: true, capacity: 4 * CAPACITY, ..small() };
@@ -432,13 +432,13 @@ fn a_power_failure_after_retention_is_no_damage() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn power_failures_lose_nothing_that_was_synced_always() {
     power_failures(Durability::Always, if cfg!(miri) { 4 } else { 200 }, |number, _| number + 1);
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn power_failures_lose_less_than_every_n() {
     for n in [1_u8, 3, 7] {
         let rounds = if cfg!(miri) { 4 } else { 200 };
@@ -451,7 +451,7 @@ fn power_failures_lose_less_than_every_n() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn power_failures_lose_nothing_before_a_sync() {
     power_failures(Durability::None, if cfg!(miri) { 12 } else { 200 }, |_, synced| {
         synced.map_or(0, |synced| synced + 1)

@@ -124,7 +124,7 @@ fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 /// What a process wrote and never synced is still in the memory of the system when the next one opens its journal.
 /// Where that one promises that something survives a power failure, so must all that stands before it.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
     const LEFT: u8 = 120;
     let left = {
@@ -154,7 +154,7 @@ fn what_a_killed_process_left_unsynced_is_synced_by_the_next() {
 
 /// After each single call of a sync, what is on the disk is a journal in which no cursor stands behind the end.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_cursor_comes_to_the_disk_after_what_it_has_passed() {
     let (disk, calls) = (Synced::default(), Arc::new(Mutex::new(0)));
     let (noted, counted) = (disk.clone(), Arc::clone(&calls));

@@ -9,14 +9,14 @@ use crate::message_bus::journal::header::{self, RESERVED};
 use crate::message_bus::journal::options::{PersistentOptions, Start};
 use crate::message_bus::journal::recovered::HeaderDamage;
 use crate::message_bus::journal::recovered::Span;
-use crate::message_bus::journal::scan::{Kind, Stride, Walk, Walked};
+use crate::message_bus::journal::scan::{Found, Kind, Scan, Scanned};
 use crate::traits::{MessageBus, Publish};
 use std::collections::BTreeMap;
 use std::path::Path;
 
 /// What a journal is as a whole stands on two pages: either may be lost, and then it is repaired. Both may not.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn either_copy_of_the_identity_will_do() {
     let image = sample(10, true);
     let identity = |image: &[u8]| header::IDENTITIES.map(|at| image[at as usize..][..128].to_vec());
@@ -60,16 +60,16 @@ fn a_cause_from_elsewhere_is_none_here() {
         assert_eq!(bus.shared.store.cause_at(second as u64), expected);
         let identity =
             crate::message_bus::journal::header::read_identity(Path::new("(test)"), image.as_slice()).unwrap();
-        let mut walk = Walk::new(image.as_slice(), &identity, second as u64);
-        let Ok(Walked::Stride(Stride { kind: Kind::Message(header), .. })) = walk.step() else { panic!("a message") };
-        assert_eq!(walk.record(&header).cause, expected);
+        let mut scan = Scan::new(image.as_slice(), &identity, second as u64);
+        let Ok(Scanned::Found(Found { kind: Kind::Message(header), .. })) = scan.step() else { panic!("a message") };
+        assert_eq!(scan.record(&header).cause, expected);
         assert_eq!(image_of(&bus)[second + 24..second + 32], cause.to_ne_bytes(), "preserved");
     }
 }
 
 /// Of the first two pages, what has no meaning keeps it to itself: others may use it.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn what_is_reserved_is_ignored_and_preserved() {
     let mut image = sample(10, true);
     let reserved = [RESERVED as usize..PAGE, PAGE + 128..2 * PAGE];
@@ -94,11 +94,11 @@ fn what_is_reserved_is_ignored_and_preserved() {
 /// Every message of a journal, by its position.
 fn messages_of(image: &[u8]) -> BTreeMap<u64, Vec<u8>> {
     let identity = crate::message_bus::journal::header::read_identity(Path::new("(test)"), image).unwrap();
-    let mut walk = Walk::new(image, &identity, identity.header_len());
+    let mut scan = Scan::new(image, &identity, identity.header_len());
     let mut messages = BTreeMap::new();
-    while let Walked::Stride(Stride { position, kind, .. }) = walk.step().unwrap() {
+    while let Scanned::Found(Found { position, kind, .. }) = scan.step().unwrap() {
         if let Kind::Message(header) = kind {
-            messages.insert(position, walk.payload(&header).to_vec());
+            messages.insert(position, scan.payload(&header).to_vec());
         }
     }
     messages
@@ -107,7 +107,7 @@ fn messages_of(image: &[u8]) -> BTreeMap<u64, Vec<u8>> {
 /// Without checksums every single bit of every slot costs its own message at most, and a length that is another one is
 /// never believed: not one that is too large, which would hide what stands behind it, and not one that is too small.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn without_checksums_a_flipped_bit_costs_one_message() {
     const COUNT: u8 = 16;
     for (image, is_synced) in [(sample(COUNT, false), false), (synced_sample(COUNT, false), true)] {
@@ -151,7 +151,7 @@ fn without_checksums_a_flipped_bit_costs_one_message() {
 /// Zeros look like a place where nothing was written yet. A length that ends among them is found out where all was
 /// synced; where it was not, something is told, and no other message is lost.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn without_checksums_a_length_that_ends_among_zeros_is_told() {
     for size in [90, 2 * PAGE] {
         let options = PersistentOptions { crc: false, max_payload: 4 * PAGE, capacity: 1 << 20, ..small() };
@@ -187,7 +187,7 @@ fn without_checksums_a_length_that_ends_among_zeros_is_told() {
 
 /// A lost page takes with it what began before it and ends in it, with checksums and without, if it was synced.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_lost_page_leaves_no_half_message() {
     for crc in [false, true] {
         let options = PersistentOptions { crc, capacity: 1 << 20, ..small() };
@@ -234,7 +234,7 @@ fn pages(count: usize, crc: bool, synced: bool) -> Vec<u8> {
 /// A page that was synced and is zero is damage, in the middle and at the end, and stays it. One that nobody has synced
 /// may as well have been claimed: that is a hole, and stays one.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_lost_page_is_damage_where_all_was_synced_and_a_hole_elsewhere() {
     const COUNT: usize = 4;
     for (crc, lost) in [false, true].into_iter().flat_map(|crc| (0..COUNT).map(move |lost| (crc, lost))) {
@@ -277,7 +277,7 @@ fn a_lost_page_is_damage_where_all_was_synced_and_a_hole_elsewhere() {
 /// A journal whose space before some position was given back, of which nobody knows how much that was: no damage but
 /// of the word.
 #[test]
-#[cfg_attr(miri, ignore = "many minutes of the walk that the tests beside it take, too")]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn what_was_given_back_is_not_lost() {
     let mut image = pages(4, true, true);
     image[FIRST..FIRST + 2 * PAGE].fill(0);
