@@ -155,7 +155,7 @@ macro_rules! __messenger_table {
 
             impl $name<()> {
                 /// The routing table as a picture.
-                pub fn graph() -> $crate::routing::Graph {
+                pub fn graph() -> $crate::routing::Graph<'static> {
                     $crate::routing::Graph::of(__TABLE)
                 }
 

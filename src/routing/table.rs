@@ -2,8 +2,8 @@
 
 use crate::traits::Layout;
 
-/// A routing table as data. That of [`Messenger!`](crate::Messenger) is a constant; one that is made while a program runs
-/// borrows what it names.
+/// A routing table as data. [`Messenger!`](crate::Messenger) makes a constant; a table that a program makes at run time
+/// borrows its names.
 ///
 /// ```
 /// use rust_messenger::routing::{Graph, Table, TableHandler, TableWorker};
