@@ -166,9 +166,9 @@ impl<P: Protocol, N: Net> ClientCore<P, N> {
             Reconnect::Backoff { from, to, .. } => {
                 let limit = from.saturating_mul(1_u32.checked_shl(self.failures).unwrap_or(u32::MAX)).min(to);
                 self.failures = self.failures.saturating_add(1);
-                // Full jitter: clients that lost one server together do not come back together. A system without
-                // random numbers has this one wait for the whole of it.
+                // Full jitter: clients that lost one server together do not come back together.
                 let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+                // Without random numbers it waits for the whole of it.
                 let part = |number: u64| Duration::from_nanos(number % nanos.saturating_add(1).max(1));
                 self.event_loop.net.random().map_or(limit, part)
             }
