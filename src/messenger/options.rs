@@ -6,6 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// A callback. Private: its users write a closure, and the documentation shows what it is.
+type OnReport = Arc<dyn Fn(&Report) + Send + Sync>;
+
 /// The options of a messenger.
 ///
 /// Default: 5 s to drain, [`OnPanic::StopAll`], outboxes of 64 MiB, no pinning, no callback, [`SystemClock`].
@@ -29,7 +32,7 @@ pub struct Options {
     /// unpinned ([`Report::NotPinned`]).
     pub pin: Vec<(&'static str, usize)>,
     /// The callback for failures that end nothing. The thread on which one happens calls it.
-    pub on_report: Option<Arc<dyn Fn(&Report) + Send + Sync>>,
+    pub on_report: Option<OnReport>,
     /// Tells the time: [`Writer::now`](crate::traits::Writer::now), deadlines, and the end of a drain.
     pub clock: Arc<dyn Clock>,
 }
