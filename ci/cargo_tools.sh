@@ -8,7 +8,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/obtain.sh"
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/target/tools
 export PATH="$tools/venv/bin:$tools/bin:$PATH"
 
-install_prebuilt() {
+install_prebuilt() { one_at_a_time into_venv "$1"; }
+
+into_venv() {
     { [ -x "$tools/venv/bin/pip" ] || python3 -m venv "$tools/venv"; } &&
         "$tools/venv/bin/pip" install --quiet --disable-pip-version-check "$1"
 }

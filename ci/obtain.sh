@@ -2,11 +2,17 @@
 # `source ci/obtain.sh`: what a script needs and does not find is installed where CI=true, as `.ci/run` has it. On any
 # other machine its owner is told how to get it, and the script fails: nothing is installed there unasked.
 
+# CI runs two scripts at a time, and neither rustup nor pip is made for that.
+one_at_a_time() {
+    mkdir -p target
+    (flock 9 && "$@") 9>target/obtain.lock
+}
+
 # obtain WHAT COMMAND..: WHAT is missing, and COMMAND would install it.
 obtain() {
     if [ "${CI:-}" = true ]; then
         echo "installing $1: ${*:2}"
-        "${@:2}"
+        one_at_a_time "${@:2}"
     else
         echo "missing: $1. To install it: ${*:2}" >&2
         return 1

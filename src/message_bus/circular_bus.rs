@@ -70,7 +70,7 @@ impl Default for RingOptions {
 /// Why a ring could not be made.
 #[non_exhaustive]
 pub enum BusError {
-    /// The capacity must be a power of two from [`MIN_CAPACITY`] to [`MAX_CAPACITY`].
+    /// The capacity must be a power of two from [`RingOptions::MIN_CAPACITY`] to [`RingOptions::MAX_CAPACITY`].
     Capacity {
         /// The capacity in the options, in bytes.
         asked: usize,
