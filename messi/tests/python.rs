@@ -230,7 +230,7 @@ fn descriptors_are_those_of_protoc() {
     ] {
         let mut command = Command::new(&python);
         command.arg(tests().join("check_descriptors.py")).arg(generated.path());
-        command.args([repository(import_path), package().join("src")]).args(["--", file]);
+        command.args([repository(import_path), package().join("src/c")]).args(["--", file]);
         assert_eq!(text(&run(&mut command, false).stdout), count);
     }
 }
