@@ -367,7 +367,7 @@ impl<B: MessageBus> Ending for Lifecycle<B> {
         let most = Duration::from_millis(50);
         let mut broken = None;
         loop {
-            let running = self.phase.load(Ordering::Relaxed) == RUNNING;
+            let running = self.phase() == Phase::Running;
             // Asked without the lock: the clock is the user's.
             let left = if running { most } else { self.time_left(&mut broken) };
             let state = lock(&self.state);
@@ -400,5 +400,37 @@ impl<B: MessageBus> Ending for Lifecycle<B> {
             ..std::mem::take(&mut state.summary)
         };
         if failures.is_empty() { Ok(summary) } else { Err(RunError { failures, summary }) }
+    }
+}
+
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod tests {
+    use super::*;
+    use crate::message_bus::CircularBus;
+
+    /// Whoever joins and sees that a stop has begun sees its deadline, too: without it every worker would count as
+    /// stuck. Miri shows a joiner an old word now and then, as some processors do; loom does not to one that spins.
+    #[test]
+    fn who_joins_sees_the_deadline_of_a_stop() {
+        for _ in 0..if cfg!(miri) { 30 } else { 1 } {
+            let options = Options { drain: Duration::from_secs(1 << 30), ..Options::default() };
+            let lifecycle = Lifecycle::new(CircularBus::new(1024).unwrap(), options);
+            lifecycle.expect(["only"].into_iter());
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    lifecycle.stop();
+                    // The joiner's first look comes before the worker has left.
+                    for _ in 0..20 {
+                        std::thread::yield_now();
+                    }
+                    lifecycle.leave("only", Unread::default(), 0, true);
+                });
+                while matches!(lifecycle.phase.load(Ordering::Relaxed), NEW | RUNNING) {
+                    std::hint::spin_loop();
+                }
+                lifecycle.wait();
+                assert!(lifecycle.is_over(), "the deadline is far from now");
+            });
+        }
     }
 }
