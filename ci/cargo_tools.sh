@@ -27,7 +27,6 @@ for tool in "$@"; do
         deny) version=0.20.2 ;;
         fuzz) version=0.13.2 ;;
         hack) version=0.6.45 ;;
-        public-api) version=0.52.0 ;;
         *) echo "no version of cargo-$tool is chosen in ci/cargo_tools.sh" && exit 1 ;;
     esac
     found=$("cargo-$tool" "$tool" --version 2>/dev/null || true)

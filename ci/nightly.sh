@@ -15,7 +15,6 @@ ALL_PROTOCOLS=1 cargo test --package messi --test random
 SIM_SEEDS=200000 ci/sim.sh
 SECONDS_EACH=600 ci/fuzz.sh
 SEEDS=64 ci/miri.sh
-ci/public_api.sh
 ci/mutants.sh --all
 ci/soak.sh 50
 LOOM_MAX_PREEMPTIONS=3 ci/loom.sh

@@ -37,7 +37,9 @@ pub mod __private {
         IsUnrouted, LeavesDueItsId, due_id, handler_id_is_unique, has_due_alone, is_in_some_route, is_in_worker,
         is_routed_once, is_source, is_unrouted, leaves_due_its_id, message_id_is_unique, source_id_is_unique,
     };
-    pub use crate::routing::roster::{Launch, Roster, Routed, Router, RoutesTo, Visit, deadline, decode, earliest, is};
+    pub use crate::routing::roster::{
+        Launch, Roster, Routed, Router, RoutesTo, Topology, Visit, deadline, decode, earliest, is,
+    };
     pub use crate::routing::rows::{Rows, routed, routed_count, source_count, sources};
     pub use std::clone::Clone;
     pub use std::cmp::{Eq, PartialEq};

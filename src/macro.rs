@@ -154,9 +154,9 @@ macro_rules! __messenger_table {
             }
 
             impl $name<()> {
-                /// The routing table as a picture.
-                pub fn graph() -> $crate::routing::Graph<'static> {
-                    $crate::routing::Graph::of(__TABLE)
+                /// The routing table, to be drawn: it prints as Mermaid.
+                pub fn graph() -> &'static $crate::routing::Table<'static> {
+                    __TABLE
                 }
 
                 /// The routing table as data.
@@ -196,7 +196,7 @@ macro_rules! __messenger_table {
                 }, )+ ],
             };
 
-            impl $crate::routing::Topology<$config> for $name<()> {
+            impl $crate::__private::Topology<$config> for $name<()> {
                 const ROWS: &'static $crate::__private::Rows = &$crate::__private::Rows {
                     table: __TABLE,
                     sources: &$crate::__private::sources::<{ $crate::__private::source_count(__TABLE) }>(__TABLE),

@@ -1,6 +1,6 @@
 //! A routing table as data and as a picture.
 //!
-//! [`Messenger!`](crate::Messenger) makes a [`Table`] of constants; [`Graph`] draws it. This module runs no thread and
+//! [`Messenger!`](crate::Messenger) makes a [`Table`] of constants, which draws itself. This module runs no thread and
 //! knows no bus.
 
 pub(crate) mod checks;
@@ -9,11 +9,9 @@ pub(crate) mod roster;
 pub(crate) mod rows;
 mod table;
 
-pub use graph::Graph;
 #[cfg(all(test, rust_messenger_loom))]
 pub(crate) use roster::Router;
-pub use roster::Topology;
-pub(crate) use roster::{Launch, Roster, Visit};
+pub(crate) use roster::{Launch, Roster, Topology, Visit};
 pub(crate) use rows::{Rows, row};
 pub(crate) use table::short;
 pub use table::{Table, TableHandler, TableRoute, TableWorker};

@@ -8,6 +8,8 @@ mod door {
     pub(crate) use std::hint::spin_loop;
     pub(crate) use std::sync::atomic::{AtomicU64, Ordering, fence};
     pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+    #[cfg(test)]
+    pub(crate) use std::thread::scope;
     pub(crate) use std::thread::yield_now;
 }
 

@@ -12,7 +12,7 @@ mod time;
 
 pub(crate) use bus::skipped;
 pub use bus::{BusWriter, Interest, MessageBus, Poller, Publish, Reader, ReaderStats, Stats, Unread};
-pub use error::{DecodeError, Divergence, EncodeError, NoWriter, ReadError, Sent, SubscribeError, WriteError};
+pub use error::{CursorError, DecodeError, Divergence, EncodeError, NoWriter, ReadError, SubscribeError, WriteError};
 pub use handler::{Handle, Handler, New, Report, Sender, Writer};
 pub(crate) use message::{AFTER_EVENTS, FIRST_OF_LIBRARY};
 pub use message::{DeserializeFrom, Encoded, ExtendedMessage, Header, Layout, Message, Payload, Space};

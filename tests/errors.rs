@@ -3,7 +3,7 @@
 
 use rust_messenger::message_bus::{BusError, CircularBus};
 use rust_messenger::messenger::StartError;
-use rust_messenger::traits::{EncodeError, NoWriter, SubscribeError, WriteError};
+use rust_messenger::traits::{CursorError, EncodeError, NoWriter, SubscribeError, WriteError};
 use std::error::Error;
 use std::io;
 
@@ -23,8 +23,11 @@ fn assert_sources(errors: &[&dyn Error], words: &str) {
 fn an_error_within_an_error_is_its_source() {
     let encode = EncodeError::TooLong { claimed: 8 };
     assert_sources(&[&WriteError::Encode(encode.clone())], &encode.to_string());
-    let (worker, subscribe) = ("Left", SubscribeError::NoSources);
-    assert_sources(&[&StartError::Subscribe { worker, error: subscribe }], &subscribe.to_string());
+    let (worker, subscribe) = ("Left", SubscribeError::Journal(CursorError::NoSources));
+    assert_sources(
+        &[&StartError::Subscribe { worker, error: subscribe }, &subscribe],
+        &CursorError::NoSources.to_string(),
+    );
     assert_sources(&[&StartError::Writer { worker, error: NoWriter::Taken }], &NoWriter::Taken.to_string());
     let thread = StartError::Thread { worker, error: inner() };
     assert_sources(&[&thread, &BusError::Map(inner()), &BusError::Random(inner())], &inner().to_string());
@@ -62,9 +65,10 @@ fn what_a_bridge_was_told_is_the_source() {
 #[cfg(feature = "tls")]
 #[test]
 fn what_rustls_says_is_the_source() {
-    use rust_messenger::messi::tls::{TlsError, rustls};
+    use rust_messenger::messi::SetupError;
+    use rust_messenger::messi::tls::rustls;
     let words = rustls::Error::DecryptError.to_string();
-    assert_sources(&[&TlsError::Rustls(rustls::Error::DecryptError)], &words);
+    assert_sources(&[&SetupError::Tls(Box::new(rustls::Error::DecryptError))], &words);
 }
 
 /// As whoever unwraps it sees it.

@@ -13,7 +13,8 @@ mod support;
 use rust_messenger::message_bus::{
     Durability, Entry, Journal, JournalError, PersistentBus, PersistentOptions, Recovered, Retention, Span, Start,
 };
-use rust_messenger::traits::{MessageBus, Publish, ReadError, Reader, SubscribeError, WriteError};
+use rust_messenger::routing::Table;
+use rust_messenger::traits::{CursorError, MessageBus, Publish, ReadError, Reader, WriteError};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::collections::BTreeMap;
 use std::fs;
@@ -614,6 +615,18 @@ fn absurd_sizes_are_refused() {
     refused_size(&path, PersistentOptions { capacity: 0, ..options() });
 }
 
+#[test]
+fn a_table_without_room_is_refused_with_its_size() {
+    static TABLE: Table<'_> = Table { name: "T", workers: &[] };
+    let (_directory, path) = scratch();
+    let options = || PersistentOptions { table_capacity: 0, ..options() };
+    drop(PersistentBus::open(&path, options()).unwrap());
+    let before = fs::read(&path).unwrap();
+    let refused = PersistentBus::open(&path, options().table(&TABLE)).unwrap_err();
+    assert!(matches!(refused, JournalError::TableTooLarge { len: 8, max: 0, .. }), "{refused}");
+    assert_eq!(fs::read(&path).unwrap(), before, "changed by an open that failed");
+}
+
 #[track_caller]
 fn refused_size(path: &Path, options: PersistentOptions) {
     let before = fs::read(path).unwrap();
@@ -868,13 +881,13 @@ fn readers_begin_where_they_are_told() {
     assert_eq!(bus.tail(), positions[9] + 96);
     assert_eq!(next_number(&mut bus.subscribe("end").unwrap()), None);
     let error = |name| bus.subscribe(name).err();
-    assert_eq!(error("before"), Some(SubscribeError::NotRetained { asked: 16, oldest: positions[0] }));
+    assert_eq!(error("before"), Some(CursorError::NotRetained { asked: 16, oldest: positions[0] }.into()));
     for (name, asked) in [("between", positions[4] + 16), ("odd", positions[4] + 1), ("behind", u64::MAX)] {
-        assert_eq!(error(name), Some(SubscribeError::NoSuchPosition { asked }));
+        assert_eq!(error(name), Some(CursorError::NoSuchPosition { asked }.into()));
     }
-    assert_eq!(error("no table"), Some(SubscribeError::NoSources));
-    assert_eq!(error(""), Some(SubscribeError::CursorName));
-    assert_eq!(error("a name of more than forty bytes, which is too much"), Some(SubscribeError::CursorName));
+    assert_eq!(error("no table"), Some(CursorError::NoSources.into()));
+    assert_eq!(error(""), Some(CursorError::Name.into()));
+    assert_eq!(error("a name of more than forty bytes, which is too much"), Some(CursorError::Name.into()));
     assert_eq!(bus.stats().readers.len(), 0, "a reader that did not come to be has a place");
 }
 
@@ -888,12 +901,9 @@ fn a_named_cursor_resumes() {
     for number in 0..4 {
         assert_eq!(next_number(&mut reader), Some(number));
     }
-    assert_eq!(bus.subscribe("a").err(), Some(SubscribeError::CursorName), "one at a time");
+    assert_eq!(bus.subscribe("a").err(), Some(CursorError::InUse.into()));
     reader.release();
-    assert_eq!(
-        bus.cursors().iter().map(|c| (c.name.as_str(), c.position)).collect::<Vec<_>>(),
-        [("a", Some(positions[4]))]
-    );
+    assert_eq!(bus.cursors(), BTreeMap::from([("a".to_owned(), positions[4])]));
     next_number(&mut reader);
     drop(reader);
     assert_eq!(next_number(&mut bus.subscribe("a").unwrap()), Some(5), "where it left");
@@ -904,14 +914,14 @@ fn a_named_cursor_resumes() {
     let mut reader = bus.subscribe("a").unwrap();
     assert_eq!(next_number(&mut reader), Some(6));
     reader.release();
-    let seen: Vec<_> = journal.cursors().unwrap().into_iter().map(|c| (c.name, c.position)).collect();
-    assert_eq!(seen, [("a".to_owned(), Some(positions[7])), ("b".to_owned(), Some(positions[1]))]);
+    let expected = [("a".to_owned(), Some(positions[7])), ("b".to_owned(), Some(positions[1]))];
+    assert_eq!(journal.cursors().unwrap(), BTreeMap::from(expected));
     assert!(!bus.remove_cursor("a"), "a reader has it");
     drop(reader);
     assert!(bus.remove_cursor("a"));
     assert_eq!(next_number(&mut bus.subscribe("a").unwrap()), Some(0));
     let readers: Vec<_> = (2..32).map(|n| bus.subscribe(&format!("reader {n}")).unwrap()).collect();
-    assert_eq!(bus.subscribe("one more").err(), Some(SubscribeError::TooManyCursors { max: 32 }));
+    assert_eq!(bus.subscribe("one more").err(), Some(CursorError::TooMany { max: 32 }.into()));
     drop(readers);
 }
 
@@ -928,16 +938,16 @@ fn a_cursor_is_moved_by_its_own_reader_only() {
         assert_eq!(next_number(&mut named), Some(number));
     }
     drop(named);
-    let cursor = || bus.cursors()[0].position;
-    assert_eq!(cursor(), Some(positions[3]));
+    let cursor = || bus.cursors()["named"];
+    assert_eq!(cursor(), positions[3]);
     let mut plain = bus.subscribe("plain").unwrap();
     for number in 0..10 {
         assert_eq!(next_number(&mut plain), Some(number));
     }
     plain.release();
-    assert_eq!(cursor(), Some(positions[3]), "moved by the next reader");
+    assert_eq!(cursor(), positions[3], "moved by the next reader");
     drop(plain);
-    assert_eq!(cursor(), Some(positions[3]), "moved by the next reader, as it left");
+    assert_eq!(cursor(), positions[3], "moved by the next reader, as it left");
     assert_eq!(next_number(&mut bus.subscribe("named").unwrap()), Some(3));
 }
 

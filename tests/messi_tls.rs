@@ -16,7 +16,6 @@ use bank::{
 use prost::Message;
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rust_messenger::__private::messi::{Kind, Net, frame};
-use rust_messenger::messi::tls::TlsError;
 use rust_messenger::messi::tls::rustls::crypto::ring::default_provider;
 use rust_messenger::messi::tls::rustls::pki_types::{CertificateDer, ServerName, pem::PemObject};
 use rust_messenger::messi::tls::rustls::{ClientConfig, ClientConnection, RootCertStore};
@@ -513,13 +512,13 @@ fn an_end_in_the_handshake_is_the_end() {
 fn unusable_certificates_are_errors() {
     let authority = Authority::new();
     let (one, another) = (authority.server(), authority.server());
-    let pem = |result: Result<Layer, TlsError>| matches!(result, Err(TlsError::Pem { .. }));
+    let pem = |result: Result<Layer, SetupError>| matches!(result, Err(SetupError::Pem { .. }));
     assert!(pem(Layer::tls_server(b"", one.key.as_bytes(), None)));
     assert!(pem(Layer::tls_server(one.chain.as_bytes(), b"nothing", None)));
     assert!(pem(Layer::tls_server(one.chain.as_bytes(), one.key.as_bytes(), Some(b"no roots"))));
     assert!(pem(Layer::tls_client(b"no roots", None)));
     let mixed = Layer::tls_server(one.chain.as_bytes(), another.key.as_bytes(), None);
-    assert!(matches!(mixed, Err(TlsError::Rustls(_))), "{mixed:?}");
+    assert!(matches!(mixed, Err(SetupError::Tls(_))), "{mixed:?}");
     // TLS changes nothing about where a server may listen.
     let mut open = ServerOptions::<Bank>::new("tcp://0.0.0.0:0");
     open.layer = Some(server_layer(&one, None));

@@ -353,16 +353,9 @@ impl Reader for LockedReader {
         }
     }
 
-    fn unblock(&mut self) -> Option<Duration> {
-        None
-    }
-
     fn position(&self) -> u64 {
         self.position_in(&self.bus.lock())
     }
-
-    /// Nothing: what was read is released as it is read.
-    fn release(&mut self) {}
 }
 
 mod on_a_messenger {

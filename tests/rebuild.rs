@@ -11,8 +11,8 @@ use rust_messenger::message_bus::{Entry, Journal, PersistentBus, PersistentOptio
 use rust_messenger::messenger::Step;
 use rust_messenger::messenger::{self, Cause, StartError};
 use rust_messenger::traits::{
-    Clock, DecodeError, DeserializeFrom, Divergence, Due, ExtendedMessage, Handle, Handler, Message, MessageBus, New,
-    Publish, Report, Sender, SubscribeError, Time, WriteError, Writer,
+    Clock, CursorError, DecodeError, DeserializeFrom, Divergence, Due, ExtendedMessage, Handle, Handler, Message,
+    MessageBus, New, Publish, Report, Sender, SubscribeError, Time, WriteError, Writer,
 };
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -422,13 +422,13 @@ fn the_first_difference_ends_the_rebuild_and_says_what_it_is() {
     // Input 2 stands second.
     let (found, text, handled) = diverges(Config { less_on: Some(2), ..Config::default() });
     assert_eq!((found.position, handled), (position, 2));
-    assert_eq!(found.expected.as_ref().map(|sent| (sent.message, &sent.bytes[..1])), Some((Output::ID, &[3][..])));
+    assert_eq!(found.expected.as_ref().map(|(message, bytes)| (*message, &bytes[..1])), Some((Output::ID, &[3][..])));
     assert_eq!(found.actual, None);
     assert!(text.contains("it sent message 2 [0300000000000000], now it sends nothing more"), "{text}");
 
     let (found, text, _) = diverges(Config { more_on: Some(2), ..Config::default() });
     assert_eq!((found.position, &found.expected), (position, &None));
-    assert_eq!(found.actual.as_ref().map(|sent| (sent.message, sent.bytes[0])), Some((Extra::ID, 77)));
+    assert_eq!(found.actual.as_ref().map(|(message, bytes)| (*message, bytes[0])), Some((Extra::ID, 77)));
     assert!(text.contains("it sent nothing more, now it sends message 3 [4d00000000000000]"), "{text}");
 
     // The others are not touched by it.
@@ -507,7 +507,7 @@ fn a_rebuild_needs_the_whole_history() {
     let (bus, _) = PersistentBus::open(&path, retaining(Start::Rebuild, retention)).unwrap();
     let error = Messenger::new(bus.clone()).workers(&Config::default()).map(drop).unwrap_err();
     let StartError::Subscribe { error, .. } = error else { panic!("{error}") };
-    assert_eq!(error, SubscribeError::HistoryGone { first, oldest });
+    assert_eq!(error, CursorError::HistoryGone { first, oldest }.into());
     let text = error.to_string();
     assert!(text.contains(&format!("{first}")) && text.contains(&format!("{oldest}")), "{text}");
     // What cannot be rebuilt keeps nothing.
@@ -541,7 +541,7 @@ fn a_rebuild_without_knowing_who_sends_is_refused() {
         } else {
             Messenger::new(bus).workers(&Config::default()).err()
         };
-        matches!(error, Some(StartError::Subscribe { error: SubscribeError::NoSources, .. }))
+        matches!(error, Some(StartError::Subscribe { error: SubscribeError::Journal(CursorError::NoSources), .. }))
     };
     let rebuild = || PersistentOptions { start: Start::Rebuild, ..PersistentOptions::default() };
     assert!(refused(rebuild(), false));
@@ -592,7 +592,7 @@ fn a_changed_table_is_refused() {
     let grown = table(Box::leak(Box::new([worker(Box::leak(Box::new([route])))])));
     drop(PersistentBus::open(&path, PersistentOptions::default().table(grown)).unwrap());
     let names = Journal::open(&path).unwrap().info().unwrap().table.unwrap();
-    assert_eq!((names.message(9), names.message(1), names.name.as_str()), (Some("News"), Some("Input"), "Other"));
+    assert_eq!((names.message(9), names.message(1), names.name()), (Some("News"), Some("Input"), "Other"));
     // And the one it was made with still opens.
     run(&path, &Config::default(), Start::Rebuild, &[2]).unwrap();
     assert_eq!(outputs(&path), [1, 3]);

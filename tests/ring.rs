@@ -24,8 +24,8 @@ const STARTS: &[u64] = if cfg!(miri) {
     &[0, (1 << 31) - 512, (1 << 32) - 512, (1 << 63) - 512, 0_u64.wrapping_sub(4096), 0_u64.wrapping_sub(16)]
 };
 
-fn ring<C: Claim>(capacity: usize, start: u64) -> CircularBus<C, Adaptive> {
-    CircularBus::with_options(RingOptions { capacity, start, ..RingOptions::default() }).unwrap()
+fn ring<C: Claim>(capacity: usize, first: u64) -> CircularBus<C, Adaptive> {
+    CircularBus::with_options(RingOptions { capacity, first, ..RingOptions::default() }).unwrap()
 }
 
 /// The bytes of ring that a payload takes: its header of 16 bytes, itself, and what is missing to a multiple of 16.
@@ -67,11 +67,11 @@ fn a_capacity_is_a_power_of_two_in_range() {
 }
 
 #[test]
-fn a_start_is_a_multiple_of_a_slot() {
+fn a_first_position_is_a_multiple_of_a_slot() {
     for asked in [1, 8, 15, 17, 24, u64::MAX] {
-        let options = RingOptions { start: asked, capacity: 1024, ..RingOptions::default() };
+        let options = RingOptions { first: asked, capacity: 1024, ..RingOptions::default() };
         let error = CircularBus::<ManyWriters, Adaptive>::with_options(options).unwrap_err();
-        assert!(matches!(error, BusError::Start { asked: said } if said == asked), "{error:?}");
+        assert!(matches!(error, BusError::First { asked: said } if said == asked), "{error:?}");
         assert!(error.to_string().contains(&asked.to_string()));
     }
     assert_eq!(ring::<ManyWriters>(1024, 48).tail(), 48);

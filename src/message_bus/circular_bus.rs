@@ -49,7 +49,7 @@ pub struct RingOptions {
     pub capacity: usize,
     /// The position of the first message: a multiple of 16. Tests choose it, to see what happens after years of
     /// running.
-    pub start: u64,
+    pub first: u64,
     /// How long readers wait for a silent fill before one of them fences it.
     pub silent_after: Duration,
 }
@@ -63,7 +63,7 @@ impl RingOptions {
 
 impl Default for RingOptions {
     fn default() -> Self {
-        RingOptions { capacity: 1 << 20, start: 0, silent_after: Duration::from_secs(1) }
+        RingOptions { capacity: 1 << 20, first: 0, silent_after: Duration::from_secs(1) }
     }
 }
 
@@ -75,8 +75,8 @@ pub enum BusError {
         /// The capacity in the options, in bytes.
         asked: usize,
     },
-    /// The start position must be a multiple of 16.
-    Start {
+    /// The position of the first message must be a multiple of 16.
+    First {
         /// The position in the options.
         asked: u64,
     },
@@ -102,8 +102,8 @@ impl fmt::Display for BusError {
                 RingOptions::MIN_CAPACITY,
                 RingOptions::MAX_CAPACITY
             ),
-            BusError::Start { asked } => {
-                write!(f, "a start position of {asked}: it must be a multiple of {SLOT_ALIGN}")
+            BusError::First { asked } => {
+                write!(f, "a first position of {asked}: it must be a multiple of {SLOT_ALIGN}")
             }
             BusError::Map(error) => write!(f, "no memory for the ring: {error}"),
             BusError::Random(error) => write!(f, "no random key for the ring: {error}"),
@@ -152,17 +152,17 @@ impl<C: Claim, W: WaitStrategy> CircularBus<C, W> {
     ///
     /// [`BusError`].
     pub fn with_options(options: RingOptions) -> Result<Self, BusError> {
-        let RingOptions { capacity, start, silent_after } = options;
+        let RingOptions { capacity, first, silent_after } = options;
         if !capacity.is_power_of_two() || !(RingOptions::MIN_CAPACITY..=RingOptions::MAX_CAPACITY).contains(&capacity) {
             return Err(BusError::Capacity { asked: capacity });
         }
-        if !start.is_multiple_of(SLOT_ALIGN) {
-            return Err(BusError::Start { asked: start });
+        if !first.is_multiple_of(SLOT_ALIGN) {
+            return Err(BusError::First { asked: first });
         }
         let capacity = capacity as u64;
         let region = Region::anonymous(Ring::region_len(capacity) as usize).map_err(BusError::Map)?;
         let key = random::number().map_err(BusError::Random)?;
-        let ring = Ring::new(region, capacity, start, key);
+        let ring = Ring::new(region, capacity, first, key);
         Ok(CircularBus { shared: Arc::new(Shared::new(ring, (), silent_after)), types: PhantomData })
     }
 

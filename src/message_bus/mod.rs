@@ -33,16 +33,16 @@ mod persistent_bus;
 mod ring;
 pub mod wait;
 
+#[cfg(unix)]
+pub use crate::traits::CursorError;
 pub use circular_bus::{BusError, CircularBus, RingOptions};
 pub use condvar_bus::{CondvarBus, CondvarReader, CondvarWriter};
-#[cfg(unix)]
-pub use journal::cursors::CursorError;
 #[cfg(unix)]
 pub use journal::error::JournalError;
 #[cfg(unix)]
 pub use journal::options::{Durability, PersistentOptions, Retention, Start};
 #[cfg(unix)]
-pub use journal::read_only::{Cursor, Entries, Entry, Info, Journal};
+pub use journal::read_only::{Entries, Entry, Info, Journal};
 #[cfg(unix)]
 pub use journal::recovered::{HeaderDamage, Recovered, Span};
 #[cfg(unix)]
@@ -50,7 +50,7 @@ pub use journal::retention::Retained;
 #[cfg(unix)]
 pub use journal::store::JournalStore;
 #[cfg(unix)]
-pub use journal::table::{HandlerRecord, JournalTable, MessageRecord, RouteRecord, TableChange, WorkerRecord};
+pub use journal::table::{JournalTable, MessageRecord};
 #[cfg(unix)]
 pub use persistent_bus::PersistentBus;
 pub use ring::claim::{Claim, ManyWriters, OneWriter};

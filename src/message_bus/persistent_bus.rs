@@ -1,13 +1,11 @@
 //! [`PersistentBus`]: the journal as a bus. It puts the ring's readers and writers on a store, and starts readers where
 //! their options say.
 
-use super::journal::cursors::CursorError;
 use super::journal::error::JournalError;
 use super::journal::header::{self, PAGE};
 #[cfg(not(rust_messenger_loom))]
 use super::journal::open;
 use super::journal::options::{PersistentOptions, Start, Starts};
-use super::journal::read_only::Cursor;
 use super::journal::rebuild::Rebuild;
 use super::journal::recovered::Recovered;
 use super::journal::recovery::{Opened, Opening, new_identity};
@@ -23,7 +21,8 @@ use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Memory;
 use crate::sync::{Arc, Mutex, Ordering, lock};
-use crate::traits::{MessageBus, NoWriter, Stats, SubscribeError};
+use crate::traits::{CursorError, MessageBus, NoWriter, Stats, SubscribeError};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -182,18 +181,17 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         match self.start_of(name, kind) {
             Start::Latest => RingReader::new(shared, kind, name, |standing| Ok(standing.tail())),
             Start::Oldest => RingReader::new(shared, kind, name, |standing| Ok(standing.gate())),
-            Start::At(asked) => RingReader::new(shared, kind, name, |standing| store.found(standing, asked)),
+            Start::At(asked) => RingReader::new(shared, kind, name, |standing| Ok(store.found(standing, asked)?)),
             Start::Resume => self.resume(name),
             Start::Rebuild => {
                 let mut rebuild = None;
-                let table = self.setup.starts.table.ok_or(SubscribeError::NoSources)?;
+                let table = self.setup.starts.table.ok_or(CursorError::NoSources)?;
                 let mut reader = RingReader::new(shared, kind, name, |standing| {
                     let (first, oldest) = (store.first(), standing.gate());
                     if oldest != first {
-                        return Err(SubscribeError::HistoryGone { first, oldest });
+                        return Err(CursorError::HistoryGone { first, oldest }.into());
                     }
-                    rebuild =
-                        Some(Rebuild::new(table, name, oldest, standing.tail()).ok_or(SubscribeError::NoSources)?);
+                    rebuild = Some(Rebuild::new(table, name, oldest, standing.tail()).ok_or(CursorError::NoSources)?);
                     Ok(oldest)
                 })?;
                 if let Some(rebuild) = rebuild.filter(|rebuild| rebuild.end() > reader.start()) {
@@ -208,18 +206,18 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     fn resume(&self, name: &str) -> Result<RingReader<W, JournalStore>, SubscribeError> {
         let _cursors = lock(&self.setup.cursors);
         let store = &self.shared.store;
-        let (bytes, check) = header::cursor_name(name).ok_or(SubscribeError::CursorName)?;
+        let (bytes, check) = header::cursor_name(name).ok_or(CursorError::Name)?;
         let mut at = 0;
         let reader = RingReader::new(&self.shared, Kind::Gating, name, |standing| {
             let oldest = standing.gate();
             let (place, position) = match store.find_cursor(name) {
-                Some((place, _)) if store.is_attached(place) => return Err(SubscribeError::CursorName),
-                Some((_, None)) => return Err(SubscribeError::CursorDamaged),
+                Some((place, _)) if store.is_attached(place) => return Err(CursorError::InUse.into()),
+                Some((_, None)) => return Err(CursorError::Damaged.into()),
                 Some((place, Some(position))) => (place, store.found(standing, position.max(oldest))?),
                 None => {
                     let max = header::CURSOR_COUNT;
                     let made = store.make_cursor(&bytes, check, oldest);
-                    (made.ok_or(SubscribeError::TooManyCursors { max })?, oldest)
+                    (made.ok_or(CursorError::TooMany { max })?, oldest)
                 }
             };
             at = place;
@@ -232,10 +230,9 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
 
 /// Named cursors, for those who administer a journal.
 impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
-    /// The named cursors and their positions.
-    pub fn cursors(&self) -> Vec<Cursor> {
-        let cursors = self.shared.store.cursors().into_iter();
-        cursors.map(|(name, position)| Cursor { name, position: Some(position) }).collect()
+    /// The named cursors that are whole: the reader of this name has handled everything before the position.
+    pub fn cursors(&self) -> BTreeMap<String, u64> {
+        self.shared.store.cursors().into_iter().collect()
     }
 
     /// Removes the cursor of this name: it then keeps nothing from retention. Returns false if there is none, or a
@@ -272,7 +269,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     /// bus.writer()?.write_bytes(1, 2, b"bread")?;
     /// drop(bus.subscribe("Kitchen")?); // It ended at its first message.
     ///
-    /// assert_eq!(bus.cursors()[0].position, Some(poison));
+    /// assert_eq!(bus.cursors()["Kitchen"], poison);
     /// bus.set_cursor("Kitchen", bus.position_after(poison)?)?;
     /// assert_eq!(bus.subscribe("Kitchen")?.try_read(|_, payload| payload.to_vec())?, b"bread");
     /// # }
@@ -289,9 +286,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         if store.is_attached(at) {
             return Err(CursorError::InUse);
         }
-        store
-            .move_cursor(at, position, |standing| store.found(standing, position).map(drop))
-            .map_err(|error| CursorError::of(error, position))
+        store.move_cursor(at, position, |standing| store.found(standing, position).map(drop))
     }
 
     /// The position after the slot at `position`: the next slot's, or the tail.
@@ -300,7 +295,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     ///
     /// [`CursorError::NotRetained`]; [`CursorError::NoSuchPosition`], also for a slot whose fill has not ended.
     pub fn position_after(&self, position: u64) -> Result<u64, CursorError> {
-        self.shared.store.position_after(position).map_err(|error| CursorError::of(error, position))
+        self.shared.store.position_after(position)
     }
 }
 

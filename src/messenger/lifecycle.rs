@@ -407,6 +407,7 @@ impl<B: MessageBus> Ending for Lifecycle<B> {
 mod tests {
     use super::*;
     use crate::message_bus::CircularBus;
+    use crate::sync::{scope, spin_loop, yield_now};
 
     /// Whoever joins and sees that a stop has begun sees its deadline, too: without it every worker would count as
     /// stuck. Miri shows a joiner an old word now and then, as some processors do; loom does not to one that spins.
@@ -416,17 +417,17 @@ mod tests {
             let options = Options { drain: Duration::from_secs(1 << 30), ..Options::default() };
             let lifecycle = Lifecycle::new(CircularBus::new(1024).unwrap(), options);
             lifecycle.expect(["only"].into_iter());
-            std::thread::scope(|scope| {
+            scope(|scope| {
                 scope.spawn(|| {
                     lifecycle.stop();
                     // The joiner's first look comes before the worker has left.
                     for _ in 0..20 {
-                        std::thread::yield_now();
+                        yield_now();
                     }
                     lifecycle.leave("only", Unread::default(), 0, true);
                 });
                 while matches!(lifecycle.phase.load(Ordering::Relaxed), NEW | RUNNING) {
-                    std::hint::spin_loop();
+                    spin_loop();
                 }
                 lifecycle.wait();
                 assert!(lifecycle.is_over(), "the deadline is far from now");

@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-/// Why a server or client did not start.
+/// Why a server or client did not start, or its TLS was not set up.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum SetupError {
@@ -45,6 +45,15 @@ pub enum SetupError {
     },
     /// [`Wires::Auto`](super::Wires::Auto) at a client: only a server can wait for its peer's first byte.
     AutoIsForServers,
+    /// The text is no PEM file of the kind that TLS needs here.
+    Pem {
+        /// The kind that it needs.
+        what: &'static str,
+        /// What is wrong.
+        error: String,
+    },
+    /// TLS cannot use the certificates, the key or the roots. The error is one of `rustls`, such as `rustls::Error`.
+    Tls(Box<dyn Error + Send + Sync>),
 }
 
 impl fmt::Display for SetupError {
@@ -63,6 +72,8 @@ impl fmt::Display for SetupError {
                 write!(f, "frames of up to {max_frame} bytes, but this bus takes {bus} at most")
             }
             SetupError::AutoIsForServers => f.write_str("a client speaks first, so it cannot detect the server's wire"),
+            SetupError::Pem { what, error } => write!(f, "no {what} in this PEM text: {error}"),
+            SetupError::Tls(error) => write!(f, "unusable certificate, key or roots: {error}"),
         }
     }
 }
@@ -73,6 +84,7 @@ impl Error for SetupError {
             SetupError::Resolve { error, .. } | SetupError::Listen { error, .. } | SetupError::Poller(error) => {
                 Some(error)
             }
+            SetupError::Tls(error) => Some(&**error),
             _ => None,
         }
     }

@@ -15,55 +15,21 @@
 //! # }
 //! ```
 
+use super::error::SetupError;
 use super::layer::{Layer, Session, Sessions, Stream};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, ClientConnection, Connection, RootCertStore, ServerConfig, ServerConnection};
 use std::error::Error;
-use std::fmt;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 pub use rustls;
 
-/// Why TLS could not be set up.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum TlsError {
-    /// The text is no PEM file of the kind that is needed.
-    Pem {
-        /// The kind that is needed.
-        what: &'static str,
-        /// What is wrong.
-        error: String,
-    },
-    /// The certificates and the key do not match, or rustls cannot use them.
-    Rustls(rustls::Error),
-    /// rustls cannot use the roots that verify clients.
-    Verifier(String),
-}
-
-impl fmt::Display for TlsError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TlsError::Pem { what, error } => write!(f, "no {what} in this PEM text: {error}"),
-            TlsError::Rustls(error) => write!(f, "unusable certificate or key: {error}"),
-            TlsError::Verifier(error) => write!(f, "unusable roots for clients: {error}"),
-        }
-    }
-}
-
-impl Error for TlsError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        if let TlsError::Rustls(error) = self { Some(error) } else { None }
-    }
-}
-
-impl From<rustls::Error> for TlsError {
-    fn from(error: rustls::Error) -> TlsError {
-        TlsError::Rustls(error)
-    }
+/// As an error of [`Layer::tls_server`] and [`Layer::tls_client`].
+fn unusable(error: impl Error + Send + Sync + 'static) -> SetupError {
+    SetupError::Tls(Box::new(error))
 }
 
 impl Layer {
@@ -72,17 +38,19 @@ impl Layer {
     ///
     /// # Errors
     ///
-    /// [`TlsError`].
-    pub fn tls_server(chain: &[u8], key: &[u8], client_roots: Option<&[u8]>) -> Result<Layer, TlsError> {
-        let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    /// [`SetupError::Pem`]; [`SetupError::Tls`].
+    pub fn tls_server(chain: &[u8], key: &[u8], client_roots: Option<&[u8]>) -> Result<Layer, SetupError> {
+        let builder =
+            ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(unusable)?;
         let builder = match client_roots {
             None => builder.with_no_client_auth(),
             Some(pem) => {
                 let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(pem)?), provider()).build();
-                builder.with_client_cert_verifier(verifier.map_err(|error| TlsError::Verifier(error.to_string()))?)
+                builder.with_client_cert_verifier(verifier.map_err(unusable)?)
             }
         };
-        Ok(Arc::new(builder.with_single_cert(certificates(chain)?, private_key(key)?)?).into())
+        let config = builder.with_single_cert(certificates(chain)?, private_key(key)?).map_err(unusable)?;
+        Ok(Arc::new(config).into())
     }
 
     /// TLS of a client, from the PEM text of the roots that verify servers, and its own certificate chain and key, for
@@ -90,13 +58,16 @@ impl Layer {
     ///
     /// # Errors
     ///
-    /// [`TlsError`].
-    pub fn tls_client(server_roots: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Layer, TlsError> {
-        let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    /// [`SetupError::Pem`]; [`SetupError::Tls`].
+    pub fn tls_client(server_roots: &[u8], identity: Option<(&[u8], &[u8])>) -> Result<Layer, SetupError> {
+        let builder =
+            ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions().map_err(unusable)?;
         let builder = builder.with_root_certificates(roots(server_roots)?);
         let config = match identity {
             None => builder.with_no_client_auth(),
-            Some((chain, key)) => builder.with_client_auth_cert(certificates(chain)?, private_key(key)?)?,
+            Some((chain, key)) => {
+                builder.with_client_auth_cert(certificates(chain)?, private_key(key)?).map_err(unusable)?
+            }
         };
         Ok(Arc::new(config).into())
     }
@@ -120,8 +91,8 @@ fn provider() -> Arc<rustls::crypto::CryptoProvider> {
     Arc::new(rustls::crypto::ring::default_provider())
 }
 
-fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let error = |error: String| TlsError::Pem { what: "certificate", error };
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SetupError> {
+    let error = |error: String| SetupError::Pem { what: "certificate", error };
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
         Ok(certificates) if certificates.is_empty() => Err(error("it has no section of this kind".to_owned())),
@@ -130,14 +101,15 @@ fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     }
 }
 
-fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, TlsError> {
-    PrivateKeyDer::from_pem_slice(pem).map_err(|error| TlsError::Pem { what: "private key", error: error.to_string() })
+fn private_key(pem: &[u8]) -> Result<PrivateKeyDer<'static>, SetupError> {
+    PrivateKeyDer::from_pem_slice(pem)
+        .map_err(|error| SetupError::Pem { what: "private key", error: error.to_string() })
 }
 
-fn roots(pem: &[u8]) -> Result<RootCertStore, TlsError> {
+fn roots(pem: &[u8]) -> Result<RootCertStore, SetupError> {
     let mut roots = RootCertStore::empty();
     for certificate in certificates(pem)? {
-        roots.add(certificate)?;
+        roots.add(certificate).map_err(unusable)?;
     }
     Ok(roots)
 }

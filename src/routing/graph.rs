@@ -3,12 +3,6 @@
 use super::table::{Table, TableHandler, TableRoute, TableWorker, plain, short};
 use std::fmt;
 
-/// A routing table as a picture: [`to_mermaid`](Self::to_mermaid) for documents, [`to_dot`](Self::to_dot) for Graphviz.
-#[derive(Clone, Copy, Debug)]
-pub struct Graph<'a> {
-    table: &'a Table<'a>,
-}
-
 /// An arrow of a graph: from a node to a receiver, labelled with the message.
 struct Arrow<'a> {
     from: String,
@@ -16,16 +10,12 @@ struct Arrow<'a> {
     message: &'a str,
 }
 
-impl<'a> Graph<'a> {
-    /// The graph of `table`.
-    pub const fn of(table: &'a Table<'a>) -> Graph<'a> {
-        Graph { table }
-    }
-
-    /// The graph in Mermaid's flowchart language (<https://mermaid.js.org/syntax/flowchart.html>).
+/// The table as a picture: of its handlers, by worker, and of the messages between them.
+impl<'a> Table<'a> {
+    /// The picture in Mermaid's flowchart language (<https://mermaid.js.org/syntax/flowchart.html>).
     pub fn to_mermaid(&self) -> String {
         let mut text = "flowchart LR\n".to_owned();
-        for worker in self.table.workers {
+        for worker in self.workers {
             text += &format!("    subgraph {}\n", plain(worker.name));
             for handler in worker.handlers {
                 let (node, label) = (node(worker, handler.name), mermaid_label(&handler.label()));
@@ -42,11 +32,11 @@ impl<'a> Graph<'a> {
         text
     }
 
-    /// The graph in Graphviz's language (<https://graphviz.org/doc/info/lang.html>).
+    /// The picture in Graphviz's language (<https://graphviz.org/doc/info/lang.html>).
     pub fn to_dot(&self) -> String {
         // Quoted, because `Graph` is a keyword there, in any case of letters.
-        let mut text = format!("digraph \"{}\" {{\n    rankdir=LR;\n", plain(self.table.name));
-        for worker in self.table.workers {
+        let mut text = format!("digraph \"{}\" {{\n    rankdir=LR;\n", plain(self.name));
+        for worker in self.workers {
             text += &format!("    subgraph cluster_{0} {{\n        label=\"{0}\";\n", plain(worker.name));
             for handler in worker.handlers {
                 let (node, label) = (node(worker, handler.name), dot_label(&handler.label()));
@@ -66,7 +56,7 @@ impl<'a> Graph<'a> {
     /// Sources that are no handler of the table: outside threads write in their name.
     fn outside(&self) -> Vec<&'a str> {
         let mut outside = Vec::new();
-        for route in self.table.workers.iter().flat_map(|worker| worker.routes) {
+        for route in self.workers.iter().flat_map(|worker| worker.routes) {
             if self.senders(route).is_empty() && !outside.contains(&route.source) {
                 outside.push(route.source);
             }
@@ -82,12 +72,12 @@ impl<'a> Graph<'a> {
                 .filter(|handler| handler.id == route.source_id)
                 .map(|handler| node(worker, handler.name))
         };
-        self.table.workers.iter().flat_map(of).collect()
+        self.workers.iter().flat_map(of).collect()
     }
 
     fn arrows(&self) -> Vec<Arrow<'a>> {
         let mut arrows = Vec::new();
-        for worker in self.table.workers {
+        for worker in self.workers {
             for route in worker.routes {
                 let mut senders = self.senders(route);
                 if senders.is_empty() {
@@ -104,8 +94,8 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// Mermaid, as [`Graph::to_mermaid`].
-impl fmt::Display for Graph<'_> {
+/// Mermaid, as [`Table::to_mermaid`].
+impl fmt::Display for Table<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_mermaid())
     }

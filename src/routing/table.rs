@@ -6,12 +6,12 @@ use crate::traits::Layout;
 /// borrows its names.
 ///
 /// ```
-/// use rust_messenger::routing::{Graph, Table, TableHandler, TableWorker};
+/// use rust_messenger::routing::{Table, TableHandler, TableWorker};
 ///
 /// let name = "Kitchen".to_lowercase();
 /// let handlers = [TableHandler { name: "cook", type_name: "Cook", id: 1, allow_unrouted: true }];
 /// let workers = [TableWorker { name: &name, handlers: &handlers, routes: &[] }];
-/// let picture = Graph::of(&Table { name: "House", workers: &workers }).to_mermaid();
+/// let picture = Table { name: "House", workers: &workers }.to_mermaid();
 /// assert!(picture.contains("subgraph kitchen"));
 /// ```
 #[derive(Debug)]

@@ -247,14 +247,21 @@ pub trait Reader {
 
     /// Fences the next message if its fill has been silent for too long, and steps over it. Otherwise returns how long
     /// to wait before the next call; `None` if no writer is filling a slot at this position.
-    fn unblock(&mut self) -> Option<Duration>;
+    ///
+    /// Provided: `None`, for buses on which a message takes its place when its fill has ended.
+    fn unblock(&mut self) -> Option<Duration> {
+        None
+    }
 
     /// The position of the next message.
     fn position(&self) -> u64;
 
     /// Releases everything that was read: writers may reuse its bytes. A reader releases by itself at least once per
     /// eighth of the capacity, and before each wait.
-    fn release(&mut self);
+    ///
+    /// Provided: does nothing, for readers that release each message as they step over it.
+    #[inline]
+    fn release(&mut self) {}
 
     /// Whether the next message is history: a rebuild hands it to the handlers again. The worker calls no `on_loop`
     /// until the history ends.

@@ -60,31 +60,25 @@ pub struct Divergence {
     pub source: u16,
     /// The handler's type, as spelled in the table.
     pub handler: String,
-    /// What the journal holds; `None` if the handler now sends more than that.
-    pub expected: Option<Sent>,
-    /// What the handler sends now; `None` if it sends less than that.
-    pub actual: Option<Sent>,
+    /// The message in the journal, its id and its payload; `None` if the handler now sends more than that.
+    pub expected: Option<(u16, Vec<u8>)>,
+    /// The message that the handler sends now, its id and its payload; `None` if it sends less than that.
+    pub actual: Option<(u16, Vec<u8>)>,
 }
 
-/// A message as a handler sent it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Sent {
-    /// The id of the message.
-    pub message: u16,
-    /// Its payload.
-    pub bytes: Vec<u8>,
-}
+/// A message as a handler sent it, in words.
+struct Sent<'a>(&'a (u16, Vec<u8>));
 
-impl fmt::Display for Sent {
+impl fmt::Display for Sent<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         /// So much of a payload is shown.
         const SHOWN: usize = 64;
-        write!(f, "message {} [", self.message)?;
-        for byte in self.bytes.iter().take(SHOWN) {
+        let (message, bytes) = self.0;
+        write!(f, "message {message} [")?;
+        for byte in bytes.iter().take(SHOWN) {
             write!(f, "{byte:02x}")?;
         }
-        write!(f, "{}]", if self.bytes.len() > SHOWN { ".." } else { "" })
+        write!(f, "{}]", if bytes.len() > SHOWN { ".." } else { "" })
     }
 }
 
@@ -92,7 +86,7 @@ impl fmt::Display for Divergence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Divergence { position, source, handler, expected, actual } = self;
         write!(f, "handler {handler} (source {source}) does not repeat what it sent on the message at {position}: ")?;
-        match (expected, actual) {
+        match (expected.as_ref().map(Sent), actual.as_ref().map(Sent)) {
             (Some(expected), Some(actual)) => write!(f, "it sent {expected}, now it sends {actual}"),
             (Some(expected), None) => write!(f, "it sent {expected}, now it sends nothing more"),
             (None, Some(actual)) => write!(f, "it sent nothing more, now it sends {actual}"),
@@ -221,28 +215,39 @@ pub enum SubscribeError {
         /// How many readers a bus has room for.
         max: usize,
     },
+    /// A journal cannot begin the reader where its options say.
+    Journal(CursorError),
+}
+
+/// Why a journal does not begin a reader, or move a named cursor, where it was told to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CursorError {
     /// Retention has released this position. Start at the oldest.
     NotRetained {
-        /// The position in the options.
+        /// The position in the options or the call.
         asked: u64,
         /// The oldest position.
         oldest: u64,
     },
     /// No slot begins at this position.
     NoSuchPosition {
-        /// The position in the options.
+        /// The position in the options or the call.
         asked: u64,
     },
-    /// A cursor's name has at most 40 bytes, is not empty, does not end in a zero byte, and belongs to one reader at a
-    /// time.
-    CursorName,
+    /// There is no cursor of this name. The first reader of that name that resumes makes it.
+    NoSuchCursor,
+    /// A reader holds the cursor. Let its worker end first.
+    InUse,
+    /// A cursor's name has 1 to 40 bytes, and does not end in a zero byte.
+    Name,
     /// The journal has no place for another named cursor. Remove one.
-    TooManyCursors {
+    TooMany {
         /// How many there are.
         max: usize,
     },
-    /// The named cursor is damaged. Remove it, and start at a position that you know.
-    CursorDamaged,
+    /// The named cursor is damaged. Remove it, or set it to a position that you know.
+    Damaged,
     /// A rebuild needs the whole history, and retention has forgotten where it began. See
     /// [`Retention::past_rebuilds`](crate::message_bus::Retention::past_rebuilds); start at the oldest, or resume.
     HistoryGone {
@@ -256,31 +261,54 @@ pub enum SubscribeError {
     NoSources,
 }
 
+impl From<CursorError> for SubscribeError {
+    fn from(error: CursorError) -> SubscribeError {
+        SubscribeError::Journal(error)
+    }
+}
+
 impl fmt::Display for SubscribeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SubscribeError::TooManyReaders { max } => write!(f, "all {max} places for readers are taken"),
-            SubscribeError::NotRetained { asked, oldest } => {
+            SubscribeError::Journal(error) => error.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for CursorError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CursorError::NotRetained { asked, oldest } => {
                 write!(f, "position {asked} is not retained any more, the oldest is {oldest}")
             }
-            SubscribeError::NoSuchPosition { asked } => write!(f, "no slot begins at position {asked}"),
-            SubscribeError::CursorName => {
-                f.write_str("a cursor's name has 1 to 40 bytes and belongs to one reader at a time")
-            }
-            SubscribeError::TooManyCursors { max } => write!(f, "all {max} places for named cursors are taken"),
-            SubscribeError::CursorDamaged => f.write_str("the named cursor is damaged; remove it"),
-            SubscribeError::HistoryGone { first, oldest } => write!(
+            CursorError::NoSuchPosition { asked } => write!(f, "no slot begins at position {asked}"),
+            CursorError::NoSuchCursor => f.write_str("there is no cursor of this name"),
+            CursorError::InUse => f.write_str("a reader has this cursor"),
+            CursorError::Name => f.write_str("a cursor's name has 1 to 40 bytes, the last of them not zero"),
+            CursorError::TooMany { max } => write!(f, "all {max} places for named cursors are taken"),
+            CursorError::Damaged => f.write_str("the named cursor is damaged; remove it"),
+            CursorError::HistoryGone { first, oldest } => write!(
                 f,
                 "a rebuild needs the history from position {first} on, and the oldest that is retained is {oldest}"
             ),
-            SubscribeError::NoSources => f.write_str(
+            CursorError::NoSources => f.write_str(
                 "a rebuild needs the routing table, a worker's name, and handlers that are in no other worker",
             ),
         }
     }
 }
 
-impl Error for SubscribeError {}
+impl Error for SubscribeError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            SubscribeError::TooManyReaders { .. } => None,
+            SubscribeError::Journal(error) => Some(error),
+        }
+    }
+}
+
+impl Error for CursorError {}
 
 /// Why there is no further writer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

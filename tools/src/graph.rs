@@ -6,18 +6,19 @@ use crate::names::clean;
 use crate::opened::Opened;
 use crate::output::{Outcome, Output};
 use crate::svg;
-use rust_messenger::message_bus::{HandlerRecord, HeaderDamage, JournalTable, MessageRecord, RouteRecord};
-use rust_messenger::routing::{Graph, Table, TableHandler, TableRoute, TableWorker};
-use rust_messenger::traits::Layout;
+use rust_messenger::message_bus::HeaderDamage;
+use rust_messenger::routing::{Table, TableHandler, TableRoute, TableWorker};
 
 pub fn graph(args: &GraphArgs) -> Result<Outcome, Failure> {
     let opened = Opened::new(&args.file)?;
     opened.warn(&args.file);
     let table = opened.info.table.as_ref().ok_or_else(|| Failure::no_table(&args.file))?;
-    let picture = with_table(&readable(table), |table| match args.format {
-        Picture::Mermaid => Graph::of(table).to_mermaid(),
-        Picture::Dot => Graph::of(table).to_dot(),
-        Picture::Svg => svg::draw(table),
+    let picture = table.with(|table| {
+        readable(table, |table| match args.format {
+            Picture::Mermaid => table.to_mermaid(),
+            Picture::Dot => table.to_dot(),
+            Picture::Svg => svg::draw(table),
+        })
     });
     let mut output = Output::new();
     output.text(&picture)?;
@@ -26,64 +27,54 @@ pub fn graph(args: &GraphArgs) -> Result<Outcome, Failure> {
     Ok(Outcome::damaged_if(opened.info.damage.contains(&HeaderDamage::Table)))
 }
 
-/// The table with names that can stand in a picture: identifiers, and a type for every id.
-fn readable(table: &JournalTable) -> JournalTable {
-    let mut readable = table.clone();
-    readable.name = identifier(&table.name);
-    readable.handlers.iter_mut().for_each(|handler| handler.name = clean(&handler.name));
-    readable.messages.iter_mut().for_each(|message| message.name = clean(&message.name));
-    for worker in &mut readable.workers {
-        worker.name = identifier(&worker.name);
-        worker.members.iter_mut().for_each(|(name, _)| *name = identifier(name));
-        let receivers = worker.routes.iter_mut().flat_map(|route| &mut route.receivers);
-        receivers.for_each(|receiver| *receiver = identifier(receiver));
-    }
-    let routes = || table.workers.iter().flat_map(|worker| &worker.routes);
-    let members = table.workers.iter().flat_map(|worker| &worker.members).map(|(_, id)| *id);
-    for id in members.chain(routes().map(|route| route.source)) {
-        if readable.handler(id).is_none() {
-            readable.handlers.push(HandlerRecord { id, name: format!("#{id}") });
-        }
-    }
-    for id in routes().map(|route| route.message) {
-        if readable.message(id).is_none() {
-            let (name, encoding) = (format!("#{id}"), String::new());
-            readable.messages.push(MessageRecord { id, name, encoding, size: 0, align: 0 });
-        }
-    }
-    readable
-}
-
-/// Lends a readable table as the library's graph wants it.
-fn with_table<R>(table: &JournalTable, draw: impl FnOnce(&Table<'_>) -> R) -> R {
+/// Lends the table with names that can stand in a picture: identifiers, and a type for every id.
+fn readable<R>(table: &Table<'_>, draw: impl FnOnce(&Table<'_>) -> R) -> R {
+    let mended: Vec<Mended> = table.workers.iter().map(Mended::of).collect();
+    let receivers: Vec<_> = mended.iter().map(Mended::receivers).collect();
     let mut parts = Vec::new();
-    for worker in &table.workers {
-        let handlers = worker.members.iter().map(|(name, id)| handler_of(table, name, *id));
-        let receivers = worker.routes.iter().map(|route| route.receivers.iter().map(String::as_str).collect());
-        parts.push((handlers.collect::<Vec<_>>(), receivers.collect::<Vec<Vec<&str>>>()));
+    for ((worker, mended), receivers) in table.workers.iter().zip(&mended).zip(&receivers) {
+        let handlers = worker.handlers.iter().zip(&mended.handlers);
+        let handlers = handlers.map(|(handler, (name, type_name))| TableHandler { name, type_name, ..*handler });
+        let routes = worker.routes.iter().zip(&mended.routes).zip(receivers);
+        let routes = routes.map(|((route, (source, message, _)), receivers)| TableRoute {
+            source,
+            message,
+            receivers,
+            ..*route
+        });
+        parts.push((handlers.collect::<Vec<_>>(), routes.collect::<Vec<_>>()));
     }
-    let routes = table.workers.iter().zip(&parts).map(|(worker, (_, receivers))| {
-        let routes = worker.routes.iter().zip(receivers);
-        routes.map(|(route, receivers)| route_of(table, route, receivers)).collect()
-    });
-    let routes: Vec<Vec<TableRoute<'_>>> = routes.collect();
-    let workers = table.workers.iter().zip(&parts).zip(&routes);
-    let workers = workers.map(|((worker, (handlers, _)), routes)| TableWorker { name: &worker.name, handlers, routes });
-    draw(&Table { name: &table.name, workers: &workers.collect::<Vec<_>>() })
+    let workers = mended.iter().zip(&parts);
+    let workers = workers.map(|(worker, (handlers, routes))| TableWorker { name: &worker.name, handlers, routes });
+    draw(&Table { name: &identifier(table.name), workers: &workers.collect::<Vec<_>>() })
 }
 
-fn handler_of<'a>(table: &'a JournalTable, name: &'a str, id: u16) -> TableHandler<'a> {
-    TableHandler { name, type_name: table.handler(id).unwrap_or_default(), id, allow_unrouted: false }
+/// The names of a worker that can stand in a picture.
+struct Mended {
+    name: String,
+    /// The name and the type of each handler.
+    handlers: Vec<(String, String)>,
+    /// The source, the message and the receivers of each route.
+    routes: Vec<(String, String, Vec<String>)>,
 }
 
-fn route_of<'a>(table: &'a JournalTable, route: &RouteRecord, receivers: &'a [&'a str]) -> TableRoute<'a> {
-    TableRoute {
-        source: table.handler(route.source).unwrap_or_default(),
-        source_id: route.source,
-        message: table.message(route.message).unwrap_or_default(),
-        message_id: route.message,
-        layout: Layout::UNKNOWN,
-        receivers,
+impl Mended {
+    fn of(worker: &TableWorker<'_>) -> Mended {
+        let typed = |name: &str, id: u16| if name.is_empty() { format!("#{id}") } else { clean(name) };
+        let handlers = worker.handlers.iter();
+        let routes = worker.routes.iter().map(|route| {
+            let receivers = route.receivers.iter().map(|receiver| identifier(receiver)).collect();
+            (typed(route.source, route.source_id), typed(route.message, route.message_id), receivers)
+        });
+        Mended {
+            name: identifier(worker.name),
+            handlers: handlers.map(|it| (identifier(it.name), typed(it.type_name, it.id))).collect(),
+            routes: routes.collect(),
+        }
+    }
+
+    fn receivers(&self) -> Vec<Vec<&str>> {
+        self.routes.iter().map(|(_, _, receivers)| receivers.iter().map(String::as_str).collect()).collect()
     }
 }
 

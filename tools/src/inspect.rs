@@ -9,9 +9,8 @@ use crate::names::{Names, clean, plain};
 use crate::opened::Opened;
 use crate::output::{Ink, Outcome, Output, warn};
 use crate::scan::{Selection, is_damage, scan, span_of};
-use rust_messenger::message_bus::{
-    Cursor, Entry, HeaderDamage, Info, Journal, JournalTable, MessageRecord, Span, WorkerRecord,
-};
+use rust_messenger::message_bus::{Entry, HeaderDamage, Info, Journal, JournalTable, MessageRecord, Span};
+use rust_messenger::routing::TableWorker;
 use std::io;
 
 pub fn info(args: &FileArgs) -> Result<Outcome, Failure> {
@@ -48,19 +47,15 @@ fn info_text(output: &mut Output, info: &Info) -> io::Result<()> {
     field("largest payload", &format!("{} bytes", info.max_payload))?;
     match &info.table {
         None => field("table", "none: opened without one")?,
-        Some(JournalTable { name, messages, handlers, workers, .. }) => {
-            field("table", &clean(name))?;
-            for message in messages {
+        Some(table) => {
+            field("table", &clean(table.name()))?;
+            for message in table.messages() {
                 field("message", &message_text(message))?;
             }
-            for handler in handlers {
-                field("handler", &format!("{} = {}", clean(&handler.name), handler.id))?;
+            for (id, name) in table.handlers() {
+                field("handler", &format!("{} = {id}", clean(name)))?;
             }
-            for worker in workers {
-                let members: Vec<String> =
-                    worker.members.iter().map(|(name, id)| format!("{} = {id}", plain(name))).collect();
-                field("worker", &format!("{}: {}", plain(&worker.name), members.join(", ")))?;
-            }
+            table.with(|table| table.workers.iter().try_for_each(|worker| field("worker", &worker_text(worker))))?;
         }
     }
     for damage in damages(info) {
@@ -76,6 +71,11 @@ fn created(info: &Info) -> String {
 
 fn message_text(message: &MessageRecord) -> String {
     clean(&message.to_string())
+}
+
+fn worker_text(worker: &TableWorker<'_>) -> String {
+    let members = worker.handlers.iter().map(|handler| format!("{} = {}", plain(handler.name), handler.id));
+    format!("{}: {}", plain(worker.name), members.collect::<Vec<_>>().join(", "))
 }
 
 /// What the header has lost, in words.
@@ -103,29 +103,29 @@ fn info_object(info: &Info) -> json::Info<'_> {
 }
 
 fn table_object(table: &JournalTable) -> json::Table<'_> {
-    let messages = table.messages.iter().map(|message| json::TableMessage {
+    let messages = table.messages().iter().map(|message| json::TableMessage {
         id: message.id,
         name: &message.name,
         encoding: &message.encoding,
         size: Some(message.size).filter(|&size| size != 0),
     });
-    let handlers = table.handlers.iter().map(|handler| json::TableHandler { id: handler.id, name: &handler.name });
     json::Table {
-        name: &table.name,
+        name: table.name(),
         messages: messages.collect(),
-        handlers: handlers.collect(),
-        workers: table.workers.iter().map(worker_object).collect(),
+        handlers: table.handlers().map(|(id, name)| json::TableHandler { id, name }).collect(),
+        workers: table.with(|table| table.workers.iter().map(worker_object).collect()),
     }
 }
 
-fn worker_object(worker: &WorkerRecord) -> json::TableWorker {
-    let members = worker.members.iter().map(|(name, id)| json::TableMember { name: plain(name), id: *id });
+fn worker_object(worker: &TableWorker<'_>) -> json::TableWorker {
+    let members = worker.handlers.iter();
+    let members = members.map(|handler| json::TableMember { name: plain(handler.name), id: handler.id });
     let routes = worker.routes.iter().map(|route| json::TableRoute {
-        source: route.source,
-        message: route.message,
+        source: route.source_id,
+        message: route.message_id,
         receivers: route.receivers.iter().map(|receiver| plain(receiver)).collect(),
     });
-    json::TableWorker { name: plain(&worker.name), members: members.collect(), routes: routes.collect() }
+    json::TableWorker { name: plain(worker.name), members: members.collect(), routes: routes.collect() }
 }
 
 pub fn cat(args: &CatArgs) -> Result<Outcome, Failure> {
@@ -168,8 +168,8 @@ pub fn verify(args: &FileArgs) -> Result<Outcome, Failure> {
     let mut printer = Printer::new(args.format, false, &names);
     let found = check_entries(&journal, &info, &names, &mut printer)?;
     let is_damaged = found.damaged != 0 || is_damaged(&info);
-    let ahead = cursors.iter().filter(|cursor| cursor.position.is_some_and(|position| position > found.end));
-    let ahead = ahead.map(|cursor| format!("the cursor {} stands behind the end", clean(&cursor.name)));
+    let ahead = cursors.iter().filter(|(_, position)| position.is_some_and(|position| position > found.end));
+    let ahead = ahead.map(|(name, _)| format!("the cursor {} stands behind the end", clean(name)));
     let notes: Vec<String> = damages(&info).into_iter().chain(ahead).collect();
     let output = &mut printer.output;
     match args.format {
@@ -257,8 +257,8 @@ pub fn cursors(args: &FileArgs) -> Result<Outcome, Failure> {
     let Opened { journal, info, .. } = Opened::new(&args.file)?;
     let cursors = journal.cursors()?;
     let mut output = Output::new();
-    let width = cursors.iter().map(|cursor| clean(&cursor.name).chars().count()).max().unwrap_or(0);
-    for Cursor { name, position, .. } in &cursors {
+    let width = cursors.keys().map(|name| clean(name).chars().count()).max().unwrap_or(0);
+    for (name, position) in &cursors {
         let line = match (args.format, position) {
             (Format::Json, _) => json::line(&json::Cursor { name, position: *position })?,
             (Format::Text, Some(position)) => format!("{:<width$}  {position:>12}", clean(name)),
@@ -271,5 +271,5 @@ pub fn cursors(args: &FileArgs) -> Result<Outcome, Failure> {
         warn(&format!("{}: the name of a cursor is damaged: it is not in the list", args.file.display()));
     }
     output.flush()?;
-    Ok(Outcome::damaged_if(is_unnamed || cursors.iter().any(|cursor| cursor.position.is_none())))
+    Ok(Outcome::damaged_if(is_unnamed || cursors.values().any(Option::is_none)))
 }

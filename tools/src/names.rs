@@ -56,8 +56,8 @@ impl Names {
     pub fn widths(&self) -> (usize, usize) {
         // So that one long name does not push everything out of sight.
         let width = |length: usize| length.clamp(6, 24);
-        let source = self.table.handlers.iter().map(|handler| clean(&handler.name).chars().count()).max();
-        let message = self.table.messages.iter().map(|message| clean(&message.name).chars().count()).max();
+        let source = self.table.handlers().map(|(_, name)| clean(name).chars().count()).max();
+        let message = self.table.messages().iter().map(|message| clean(&message.name).chars().count()).max();
         (width(source.unwrap_or(0)), width(message.unwrap_or(0)))
     }
 
@@ -74,13 +74,13 @@ impl Names {
 
     /// The ids of handlers asked for by name or number.
     pub fn sources(&self, asked: &[String]) -> Result<Vec<u16>, Failure> {
-        let known: Vec<_> = self.table.handlers.iter().map(|handler| (handler.id, handler.name.as_str())).collect();
+        let known: Vec<_> = self.table.handlers().collect();
         look_up("source", asked, &known)
     }
 
     /// The ids of messages asked for by name or number.
     pub fn messages(&self, asked: &[String]) -> Result<Vec<u16>, Failure> {
-        let known: Vec<_> = self.table.messages.iter().map(|message| (message.id, message.name.as_str())).collect();
+        let known: Vec<_> = self.table.messages().iter().map(|message| (message.id, message.name.as_str())).collect();
         look_up("message", asked, &known)
     }
 }

@@ -9,7 +9,8 @@ use crate::names::plain;
 use crate::opened::Opened;
 use crate::output::{Outcome, Output};
 use crate::scan::{Selection, is_damage, scan};
-use rust_messenger::message_bus::{Entry, JournalTable};
+use rust_messenger::message_bus::Entry;
+use rust_messenger::routing::{Table, TableHandler};
 use std::collections::{HashMap, HashSet};
 
 pub fn sequence(args: &SequenceArgs) -> Result<Outcome, Failure> {
@@ -19,7 +20,7 @@ pub fn sequence(args: &SequenceArgs) -> Result<Outcome, Failure> {
     let table = info.table.as_ref().ok_or_else(|| Failure::no_table(&args.file))?;
     let mut selection = Selection::new(&args.chosen, &names)?;
     let mut output = Output::new();
-    let mut cast = Cast::of(table);
+    let mut cast = table.with(|last| Cast::of(table.handlers(), last));
     output.text(&cast.opening)?;
     let mut meter = Meter::printing_work(info.retained_from, info.file_len);
     scan(&journal, &mut selection, &mut meter, |entry| {
@@ -73,31 +74,31 @@ struct Cast {
 }
 
 impl Cast {
-    fn of(table: &JournalTable) -> Cast {
+    /// Of all handlers that the journal knows, and of the table.
+    fn of<'a>(handlers: impl Iterator<Item = (u16, &'a str)>, table: &Table<'_>) -> Cast {
         let mut cast = Cast {
             opening: "sequenceDiagram\n".to_owned(),
             known: HashSet::new(),
             everybody: Vec::new(),
             receivers: HashMap::new(),
         };
-        let is_member =
-            |id: u16| table.workers.iter().any(|worker| worker.members.iter().any(|(_, member)| *member == id));
-        for handler in table.handlers.iter().filter(|handler| !is_member(handler.id)) {
-            cast.enter("    ", handler.id, &text(&handler.name));
+        let members = || table.workers.iter().flat_map(|worker| worker.handlers);
+        for (id, name) in handlers.filter(|(id, _)| members().all(|member| member.id != *id)) {
+            cast.enter("    ", id, &text(name));
         }
-        for worker in &table.workers {
+        for worker in table.workers {
             // Without a colour a name like `Red` would be one.
-            cast.opening += &format!("    box transparent {}\n", text(&plain(&worker.name)));
-            for (name, id) in &worker.members {
-                let name = table.handler(*id).map_or_else(|| plain(name), str::to_owned);
+            cast.opening += &format!("    box transparent {}\n", text(&plain(worker.name)));
+            for TableHandler { name, type_name, id, .. } in worker.handlers {
+                let name = if type_name.is_empty() { plain(name) } else { (*type_name).to_owned() };
                 cast.enter("        ", *id, &text(&name));
             }
             cast.opening += "    end\n";
-            for route in &worker.routes {
-                let receivers = cast.receivers.entry((route.source, route.message)).or_default();
-                for receiver in &route.receivers {
-                    let member = worker.members.iter().find(|(name, _)| name == receiver);
-                    receivers.extend(member.map(|(_, id)| *id).filter(|id| !receivers.contains(id)));
+            for route in worker.routes {
+                let receivers = cast.receivers.entry((route.source_id, route.message_id)).or_default();
+                for receiver in route.receivers {
+                    let member = worker.handlers.iter().find(|handler| handler.name == *receiver);
+                    receivers.extend(member.map(|handler| handler.id).filter(|id| !receivers.contains(id)));
                 }
             }
         }
@@ -125,24 +126,23 @@ fn text(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rust_messenger::message_bus::{HandlerRecord, RouteRecord, WorkerRecord};
+    use rust_messenger::routing::{TableRoute, TableWorker};
+    use rust_messenger::traits::Layout;
 
     #[test]
     fn receivers_are_counted_once_and_none_is_nobody() {
-        let mut table = JournalTable::default();
-        table.handlers = vec![HandlerRecord { id: 7, name: "Log".to_owned() }];
-        for name in ["One", "Two"] {
-            let route = |message, receiver: &str| {
-                let receivers = vec![receiver.to_owned()];
-                RouteRecord { source: 1, message, receivers }
-            };
-            table.workers.push(WorkerRecord {
-                name: name.to_owned(),
-                members: vec![("log".to_owned(), 7)],
-                routes: vec![route(1, "log"), route(2, "gone")],
-            });
-        }
-        let cast = Cast::of(&table);
+        let handlers = [TableHandler { name: "log", type_name: "Log", id: 7, allow_unrouted: false }];
+        let route = |message_id, receivers| TableRoute {
+            source: "",
+            source_id: 1,
+            message: "",
+            message_id,
+            layout: Layout::UNKNOWN,
+            receivers,
+        };
+        let routes = [route(1, &["log"]), route(2, &["gone"])];
+        let workers = ["One", "Two"].map(|name| TableWorker { name, handlers: &handlers, routes: &routes });
+        let cast = Cast::of([(7, "Log")].into_iter(), &Table { name: "T", workers: &workers });
         assert_eq!(cast.receivers, HashMap::from([((1, 1), vec![7])]));
         assert_eq!(cast.everybody, [7]);
         assert_eq!(cast.opening.matches("participant h7 as Log").count(), 1);

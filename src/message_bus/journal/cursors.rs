@@ -6,9 +6,6 @@ use crate::message_bus::ring::control;
 use crate::message_bus::ring::gate::Standing;
 use crate::message_bus::ring::store::Store;
 use crate::sync::{Ordering, lock};
-use crate::traits::SubscribeError;
-use std::error::Error;
-use std::fmt;
 
 impl JournalStore {
     fn page(&self) -> [u8; PAGE as usize] {
@@ -97,50 +94,3 @@ impl JournalStore {
             .any(|index| control.reader(index).saved().load(Ordering::Relaxed) == at)
     }
 }
-
-/// Why a named cursor did not move.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CursorError {
-    /// There is no cursor of this name. The first reader of that name that resumes makes it.
-    NoSuchCursor,
-    /// A reader holds the cursor. Let its worker end first.
-    InUse,
-    /// Retention has released this position.
-    NotRetained {
-        /// The position in the call.
-        asked: u64,
-        /// The oldest position.
-        oldest: u64,
-    },
-    /// No slot begins at this position.
-    NoSuchPosition {
-        /// The position in the call.
-        asked: u64,
-    },
-}
-
-impl CursorError {
-    /// What is wrong with the position `asked`.
-    pub(crate) fn of(error: SubscribeError, asked: u64) -> CursorError {
-        match error {
-            SubscribeError::NotRetained { asked, oldest } => CursorError::NotRetained { asked, oldest },
-            _ => CursorError::NoSuchPosition { asked },
-        }
-    }
-}
-
-impl fmt::Display for CursorError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            CursorError::NoSuchCursor => f.write_str("there is no cursor of this name"),
-            CursorError::InUse => f.write_str("a reader has this cursor"),
-            CursorError::NotRetained { asked, oldest } => {
-                write!(f, "position {asked} is not retained any more, the oldest is {oldest}")
-            }
-            CursorError::NoSuchPosition { asked } => write!(f, "no slot begins at position {asked}"),
-        }
-    }
-}
-
-impl Error for CursorError {}

@@ -1,7 +1,6 @@
 //! Why a journal could not be opened.
 
 use super::recovered::Recovered;
-use super::table::TableChange;
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -39,12 +38,23 @@ pub enum JournalError {
         /// The file.
         path: PathBuf,
     },
-    /// The routing table gives an id of the journal another meaning.
+    /// The routing table gives an id or a name of the journal another meaning. Give a changed message or handler
+    /// another id and another name.
     Table {
         /// The file.
         path: PathBuf,
-        /// What changed.
-        change: Box<TableChange>,
+        /// What changed, in words.
+        change: String,
+    },
+    /// The description of the routing table does not fit into the journal's header. Make the journal anew with a larger
+    /// [`table_capacity`](crate::message_bus::PersistentOptions::table_capacity).
+    TableTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The length of the description in bytes.
+        len: u64,
+        /// How much the header has room for.
+        max: u64,
     },
     /// The journal is damaged, and the options say `strict`.
     Damaged {
@@ -78,6 +88,12 @@ impl fmt::Display for JournalError {
                 write!(f, "{}: another process has this journal open for writing", path.display())
             }
             JournalError::Table { path, change } => write!(f, "{}: {change}", path.display()),
+            JournalError::TableTooLarge { path, len, max } => write!(
+                f,
+                "{}: the routing table's description takes {len} bytes and the journal has room for {max}; make the \
+                 journal anew with a larger `table_capacity`",
+                path.display()
+            ),
             JournalError::Damaged { path, recovered } => {
                 write!(f, "{}: damaged: {recovered}; open it without `strict` to step over that", path.display())
             }

@@ -6,7 +6,7 @@ use super::slots::record_len;
 use crate::routing::Table;
 use crate::sync::unix_nanos;
 #[allow(unused_imports, reason = "named by the docs")]
-use crate::traits::{Clock, MessageBus, SubscribeError, Time};
+use crate::traits::{Clock, CursorError, MessageBus, Time};
 use std::fmt;
 use std::time::Duration;
 
@@ -172,7 +172,7 @@ pub struct Retention {
     /// Let the other rules forget even the history of workers that this opening starts with
     /// [`Start::Rebuild`](crate::message_bus::Start::Rebuild). By default (`false`) those workers keep all of it,
     /// because a rebuild needs the whole history: once its beginning is gone, the next one fails with
-    /// [`HistoryGone`](crate::traits::SubscribeError::HistoryGone). This forgets nothing by itself.
+    /// [`HistoryGone`](crate::traits::CursorError::HistoryGone). This forgets nothing by itself.
     pub past_rebuilds: bool,
 }
 
@@ -211,7 +211,7 @@ pub enum Start {
     ///
     /// A rebuild needs the [`table`](PersistentOptions::table), and the whole history. Workers that begin so keep all
     /// of it from [retention](Retention), unless [`Retention::past_rebuilds`] is set; once its beginning is gone, the
-    /// subscription fails with [`HistoryGone`](SubscribeError::HistoryGone).
+    /// subscription fails with [`HistoryGone`](CursorError::HistoryGone).
     ///
     /// The journal does not record `on_loop`, so a rebuild is exact for handlers that change in `handle` only. A route
     /// of [`Due`](crate::traits::Due) turns deadlines into messages. The messenger

@@ -12,6 +12,7 @@ use super::table::JournalTable;
 use super::word::POSITION_MAX;
 use crate::traits::{Header, Time};
 use rustix::fs::OFlags;
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -43,16 +44,6 @@ pub struct Info {
     pub damage: Vec<HeaderDamage>,
     /// Bytes by which something has cut the file off.
     pub missing: u64,
-}
-
-/// A named cursor.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Cursor {
-    /// Its name.
-    pub name: String,
-    /// The reader has handled everything before this position. `None`: damaged.
-    pub position: Option<u64>,
 }
 
 /// One stretch of a journal.
@@ -143,14 +134,14 @@ impl Journal {
         })
     }
 
-    /// Reads the named cursors.
+    /// Reads the named cursors: the reader of this name has handled everything before the position. `None`: damaged.
     ///
     /// # Errors
     ///
     /// [`JournalError::Io`].
-    pub fn cursors(&self) -> Result<Vec<Cursor>, JournalError> {
+    pub fn cursors(&self) -> Result<BTreeMap<String, Option<u64>>, JournalError> {
         let header = read_header(&self.file, &self.identity).map_err(|error| self.io(error))?;
-        Ok(header.cursors.into_iter().map(|(_, name, position)| Cursor { name, position }).collect())
+        Ok(header.cursors.into_iter().map(|(_, name, position)| (name, position)).collect())
     }
 
     /// Reads the entries from the oldest retained slot to the end.

@@ -12,7 +12,7 @@ use super::slots::JournalSlots;
 use crate::message_bus::ring::slot::{Seen, Slots};
 use crate::routing::{self, Table};
 use crate::sync::{Mutex, lock};
-use crate::traits::{Divergence, EncodeError, Header, Payload, Sent, Space, WriteError};
+use crate::traits::{Divergence, EncodeError, Header, Payload, Space, WriteError};
 use std::collections::BTreeMap;
 
 /// The state of one worker's rebuild.
@@ -68,24 +68,27 @@ impl Rebuild {
         if is_same {
             return Ok(());
         }
-        let expected =
-            is_due.then(|| Sent { message: header.message, bytes: payload_of(slots, &header, <[u8]>::to_vec) });
-        Err(self.diverged(cause, source, expected, Some(Sent { message, bytes })))
+        let expected = is_due.then(|| sent(slots, &header));
+        Err(self.diverged(cause, source, expected, Some((message, bytes))))
     }
 
     /// The message at `handled` is handled: was everything sent again that had been?
     fn settle(&mut self, slots: &JournalSlots, handled: u64) -> Result<(), WriteError> {
         match self.next_sent(slots) {
             Some((header, cause)) if cause <= handled => {
-                let bytes = payload_of(slots, &header, <[u8]>::to_vec);
-                let expected = Some(Sent { message: header.message, bytes });
-                Err(self.diverged(cause, header.source, expected, None))
+                Err(self.diverged(cause, header.source, Some(sent(slots, &header)), None))
             }
             _ => Ok(()),
         }
     }
 
-    fn diverged(&self, position: u64, source: u16, expected: Option<Sent>, actual: Option<Sent>) -> WriteError {
+    fn diverged(
+        &self,
+        position: u64,
+        source: u16,
+        expected: Option<(u16, Vec<u8>)>,
+        actual: Option<(u16, Vec<u8>)>,
+    ) -> WriteError {
         let name = self.sources.iter().find(|(id, _)| *id == source).map_or("", |(_, name)| *name);
         let handler = routing::short(name);
         WriteError::Diverged(Box::new(Divergence { position, source, handler, expected, actual }))
@@ -201,6 +204,11 @@ impl Drop for PutBack<'_> {
 fn payload_of<R>(slots: &JournalSlots, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
     // SAFETY: `next_sent` has seen it; and it lies ahead of what the worker is handling, whose reader gates it.
     unsafe { slots.with_payload(header, f) }
+}
+
+/// A message that the worker had sent: its id and its payload.
+fn sent(slots: &JournalSlots, header: &Header) -> (u16, Vec<u8>) {
+    (header.message, payload_of(slots, header, <[u8]>::to_vec))
 }
 
 /// The payload's bytes, put where it would find them in a journal: aligned to 16.

@@ -174,7 +174,8 @@ impl Opening<'_> {
 
     /// The table to be written, if the one of the options says more than the journal's.
     fn merged_table(&self, header: &Mutable) -> Result<Option<(usize, Vec<u8>)>, JournalError> {
-        let refused = |change| JournalError::Table { path: self.path.to_owned(), change };
+        let path = || self.path.to_owned();
+        let refused = |change: Box<TableChange>| JournalError::Table { path: path(), change: change.to_string() };
         let Some(table) = self.options.table else { return Ok(None) };
         let (place, old) = match &header.table {
             Some(((area, generation), old)) => ((1 - area, generation + 1), Some(old)),
@@ -188,7 +189,7 @@ impl Opening<'_> {
         let (text, (area, generation)) = (merged.to_text(), place);
         let (len, max) = (text.len() as u64, header::text_max(self.identity.table_len));
         if len > max {
-            return Err(refused(Box::new(TableChange::TooLarge { len, max })));
+            return Err(JournalError::TableTooLarge { path: path(), len, max });
         }
         assert!(matches!(header::decode_area(&header::encode_area(generation, &text)), Area::Text { .. }));
         Ok(Some((area, header::encode_area(generation, &text))))

@@ -22,7 +22,7 @@ use crate::message_bus::ring::slot::{SLOT_ALIGN, Seen, Slots};
 use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Region};
 use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, lock};
-use crate::traits::{Clock, Payload, SubscribeError, Time, WriteError};
+use crate::traits::{Clock, CursorError, Payload, Time, WriteError};
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -318,15 +318,15 @@ impl JournalStore {
     }
 
     /// The position `asked` if a slot begins there.
-    pub(crate) fn found(&self, standing: &Standing, asked: u64) -> Result<u64, SubscribeError> {
+    pub(crate) fn found(&self, standing: &Standing, asked: u64) -> Result<u64, CursorError> {
         let (oldest, tail) = (standing.gate(), standing.tail());
         if asked < oldest {
-            return Err(SubscribeError::NotRetained { asked, oldest });
+            return Err(CursorError::NotRetained { asked, oldest });
         }
         if asked == tail {
             return Ok(asked);
         }
-        let no_such = SubscribeError::NoSuchPosition { asked };
+        let no_such = CursorError::NoSuchPosition { asked };
         if asked > tail || !asked.is_multiple_of(SLOT_ALIGN) {
             return Err(no_such);
         }
@@ -345,7 +345,7 @@ impl JournalStore {
     }
 
     /// The position behind the slot at `asked`.
-    pub(crate) fn position_after(&self, asked: u64) -> Result<u64, SubscribeError> {
+    pub(crate) fn position_after(&self, asked: u64) -> Result<u64, CursorError> {
         self.gate().standing(|standing| {
             let asked = self.found(standing, asked)?;
             let next = if asked < standing.tail() {
@@ -354,7 +354,7 @@ impl JournalStore {
             } else {
                 None
             };
-            next.ok_or(SubscribeError::NoSuchPosition { asked })
+            next.ok_or(CursorError::NoSuchPosition { asked })
         })
     }
 

@@ -1,21 +1,18 @@
 //! The routing table as a journal records it: the names of its ids.
 
-use crate::routing::{self, Table};
+use crate::routing::{self, Table, TableHandler, TableRoute, TableWorker};
+use crate::traits::Layout;
 use std::collections::HashSet;
 use std::fmt;
 
-/// A routing table as a journal records it.
+/// A routing table as a journal records it: the messages, handlers and sources of all tables with which the journal was
+/// ever opened, and the workers of the last one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct JournalTable {
-    /// The name of the table's type.
-    pub name: String,
-    /// Every message of the tables with which this journal was ever opened.
-    pub messages: Vec<MessageRecord>,
-    /// Every handler and source of the tables with which this journal was ever opened.
-    pub handlers: Vec<HandlerRecord>,
-    /// The workers of the table with which it was opened last.
-    pub workers: Vec<WorkerRecord>,
+    name: String,
+    messages: Vec<MessageRecord>,
+    handlers: Vec<HandlerRecord>,
+    workers: Vec<WorkerRecord>,
 }
 
 /// A message of a [`JournalTable`].
@@ -33,41 +30,41 @@ pub struct MessageRecord {
     pub align: u64,
 }
 
-/// A handler, or another source, of a [`JournalTable`].
+/// A handler, or another source: its type without paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HandlerRecord {
-    /// The handler's id.
-    pub id: u16,
-    /// Its type, without paths.
-    pub name: String,
+pub(crate) struct HandlerRecord {
+    id: u16,
+    name: String,
 }
 
-/// A worker of a [`JournalTable`].
+/// A worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct WorkerRecord {
-    /// Its name.
-    pub name: String,
+struct WorkerRecord {
+    name: String,
     /// Its handlers: the name in the table, and the id.
-    pub members: Vec<(String, u16)>,
+    members: Vec<(String, u16)>,
     /// The routes that deliver to them.
-    pub routes: Vec<RouteRecord>,
+    routes: Vec<RouteRecord>,
 }
 
-/// A route of a [`WorkerRecord`].
+impl WorkerRecord {
+    /// The receivers of each route.
+    fn receivers(&self) -> Vec<Vec<&str>> {
+        self.routes.iter().map(|route| route.receivers.iter().map(String::as_str).collect()).collect()
+    }
+}
+
+/// A route of a worker.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RouteRecord {
-    /// The id of the sending handler.
-    pub source: u16,
-    /// The id of the message.
-    pub message: u16,
-    /// The names of the receivers.
-    pub receivers: Vec<String>,
+struct RouteRecord {
+    source: u16,
+    message: u16,
+    receivers: Vec<String>,
 }
 
 /// Why a routing table does not fit a journal. A name must keep the meaning with which messages were written under it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum TableChange {
+pub(crate) enum TableChange {
     /// A message has another id, name, encoding, size or alignment than in the journal.
     Message {
         /// The journal's.
@@ -81,15 +78,6 @@ pub enum TableChange {
         journal: HandlerRecord,
         /// The table's.
         table: HandlerRecord,
-    },
-    /// The table's description does not fit into the journal's header.
-    TooLarge {
-        /// Its length in bytes.
-        len: u64,
-        /// How much the header has room for:
-        /// [`PersistentOptions::table_capacity`](crate::message_bus::PersistentOptions::table_capacity) when the
-        /// journal was made.
-        max: u64,
     },
 }
 
@@ -106,11 +94,6 @@ impl fmt::Display for TableChange {
                 "handler {} = {} of the journal is {} = {} in the routing table; give a changed handler another id \
                  and another name",
                 journal.name, journal.id, table.name, table.id
-            ),
-            TableChange::TooLarge { len, max } => write!(
-                f,
-                "the routing table's description takes {len} bytes and the journal has room for {max}; make the \
-                 journal anew with a larger `table_capacity`"
             ),
         }
     }
@@ -129,6 +112,52 @@ impl fmt::Display for MessageRecord {
 }
 
 impl JournalTable {
+    /// The name of the table's type.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The messages of all tables.
+    pub fn messages(&self) -> &[MessageRecord] {
+        &self.messages
+    }
+
+    /// The handlers and other sources of all tables: the id, and the type without paths.
+    pub fn handlers(&self) -> impl Iterator<Item = (u16, &str)> {
+        self.handlers.iter().map(|handler| (handler.id, handler.name.as_str()))
+    }
+
+    /// Lends the last table, with its workers, as the table that it was. Its types are without paths, and empty where
+    /// the journal has no name for an id; its layouts are unknown, and no handler is marked `#[allow(unrouted)]`. To
+    /// draw it: `table.with(|table| table.to_mermaid())`.
+    pub fn with<R>(&self, look: impl FnOnce(&Table<'_>) -> R) -> R {
+        let receivers: Vec<_> = self.workers.iter().map(WorkerRecord::receivers).collect();
+        let parts = self.workers.iter().zip(&receivers).map(|(worker, receivers)| {
+            let handlers: Vec<_> = worker.members.iter().map(|(name, id)| self.row_of_handler(name, *id)).collect();
+            let routes = worker.routes.iter().zip(receivers);
+            (handlers, routes.map(|(route, receivers)| self.row_of_route(route, receivers)).collect::<Vec<_>>())
+        });
+        let parts: Vec<_> = parts.collect();
+        let workers = self.workers.iter().zip(&parts);
+        let workers = workers.map(|(worker, (handlers, routes))| TableWorker { name: &worker.name, handlers, routes });
+        look(&Table { name: &self.name, workers: &workers.collect::<Vec<_>>() })
+    }
+
+    fn row_of_handler<'a>(&'a self, name: &'a str, id: u16) -> TableHandler<'a> {
+        TableHandler { name, type_name: self.handler(id).unwrap_or_default(), id, allow_unrouted: false }
+    }
+
+    fn row_of_route<'a>(&'a self, route: &RouteRecord, receivers: &'a [&'a str]) -> TableRoute<'a> {
+        TableRoute {
+            source: self.handler(route.source).unwrap_or_default(),
+            source_id: route.source,
+            message: self.message(route.message).unwrap_or_default(),
+            message_id: route.message,
+            layout: Layout::UNKNOWN,
+            receivers,
+        }
+    }
+
     /// The name of a message's type.
     pub fn message(&self, id: u16) -> Option<&str> {
         self.messages.iter().find(|message| message.id == id).map(|message| message.name.as_str())
@@ -315,6 +344,30 @@ mod tests {
         {
             assert_eq!(JournalTable::parse(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn the_last_table_is_lent_as_it_was() {
+        let handlers = [
+            TableHandler { name: "a", type_name: "x::A", id: 1, allow_unrouted: false },
+            TableHandler { name: "b", type_name: "B<x::C>", id: 2, allow_unrouted: false },
+        ];
+        let route = |message, message_id, receivers| TableRoute {
+            source: "x::Out",
+            source_id: 3,
+            message,
+            message_id,
+            layout: Layout::UNKNOWN,
+            receivers,
+        };
+        let routes = [route("y::Tick", 7, &["a", "b"]), route("Tock", 8, &["b"])];
+        let one = TableWorker { name: "One", handlers: &handlers[..1], routes: &[] };
+        let table =
+            Table { name: "T", workers: &[one, TableWorker { name: "Two", handlers: &handlers, routes: &routes }] };
+        let record = JournalTable::of(&table);
+        assert_eq!(record.with(|lent| lent.to_mermaid()), table.to_mermaid());
+        assert_eq!(record.with(|lent| JournalTable::of(lent).workers), record.workers);
+        assert_eq!(Vec::from_iter(record.handlers()), [(1, "A"), (2, "B<C>"), (3, "Out")]);
     }
 
     #[test]

@@ -172,7 +172,7 @@ fn a_cursor_comes_to_the_disk_after_what_it_has_passed() {
         reader.release();
         assert_eq!(bus.sync(), Ok(bus.tail()));
         let (again, _) = open(&disk.bytes(), small()).unwrap();
-        assert_eq!(again.cursors()[0].position, Some(bus.tail()));
+        assert_eq!(again.cursors()["named"], bus.tail());
     }
     assert!(*lock(&calls) >= 5, "the cursors came with everything else");
 }

@@ -1,9 +1,8 @@
 //! Where somebody may ask to begin beside a writer that is at work.
 
 use super::{Bus, FIRST, message, small};
-use crate::message_bus::journal::cursors::CursorError;
 use crate::message_bus::journal::options::{PersistentOptions, Start};
-use crate::traits::{MessageBus, Publish, Reader, SubscribeError};
+use crate::traits::{CursorError, MessageBus, Publish, Reader};
 
 /// Behind an unfinished claim nobody knows where a slot begins until its writer is done, and within it the writer
 /// writes plain bytes, which it has for itself: Miri sees whoever looks for a stamp there.
@@ -22,7 +21,7 @@ fn behind_an_unfinished_claim_no_position_is_found() {
     let fill = |payload: &mut [u8]| {
         bus.writer().unwrap().write_bytes(1, 1, &message(1)).unwrap();
         for (name, asked) in [("inside", inside), ("behind", behind)] {
-            assert_eq!(bus.subscribe(name).err(), Some(SubscribeError::NoSuchPosition { asked }), "{name}");
+            assert_eq!(bus.subscribe(name).err(), Some(CursorError::NoSuchPosition { asked }.into()), "{name}");
             assert_eq!(bus.set_cursor("named", asked), Err(CursorError::NoSuchPosition { asked }), "{name}");
             assert_eq!(bus.position_after(asked), Err(CursorError::NoSuchPosition { asked }), "{name}");
         }
