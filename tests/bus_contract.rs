@@ -22,8 +22,8 @@ use rust_messenger::message_bus::{CircularBus, CondvarBus, wait};
 #[cfg(unix)]
 use rust_messenger::message_bus::{PersistentBus, PersistentOptions};
 use rust_messenger::traits::{
-    BusWriter, EncodeError, ExtendedMessage, Handler, Header, Interest, Message, MessageBus, NoWriter, Poller, Publish,
-    ReadError, Reader, Sender, Space, SubscribeError, WriteError,
+    BusWriter, EncodeError, ExtendedMessage, Handler, Header, Interest, Message, MessageBus, Next, NoWriter, Poller,
+    Publish, ReadError, Reader, Sender, Space, SubscribeError, WriteError,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -815,6 +815,81 @@ fn what_was_not_handled_comes_again<B: MessageBus>(make: impl Fn() -> B) {
         }
         assert_eq!(reader.try_handle(|_, _| true), Err(ReadError::Empty));
     }
+}
+
+/// Law 2, many at a time: a batch handles messages in their order up to the one that ends it, each once; what is kept
+/// or unwinds comes again.
+fn a_batch_ends_where_its_messages_say<B: MessageBus>(make: impl Fn() -> B) {
+    for evictable in [false, true] {
+        let bus = make();
+        let mut reader = if evictable { bus.subscribe_evictable("reader") } else { bus.subscribe("reader") }.unwrap();
+        let writer = bus.writer().unwrap();
+        let mut written = 0..;
+        let mut write = |count: usize| {
+            for number in written.by_ref().take(count) {
+                writer.write_bytes(1, 1, &composed(1, number, 30)).unwrap();
+            }
+        };
+        let mut seen = Vec::new();
+        let mut batch = |reader: &mut B::Reader, most, last: u64, next: Next| {
+            let read = reader.try_read_up_to(most, |header, bytes| {
+                let number = trace(header, bytes).number;
+                if number != last || next != Next::Keep {
+                    seen.push(number);
+                }
+                if number == last { next } else { Next::Go }
+            });
+            (read, seen.last().copied())
+        };
+        write(8);
+        assert_eq!(batch(&mut reader, 0, 9, Next::Go), (Ok(0), None), "evictable: {evictable}");
+        assert_eq!(batch(&mut reader, 2, 9, Next::Go), (Ok(2), Some(1)));
+        assert_eq!(batch(&mut reader, 9, 4, Next::Stop), (Ok(3), Some(4)));
+        assert_eq!(batch(&mut reader, 9, 6, Next::Keep), (Ok(1), Some(5)));
+        assert_eq!(batch(&mut reader, 9, 6, Next::Keep), (Ok(0), Some(5)));
+        let mut left = 2;
+        let unwound = catch_unwind(AssertUnwindSafe(|| {
+            reader.try_read_up_to(9, |_, _| {
+                left -= 1;
+                if left == 0 { user_panic("not now") } else { Next::Go }
+            })
+        }));
+        assert_eq!(unwound.unwrap_err().downcast_ref(), Some(&"not now"));
+        // The one before it was handled.
+        assert_eq!(batch(&mut reader, 9, 9, Next::Go), (Err(ReadError::Empty), Some(7)));
+        assert_eq!(batch(&mut reader, 9, 9, Next::Go), (Err(ReadError::Empty), Some(7)));
+        write(1);
+        assert_eq!(batch(&mut reader, 1, 9, Next::Go), (Ok(1), Some(8)));
+        assert_eq!(seen, [0, 1, 2, 3, 4, 5, 7, 8], "evictable: {evictable}");
+        assert_eq!(reader.position(), bus.tail());
+    }
+}
+
+/// A batch lets go of no message before its answer is known, and of those before it in time for writers that need the
+/// room.
+fn a_batch_releases_what_was_handled<B: MessageBus>(make: impl Fn() -> B) {
+    let bus = make();
+    let mut reader = bus.subscribe("reader").unwrap();
+    let writer = bus.writer().unwrap();
+    let write = |number| writer.try_write_bytes(1, 1, &composed(1, number, 30)).is_ok();
+    // Four times as much as a bus holds that reuses its bytes.
+    let most = 4 * CAPACITY / 48;
+    let mut number = (0..most as u64).take_while(|&number| write(number)).count() as u64;
+    let mut next = 0;
+    while next < most as u64 {
+        let read = reader.try_read_up_to(most, |header, bytes| {
+            assert_eq!(trace(header, bytes).number, next);
+            assert!(bus.stats().readers[0].position <= header.position, "what is in hand is not let go of");
+            next += 1;
+            // Each that was handled makes room sooner or later, in the same batch.
+            while number < most as u64 && write(number) {
+                number += 1;
+            }
+            Next::Go
+        });
+        assert_eq!(read.unwrap_or(next as usize), next as usize, "one batch is enough");
+    }
+    assert_eq!((next, number), (most as u64, most as u64));
 }
 
 /// What was not read is counted up to any end: seals are no messages, and what is being written ends the count, by
@@ -1620,6 +1695,8 @@ macro_rules! contract {
                 too_many_readers_are_an_error
                 a_delivery_that_unwinds_is_repeated
                 what_was_not_handled_comes_again
+                a_batch_ends_where_its_messages_say
+                a_batch_releases_what_was_handled
                 what_was_not_read_is_counted
                 stats_say_what_happened
             }
@@ -1824,6 +1901,8 @@ mod own {
         sizes_from_nothing_to_the_largest
         a_delivery_that_unwinds_is_repeated
         what_was_not_handled_comes_again
+        a_batch_ends_where_its_messages_say
+        a_batch_releases_what_was_handled
         a_waiting_reader_wakes
         timeouts_and_early_wakes_end_one_wait
         no_wake_up_is_lost

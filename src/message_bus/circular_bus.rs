@@ -237,6 +237,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
 #[cfg(all(test, unix, not(rust_messenger_loom)))]
 mod tests {
     use super::super::CondvarBus;
+    use super::super::ring::control;
     use super::super::ring::gate::Pin;
     use super::*;
     use crate::sync::{spawn, yield_now};
@@ -269,7 +270,7 @@ mod tests {
             let _tap = bus.subscribe_evictable("tap").unwrap();
             let writer = bus.writer().unwrap();
             let gate = ring.shared.gate();
-            assert_eq!(gate.pin(0, 0), Pin::Pinned);
+            assert_eq!(gate.pin(control::reader(0), 0), Pin::Pinned);
             let payload = [0; RingOptions::MIN_CAPACITY / 8 - 16];
             while writer.try_write_bytes(1, 1, &payload).is_ok() {}
             let (written, is_written) = channel();
@@ -280,7 +281,7 @@ mod tests {
             for _ in 0..20 {
                 yield_now();
             }
-            gate.unpin(0, 0);
+            gate.unpin(control::reader(0), 0);
             let limit = Duration::from_secs(300);
             assert_eq!(is_written.recv_timeout(limit).expect("the writer goes on"), Ok(()));
             writing.unwrap().join().unwrap();

@@ -20,7 +20,7 @@ use crate::blame::{At, Place, caught};
 use crate::routing::{Roster, Rows, Visit};
 use crate::sync::lock;
 use crate::traits::{
-    Due, Handler, Header, Interest, Message, MessageBus, Poller, ReadError, Reader, Report, Time, Unread, Writer,
+    Due, Handler, Header, Interest, Message, MessageBus, Next, Poller, ReadError, Reader, Report, Time, Unread, Writer,
 };
 use loops::{LoopWriter, OnLoop, WriteDues};
 use poller::{Bedside, FindPoller};
@@ -66,6 +66,16 @@ pub trait Drive {
 
 /// At most so many messages in a step, so that stop and timers are looked at.
 const BATCH: usize = 256;
+
+/// What a worker did with the messages that were there.
+#[derive(Default)]
+struct Taken {
+    handled: usize,
+    /// A deadline has come.
+    due: bool,
+    /// Room was made, for there was nothing more to read.
+    let_go: bool,
+}
 
 /// One worker of a routing table on a bus.
 pub(super) struct Worker<B: MessageBus, R: Roster<C>, C> {
@@ -155,7 +165,6 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             return self.start();
         }
         self.writer.at.leave_for(Place::Bus);
-        let Some(handlers) = &mut self.handlers else { return Step::Finished };
         let Some(reader) = &mut self.reader else { return Step::Finished };
         self.writer.refused.set(None);
         let lifecycle = &self.writer.lifecycle;
@@ -189,44 +198,12 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 return if worked { Step::Worked } else { Step::Idle };
             }
         }
-        let mut handled = 0;
-        let mut due = false;
-        while handled < BATCH && !at_end(reader) {
-            let (writer, at) = (&self.writer, &self.writer.at);
-            self.handling = true;
-            at.leave_for(Place::Routing);
-            // What is replayed was looked at when it was new.
-            let unrouted = self.unrouted.as_mut().filter(|_| !reader.is_replaying());
-            let read = reader.try_handle(|header, payload| {
-                if Self::HAS_DUES && header.message == Due::ID {
-                    writer.timers.arrived(header.source, payload);
-                }
-                if !handlers.route(header, payload, writer, at)
-                    && let Some(unrouted) = unrouted
-                {
-                    at.during(Place::Report, || unrouted.look(header, lifecycle));
-                }
-                writer.settle(header)
-            });
-            self.handling = false;
-            match read {
-                Ok(true) => handled += 1,
-                // The next step is the last one.
-                Ok(false) => return Step::Worked,
-                Err(ReadError::Lagged(_)) => continue,
-                Err(ReadError::Empty | ReadError::Closed) => {
-                    worked |= std::mem::replace(&mut self.let_go, reader.position()) != reader.position();
-                    break;
-                }
-            }
-            self.deadline = Self::earliest(handlers, &self.writer);
-            // Within history every deadline has come, and none matters.
-            due = self.deadline.is_some_and(|deadline| deadline <= self.writer.clock()) && !reader.is_replaying();
-            let full = self.writer.outbox.is_pending() && end.is_none();
-            if due || full || lifecycle.phase() != phase || is_late() {
-                break;
-            }
-        }
+        let Some(Taken { handled, mut due, let_go }) = self.take_batch(phase, end) else {
+            // The next step is the last one.
+            return Step::Worked;
+        };
+        worked |= let_go;
+        let (Some(handlers), Some(reader)) = (&mut self.handlers, &self.reader) else { return Step::Finished };
 
         // What a handler does in `on_loop` comes after the end, or after what is in the outbox.
         let may_loop = !self.writer.outbox.is_pending() && end.is_none() && !reader.is_replaying();
@@ -245,6 +222,73 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             worked |= self.writer.outbox.is_pending();
         }
         if worked { Step::Worked } else { Step::Idle }
+    }
+
+    /// Handles what is there, one batch at most, and leaves off where something else is to be done first. `None` if a
+    /// message was not handled to its end.
+    #[inline]
+    fn take_batch(&mut self, phase: Phase, end: Option<u64>) -> Option<Taken> {
+        let (reader, handlers) = (self.reader.as_mut()?, self.handlers.as_mut()?);
+        let (writer, at, lifecycle) = (&self.writer, &self.writer.at, &*self.writer.lifecycle);
+        let (handling, deadline) = (&mut self.handling, &mut self.deadline);
+        let mut taken = Taken::default();
+        let is_after_end = |position| end.is_some_and(|end| is_past(position, end));
+        // Whether something else is to be done before the next message.
+        let mut leaves_off = |handlers: &R, taken: &mut Taken, replaying: bool| {
+            *deadline = Self::earliest(handlers, writer);
+            // Within history every deadline has come, and none matters.
+            taken.due = deadline.is_some_and(|deadline| deadline <= writer.clock()) && !replaying;
+            let is_late = || phase != Phase::Running && at.during(Place::Clock, || lifecycle.is_late());
+            taken.due || (writer.outbox.is_pending() && end.is_none()) || lifecycle.phase() != phase || is_late()
+        };
+        while taken.handled < BATCH && !is_after_end(reader.position()) {
+            let replaying = reader.is_replaying();
+            // What is replayed was looked at when it was new.
+            let mut unrouted = self.unrouted.as_mut().filter(|_| !replaying);
+            // In history one by one, for after each message the reader may have come to its end.
+            let most = if replaying { 1 } else { BATCH - taken.handled };
+            let (before, mut left_off, mut settled) = (taken.handled, false, true);
+            let read = reader.try_read_up_to(most, |header, payload| {
+                // Before a message, not after one: the one before is stepped over by now, whatever happens here.
+                if (taken.handled != before && leaves_off(handlers, &mut taken, replaying))
+                    || is_after_end(header.position)
+                {
+                    left_off = true;
+                    return Next::Keep;
+                }
+                *handling = true;
+                at.leave_for(Place::Routing);
+                if Self::HAS_DUES && header.message == Due::ID {
+                    writer.timers.arrived(header.source, payload);
+                }
+                if !handlers.route(header, payload, writer, at)
+                    && let Some(unrouted) = &mut unrouted
+                {
+                    at.during(Place::Report, || unrouted.look(header, lifecycle));
+                }
+                settled = writer.settle(header);
+                *handling = false;
+                if !settled {
+                    return Next::Keep;
+                }
+                taken.handled += 1;
+                Next::Go
+            });
+            if !settled {
+                return None;
+            }
+            if !left_off && taken.handled != before {
+                left_off = leaves_off(handlers, &mut taken, reader.is_replaying());
+            }
+            if let Err(ReadError::Empty | ReadError::Closed) = read {
+                taken.let_go = std::mem::replace(&mut self.let_go, reader.position()) != reader.position();
+                left_off = true;
+            }
+            if left_off {
+                break;
+            }
+        }
+        Some(taken)
     }
 
     /// Makes the handlers.

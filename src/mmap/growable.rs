@@ -53,7 +53,7 @@ impl Backing for Memory {
             return Err(io::ErrorKind::StorageFull.into());
         }
         // SAFETY: in bounds, checked above; exclusive, since nobody touches bytes that were not grown.
-        unsafe { region.with_bytes_mut(from, to - from, |bytes| bytes.fill(0)) }
+        unsafe { region.place(0).with_bytes_mut(from, to - from, |bytes| bytes.fill(0)) }
         Ok(())
     }
 

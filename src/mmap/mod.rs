@@ -1,9 +1,9 @@
 //! Bytes with an address: knows nothing of messages, slots or who may touch what when.
 //!
-//! A [`Region`] hands out two views of one memory. [`Region::word`] gives shared atomic words; the `with_bytes` pair
-//! gives plain bytes for the length of a call, and leaves it to the caller to prove that nobody else touches them.
-//! Everything in it is position independent. Under loom the same surface is made of model cells (`model.rs`), because
-//! loom's atomics do not fit into mapped bytes.
+//! A [`Region`] hands out two views of one memory. [`Region::word`] and [`Words`] give shared atomic words; the
+//! `with_bytes` pair of a [`Place`] gives plain bytes for the length of a call, and leaves it to the caller to prove
+//! that nobody else touches them. Everything in it is position independent. Under loom the same surface is made of
+//! model cells (`model.rs`), because loom's atomics do not fit into mapped bytes.
 //!
 //! A region is mapped once and never moves. What grows under it is its [`Backing`]: a file (`file.rs`), or memory that
 //! stands in for one (`growable.rs`). Bytes that the backing has not grown to must not be touched.
@@ -18,13 +18,15 @@ pub(crate) mod file;
 mod growable;
 #[cfg(rust_messenger_loom)]
 mod model;
+mod words;
 
 #[cfg(unix)]
 pub(crate) use growable::{Backing, Memory};
 #[cfg(not(rust_messenger_loom))]
-pub(crate) use mapped::Region;
+pub(crate) use mapped::{Place, Region};
 #[cfg(rust_messenger_loom)]
-pub(crate) use model::Region;
+pub(crate) use model::{Place, Region};
+pub(crate) use words::{Entry, Front, Words};
 
 #[cfg(not(rust_messenger_loom))]
 #[allow(unsafe_code)]
@@ -33,6 +35,7 @@ mod mapped {
     use crate::sync::AtomicU64;
     use memmap2::MmapRaw;
     use std::io;
+    use std::marker::PhantomData;
     use std::sync::Arc;
 
     /// Mapped memory of fixed address and length. Pages are aligned to at least 4096 bytes. A clone is the same memory.
@@ -76,8 +79,20 @@ mod mapped {
             Region { base, len, last_word: len / 8 * 8 - 8, mapping: Arc::new(mapping) }
         }
 
+        /// The same memory without its first `offset` bytes, a multiple of 8.
+        ///
+        /// # Panics
+        ///
+        /// If there are not as many and a word more: a bug of the caller.
+        pub(crate) fn behind(&self, offset: usize) -> Region {
+            assert!(offset.is_multiple_of(8) && offset + 8 <= self.len);
+            // SAFETY: in bounds, checked above.
+            let base = unsafe { self.base.add(offset) };
+            let mapping = Arc::clone(&self.mapping);
+            Region { base, len: self.len - offset, last_word: self.last_word - offset, mapping }
+        }
+
         /// The length in bytes.
-        #[cfg(unix)]
         pub(crate) fn len(&self) -> usize {
             self.len
         }
@@ -112,67 +127,114 @@ mod mapped {
                 no_word(offset);
             }
             // SAFETY: aligned and in bounds, checked above.
-            unsafe { self.word_unchecked(offset) }
+            unsafe { self.place(offset).word(0) }
         }
 
-        /// The atomic word at `offset` bytes, without asking.
+        /// The place at `offset` bytes, without asking.
         ///
         /// # Safety
         ///
-        /// `offset` is a multiple of 8 and `offset + 8 <= len`.
+        /// `offset` is a multiple of 8, and less than the length of the region.
         #[inline(always)]
-        pub(crate) unsafe fn word_unchecked(&self, offset: usize) -> &AtomicU64 {
-            debug_assert!(offset.is_multiple_of(8) && offset + 8 <= self.len);
-            #[cfg(all(test, unix))]
-            super::crash::touched(self.base);
-            // SAFETY: in bounds and aligned by the caller's promise, since the base is page aligned; the mapping lives
-            // as long as `self`; every bit pattern is an `AtomicU64`, and plain access to the same bytes never runs at
-            // the same time (the promise of `with_bytes` and `with_bytes_mut`).
-            unsafe { AtomicU64::from_ptr(self.base.add(offset).cast::<u64>()) }
+        pub(crate) unsafe fn place(&self, offset: usize) -> Place<'_> {
+            debug_assert!(offset.is_multiple_of(8) && offset < self.len);
+            Place {
+                // SAFETY: in bounds by the caller's promise.
+                at: unsafe { self.base.add(offset) },
+                #[cfg(any(debug_assertions, test))]
+                region: self,
+                region_lives: PhantomData,
+            }
+        }
+    }
+
+    /// Bytes at an address inside a region: what is computed once for all that is done there. Aligned to 8.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Place<'a> {
+        at: *mut u8,
+        #[cfg(any(debug_assertions, test))]
+        region: &'a Region,
+        region_lives: PhantomData<&'a Region>,
+    }
+
+    impl<'a> Place<'a> {
+        /// The place `offset` bytes behind this one.
+        ///
+        /// # Safety
+        ///
+        /// `offset` is a multiple of 8, and leads to no further than the end of the region.
+        #[inline(always)]
+        pub(crate) unsafe fn behind(self, offset: usize) -> Place<'a> {
+            // SAFETY: in bounds by the caller's promise.
+            Place { at: unsafe { self.at.add(offset) }, ..self }
         }
 
-        /// Asks the processor to fetch the cache line at `offset` for writing, where it can be asked. Changes no byte
-        /// and waits for nothing; an offset outside the region is no error.
+        /// The atomic word `offset` bytes behind this place.
+        ///
+        /// # Safety
+        ///
+        /// `offset` is a multiple of 8, and the region has 8 bytes there.
         #[inline(always)]
-        pub(crate) fn prefetch_for_writing(&self, offset: usize) {
-            let line = self.base.wrapping_add(offset);
+        pub(crate) unsafe fn word(self, offset: usize) -> &'a AtomicU64 {
+            self.check(offset, 8);
+            #[cfg(all(test, unix))]
+            super::crash::touched(self.region.base);
+            // SAFETY: in bounds and aligned by the caller's promise, since the base is page aligned; the mapping lives
+            // as long as `'a`; every bit pattern is an `AtomicU64`, and plain access to the same bytes never runs at
+            // the same time (the promise of `with_bytes` and `with_bytes_mut`).
+            unsafe { AtomicU64::from_ptr(self.at.add(offset).cast::<u64>()) }
+        }
+
+        /// Asks the processor to fetch the cache line `OFFSET` bytes behind this place for writing, where it can be
+        /// asked. Changes no byte and waits for nothing; a line outside the region is no error.
+        #[inline(always)]
+        pub(crate) fn prefetch_for_writing<const OFFSET: usize>(self) {
             // SAFETY: a prefetch is a hint: it accesses no memory in the sense of the language, faults at no address,
             // and leaves stack and flags alone. Processors of 64 bits without `prefetchw` take it for a no-op.
             #[cfg(all(target_arch = "x86_64", not(miri)))]
             unsafe {
-                std::arch::asm!("prefetchw [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+                std::arch::asm!("prefetchw [{} + {}]", in(reg) self.at, const OFFSET, options(nostack, preserves_flags, readonly));
             }
             // SAFETY: as above.
             #[cfg(all(target_arch = "aarch64", not(miri)))]
             unsafe {
-                std::arch::asm!("prfm pstl1keep, [{}]", in(reg) line, options(nostack, preserves_flags, readonly));
+                std::arch::asm!("prfm pstl1keep, [{}, #{}]", in(reg) self.at, const OFFSET, options(nostack, preserves_flags, readonly));
             }
-            #[cfg(not(all(any(target_arch = "x86_64", target_arch = "aarch64"), not(miri))))]
-            let _ = line;
         }
 
-        /// Lends `len` bytes at `offset` for reading.
+        /// Lends `len` bytes from `offset` bytes behind this place on for reading.
         ///
         /// # Safety
         ///
-        /// `offset + len <= self.len`, and until `f` returns nobody writes to these bytes.
+        /// The region has these bytes, and until `f` returns nobody writes to them.
         #[inline(always)]
-        pub(crate) unsafe fn with_bytes<R>(&self, offset: usize, len: usize, f: impl FnOnce(&[u8]) -> R) -> R {
-            debug_assert!(offset + len <= self.len);
+        pub(crate) unsafe fn with_bytes<R>(self, offset: usize, len: usize, f: impl FnOnce(&[u8]) -> R) -> R {
+            self.check(offset, len);
             // SAFETY: in bounds and free of writers by the caller's promise; mapped memory is always initialised.
-            f(unsafe { std::slice::from_raw_parts(self.base.add(offset), len) })
+            f(unsafe { std::slice::from_raw_parts(self.at.add(offset), len) })
         }
 
-        /// Lends `len` bytes at `offset` for writing.
+        /// Lends `len` bytes from `offset` bytes behind this place on for writing.
         ///
         /// # Safety
         ///
-        /// `offset + len <= self.len`, and until `f` returns nobody else reads or writes these bytes in any way.
+        /// The region has these bytes, and until `f` returns nobody else reads or writes them in any way.
         #[inline(always)]
-        pub(crate) unsafe fn with_bytes_mut<R>(&self, offset: usize, len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
-            debug_assert!(offset + len <= self.len);
+        pub(crate) unsafe fn with_bytes_mut<R>(self, offset: usize, len: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
+            self.check(offset, len);
             // SAFETY: in bounds and exclusive by the caller's promise; mapped memory is always initialised.
-            f(unsafe { std::slice::from_raw_parts_mut(self.base.add(offset), len) })
+            f(unsafe { std::slice::from_raw_parts_mut(self.at.add(offset), len) })
+        }
+
+        /// In builds that check: `len` bytes at `offset` lie in the region.
+        #[inline(always)]
+        fn check(self, offset: usize, len: usize) {
+            #[cfg(any(debug_assertions, test))]
+            {
+                let from = self.at.addr() - self.region.base.addr() + offset;
+                assert!(from + len <= self.region.len, "{len} bytes at {from} of {}", self.region.len);
+            }
+            let _ = (offset, len);
         }
     }
 }

@@ -180,6 +180,17 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
     fn stats(&self) -> Stats;
 }
 
+/// What a batch does after a message: see [`Reader::try_read_up_to`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// The message is handled: on to the next one.
+    Go,
+    /// The message is handled, and the last one of this batch.
+    Stop,
+    /// The message is not handled: it ends the batch and stays the next one.
+    Keep,
+}
+
 /// One reader of a bus. Dropping it unsubscribes it.
 pub trait Reader {
     /// Passes the next message to `deliver`, and steps over it when `deliver` returns. If `deliver` panics, the message
@@ -202,6 +213,44 @@ pub trait Reader {
     #[inline]
     fn try_handle(&mut self, handle: impl FnOnce(&Header, &[u8]) -> bool) -> Result<bool, ReadError> {
         self.try_read(handle)
+    }
+
+    /// Passes up to `most` messages to `handle`, one after the other, and steps over each as its [`Next`] says: cheaper
+    /// than as many calls of [`try_handle`](Self::try_handle), for what a reader keeps stays in registers. If `handle`
+    /// panics, its message stays the next one.
+    ///
+    /// Returns how many it stepped over: `most`, or fewer if `handle` ended the batch.
+    ///
+    /// Provided: by [`try_handle`](Self::try_handle), so a message is kept if that keeps it.
+    ///
+    /// ```
+    /// use rust_messenger::message_bus::CircularBus;
+    /// use rust_messenger::traits::{MessageBus, Next, Publish, ReadError, Reader};
+    ///
+    /// let bus = CircularBus::new(1024)?;
+    /// let mut reader = bus.subscribe("numbers")?;
+    /// let writer = bus.writer()?;
+    /// for number in 0..3u8 {
+    ///     writer.try_write_bytes(1, 1, &[number])?;
+    /// }
+    /// let mut sum = 0;
+    /// let mut add = |_: &_, payload: &[u8]| {
+    ///     sum += payload[0];
+    ///     Next::Go
+    /// };
+    /// assert_eq!(reader.try_read_up_to(2, &mut add), Ok(2));
+    /// // The third one was handled, too, before there was no more.
+    /// assert_eq!(reader.try_read_up_to(2, &mut add), Err(ReadError::Empty));
+    /// assert_eq!(sum, 0 + 1 + 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`try_read`](Self::try_read): why there was no message after those that were handled, if any.
+    #[inline]
+    fn try_read_up_to(&mut self, most: usize, handle: impl FnMut(&Header, &[u8]) -> Next) -> Result<usize, ReadError> {
+        one_by_one(self, most, handle)
     }
 
     /// As [`try_read`](Self::try_read), but waits for a message.
@@ -302,6 +351,27 @@ pub struct Unread {
     pub messages: u64,
     /// Bytes of the bus from the first message on whose fill did not end in time; 0 if all did.
     pub bytes: u64,
+}
+
+/// [`Reader::try_read_up_to`] where nothing is gained by it.
+pub(crate) fn one_by_one(
+    reader: &mut (impl Reader + ?Sized),
+    most: usize,
+    mut handle: impl FnMut(&Header, &[u8]) -> Next,
+) -> Result<usize, ReadError> {
+    for handled in 0..most {
+        let mut next = Next::Keep;
+        reader.try_handle(|header, payload| {
+            next = handle(header, payload);
+            next != Next::Keep
+        })?;
+        match next {
+            Next::Go => {}
+            Next::Stop => return Ok(handled + 1),
+            Next::Keep => return Ok(handled),
+        }
+    }
+    Ok(most)
 }
 
 /// Counts what is before `end` by skipping it.

@@ -2,7 +2,7 @@
 
 use super::header::{self, PAGE};
 use super::store::JournalStore;
-use crate::message_bus::ring::control;
+use crate::message_bus::ring::control::{self, ReaderIndex};
 use crate::message_bus::ring::gate::Standing;
 use crate::message_bus::ring::store::Store;
 use crate::sync::{Ordering, lock};
@@ -81,7 +81,7 @@ impl JournalStore {
     }
 
     /// From now on reader `index` keeps its position at `at`.
-    pub(crate) fn attach_cursor(&self, index: usize, at: u64) {
+    pub(crate) fn attach_cursor(&self, index: ReaderIndex, at: u64) {
         self.control().reader(index).saved().store(at, Ordering::Relaxed);
     }
 
@@ -91,6 +91,6 @@ impl JournalStore {
         let occupied = control.occupied().load(Ordering::Acquire); // SYNC POINT gate.join
         (0..control::READERS)
             .filter(|index| occupied >> index & 1 == 1)
-            .any(|index| control.reader(index).saved().load(Ordering::Relaxed) == at)
+            .any(|index| control.reader(control::reader(index)).saved().load(Ordering::Relaxed) == at)
     }
 }

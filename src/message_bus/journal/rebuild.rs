@@ -9,6 +9,7 @@
 //! they are in it.
 
 use super::slots::JournalSlots;
+use crate::message_bus::ring::control::ReaderIndex;
 use crate::message_bus::ring::slot::{Seen, Slots};
 use crate::routing::{self, Table};
 use crate::sync::{Mutex, lock};
@@ -136,18 +137,18 @@ impl Rebuild {
 
 /// The rebuilds that are under way, by reader.
 #[derive(Debug)]
-pub(crate) struct Rebuilds(Mutex<BTreeMap<usize, Rebuild>>);
+pub(crate) struct Rebuilds(Mutex<BTreeMap<ReaderIndex, Rebuild>>);
 
 impl Rebuilds {
     pub(crate) fn new() -> Rebuilds {
         Rebuilds(Mutex::new(BTreeMap::new()))
     }
 
-    pub(crate) fn begin(&self, index: usize, rebuild: Rebuild) {
+    pub(crate) fn begin(&self, index: ReaderIndex, rebuild: Rebuild) {
         lock(&self.0).insert(index, rebuild);
     }
 
-    pub(crate) fn end(&self, index: usize) {
+    pub(crate) fn end(&self, index: ReaderIndex) {
         lock(&self.0).remove(&index);
     }
 
@@ -157,7 +158,7 @@ impl Rebuilds {
     pub(crate) fn repeat<P: Payload>(
         &self,
         slots: &JournalSlots,
-        index: usize,
+        index: ReaderIndex,
         cause: u64,
         source: u16,
         message: u16,
@@ -180,7 +181,7 @@ impl Rebuilds {
 
     /// The worker of reader `index` has handled what stands at `handled`: was everything sent again that had been?
     #[cold]
-    pub(crate) fn settle(&self, slots: &JournalSlots, index: usize, handled: u64) -> Result<(), WriteError> {
+    pub(crate) fn settle(&self, slots: &JournalSlots, index: ReaderIndex, handled: u64) -> Result<(), WriteError> {
         lock(&self.0).get_mut(&index).map_or(Ok(()), |rebuild| rebuild.settle(slots, handled))
     }
 }
@@ -188,7 +189,7 @@ impl Rebuilds {
 /// What was to be sent again is still to be, unless this is forgotten.
 struct PutBack<'a> {
     rebuilds: &'a Rebuilds,
-    index: usize,
+    index: ReaderIndex,
     due: (Header, u64),
 }
 

@@ -8,10 +8,9 @@
 //! It believes no length and no position that it reads: such memory may come from a disk at any moment.
 
 use super::word::{checked, unchecked};
-use crate::message_bus::ring::claim::Claimed;
-use crate::message_bus::ring::slot::{COMMITTED, FENCED, PENDING, SEALED, SLOT_ALIGN, Seen, Slots, pack, unpack};
+use crate::message_bus::ring::slot::{COMMITTED, FENCED, PENDING, SEALED, SLOT_ALIGN, Seen, Slot, Slots, pack, unpack};
 use crate::mmap::Region;
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 use crate::traits::Header;
 
 /// States of a stamp besides those of a ring. What was claimed here was not finished or is lost, or what was written is
@@ -58,7 +57,9 @@ pub(crate) const CRC: u64 = 4;
 /// The bytes of a journal's slot that carries `size` bytes of payload.
 #[inline(always)]
 pub(crate) fn record_len(size: usize, crc: bool) -> u64 {
-    (RECORD_HEADER + size as u64 + if crc { CRC } else { 0 }).next_multiple_of(SLOT_ALIGN)
+    // Wrapping: a size that is too large is refused before its slot is claimed.
+    let end = (size as u64).wrapping_add(RECORD_HEADER + if crc { CRC } else { 0 });
+    end.wrapping_add(SLOT_ALIGN - 1) / SLOT_ALIGN * SLOT_ALIGN
 }
 
 impl JournalSlots {
@@ -68,14 +69,18 @@ impl JournalSlots {
         JournalSlots { region, key, max_payload, crc, last }
     }
 
+    pub(crate) fn region(&self) -> &Region {
+        &self.region
+    }
+
     /// When the slot at `position` was claimed, and in whose handling.
     ///
     /// # Safety
     ///
     /// A message was seen there, and whatever lets the caller look at it still does: see [`Slots::with_payload`].
     pub(crate) unsafe fn record(&self, position: u64) -> Record {
-        let word = |offset| self.region.word(self.offset(position) + offset).load(Ordering::Relaxed);
-        Record::of(word(16), word(24))
+        let [time, cause] = more_of(self.at(position)).map(|word| word.load(Ordering::Relaxed));
+        Record::of(time, cause)
     }
 
     /// Marks `len` bytes at `position` as a hole or as damaged.
@@ -87,11 +92,12 @@ impl JournalSlots {
         // Whoever is killed between the two words must not leave the one with an old meaning of the other: a length is
         // no size. In between stands what will be stepped over in the same way, a claim with nothing in it or damage.
         let between = if state == HOLE { 0 } else { self.stamp_of(position, NO_STATE) };
-        self.stamp(position).store(between, Ordering::Relaxed);
+        let slot = self.at(position);
+        slot.stamp().store(between, Ordering::Relaxed);
         fence(Ordering::Release); // SYNC POINT journal.killed
         let head = checked(position + 8, len);
-        self.head(position).store(head, Ordering::Relaxed);
-        self.stamp(position).store(self.stamp_of(position, state), Ordering::Release); // SYNC POINT slot.publish
+        slot.head().store(head, Ordering::Relaxed);
+        slot.stamp().store(self.stamp_of(position, state), Ordering::Release); // SYNC POINT slot.publish
     }
 
     /// Has the slot at `position`, which was given up, say that it is `len` bytes long.
@@ -100,10 +106,11 @@ impl JournalSlots {
     ///
     /// Nobody else has seen this journal yet.
     pub(crate) unsafe fn mark_length(&self, position: u64, len: u64) {
-        let Header { source, message, .. } = self.header_at(position);
+        let slot = self.at(position);
+        let Header { source, message, .. } = slot.header(position);
         let size = len - RECORD_HEADER - if self.crc { CRC } else { 0 };
         assert_eq!(self.slot_len(size as usize), len);
-        self.head(position).store(pack(source, message, size as usize), Ordering::Relaxed);
+        slot.head().store(pack(source, message, size as usize), Ordering::Relaxed);
     }
 
     /// What stamp and head mean that are no message's. Out of line: a jump by the state would cost every message more
@@ -143,12 +150,6 @@ unsafe impl Slots for JournalSlots {
     type More = Record;
 
     #[inline(always)]
-    #[allow(private_interfaces)]
-    fn region(&self) -> &Region {
-        &self.region
-    }
-
-    #[inline(always)]
     fn key(&self) -> u64 {
         self.key
     }
@@ -159,11 +160,13 @@ unsafe impl Slots for JournalSlots {
     }
 
     #[inline(always)]
-    fn offset(&self, position: u64) -> usize {
+    #[allow(private_interfaces)]
+    fn at(&self, position: u64) -> Slot<'_> {
         if position > self.last || !position.is_multiple_of(SLOT_ALIGN) {
             no_slot(position);
         }
-        position as usize
+        // SAFETY: the region has the bytes of the largest slot behind every position up to `last`.
+        unsafe { Slot::of(self.region.place(position as usize)) }
     }
 
     #[inline(always)]
@@ -172,37 +175,41 @@ unsafe impl Slots for JournalSlots {
     }
 
     #[inline(always)]
-    fn write_more(&self, claimed: &Claimed, more: Record) {
-        let offset = self.offset(claimed.position());
-        self.region.word(offset + 16).store(more.time, Ordering::Relaxed);
-        self.region.word(offset + 24).store(more.cause, Ordering::Relaxed);
+    #[allow(private_interfaces)]
+    fn write_more(&self, slot: Slot<'_>, more: Record) {
+        let [time, cause] = more_of(slot);
+        time.store(more.time, Ordering::Relaxed);
+        cause.store(more.cause, Ordering::Relaxed);
         // The head must be there when the process dies in the payload. Only the compiler could change that order.
         fence(Ordering::Release); // SYNC POINT journal.killed
     }
 
     #[inline(always)]
-    unsafe fn complete(&self, claimed: &mut Claimed, size: usize) {
+    #[allow(private_interfaces)]
+    unsafe fn complete(&self, slot: Slot<'_>, size: usize) {
         if !self.crc {
             return;
         }
-        let (from, len) = (self.offset(claimed.position()) + 8, (record_len(size, true) - 8 - CRC) as usize);
+        let (place, from, len) = (slot.place(), 8, (record_len(size, true) - 8 - CRC) as usize);
         // SAFETY: in bounds, as the slot is, of which the caller has the claim; its owner alone writes here (law 4).
-        let crc = unsafe { self.region.with_bytes(from, len, crc32c::crc32c) };
+        let crc = unsafe { place.with_bytes(from, len, crc32c::crc32c) };
         // SAFETY: as above, and nobody looks at these bytes before the commit.
-        unsafe {
-            self.region.with_bytes_mut(from + len, CRC as usize, |bytes| bytes.copy_from_slice(&crc.to_ne_bytes()))
-        }
+        unsafe { place.with_bytes_mut(from + len, CRC as usize, |bytes| bytes.copy_from_slice(&crc.to_ne_bytes())) }
+    }
+
+    #[inline(always)]
+    #[allow(private_interfaces)]
+    fn find(&self, position: u64) -> Option<Slot<'_>> {
+        (position <= self.last).then(|| self.at(position))
     }
 
     /// As for a ring, but not even the memory is believed: it may be read from a disk at any moment.
     #[inline(always)]
-    unsafe fn observe(&self, position: u64) -> Seen {
-        if position > self.last {
-            return Seen::Open { pending: false };
-        }
-        let stamp = self.stamp(position).load(Ordering::Acquire); // SYNC POINT slot.publish
+    #[allow(private_interfaces)]
+    unsafe fn look_at(&self, slot: Slot<'_>, position: u64) -> Seen {
+        let stamp = slot.stamp().load(Ordering::Acquire); // SYNC POINT slot.publish
         let state = stamp ^ self.key ^ position;
-        let head = self.head(position).load(Ordering::Relaxed);
+        let head = slot.head().load(Ordering::Relaxed);
         if state == COMMITTED && head as u32 as usize <= self.max_payload {
             return Seen::Message(unpack(head, position));
         }
@@ -213,6 +220,13 @@ unsafe impl Slots for JournalSlots {
     fn readable(&self, size: usize) -> usize {
         size.min(self.max_payload)
     }
+}
+
+/// The words of a slot behind its head: time and cause.
+#[inline(always)]
+fn more_of(slot: Slot<'_>) -> [&AtomicU64; 2] {
+    // SAFETY: a journal's slot has at least 32 bytes.
+    unsafe { [slot.place().word(16), slot.place().word(24)] }
 }
 
 /// Out of line and by value: a message that is put together where it may be needed costs a store at every slot.

@@ -16,11 +16,11 @@ use super::rebuild::{Rebuild, Rebuilds};
 use super::slots::{JournalSlots, Record};
 use super::word::checked;
 use crate::message_bus::ring::claim::{Role, Room};
-use crate::message_bus::ring::control::{self, Control};
+use crate::message_bus::ring::control::{self, Control, ReaderIndex};
 use crate::message_bus::ring::gate::{Gate, Standing};
 use crate::message_bus::ring::slot::{SLOT_ALIGN, Seen, Slots};
 use crate::message_bus::ring::store::Store;
-use crate::mmap::{Backing, Region};
+use crate::mmap::{Backing, Front, Region};
 use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, lock};
 use crate::traits::{Clock, CursorError, Payload, Time, WriteError};
 use std::fmt;
@@ -32,7 +32,7 @@ use std::time::Duration;
 pub struct JournalStore {
     pub(crate) slots: JournalSlots,
     /// What a ring has in front of its slots: readers, writers, tail, sleepers. Not in the file.
-    control: Region,
+    control: Front<{ control::SIZE }>,
     /// How far claims may go, in bytes of slot, before they are counted one by one.
     reserve: u64,
     sync: Durability,
@@ -117,9 +117,9 @@ impl JournalStore {
     pub(crate) fn new(plan: Plan) -> io::Result<JournalStore> {
         let Plan { backing, slots, capacity, step, ready, first, retained, tail, sync, retention, rebuilt, clock } =
             plan;
-        let control = Region::anonymous(control::SIZE)?;
-        Control(&control).begin(capacity, tail, slots.key());
-        Control(&control).gate().store(retained, Ordering::Release); // SYNC POINT gate.move
+        let control = Front::of(Region::anonymous(control::SIZE)?);
+        Control(control.words()).begin(capacity, tail, slots.key());
+        Control(control.words()).gate().store(retained, Ordering::Release); // SYNC POINT gate.move
         // What fetch-and-add takes must be a few slots at least for it to pay.
         let reserve = (capacity / 16).min(RESERVE);
         let reserve = if reserve / 16 < slots.slot_len(0) { 0 } else { reserve / 16 * 16 };
@@ -394,19 +394,19 @@ impl JournalStore {
     // --------------------------------------------------------------------------------------------------------- rebuild
 
     /// From now on the worker of reader `index` repeats what it did before `rebuild`'s end.
-    pub(crate) fn begin_rebuild(&self, index: usize, rebuild: Rebuild) {
+    pub(crate) fn begin_rebuild(&self, index: ReaderIndex, rebuild: Rebuild) {
         let end = rebuild.end();
         self.upkeep.rebuilds.begin(index, rebuild);
         self.control().reader(index).replaying().store(end, Ordering::Relaxed);
     }
 
-    fn end_rebuild(&self, index: usize) {
+    fn end_rebuild(&self, index: ReaderIndex) {
         self.control().reader(index).replaying().store(0, Ordering::Relaxed);
         self.upkeep.rebuilds.end(index);
     }
 
     #[inline(always)]
-    fn replay_end(&self, index: usize) -> u64 {
+    fn replay_end(&self, index: ReaderIndex) -> u64 {
         self.control().reader(index).replaying().load(Ordering::Relaxed)
     }
 }
@@ -422,7 +422,7 @@ fn write_error(error: &io::Error) -> WriteError {
 unsafe impl Room for JournalStore {
     #[inline(always)]
     fn tail(&self) -> &AtomicU64 {
-        Control(&self.control).tail()
+        Control(self.control.words()).tail()
     }
 
     fn reserve(&self) -> u64 {
@@ -450,11 +450,6 @@ unsafe impl Room for JournalStore {
     fn may_end_at(&self, end: u64) -> bool {
         end + LOOK <= self.upkeep.ready.load(Ordering::Acquire) // SYNC POINT journal.ready
     }
-
-    #[inline(always)]
-    fn prefetch(&self, position: u64) {
-        self.region().prefetch_for_writing(self.slots.offset(position));
-    }
 }
 
 #[allow(private_interfaces)]
@@ -469,7 +464,7 @@ impl Store for JournalStore {
 
     #[inline(always)]
     fn control(&self) -> Control<'_> {
-        Control(&self.control)
+        Control(self.control.words())
     }
 
     #[inline(always)]
@@ -558,24 +553,24 @@ impl Store for JournalStore {
     }
 
     #[inline(always)]
-    fn delivering(&self, index: usize, position: u64) {
+    fn delivering(&self, index: ReaderIndex, position: u64) {
         self.control().reader(index).handling().store(position, Ordering::Relaxed);
     }
 
     #[inline(always)]
-    fn delivered(&self, index: usize) {
+    fn delivered(&self, index: ReaderIndex) {
         self.control().reader(index).handling().store(0, Ordering::Relaxed);
     }
 
     #[inline]
-    fn released(&self, index: usize, position: u64) {
+    fn released(&self, index: ReaderIndex, position: u64) {
         match self.control().reader(index).saved().load(Ordering::Relaxed) {
             0 => {}
             at => self.store_checked(at, position),
         }
     }
 
-    fn left(&self, index: usize, position: u64) {
+    fn left(&self, index: ReaderIndex, position: u64) {
         self.released(index, position);
         if self.replay_end(index) != 0 {
             self.end_rebuild(index);
@@ -583,7 +578,7 @@ impl Store for JournalStore {
     }
 
     #[inline]
-    fn is_replaying(&self, index: usize, position: u64) -> bool {
+    fn is_replaying(&self, index: ReaderIndex, position: u64) -> bool {
         match self.replay_end(index) {
             0 => false,
             end if position < end => true,

@@ -4,6 +4,7 @@
 //! on a ring the gate plus the capacity. The limit is private and only ever too low, so the room is asked only when it
 //! runs out.
 
+use super::control::ReaderIndex;
 use super::position::ahead;
 use crate::sync::{AtomicU64, Ordering};
 use std::cell::Cell;
@@ -20,6 +21,31 @@ pub(crate) const FETCH_ADD_WRITERS: u64 = if cfg!(rust_messenger_loom) { 2 } els
 pub struct Claimed {
     position: u64,
     len: u64,
+    soon: Soon,
+}
+
+/// How far behind a claim the line is that will be filled soon and that nobody reads any more. Fetched earlier it would
+/// slow a reader down and be read the same, so only the benches see that nothing is near the limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Soon {
+    Nothing,
+    /// 512 bytes: about what all writers fill while one line comes from another core.
+    Near,
+    /// 1024 bytes: about what one writer fills while a line comes from another core.
+    Far,
+}
+
+impl Soon {
+    #[inline(always)]
+    const fn bytes(self) -> i64 {
+        match self {
+            // Rings of a model are smaller than that, and nothing is fetched there.
+            _ if cfg!(rust_messenger_loom) => 0,
+            Soon::Nothing => 0,
+            Soon::Near => 512,
+            Soon::Far => 1024,
+        }
+    }
 }
 
 impl Claimed {
@@ -32,16 +58,33 @@ impl Claimed {
     pub(crate) fn len(&self) -> u64 {
         self.len
     }
+
+    /// The same claim, of which the compiler now knows where its length comes from.
+    ///
+    /// # Panics
+    ///
+    /// If it is not as long: a bug of the caller.
+    #[inline(always)]
+    pub(crate) fn with_len(self, len: u64) -> Claimed {
+        assert!(self.len == len);
+        Claimed { len, ..self }
+    }
+
+    #[inline(always)]
+    pub(crate) fn soon(&self) -> Soon {
+        self.soon
+    }
 }
 
 /// From where a writer writes: decides how far it may fill the room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(private_interfaces, reason = "not reachable from outside")]
 pub enum Role {
     /// From outside. While workers write to the bus it stops at three quarters of the capacity: a worker can read
     /// itself out of a full ring, an outsider can only wait.
     Outside,
     /// The worker that reads with this reader.
-    Worker(usize),
+    Worker(ReaderIndex),
 }
 
 /// What claims are made of.
@@ -62,9 +105,6 @@ pub unsafe trait Room {
 
     /// Whether a claim may end at `end`; asked in tests only.
     fn may_end_at(&self, end: u64) -> bool;
-
-    /// Has the line at `position` on its way before a claim gets there.
-    fn prefetch(&self, position: u64);
 }
 
 /// How writers claim: [`ManyWriters`] or [`OneWriter`]. A type, so that the choice costs nothing per message.
@@ -75,14 +115,18 @@ pub trait Claim: sealed::Claim {}
 impl<C: sealed::Claim> Claim for C {}
 
 pub(crate) mod sealed {
-    use super::{Claimed, Role, Room};
+    use super::{AtomicU64, Claimed, Role, Room};
 
     pub trait Claim: std::fmt::Debug + Send + 'static {
         const MANY: bool;
         fn new<R: Room>(room: &R, writer: usize) -> Self;
+        /// The largest slot for [`claim`](Self::claim), if it is for any.
+        fn largest(&self) -> u64;
+        /// Claims `len` bytes, [`largest`](Self::largest) at most, if the limit is well ahead. `tail` is the room's.
+        fn claim<R: Room>(&self, room: &R, tail: &AtomicU64, len: u64) -> Option<Claimed>;
         /// Claims `len` bytes, or `None` when there is no room.
-        fn claim<R: Room>(&self, room: &R, len: u64, role: Role) -> Option<Claimed>;
-        /// Whether [`claim`](Self::claim) would find room now.
+        fn claim_in_room<R: Room>(&self, room: &R, len: u64, role: Role) -> Option<Claimed>;
+        /// Whether [`claim_in_room`](Self::claim_in_room) would find room now.
         fn has_room<R: Room>(&self, room: &R, len: u64, role: Role) -> bool;
     }
 }
@@ -112,13 +156,40 @@ impl sealed::Claim for ManyWriters {
         ManyWriters { seen: Cell::new(tail), limit: Cell::new(tail), fetch_add_max }
     }
 
+    fn largest(&self) -> u64 {
+        self.fetch_add_max
+    }
+
     #[inline(always)]
-    fn claim<R: Room>(&self, room: &R, len: u64, role: Role) -> Option<Claimed> {
-        if len <= self.fetch_add_max && ahead(self.limit.get(), self.seen.get()) >= len as i64 {
-            prefetch(room, self.seen.get().wrapping_add(Self::PREFETCH), self.limit.get());
-            return Some(Claimed { position: self.fetch_add(room, len), len });
+    fn claim<R: Room>(&self, room: &R, tail: &AtomicU64, len: u64) -> Option<Claimed> {
+        // One comparison for both: is there room for it, and for what is fetched ahead of it?
+        let near = ahead(self.limit.get(), self.seen.get()) < len as i64 + Soon::Near.bytes();
+        let claim = || Claimed { position: self.fetch_add(room, tail, len), len, soon: Soon::Near };
+        (!near).then(claim)
+    }
+
+    fn claim_in_room<R: Room>(&self, room: &R, len: u64, role: Role) -> Option<Claimed> {
+        let tail = room.tail();
+        let mut seen = tail.load(Ordering::Acquire); // SYNC POINT claim.tail
+        let claimed = |position| Some(Claimed { position, len, soon: Soon::Nothing });
+        loop {
+            if !self.reaches(room, seen, len, role) {
+                self.seen.set(seen);
+                return None;
+            }
+            if len <= self.fetch_add_max {
+                return claimed(self.fetch_add(room, tail, len));
+            }
+            let end = seen.wrapping_add(len);
+            // SYNC POINT claim.tail
+            match tail.compare_exchange_weak(seen, end, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(position) => {
+                    self.seen.set(end);
+                    return claimed(position);
+                }
+                Err(moved) => seen = moved,
+            }
         }
-        self.claim_near_limit(room, len, role).map(|position| Claimed { position, len })
     }
 
     fn has_room<R: Room>(&self, room: &R, len: u64, role: Role) -> bool {
@@ -128,14 +199,11 @@ impl sealed::Claim for ManyWriters {
 }
 
 impl ManyWriters {
-    /// How far ahead lines are fetched: about what all writers fill while one line comes from another core.
-    const PREFETCH: u64 = 512;
-
     #[inline(always)]
-    fn fetch_add<R: Room>(&self, room: &R, len: u64) -> u64 {
+    fn fetch_add<R: Room>(&self, room: &R, tail: &AtomicU64, len: u64) -> u64 {
         // AcqRel: whoever moved the tail beyond this writer's own limit had seen a newer gate, and hands on the
         // releases it stands for.
-        let position = room.tail().fetch_add(len, Ordering::AcqRel); // SYNC POINT claim.tail
+        let position = tail.fetch_add(len, Ordering::AcqRel); // SYNC POINT claim.tail
         let end = position.wrapping_add(len);
         self.seen.set(end);
         debug_assert!(room.may_end_at(end), "overshot the reserve");
@@ -151,31 +219,6 @@ impl ManyWriters {
         }
         ahead(self.limit.get(), seen) >= len as i64
     }
-
-    #[cold]
-    #[inline(never)]
-    fn claim_near_limit<R: Room>(&self, room: &R, len: u64, role: Role) -> Option<u64> {
-        let tail = room.tail();
-        let mut seen = tail.load(Ordering::Acquire); // SYNC POINT claim.tail
-        loop {
-            if !self.reaches(room, seen, len, role) {
-                self.seen.set(seen);
-                return None;
-            }
-            if len <= self.fetch_add_max {
-                return Some(self.fetch_add(room, len));
-            }
-            let end = seen.wrapping_add(len);
-            // SYNC POINT claim.tail
-            match tail.compare_exchange_weak(seen, end, Ordering::AcqRel, Ordering::Acquire) {
-                Ok(position) => {
-                    self.seen.set(end);
-                    return Some(position);
-                }
-                Err(moved) => seen = moved,
-            }
-        }
-    }
 }
 
 /// One writer at a time: a claim takes no locked instruction. The bus hands out a single writer, which is neither
@@ -183,12 +226,27 @@ impl ManyWriters {
 #[derive(Debug)]
 pub struct OneWriter {
     tail: Cell<u64>,
-    limit: Cell<u64>,
+    /// The limit, less what is fetched ahead of a claim.
+    near_limit: Cell<u64>,
 }
 
 impl OneWriter {
-    /// How far ahead lines are fetched: about what is filled while one comes from another core.
-    const PREFETCH: u64 = 1024;
+    fn limit(&self) -> u64 {
+        self.near_limit.get().wrapping_add(Soon::Far.bytes() as u64)
+    }
+
+    fn set_limit(&self, limit: u64) {
+        self.near_limit.set(limit.wrapping_sub(Soon::Far.bytes() as u64));
+    }
+
+    #[inline(always)]
+    fn take(&self, tail: &AtomicU64, len: u64, soon: Soon) -> Claimed {
+        let position = self.tail.get();
+        let end = position.wrapping_add(len);
+        self.tail.set(end);
+        tail.store(end, Ordering::Release); // SYNC POINT claim.tail
+        Claimed { position, len, soon }
+    }
 }
 
 impl sealed::Claim for OneWriter {
@@ -196,37 +254,31 @@ impl sealed::Claim for OneWriter {
 
     fn new<R: Room>(room: &R, _writer: usize) -> Self {
         let tail = room.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
-        OneWriter { tail: Cell::new(tail), limit: Cell::new(tail) }
+        let claim = OneWriter { tail: Cell::new(tail), near_limit: Cell::new(0) };
+        claim.set_limit(tail);
+        claim
+    }
+
+    fn largest(&self) -> u64 {
+        u64::MAX
     }
 
     #[inline(always)]
-    fn claim<R: Room>(&self, room: &R, len: u64, role: Role) -> Option<Claimed> {
-        if !self.has_room(room, len, role) {
-            return None;
-        }
-        let position = self.tail.get();
-        let end = position.wrapping_add(len);
-        prefetch(room, position.wrapping_add(Self::PREFETCH), self.limit.get());
-        self.tail.set(end);
-        room.tail().store(end, Ordering::Release); // SYNC POINT claim.tail
-        Some(Claimed { position, len })
+    fn claim<R: Room>(&self, _room: &R, tail: &AtomicU64, len: u64) -> Option<Claimed> {
+        let end = self.tail.get().wrapping_add(len);
+        // One comparison for both: is there room for it, and for what is fetched ahead of it?
+        (ahead(self.near_limit.get(), end) >= 0).then(|| self.take(tail, len, Soon::Far))
     }
 
-    #[inline(always)]
+    fn claim_in_room<R: Room>(&self, room: &R, len: u64, role: Role) -> Option<Claimed> {
+        self.has_room(room, len, role).then(|| self.take(room.tail(), len, Soon::Nothing))
+    }
+
     fn has_room<R: Room>(&self, room: &R, len: u64, role: Role) -> bool {
         let end = self.tail.get().wrapping_add(len);
-        if ahead(self.limit.get(), end) < 0 {
-            self.limit.set(room.limit(end, role));
+        if ahead(self.limit(), end) < 0 {
+            self.set_limit(room.limit(end, role));
         }
-        ahead(self.limit.get(), end) >= 0
-    }
-}
-
-/// Fetches what a writer will fill soon, but nothing at or past its limit: a reader may still be reading there. It
-/// would be slowed down and read the same, so only the benches see this limit.
-#[inline(always)]
-fn prefetch<R: Room>(room: &R, soon: u64, limit: u64) {
-    if ahead(limit, soon) > 0 {
-        room.prefetch(soon);
+        ahead(self.limit(), end) >= 0
     }
 }

@@ -18,7 +18,7 @@
 //! writers    state | messages | bytes | full | sealed    one line, written by its writer only  (x WRITERS)
 //! ```
 
-use crate::mmap::Region;
+use crate::mmap::{Entry, Words};
 use crate::sync::{AtomicU64, Ordering};
 
 const WORD: usize = 8;
@@ -55,16 +55,33 @@ const fn line_after(offset: usize) -> usize {
     offset.next_multiple_of(LINE)
 }
 
+/// An entry of the reader table.
+pub(crate) type ReaderIndex = Entry<SIZE, READER_SIZE>;
+/// An entry of the writer table.
+pub(crate) type WriterIndex = Entry<SIZE, WRITER_SIZE>;
+
+/// Entry `number` of the reader table.
+#[inline(always)]
+pub(crate) fn reader(number: usize) -> ReaderIndex {
+    Entry::of::<READER_TABLE, READERS>(number)
+}
+
+/// Entry `number` of the writer table.
+#[inline(always)]
+pub(crate) fn writer(number: usize) -> WriterIndex {
+    Entry::of::<WRITER_TABLE, WRITERS>(number)
+}
+
 /// The control block at the front of a region.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Control<'a>(pub(crate) &'a Region);
+pub(crate) struct Control<'a>(pub(crate) Words<'a, SIZE>);
 
 macro_rules! words {
     ($( $(#[$doc:meta])* $name:ident = $offset:expr; )+) => { $(
         $(#[$doc])*
         #[inline(always)]
         pub(crate) fn $name(self) -> &'a AtomicU64 {
-            self.0.word($offset)
+            self.0.at::<{ $offset }>()
         }
     )+ };
 }
@@ -117,39 +134,33 @@ impl<'a> Control<'a> {
 
     /// A place for the position of a fenced claim.
     pub(crate) fn fenced(self, index: usize) -> &'a AtomicU64 {
-        debug_assert!(index < FENCED);
-        self.0.word(FENCES + index * WORD)
+        self.0.entry::<WORD>(Entry::of::<FENCES, FENCED>(index)).at::<0>()
     }
 
     /// One reader's entry.
     #[inline(always)]
-    pub(crate) fn reader(self, index: usize) -> ReaderEntry<'a> {
-        debug_assert!(index < READERS);
-        ReaderEntry { region: self.0, base: READER_TABLE + index * READER_SIZE }
+    pub(crate) fn reader(self, index: ReaderIndex) -> ReaderEntry<'a> {
+        ReaderEntry(self.0.entry(index))
     }
 
     /// One writer's entry.
     #[inline(always)]
-    pub(crate) fn writer(self, index: usize) -> WriterEntry<'a> {
-        debug_assert!(index < WRITERS);
-        WriterEntry { region: self.0, base: WRITER_TABLE + index * WRITER_SIZE }
+    pub(crate) fn writer(self, index: WriterIndex) -> WriterEntry<'a> {
+        WriterEntry(self.0.entry(index))
     }
 }
 
 macro_rules! entry {
-    ($(#[$doc:meta])* $entry:ident { $( $(#[$word_doc:meta])* $name:ident = $offset:expr; )+ }) => {
+    ($(#[$doc:meta])* $entry:ident of $size:ident { $( $(#[$word_doc:meta])* $name:ident = $offset:expr; )+ }) => {
         $(#[$doc])*
         #[derive(Clone, Copy, Debug)]
-        pub(crate) struct $entry<'a> {
-            region: &'a Region,
-            base: usize,
-        }
+        pub(crate) struct $entry<'a>(Words<'a, $size>);
 
         impl<'a> $entry<'a> { $(
             $(#[$word_doc])*
             #[inline(always)]
             pub(crate) fn $name(self) -> &'a AtomicU64 {
-                self.region.word(self.base + $offset)
+                self.0.at::<{ $offset }>()
             }
         )+ }
     };
@@ -157,7 +168,7 @@ macro_rules! entry {
 
 entry! {
     /// What a reader shares.
-    ReaderEntry {
+    ReaderEntry of READER_SIZE {
         /// Everything before it is released; an evictable reader's carries flags in its low bits.
         cursor = 0;
         /// Not zero: it may be moved on rather than hold others back.
@@ -180,14 +191,13 @@ entry! {
 impl<'a> ReaderEntry<'a> {
     /// Eight bytes of the name.
     pub(crate) fn name(self, index: usize) -> &'a AtomicU64 {
-        debug_assert!(index < NAME);
-        self.region.word(self.base + READER_COLD + (7 + index) * WORD)
+        self.0.entry::<WORD>(Entry::of::<{ READER_COLD + 7 * WORD }, NAME>(index)).at::<0>()
     }
 }
 
 entry! {
     /// What a writer counts.
-    WriterEntry {
+    WriterEntry of WRITER_SIZE {
         /// Free or taken.
         state = 0;
         /// Messages committed.

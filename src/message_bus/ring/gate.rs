@@ -12,7 +12,7 @@
 //!   unpinned one: whoever wins the compare-and-swap, nobody reads what is being overwritten.
 //! * **Law 5.** A claim sealed over its owner's head keeps its bytes until the owner has seen it.
 
-use super::control::{Control, FENCED, NAME, READERS, ReaderEntry};
+use super::control::{self, Control, FENCED, NAME, READERS, ReaderEntry, ReaderIndex};
 use super::position::{ahead, earlier, later};
 use super::slot::{Seen, Slots};
 use super::store::Store;
@@ -181,12 +181,12 @@ impl<'a, S: Store> Gate<'a, S> {
         kind: Kind,
         name: &str,
         start: impl FnOnce(&Standing) -> Result<u64, SubscribeError>,
-    ) -> Result<(usize, u64), SubscribeError> {
+    ) -> Result<(ReaderIndex, u64), SubscribeError> {
         let locked = self.lock();
         let control = self.control();
         let occupied = control.occupied().load(Ordering::Relaxed);
         let free = (0..READERS).find(|index| occupied >> index & 1 == 0);
-        let index = free.ok_or(SubscribeError::TooManyReaders { max: READERS })?;
+        let index = control::reader(free.ok_or(SubscribeError::TooManyReaders { max: READERS })?);
         let entry = control.reader(index);
         let standing = self.stand(&locked);
         let position = start(&standing)?;
@@ -203,29 +203,29 @@ impl<'a, S: Store> Gate<'a, S> {
             entry.name(word).store(u64::from_le_bytes(part), Ordering::Relaxed);
         }
         entry.evictable().store(u64::from(kind == Kind::Evictable), Ordering::Relaxed);
-        control.occupied().store(occupied | 1 << index, Ordering::Release); // SYNC POINT gate.join
+        control.occupied().store(occupied | 1 << index.number(), Ordering::Release); // SYNC POINT gate.join
         Ok((index, position))
     }
 
     /// Removes a reader, and its worker's ticket.
-    pub(crate) fn leave(self, index: usize) {
+    pub(crate) fn leave(self, index: ReaderIndex) {
         let _locked = self.lock();
         // SYNC POINT gate.ticket
         if self.control().reader(index).ticket().swap(0, Ordering::AcqRel) != 0 {
             self.control().flags().fetch_sub(1, Ordering::AcqRel); // SYNC POINT gate.flags
         }
         let occupied = self.control().occupied();
-        occupied.store(occupied.load(Ordering::Relaxed) & !(1 << index), Ordering::Release); // SYNC POINT gate.join
+        occupied.store(occupied.load(Ordering::Relaxed) & !(1 << index.number()), Ordering::Release); // SYNC POINT gate.join
     }
 
     /// Lets writers reuse everything before `position`; called by the gating reader `index` only.
     #[inline]
-    pub(crate) fn release(self, index: usize, position: u64) {
+    pub(crate) fn release(self, index: ReaderIndex, position: u64) {
         self.control().reader(index).cursor().store(position, Ordering::Release); // SYNC POINT gate.release
     }
 
     /// Whether no gating reader stands behind the reader `index`.
-    pub(crate) fn is_slowest(self, index: usize) -> bool {
+    pub(crate) fn is_slowest(self, index: ReaderIndex) -> bool {
         let own = self.control().reader(index).cursor().load(Ordering::Relaxed);
         self.gating_minimum().is_none_or(|minimum| ahead(own, minimum) <= 0)
     }
@@ -234,7 +234,7 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// Tries to pin the evictable reader `index`, which believes it stands at `position`.
     #[inline]
-    pub(crate) fn pin(self, index: usize, position: u64) -> Pin {
+    pub(crate) fn pin(self, index: ReaderIndex, position: u64) -> Pin {
         let entry = self.control().reader(index);
         // Acquire: pairs with the evictor's move, so that the messages it leaves behind count.
         match entry.cursor().compare_exchange(
@@ -251,7 +251,7 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// How many messages the evictable reader `index` was moved past since it last asked. To be asked after it was
     /// found [moved](Pin::Moved).
-    pub(crate) fn take_lost(self, index: usize) -> u64 {
+    pub(crate) fn take_lost(self, index: ReaderIndex) -> u64 {
         self.control().reader(index).lost().swap(0, Ordering::Relaxed)
     }
 
@@ -262,7 +262,7 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// Unpins the evictable reader `index`, which now stands at `position`.
     #[inline]
-    pub(crate) fn unpin(self, index: usize, position: u64) {
+    pub(crate) fn unpin(self, index: ReaderIndex, position: u64) {
         self.control().reader(index).cursor().store(position, Ordering::Release); // SYNC POINT gate.release
     }
 
@@ -341,7 +341,7 @@ impl<'a, S: Store> Gate<'a, S> {
     // --------------------------------------------------------------------------------------------------------- tickets
 
     /// Queues reader `index`'s worker behind every outbox that is pending. Returns its ticket.
-    pub(crate) fn take_ticket(self, index: usize) -> u64 {
+    pub(crate) fn take_ticket(self, index: ReaderIndex) -> u64 {
         let control = self.control();
         // 0 means "none", so the first ticket is 1.
         let ticket = control.next_ticket().fetch_add(1, Ordering::Relaxed) + 1;
@@ -355,7 +355,7 @@ impl<'a, S: Store> Gate<'a, S> {
     }
 
     /// Takes reader `index`'s worker out of the queue, unless its ticket is gone already.
-    pub(crate) fn give_up_ticket(self, index: usize, ticket: u64) {
+    pub(crate) fn give_up_ticket(self, index: ReaderIndex, ticket: u64) {
         let control = self.control();
         let own = control.reader(index).ticket();
         // SYNC POINT gate.ticket
@@ -366,7 +366,7 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// Whether reader `index`'s worker may write to the ring: nobody holds an older ticket than its own, or it holds
     /// none and nobody else does.
-    pub(crate) fn is_first(self, index: usize) -> bool {
+    pub(crate) fn is_first(self, index: ReaderIndex) -> bool {
         let control = self.control();
         let own = control.reader(index).ticket().load(Ordering::Relaxed);
         // SYNC POINT gate.ticket
@@ -418,7 +418,7 @@ impl<'a, S: Store> Gate<'a, S> {
         std::iter::from_fn(move || {
             let index = occupied.trailing_zeros() as usize;
             occupied &= occupied.wrapping_sub(1);
-            (index < READERS).then(|| control.reader(index))
+            (index < READERS).then(|| control.reader(control::reader(index)))
         })
     }
 

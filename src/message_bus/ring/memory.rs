@@ -5,13 +5,13 @@
 //!                  0 <- position mod capacity        a slot that begins before the end may end here
 //! ```
 
-use super::claim::{Claimed, FETCH_ADD_WRITERS, Role, Room};
-use super::control::{self, Control};
+use super::claim::{FETCH_ADD_WRITERS, Role, Room};
+use super::control::{self, Control, ReaderIndex};
 use super::gate::Gate;
 use super::position::ahead;
-use super::slot::{SLOT_ALIGN, SLOT_HEADER, Slots};
+use super::slot::{SLOT_ALIGN, SLOT_HEADER, Slot, Slots};
 use super::store::Store;
-use crate::mmap::Region;
+use crate::mmap::{Front, Region};
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{Time, WriteError};
 
@@ -21,7 +21,9 @@ const RESERVE: u64 = 16;
 /// The memory of one ring: control block, slots, spare bytes.
 #[derive(Debug)]
 pub struct Ring {
-    region: Region,
+    control: Front<{ control::SIZE }>,
+    /// What is behind the control block.
+    slots: Region,
     key: u64,
     mask: u64,
     max_payload: usize,
@@ -36,7 +38,9 @@ impl Ring {
     /// Makes a ring of `capacity` bytes, a power of two, whose first message will stand at `start`.
     pub(crate) fn new(region: Region, capacity: u64, start: u64, key: u64) -> Ring {
         let max_payload = (max_slot(capacity) - SLOT_HEADER) as usize;
-        let ring = Ring { region, key, mask: capacity - 1, max_payload };
+        assert!(region.len() as u64 >= Ring::region_len(capacity));
+        let slots = region.behind(control::SIZE);
+        let ring = Ring { control: Front::of(region), slots, key, mask: capacity - 1, max_payload };
         let control = ring.control();
         control.begin(capacity, start, key);
         ring
@@ -44,7 +48,7 @@ impl Ring {
 
     #[inline(always)]
     pub(crate) fn control(&self) -> Control<'_> {
-        Control(&self.region)
+        Control(self.control.words())
     }
 
     #[inline(always)]
@@ -67,12 +71,6 @@ unsafe impl Slots for Ring {
     type More = ();
 
     #[inline(always)]
-    #[allow(private_interfaces)]
-    fn region(&self) -> &Region {
-        &self.region
-    }
-
-    #[inline(always)]
     fn key(&self) -> u64 {
         self.key
     }
@@ -83,21 +81,26 @@ unsafe impl Slots for Ring {
     }
 
     #[inline(always)]
-    fn offset(&self, position: u64) -> usize {
+    #[allow(private_interfaces)]
+    fn at(&self, position: u64) -> Slot<'_> {
         debug_assert!(position.is_multiple_of(SLOT_ALIGN));
-        control::SIZE + (position & self.mask) as usize
+        // SAFETY: see above; the control block's size is a multiple of 16, and the region aligned to a page.
+        unsafe { Slot::of(self.slots.place((position & self.mask) as usize)) }
     }
 
     #[inline(always)]
     fn slot_len(&self, size: usize) -> u64 {
-        (SLOT_HEADER + size as u64).next_multiple_of(SLOT_ALIGN)
+        // Wrapping: a size that is too large is refused before its slot is claimed.
+        SLOT_HEADER.wrapping_add(size as u64).wrapping_add(SLOT_ALIGN - 1) / SLOT_ALIGN * SLOT_ALIGN
     }
 
     #[inline(always)]
-    fn write_more(&self, _claimed: &Claimed, (): ()) {}
+    #[allow(private_interfaces)]
+    fn write_more(&self, _slot: Slot<'_>, (): ()) {}
 
     #[inline(always)]
-    unsafe fn complete(&self, _claimed: &mut Claimed, _size: usize) {}
+    #[allow(private_interfaces)]
+    unsafe fn complete(&self, _slot: Slot<'_>, _size: usize) {}
 
     #[inline(always)]
     fn readable(&self, size: usize) -> usize {
@@ -142,11 +145,6 @@ unsafe impl Room for Ring {
 
     fn may_end_at(&self, end: u64) -> bool {
         ahead(end, Gate::new(self).position()) <= Ring::capacity(self) as i64
-    }
-
-    #[inline(always)]
-    fn prefetch(&self, position: u64) {
-        self.region.prefetch_for_writing(self.offset(position));
     }
 }
 
@@ -193,14 +191,14 @@ impl Store for Ring {
     }
 
     #[inline(always)]
-    fn delivering(&self, _index: usize, _position: u64) {}
+    fn delivering(&self, _index: ReaderIndex, _position: u64) {}
 
     #[inline(always)]
-    fn delivered(&self, _index: usize) {}
+    fn delivered(&self, _index: ReaderIndex) {}
 
     #[inline(always)]
-    fn released(&self, _index: usize, _position: u64) {}
+    fn released(&self, _index: ReaderIndex, _position: u64) {}
 
     #[inline(always)]
-    fn left(&self, _index: usize, _position: u64) {}
+    fn left(&self, _index: ReaderIndex, _position: u64) {}
 }

@@ -1,15 +1,16 @@
 //! [`RingReader`]: the reading side of a ring. Gating readers look at messages in place; evictable ones copy each
 //! message out while they are pinned.
 
+use super::control::ReaderIndex;
 use super::gate::{CLOSED, Kind, Pin, Standing};
 use super::memory::Ring;
 use super::position::ahead;
 use super::shared::Shared;
-use super::slot::{Seen, Slots};
+use super::slot::{Seen, Slot, Slots};
 use super::store::Storage;
 use crate::message_bus::wait::{self, Adaptive, Sleeper, WaitStrategy};
 use crate::sync::{Arc, Ordering};
-use crate::traits::{Header, Interest, Poller, ReadError, Reader, SubscribeError, Unread, skipped};
+use crate::traits::{Header, Interest, Next, Poller, ReadError, Reader, SubscribeError, Unread, one_by_one, skipped};
 use std::time::{Duration, Instant};
 
 /// A reader of a [`CircularBus`](crate::message_bus::CircularBus) or a `PersistentBus`. Dropping it ends the
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 pub struct RingReader<W: WaitStrategy = Adaptive, S: Storage = Ring> {
     shared: Arc<Shared<S>>,
     /// Its entry in the reader table.
-    index: usize,
+    index: ReaderIndex,
     kind: Kind,
     /// Whether it was to begin with a rebuild.
     pub(crate) rebuilds: bool,
@@ -54,6 +55,60 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
             let handled = handle(header, payload);
             (handled, handled)
         })
+    }
+
+    #[inline(always)]
+    fn try_read_up_to(
+        &mut self,
+        most: usize,
+        mut handle: impl FnMut(&Header, &[u8]) -> Next,
+    ) -> Result<usize, ReadError> {
+        if self.kind == Kind::Evictable {
+            return one_by_one(self, most, handle);
+        }
+        // In registers until the batch ends.
+        let (mut position, mut handled) = (self.position, 0);
+        let mut release_at = self.released.wrapping_add(self.batch);
+        let mut ended = Ok(());
+        while handled < most {
+            let (store, index) = (&self.shared.store, self.index);
+            debug_assert!(ahead(position, self.released) >= 0);
+            // SAFETY: a slot begins there, and the cursor that the gate goes by is `released`, which is not past it.
+            let (slot, header) = match unsafe { store.slots().look(position) } {
+                (Some(slot), Seen::Message(header)) => (slot, header),
+                (_, seen) => {
+                    self.position = position;
+                    ended = self.step_over_no_message(seen);
+                    if ended.is_err() {
+                        break;
+                    }
+                    (position, release_at) = (self.position, self.released.wrapping_add(self.batch));
+                    continue;
+                }
+            };
+            store.delivering(index, position);
+            let unwound = PutBack { place: &mut self.position, position, count: &mut self.handled, handled };
+            // SAFETY: it was seen at this reader's position, and the cursor stays there until it has been stepped over.
+            let next = unsafe { store.slots().payload_in(slot, &header, |payload| handle(&header, payload)) };
+            std::mem::forget(unwound);
+            store.delivered(index);
+            if next == Next::Keep {
+                break;
+            }
+            handled += 1;
+            position = position.wrapping_add(store.slots().slot_len(header.size as usize));
+            if ahead(position, release_at) >= 0 {
+                self.position = position;
+                self.release_batch();
+                release_at = self.released.wrapping_add(self.batch);
+            }
+            if next == Next::Stop {
+                break;
+            }
+        }
+        self.position = position;
+        self.handled += handled as u64;
+        ended.map(|()| handled)
     }
 
     #[inline]
@@ -234,7 +289,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     }
 
     /// Its entry in the reader table.
-    pub(crate) fn index(&self) -> usize {
+    pub(crate) fn index(&self) -> ReaderIndex {
         self.index
     }
 
@@ -245,14 +300,16 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         if self.kind == Kind::Evictable {
             return self.deliver_copy(deliver);
         }
-        let header = match self.gated(self.position) {
-            Seen::Message(header) => header,
-            seen => self.next_message(seen)?,
+        let (slot, header) = loop {
+            match self.look(self.position) {
+                (Some(slot), Seen::Message(header)) => break (slot, header),
+                (_, seen) => self.step_over_no_message(seen)?,
+            }
         };
         let store = &self.shared.store;
         store.delivering(self.index, header.position);
         // SAFETY: it was seen at this reader's position, and the cursor stays there until it has been stepped over.
-        let (result, handled) = unsafe { store.slots().with_payload(&header, |payload| deliver(&header, payload)) };
+        let (result, handled) = unsafe { store.slots().payload_in(slot, &header, |payload| deliver(&header, payload)) };
         store.delivered(self.index);
         // Last: a step may release, and what is released is not handled again.
         if handled {
@@ -277,27 +334,31 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         self.release();
     }
 
-    /// The next message behind the sealed slots that begin with `seen`.
+    /// Steps over what is no message, or says why there is nothing to step over.
     #[cold]
     #[inline(never)]
-    fn next_message(&mut self, mut seen: Seen) -> Result<Header, ReadError> {
-        loop {
-            match seen {
-                Seen::Message(header) => return Ok(header),
-                Seen::Sealed { len, .. } => self.step_over(len),
-                Seen::Open { .. } => return Err(self.nothing()),
-            }
-            seen = self.gated(self.position);
+    fn step_over_no_message(&mut self, seen: Seen) -> Result<(), ReadError> {
+        match seen {
+            Seen::Message(_) => {}
+            Seen::Sealed { len, .. } => self.step_over(len),
+            Seen::Open { .. } => return Err(self.nothing()),
         }
+        Ok(())
     }
 
     /// What stands at `place`, which this gating reader has come to by steps over slots, released or not: its position,
     /// or one behind it.
     #[inline(always)]
     fn gated(&self, place: u64) -> Seen {
+        self.look(place).1
+    }
+
+    /// As [`gated`](Self::gated), with where that slot is.
+    #[inline(always)]
+    fn look(&self, place: u64) -> (Option<Slot<'_>>, Seen) {
         debug_assert!(self.kind == Kind::Gating && ahead(place, self.released) >= 0);
         // SAFETY: a slot begins there, and the cursor that the gate goes by is `released`, which is not past it.
-        unsafe { self.shared.store.slots().observe(place) }
+        unsafe { self.shared.store.slots().look(place) }
     }
 
     /// Nothing to read: lets go of all that was read and says why there is no more.
@@ -391,6 +452,21 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
                 Seen::Open { .. } => return Err(self.nothing()),
             }
         }
+    }
+}
+
+/// Tells a reader where it is in its batch when a message's handling unwinds.
+struct PutBack<'a> {
+    place: &'a mut u64,
+    position: u64,
+    count: &'a mut u64,
+    handled: usize,
+}
+
+impl Drop for PutBack<'_> {
+    fn drop(&mut self) {
+        *self.place = self.position;
+        *self.count += self.handled as u64;
     }
 }
 

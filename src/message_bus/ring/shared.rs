@@ -1,6 +1,6 @@
 //! What all handles, readers and writers of one bus share in this process.
 
-use super::control::{Control, WRITERS};
+use super::control::{self, Control, WRITERS};
 use super::gate::{CLOSED, Gate};
 use super::store::Store;
 use crate::message_bus::wait::Waiters;
@@ -57,7 +57,7 @@ impl<S: Store> Shared<S> {
     pub(crate) fn stats(&self) -> Stats {
         let control = self.control();
         self.gate().stats((0..WRITERS).map(|index| {
-            let entry = control.writer(index);
+            let entry = control.writer(control::writer(index));
             [entry.messages(), entry.bytes(), entry.full(), entry.sealed()].map(|word| word.load(Ordering::Relaxed))
         }))
     }

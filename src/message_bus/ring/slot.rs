@@ -34,8 +34,8 @@
 //! Bytes that are already there are copied and committed by a plain store: nothing foreign runs in between, so such a
 //! slot is never silent for longer than its thread is off its core. A fill runs a user's code and may never return.
 
-use super::claim::Claimed;
-use crate::mmap::Region;
+use super::claim::{Claimed, Soon};
+use crate::mmap::Place;
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{EncodeError, Header, Payload, Space};
 
@@ -75,17 +75,14 @@ pub enum Filled {
 ///
 /// # Safety
 ///
-/// For every position that is a multiple of 16, [`offset`](Self::offset) is aligned to 16, and from there on the region
-/// has [`HEADER`](Self::HEADER) bytes and [`max_payload`](Self::max_payload) more, a pad and a checksum; or it panics.
+/// For every position that is a multiple of 16, [`at`](Self::at) is aligned to 16, and from there on the region has
+/// [`HEADER`](Self::HEADER) bytes and [`max_payload`](Self::max_payload) more, a pad and a checksum; or it panics. What
+/// was once the largest payload stays it.
 pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// The bytes in front of a payload: stamp, head, and what else there is.
     const HEADER: u64;
     /// What a slot says besides its head.
     type More: Copy;
-
-    /// Where all of it is.
-    #[allow(private_interfaces)]
-    fn region(&self) -> &Region;
 
     /// What every stamp is masked with.
     fn key(&self) -> u64;
@@ -93,21 +90,31 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// The largest payload.
     fn max_payload(&self) -> usize;
 
-    /// Where the slot at `position` begins.
-    fn offset(&self, position: u64) -> usize;
+    /// The slot at `position`.
+    #[allow(private_interfaces)]
+    fn at(&self, position: u64) -> Slot<'_>;
 
     /// The bytes of a slot that carries `size` bytes of payload.
     fn slot_len(&self, size: usize) -> u64;
 
+    /// The slot at `position`, or `None` where no slot will ever be.
+    #[allow(private_interfaces)]
+    #[inline(always)]
+    fn find(&self, position: u64) -> Option<Slot<'_>> {
+        Some(self.at(position))
+    }
+
     /// Writes what a slot says besides its head; before the payload is touched.
-    fn write_more(&self, claimed: &Claimed, more: Self::More);
+    #[allow(private_interfaces)]
+    fn write_more(&self, slot: Slot<'_>, more: Self::More);
 
     /// Finishes a slot whose payload is whole, before the commit.
     ///
     /// # Safety
     ///
-    /// `claimed` is of these slots, and as long as a slot that carries `size` bytes.
-    unsafe fn complete(&self, claimed: &mut Claimed, size: usize);
+    /// `slot` is claimed, and as long as one that carries `size` bytes.
+    #[allow(private_interfaces)]
+    unsafe fn complete(&self, slot: Slot<'_>, size: usize);
 
     /// Copies a message into the claimed slot and commits it.
     ///
@@ -116,15 +123,16 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// `claimed` is of these slots.
     #[inline(always)]
     unsafe fn publish_bytes(&self, mut claimed: Claimed, source: u16, message: u16, more: Self::More, bytes: &[u8]) {
-        let position = claimed.position();
-        self.head(position).store(pack(source, message, bytes.len()), Ordering::Relaxed);
-        self.write_more(&claimed, more);
+        // Before anything is stored: behind a store to shared memory it would all be loaded again.
+        let (slot, committed) = (self.begin(&claimed), self.stamp_of(claimed.position(), COMMITTED));
+        slot.head().store(pack(source, message, bytes.len()), Ordering::Relaxed);
+        self.write_more(slot, more);
         // SAFETY: it is of these slots, as the caller promises; its length is compared.
         unsafe {
-            self.with_payload_mut(&mut claimed, bytes.len(), |payload| payload.copy_from_slice(bytes));
-            self.complete(&mut claimed, bytes.len());
+            self.with_payload_mut(slot, &mut claimed, bytes.len(), |payload| payload.copy_from_slice(bytes));
+            self.complete(slot, bytes.len());
         }
-        self.stamp(position).store(self.stamp_of(position, COMMITTED), Ordering::Release); // SYNC POINT slot.publish
+        slot.stamp().store(committed, Ordering::Release); // SYNC POINT slot.publish
     }
 
     /// Lets `payload` fill the claimed slot and commits it; seals it when the fill fails or unwinds.
@@ -144,18 +152,18 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
         payload: &mut P,
         unfence: impl Fn(u64),
     ) -> Filled {
-        let position = claimed.position();
-        self.head(position).store(pack(source, message, size), Ordering::Relaxed);
-        self.write_more(&claimed, more);
+        let (position, slot) = (claimed.position(), self.begin(&claimed));
+        slot.head().store(pack(source, message, size), Ordering::Relaxed);
+        self.write_more(slot, more);
         // Release, so that whoever fences this claim finds its length.
-        self.stamp(position).store(self.stamp_of(position, PENDING), Ordering::Release); // SYNC POINT slot.publish
-        let mut guard = SealOnDrop { slots: self, claimed, state: SEALED, unfence };
+        slot.stamp().store(self.stamp_of(position, PENDING), Ordering::Release); // SYNC POINT slot.publish
+        let mut guard = SealOnDrop { slots: self, slot, claimed, state: SEALED, unfence };
         let fill = |bytes: &mut [u8]| payload.fill(&mut Space::new(bytes));
         // SAFETY: it is of these slots, as the caller promises.
-        match unsafe { self.with_payload_mut(&mut guard.claimed, size, fill) } {
+        match unsafe { self.with_payload_mut(slot, &mut guard.claimed, size, fill) } {
             Ok(()) => {
                 // SAFETY: as above, and its length was compared.
-                unsafe { self.complete(&mut guard.claimed, size) };
+                unsafe { self.complete(slot, size) };
                 guard.state = COMMITTED;
                 if guard.finish() { Filled::Committed } else { Filled::Fenced }
             }
@@ -177,12 +185,50 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// gate lock and it is not before the gate. So nobody writes plain bytes where this looks for a stamp.
     #[inline(always)]
     unsafe fn observe(&self, position: u64) -> Seen {
-        let stamp = self.stamp(position).load(Ordering::Acquire); // SYNC POINT slot.publish
-        match stamp ^ self.key() ^ position {
-            COMMITTED => Seen::Message(self.header_at(position)),
+        // SAFETY: the caller's promise.
+        unsafe { self.look(position) }.1
+    }
+
+    /// As [`observe`](Self::observe), with where it stands.
+    ///
+    /// # Safety
+    ///
+    /// As for [`observe`](Self::observe).
+    #[allow(private_interfaces)]
+    #[inline(always)]
+    unsafe fn look(&self, position: u64) -> (Option<Slot<'_>>, Seen) {
+        match self.find(position) {
+            // SAFETY: the caller's promise.
+            Some(slot) => (Some(slot), unsafe { self.look_at(slot, position) }),
+            None => (None, Seen::Open { pending: false }),
+        }
+    }
+
+    /// What stands at `position`, where `slot` is.
+    ///
+    /// # Safety
+    ///
+    /// As for [`observe`](Self::observe).
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    #[inline(always)]
+    unsafe fn look_at(&self, slot: Slot<'_>, position: u64) -> Seen {
+        let stamp = slot.stamp().load(Ordering::Acquire); // SYNC POINT slot.publish
+        let state = stamp ^ self.key() ^ position;
+        if state == COMMITTED { Seen::Message(slot.header(position)) } else { self.look_at_other(slot, state) }
+    }
+
+    /// What stands in `slot`, whose state is not that of a message. Out of line: a jump by the state costs every
+    /// message as much as the look.
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    #[cold]
+    #[inline(never)]
+    fn look_at_other(&self, slot: Slot<'_>, state: u64) -> Seen {
+        let size = slot.head().load(Ordering::Relaxed) as u32 as usize;
+        match state {
             PENDING => Seen::Open { pending: true },
-            SEALED => Seen::Sealed { len: self.slot_len(self.header_at(position).size as usize), fenced: false },
-            FENCED => Seen::Sealed { len: self.slot_len(self.header_at(position).size as usize), fenced: true },
+            SEALED | FENCED => Seen::Sealed { len: self.slot_len(size), fenced: state == FENCED },
             _ => Seen::Open { pending: false },
         }
     }
@@ -196,7 +242,7 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     unsafe fn fence(&self, position: u64) -> bool {
         let (pending, fenced) = (self.stamp_of(position, PENDING), self.stamp_of(position, FENCED));
         // SYNC POINT slot.publish
-        self.stamp(position).compare_exchange(pending, fenced, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        self.at(position).stamp().compare_exchange(pending, fenced, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
     /// Lends the payload of the message at `header.position` for reading.
@@ -206,12 +252,23 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// [`observe`](Self::observe) returned this header, and the caller's cursor gates it until `f` returns.
     #[inline(always)]
     unsafe fn with_payload<R>(&self, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
+        // SAFETY: the caller's promise.
+        unsafe { self.payload_in(self.at(header.position), header, f) }
+    }
+
+    /// Lends the payload of the message at `header.position`, where `slot` is, for reading.
+    ///
+    /// # Safety
+    ///
+    /// As for [`with_payload`](Self::with_payload).
+    #[allow(private_interfaces)]
+    #[inline(always)]
+    unsafe fn payload_in<R>(&self, slot: Slot<'_>, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
         let size = self.readable(header.size as usize);
-        let offset = self.offset(header.position) + Self::HEADER as usize;
         // SAFETY: in bounds, because `size` is at most `max_payload`, and the promise of the trait; free of writers,
         // because the message is committed (law 4: its owner is done) and the caller's cursor keeps the gate from
         // passing it (`gate.rs`, law 1).
-        unsafe { self.region().with_bytes(offset, size, f) }
+        unsafe { slot.0.with_bytes(Self::HEADER as usize, size, f) }
     }
 
     /// The size of a payload as far as it can be one: memory that others may write to is not believed.
@@ -221,43 +278,45 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Safety
     ///
-    /// `claimed` is of these slots.
+    /// `claimed` is of these slots, and `slot` is where it lies.
     #[doc(hidden)]
+    #[allow(private_interfaces)]
     #[inline(always)]
-    unsafe fn with_payload_mut<R>(&self, claimed: &mut Claimed, size: usize, f: impl FnOnce(&mut [u8]) -> R) -> R {
-        assert!(size <= self.max_payload(), "claims are no longer than the largest slot");
+    unsafe fn with_payload_mut<R>(
+        &self,
+        slot: Slot<'_>,
+        claimed: &mut Claimed,
+        size: usize,
+        f: impl FnOnce(&mut [u8]) -> R,
+    ) -> R {
+        // No claim is longer than the largest slot.
         assert!(self.slot_len(size) == claimed.len(), "a claim is as long as its slot");
-        let offset = self.offset(claimed.position()) + Self::HEADER as usize;
+        let offset = Self::HEADER as usize;
         if cfg!(miri) {
             // Miri knows an atomic word as a whole, and breaks down when plain bytes take the place of half of one.
             let pad = (self.slot_len(size) - Self::HEADER) as usize - size;
             // SAFETY: as below; the pad belongs to the slot.
-            unsafe { self.region().with_bytes_mut(offset + size, pad, |pad| pad.fill(0)) }
+            unsafe { slot.0.with_bytes_mut(offset + size, pad, |pad| pad.fill(0)) }
         }
-        // SAFETY: in bounds, checked above, and the promise of the trait; exclusive, because the caller owns the claim
+        // SAFETY: in bounds, for a claim is as long as its slot and that has at most `max_payload` bytes of payload
+        // (`RingWriter::claim`), and the promise of the trait; exclusive, because the caller owns the claim
         // and has not published it (law 4), a claim never reaches past the limit (`Room`), and on a ring everything
         // before the gate is released by every reader and finished by every writer (`gate.rs`, law 1).
-        unsafe { self.region().with_bytes_mut(offset, size, f) }
+        unsafe { slot.0.with_bytes_mut(offset, size, f) }
     }
 
+    /// The claimed slot; and what will be filled soon is on its way.
     #[doc(hidden)]
+    #[allow(private_interfaces)]
     #[inline(always)]
-    fn header_at(&self, position: u64) -> Header {
-        unpack(self.head(position).load(Ordering::Relaxed), position)
-    }
-
-    #[doc(hidden)]
-    #[inline(always)]
-    fn stamp(&self, position: u64) -> &AtomicU64 {
-        // SAFETY: `offset` is aligned to 16 and at least 16 bytes before the end of the region.
-        unsafe { self.region().word_unchecked(self.offset(position)) }
-    }
-
-    #[doc(hidden)]
-    #[inline(always)]
-    fn head(&self, position: u64) -> &AtomicU64 {
-        // SAFETY: as for `stamp`, one word further.
-        unsafe { self.region().word_unchecked(self.offset(position) + 8) }
+    fn begin(&self, claimed: &Claimed) -> Slot<'_> {
+        let slot = self.at(claimed.position());
+        match claimed.soon() {
+            Soon::Nothing => {}
+            Soon::Near => slot.0.prefetch_for_writing::<512>(),
+            Soon::Far => slot.0.prefetch_for_writing::<1024>(),
+        }
+        slot
     }
 
     #[doc(hidden)]
@@ -267,9 +326,48 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     }
 }
 
+/// Where a slot lies: its address is computed once for all that is done to it.
+///
+/// Made by [`Slots::at`] only. Has the bytes of the largest slot.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Slot<'a>(Place<'a>);
+
+impl<'a> Slot<'a> {
+    /// # Safety
+    ///
+    /// `place` is aligned to 16, and has the bytes of the largest slot.
+    #[inline(always)]
+    pub(crate) unsafe fn of(place: Place<'a>) -> Slot<'a> {
+        Slot(place)
+    }
+
+    #[inline(always)]
+    pub(crate) fn place(self) -> Place<'a> {
+        self.0
+    }
+
+    #[inline(always)]
+    pub(crate) fn stamp(self) -> &'a AtomicU64 {
+        // SAFETY: a slot is aligned to 16 and has at least 16 bytes.
+        unsafe { self.0.word(0) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn head(self) -> &'a AtomicU64 {
+        // SAFETY: as for `stamp`, one word further.
+        unsafe { self.0.word(8) }
+    }
+
+    #[inline(always)]
+    pub(crate) fn header(self, position: u64) -> Header {
+        unpack(self.head().load(Ordering::Relaxed), position)
+    }
+}
+
 /// Ends a pending claim however its fill ends.
 struct SealOnDrop<'a, S: Slots, F: Fn(u64)> {
     slots: &'a S,
+    slot: Slot<'a>,
     claimed: Claimed,
     state: u64,
     unfence: F,
@@ -287,7 +385,7 @@ impl<S: Slots, F: Fn(u64)> SealOnDrop<'_, S, F> {
     #[inline]
     fn end(&self) -> bool {
         let (slots, position) = (self.slots, self.claimed.position());
-        let stamp = slots.stamp(position);
+        let stamp = self.slot.stamp();
         let pending = slots.stamp_of(position, PENDING);
         let target = slots.stamp_of(position, self.state);
         // SYNC POINT slot.publish. Relaxed on failure: a fence carries nothing the owner needs.

@@ -3,7 +3,7 @@
 //! A ring has nothing to add to its slots, so all of its answers vanish when they are compiled (`memory.rs`).
 
 use super::claim::{Role, Room};
-use super::control::Control;
+use super::control::{Control, ReaderIndex};
 use super::slot::Slots;
 use crate::traits::{Payload, Time, WriteError};
 use std::fmt::Debug;
@@ -67,19 +67,19 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
     // --------------------------------------------------------------------------------------------------------- reading
 
     /// Reader `index` is about to deliver what stands at `position`.
-    fn delivering(&self, index: usize, position: u64);
+    fn delivering(&self, index: ReaderIndex, position: u64);
 
     /// Reader `index` has delivered it.
-    fn delivered(&self, index: usize);
+    fn delivered(&self, index: ReaderIndex);
 
     /// Reader `index` needs nothing before `position` any more.
-    fn released(&self, index: usize, position: u64);
+    fn released(&self, index: ReaderIndex, position: u64);
 
     /// Reader `index` leaves; it has read everything before `position`.
-    fn left(&self, index: usize, position: u64);
+    fn left(&self, index: ReaderIndex, position: u64);
 
     /// Whether reader `index` is still being brought to where it was.
-    fn is_replaying(&self, _index: usize, _position: u64) -> bool {
+    fn is_replaying(&self, _index: ReaderIndex, _position: u64) -> bool {
         false
     }
 }

@@ -1,11 +1,11 @@
 //! [`RingWriter`]: the writing side of a ring: may I, claim, publish, wake, count.
 
 use super::claim::{Claim, Claimed, ManyWriters, Role};
-use super::control::WRITERS;
+use super::control::{self, Control, WRITERS, WriterIndex};
 use super::gate::CLOSED;
 use super::memory::Ring;
 use super::shared::Shared;
-use super::slot::{Filled, Slots};
+use super::slot::{Filled, SLOT_ALIGN, Slots};
 use super::store::Storage;
 use crate::message_bus::wait::{Adaptive, Idle, WaitStrategy};
 use crate::sync::{Arc, Ordering};
@@ -21,7 +21,9 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Sto
     claim: C,
     role: Role,
     /// Its entry in the writer table; the last one is shared by all that found no other.
-    index: usize,
+    index: WriterIndex,
+    /// Smaller payloads are claimed in the quick way, without another look at their size.
+    small_end: usize,
     /// The ticket of the worker's outbox, or 0.
     ticket: Cell<u64>,
     strategy: PhantomData<fn() -> W>,
@@ -37,24 +39,36 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         if !C::MANY && control.one_writer().swap(1, Ordering::AcqRel) != 0 {
             return Err(NoWriter::Taken);
         }
-        let free = |&index: &usize| {
+        let free = |&index: &WriterIndex| {
             let state = control.writer(index).state();
             // The one writer has what its predecessor left already.
             let order = if C::MANY { Ordering::AcqRel } else { Ordering::Relaxed }; // SYNC POINT writer.place
             state.compare_exchange(0, 1, order, Ordering::Relaxed).is_ok()
         };
-        let index = (0..SHARED_ENTRY).find(free).unwrap_or(SHARED_ENTRY);
+        let index = (0..SHARED_ENTRY).map(control::writer).find(free).unwrap_or(control::writer(SHARED_ENTRY));
         if let Role::Worker(_) = role {
             control.workers().fetch_add(1, Ordering::Relaxed);
         }
-        let claim = C::new(&shared.store, index);
-        Ok(RingWriter { shared: Arc::clone(shared), claim, role, index, ticket: Cell::new(0), strategy: PhantomData })
+        let claim = C::new(&shared.store, index.number());
+        let small_end = small_end(shared.store.slots(), claim.largest());
+        Ok(RingWriter {
+            shared: Arc::clone(shared),
+            claim,
+            role,
+            index,
+            small_end,
+            ticket: Cell::new(0),
+            strategy: PhantomData,
+        })
     }
 
     /// Whether this writer may claim at all now.
     #[cold]
-    fn admit(&self, flags: u64) -> Result<(), WriteError> {
+    #[inline(never)]
+    fn admit(&self) -> Result<(), WriteError> {
+        let flags = self.shared.control().flags().load(Ordering::Relaxed);
         match self.role {
+            _ if flags == 0 => Ok(()),
             Role::Outside if flags & CLOSED != 0 => Err(WriteError::Closed),
             Role::Outside => Err(WriteError::Full),
             Role::Worker(reader) if flags & !CLOSED != 0 && !self.shared.gate().is_first(reader) => {
@@ -65,19 +79,39 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
     }
 
     #[inline(always)]
-    fn claim(&self, size: usize) -> Result<Claimed, WriteError> {
+    fn claim(&self, control: Control<'_>, size: usize) -> Result<Claimed, WriteError> {
+        let len = self.shared.store.slots().slot_len(size);
+        if size >= self.small_end {
+            return self.claim_large(size).map(|claimed| claimed.with_len(len));
+        }
+        // Relaxed: the flags order turns, not data.
+        if control.flags().load(Ordering::Relaxed) != 0 {
+            self.admit()?;
+        }
+        match self.claim.claim(&self.shared.store, control.tail(), len) {
+            Some(claimed) => Ok(claimed),
+            None => self.claim_in_room(len).map(|claimed| claimed.with_len(len)),
+        }
+    }
+
+    /// Claims what is not small, if it is not too large.
+    #[cold]
+    #[inline(never)]
+    fn claim_large(&self, size: usize) -> Result<Claimed, WriteError> {
         let max = self.shared.store.slots().max_payload();
         if size > max {
             return Err(WriteError::TooLarge { size, max });
         }
-        // Relaxed: the flags order turns, not data.
-        let flags = self.shared.control().flags().load(Ordering::Relaxed);
-        if flags != 0 {
-            self.admit(flags)?;
-        }
-        let len = self.shared.store.slots().slot_len(size);
+        self.admit()?;
+        self.claim_in_room(self.shared.store.slots().slot_len(size))
+    }
+
+    /// Claims near the limit, or in another than the quick way, and has room made where that is possible.
+    #[cold]
+    #[inline(never)]
+    fn claim_in_room(&self, len: u64) -> Result<Claimed, WriteError> {
         loop {
-            if let Some(claimed) = self.claim.claim(&self.shared.store, len, self.role) {
+            if let Some(claimed) = self.claim.claim_in_room(&self.shared.store, len, self.role) {
                 return Ok(claimed);
             }
             if let Err(error) = self.shared.store.make_room(len) {
@@ -94,7 +128,8 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         let size = payload.size();
         // Before the claim: the clock is the user's, and a claim that nobody finishes keeps all readers waiting.
         let more = shared.store.more(self.role);
-        let claimed = self.claim(size)?;
+        let control = shared.control();
+        let claimed = self.claim(control, size)?;
         let (position, len) = (claimed.position(), claimed.len());
         let _notify = Notify(shared);
         let counted = CountSealed(self);
@@ -105,7 +140,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         match filled {
             Filled::Committed => {
                 std::mem::forget(counted);
-                self.count_message(size);
+                self.count_message(control, size);
                 shared.store.acknowledge(position, len)
             }
             Filled::Sealed(error) => Err(WriteError::Encode(error)),
@@ -115,9 +150,9 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
 
     /// Counts a committed message.
     #[inline(always)]
-    fn count_message(&self, size: usize) {
-        let entry = self.shared.control().writer(self.index);
-        if self.index == SHARED_ENTRY {
+    fn count_message(&self, control: Control<'_>, size: usize) {
+        let entry = control.writer(self.index);
+        if C::MANY && self.index.number() == SHARED_ENTRY {
             entry.messages().fetch_add(1, Ordering::Relaxed);
             entry.bytes().fetch_add(size as u64, Ordering::Relaxed);
             return;
@@ -133,8 +168,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         if size > self.shared.store.slots().max_payload() {
             return true;
         }
-        let flags = self.shared.control().flags().load(Ordering::Relaxed);
-        match if flags == 0 { Ok(()) } else { self.admit(flags) } {
+        match self.admit() {
             Ok(()) => {
                 let len = self.shared.store.slots().slot_len(size);
                 // A store that can make room, or says why not, keeps nobody waiting.
@@ -143,6 +177,14 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
             }
             Err(error) => error != WriteError::Full,
         }
+    }
+}
+
+/// The first size of a payload that is not known to be allowed, in a slot of `largest` bytes at most.
+fn small_end<S: Slots>(slots: &S, largest: u64) -> usize {
+    match (largest / SLOT_ALIGN * SLOT_ALIGN).checked_sub(slots.slot_len(0)) {
+        Some(size) => slots.max_payload().min(usize::try_from(size).unwrap_or(usize::MAX)).saturating_add(1),
+        None => 0,
     }
 }
 
@@ -167,12 +209,14 @@ impl<C: Claim, W: WaitStrategy, S: Storage> Publish for RingWriter<C, W, S> {
         }
         let Some(bytes) = payload.as_encoded() else { return self.fill(source, message, payload) };
         let more = store.more(self.role);
-        let claimed = self.claim(bytes.len())?;
+        // Once: behind a store to shared memory its address would be loaded again.
+        let control = store.control();
+        let claimed = self.claim(control, bytes.len())?;
         let (position, len) = (claimed.position(), claimed.len());
         // SAFETY: claimed of the store of these slots.
         unsafe { store.slots().publish_bytes(claimed, source, message, more, bytes) };
-        self.shared.notify_message();
-        self.count_message(bytes.len());
+        self.shared.waiters.notify(control.message_sleepers());
+        self.count_message(control, bytes.len());
         store.acknowledge(position, len)
     }
 
@@ -263,7 +307,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> Drop for RingWriter<C, W, S> {
         if let Role::Worker(_) = self.role {
             control.workers().fetch_sub(1, Ordering::Relaxed);
         }
-        if self.index != SHARED_ENTRY {
+        if self.index.number() != SHARED_ENTRY {
             control.writer(self.index).state().store(0, Ordering::Release); // SYNC POINT writer.place
         }
         if !C::MANY {

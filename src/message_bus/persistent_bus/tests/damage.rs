@@ -489,7 +489,7 @@ fn a_slot_that_goes_bad_while_it_is_open_faults_nobody() {
     let slots = bus.shared.store.slots();
     let first = FIRST as u64;
     for head in [u64::MAX, 2 << 48 | 7 << 32 | 0xFFFF_FFF0, 0] {
-        slots.head(first).store(head, Ordering::Relaxed);
+        slots.at(first).head().store(head, Ordering::Relaxed);
         let mut reader = bus.subscribe("reader").unwrap();
         for _ in 0..20 {
             let _ = reader.try_read(|header, payload| assert_eq!(payload.len(), header.size as usize));

@@ -7,7 +7,6 @@ use crate::message_bus::journal::keeper;
 use crate::message_bus::journal::options::{Durability, Retention};
 use crate::message_bus::journal::options::{PersistentOptions, Start};
 use crate::message_bus::journal::word;
-use crate::message_bus::ring::slot::Slots;
 use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Memory, Region};
 use crate::sync::{Arc, Mutex, Ordering, lock};

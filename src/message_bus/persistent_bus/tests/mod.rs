@@ -14,7 +14,6 @@ use crate::message_bus::journal::options::{PersistentOptions, Start};
 use crate::message_bus::journal::recovered::Recovered;
 use crate::message_bus::journal::recovery::{Opening, new_identity};
 use crate::message_bus::journal::word::unchecked;
-use crate::message_bus::ring::slot::Slots;
 use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Memory};
 use crate::routing::{Table, TableHandler, TableRoute, TableWorker};
