@@ -7,7 +7,7 @@ mod protocol;
 mod roles;
 
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -19,6 +19,8 @@ struct Entry {
     client: &'static [&'static str],
     results: Vec<f64>,
     medians: Vec<f64>,
+    /// What the server did for an answer: system calls, and how often a thread gave its processor up.
+    calls: Vec<[f64; 2]>,
 }
 
 const ONE_WAY: &str = "one way";
@@ -33,6 +35,7 @@ fn entries() -> Vec<Entry> {
         client,
         results: Vec::new(),
         medians: Vec::new(),
+        calls: Vec::new(),
     };
     vec![
         entry(ONE_WAY, "bare socket, 64 KiB at a time", "raw-server", &["raw-ticks", "1820"]),
@@ -58,6 +61,7 @@ struct Options {
     time: Duration,
     only: String,
     pin: bool,
+    calls: bool,
     /// Where Messi's C peers are; without them they are left out.
     peers: Option<PathBuf>,
 }
@@ -69,12 +73,19 @@ Measures rust_messenger's Messi bridge and prints Markdown.
     --millis N      how long one measurement takes (default 500)
     --only TEXT     contestants whose workload or name contains TEXT
     --no-pin        both processes wherever the system puts them
+    --calls         counts the server's system calls instead (wants `perf` and the right to count them)
     --peers DIR     where setup.sh has built Messi's C peers";
 
 fn main() {
     let mut arguments = std::env::args().skip(1);
-    let mut options =
-        Options { rounds: 9, time: Duration::from_millis(500), only: String::new(), pin: true, peers: None };
+    let mut options = Options {
+        rounds: 9,
+        time: Duration::from_millis(500),
+        only: String::new(),
+        pin: true,
+        calls: false,
+        peers: None,
+    };
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().unwrap_or_else(|| usage());
         match argument.as_str() {
@@ -83,6 +94,7 @@ fn main() {
             "--millis" => options.time = Duration::from_millis(value().parse().unwrap_or_else(|_| usage())),
             "--only" => options.only = value(),
             "--no-pin" => options.pin = false,
+            "--calls" => options.calls = true,
             "--peers" => options.peers = Some(value().into()),
             _ => usage(),
         }
@@ -96,17 +108,19 @@ fn main() {
     let mut entries = entries();
     entries.retain(|entry| {
         (entry.server != "c" || options.peers.is_some())
+            && (entry.workload != ONE_WAY || !options.calls)
             && (entry.workload.contains(&options.only) || entry.name.contains(&options.only))
     });
     for round in 1..=options.rounds {
         for entry in &mut entries {
-            let (rate, median) = measure(entry, &options);
+            let (rate, median, calls) = measure(entry, &options);
             eprintln!("round {round}  {:<14} {:<36} {rate:>12.0}/s  {median:>8.0} ns", entry.workload, entry.name);
             entry.results.push(rate);
             entry.medians.push(median);
+            entry.calls.extend(calls);
         }
     }
-    print(&entries, &options);
+    if options.calls { print_calls(&entries) } else { print(&entries, &options) }
 }
 
 fn usage() -> ! {
@@ -137,8 +151,8 @@ fn command(role: &str) -> Command {
     command
 }
 
-/// Messages or answers a second, and the median round trip.
-fn measure(entry: &Entry, options: &Options) -> (f64, f64) {
+/// Messages or answers a second, the median round trip, and what the server did for an answer if that is counted.
+fn measure(entry: &Entry, options: &Options) -> (f64, f64, Option<[f64; 2]>) {
     let c_port = "18763";
     let mut server = match (entry.server, &options.peers) {
         ("c", Some(peers)) => Command::new(peers.join("server")).arg(c_port).stdout(Stdio::piped()).spawn(),
@@ -153,6 +167,10 @@ fn measure(entry: &Entry, options: &Options) -> (f64, f64) {
         (role, _) => command(role),
     };
     client.arg(&port).arg(options.time.as_secs_f64().to_string()).args(&entry.client[1..]);
+    let counted = std::env::temp_dir().join(format!("messi_calls.{}", std::process::id()));
+    if options.calls {
+        client = counting(&client, server.id(), &counted);
+    }
     let client: Child = client.stdout(Stdio::piped()).spawn().expect("the client");
     let done = client.wait_with_output().expect("its end");
     assert!(done.status.success(), "{} failed", entry.name);
@@ -162,7 +180,35 @@ fn measure(entry: &Entry, options: &Options) -> (f64, f64) {
     let _ = server.kill();
     let _ = server.wait();
     let numbers: Vec<f64> = result.split_whitespace().map(|word| word.parse().expect("a number")).collect();
-    (numbers[0] / numbers[1], numbers.get(2).copied().unwrap_or(0.0))
+    let calls = options.calls.then(|| counts(&counted).map(|count| count / numbers[0]));
+    (numbers[0] / numbers[1], numbers.get(2).copied().unwrap_or(0.0), calls)
+}
+
+/// Runs `client` while the kernel counts what the process `server` does, into `file`.
+fn counting(client: &Command, server: u32, file: &Path) -> Command {
+    let mut perf = Command::new("perf");
+    perf.args(["stat", "-x,", "-e", "raw_syscalls:sys_enter", "-e", "context-switches"]);
+    perf.arg("-p").arg(server.to_string()).arg("-o").arg(file).arg("--").arg(client.get_program());
+    perf.args(client.get_args());
+    perf
+}
+
+fn counts(file: &Path) -> [f64; 2] {
+    let text = std::fs::read_to_string(file).expect("what perf has counted");
+    let _ = std::fs::remove_file(file);
+    ["raw_syscalls:sys_enter", "context-switches"].map(|event| {
+        let line = text.lines().find(|line| line.contains(event)).expect("this event");
+        line.split(',').next().unwrap_or("").parse().unwrap_or_else(|_| panic!("perf may not count: {line}"))
+    })
+}
+
+fn print_calls(entries: &[Entry]) {
+    println!("| | system calls of the server for an answer | context switches |");
+    println!("| --- | --- | --- |");
+    for entry in entries {
+        let [calls, switches] = [0, 1].map(|i| median(&entry.calls.iter().map(|counts| counts[i]).collect::<Vec<_>>()));
+        println!("| {}: {} | {calls:.2} | {switches:.2} |", entry.workload, entry.name);
+    }
 }
 
 fn line(output: &mut BufReader<ChildStdout>) -> String {
