@@ -305,6 +305,10 @@ pub(crate) fn wait_in<R: Sleeper>(
     timeout: Option<Duration>,
     mut done: impl FnMut(&mut R) -> bool,
 ) {
+    // Whoever waits here has just called handlers that may have written.
+    if reader.woken() || done(reader) {
+        return;
+    }
     if patience.tries() {
         let prompt = (0..Patience::LOOKS).any(|_| {
             yield_now();

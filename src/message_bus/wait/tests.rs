@@ -246,3 +246,14 @@ fn pausing_is_tried_and_given_up() {
     assert!(!pauses(0));
     assert!((1..Adaptive::BACKOFF).all(|_| !pauses(0)) && pauses(0));
 }
+
+/// Whoever has just called handlers may have something to do: then it neither gives the core away nor sleeps.
+#[test]
+fn whoever_has_something_to_do_does_not_wait_in_a_poller() {
+    let poller = scripted(false, || panic!("sleeps")) as StdArc<dyn Poller>;
+    let mut idler = Idler::new(&[None]);
+    let mut patience = Patience::default();
+    patience.learn(false);
+    wait_in(&mut idler, &mut patience, &poller, Interest::Messages, None, |_| true);
+    assert_eq!((idler.sleeps.len(), idler.asked), (0, 0));
+}
