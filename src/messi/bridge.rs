@@ -207,3 +207,6 @@ fn largest_frame(asked: Option<usize>, default: usize, bus: usize) -> Result<usi
 
 /// The client id before a member on the bus, in bytes.
 const BUS_OVERHEAD: usize = 8;
+
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod tests;

@@ -77,7 +77,10 @@ pub(super) struct EventLoop<N: Net> {
     unsettled: Vec<PeerId>,
     news: VecDeque<News>,
     ready: Vec<Ready>,
+    /// When the poller was asked last, a wait aside.
     polled: Time,
+    /// The last turn found nothing to do.
+    idle: bool,
     /// Who sent last, and how often that peer was worth waiting for.
     prompt: Option<PeerId>,
     /// The answer came before the poller was asked.
@@ -113,6 +116,7 @@ impl<N: Net> EventLoop<N> {
             news: VecDeque::new(),
             ready: Vec::new(),
             polled: Time::default(),
+            idle: true,
             prompt: None,
             answered: false,
             patience: Patience::default(),
@@ -342,7 +346,10 @@ impl<N: Net> EventLoop<N> {
         self.flush();
         let deadline = [deadline, self.next_deadline()].into_iter().flatten().min();
         let left = deadline.map(|deadline| deadline.since(now));
-        if left != Some(Duration::ZERO) && !self.is_answered(deliver) {
+        if left == Some(Duration::ZERO) {
+            // Whoever does not wait wants to know what there is, unless there is enough to do.
+            self.idle |= !self.is_busy();
+        } else if !self.is_answered(deliver) {
             self.poller.wait(left);
         }
         self.tell_time();
@@ -366,12 +373,17 @@ impl<N: Net> EventLoop<N> {
         let now = self.now;
         self.tell(sink);
         let mut ready = std::mem::take(&mut self.ready);
-        let busy = std::mem::take(&mut self.answered) || !self.runnable.is_empty();
-        if !busy || now.since(self.polled) >= POLL_EVERY {
+        let busy = std::mem::take(&mut self.answered) || !self.runnable.is_empty() || !self.unsettled.is_empty();
+        // First: whoever waits for an answer does not wait for what else there is to do.
+        self.flush();
+        // Behind a turn that did something comes another one, or a wait, which finds all that there is.
+        let ask = (self.idle && !busy) || now.since(self.polled) >= POLL_EVERY;
+        if ask {
             self.polled = now;
-            // A poller that fails tells nothing; timers still run, and its waits do not become a hot loop.
-            let _ = self.net.ready(&mut ready);
         }
+        // A poller that fails tells nothing; timers still run, and its waits do not become a hot loop.
+        let _ = self.net.ready(ask, &mut ready);
+        self.idle = !busy && ready.is_empty();
         let share = FRAMES_A_TURN / (ready.len() + self.runnable.len() + self.blocked.len()).max(1);
         let share = share.max(FRAMES_A_PEER);
         let mut accept = false;

@@ -68,6 +68,8 @@ type Answer = Sender<io::Result<Vec<SocketAddr>>>;
 #[derive(Default)]
 struct NodeState {
     notified: bool,
+    /// A wait may have found something that it was not asked for yet.
+    waited: bool,
     waits: u64,
     looks: u64,
     accepts: u64,
@@ -427,6 +429,7 @@ impl Poller for SimPoller {
     fn wait(&self, timeout: Option<Duration>) {
         let mut state = self.world.state();
         state.nodes[self.node].waits += 1;
+        state.nodes[self.node].waited = true;
         let deadline = timeout.map_or(NEVER, |timeout| state.now.saturating_add(timeout.as_nanos() as u64));
         loop {
             let mut ready = Vec::new();
@@ -517,9 +520,13 @@ impl Net for SimNet {
         lookup
     }
 
-    fn ready(&mut self, into: &mut Vec<Ready>) -> io::Result<()> {
+    fn ready(&mut self, ask: bool, into: &mut Vec<Ready>) -> io::Result<()> {
         let mut state = self.world.state();
-        state.nodes[self.node].looks += 1;
+        let node = &mut state.nodes[self.node];
+        if !std::mem::take(&mut node.waited) && !ask {
+            return Ok(());
+        }
+        node.looks += 1;
         let from = into.len();
         state.ready(self.node, into);
         if state.faults.events == 0 {

@@ -2,6 +2,8 @@
 
 mod system;
 
+#[cfg(test)]
+pub(in crate::messi) use system::CALLS;
 pub use system::System;
 
 use super::address::HostPort;
@@ -104,12 +106,12 @@ pub trait Net {
     /// Begins to look up a name; the end of a wait may be the answer.
     fn resolve(&mut self, host: &HostPort) -> Lookup;
 
-    /// Appends what is ready now, without waiting.
+    /// Appends what waits have found ready, and else, if it is to `ask`, what is ready now. Never waits.
     ///
     /// # Errors
     ///
     /// The system's.
-    fn ready(&mut self, into: &mut Vec<Ready>) -> io::Result<()>;
+    fn ready(&mut self, ask: bool, into: &mut Vec<Ready>) -> io::Result<()>;
 
     /// A number that nobody can foretell.
     ///

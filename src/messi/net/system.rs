@@ -11,6 +11,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::ops::Range;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Weak};
 use std::thread;
@@ -39,8 +40,21 @@ struct Mailbox {
 struct Hub {
     poller: polling::Poller,
     state: Mutex<HubState>,
-    /// What was read last.
-    prompt: Mutex<Weak<TcpStream>>,
+    prompt: Mutex<Prompt>,
+}
+
+/// The socket that was read last, at which a look is worth it. A look reads, for asking first would be a system call
+/// more.
+///
+/// While there are bytes of it ahead, no other socket takes its place; and if it is watched for reading, too, an event
+/// in its mailbox says so, for the system knows nothing of them any more.
+struct Prompt {
+    socket: Weak<TcpStream>,
+    /// Where its events go, if it is watched for reading.
+    event: Option<(u32, u32)>,
+    /// What looks have read, and which part of that nobody has taken yet.
+    bytes: Box<[u8]>,
+    ahead: Range<usize>,
 }
 
 struct HubState {
@@ -52,6 +66,22 @@ impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Hub").field("poller", &self.poller).finish_non_exhaustive()
     }
+}
+
+/// Counts system calls where tests ask how many there are.
+#[cfg(not(test))]
+#[inline(always)]
+fn count_calls(_: u32) {}
+
+#[cfg(test)]
+fn count_calls(calls: u32) {
+    CALLS.set(CALLS.get() + calls);
+}
+
+#[cfg(test)]
+thread_local! {
+    /// The system calls that this thread has made here.
+    pub(in crate::messi) static CALLS: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
 }
 
 thread_local! {
@@ -103,6 +133,10 @@ impl System {
 
 /// Connections that may wait to be accepted; the system may allow fewer. Those beyond try again after a second.
 const BACKLOG: i32 = 4096;
+/// System calls of a wait in the poller, which sets its timer and clears its notification each time.
+const POLLER_CALLS: u32 = 5;
+/// Bytes that a look reads: an answer fits.
+const LOOK: usize = 4 << 10;
 /// How many bits of a poller's key are the key in one event loop; the rest is the loop's number.
 const KEY_BITS: u32 = 20;
 
@@ -113,7 +147,8 @@ impl Hub {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "no level-triggered events on this system"));
         }
         let state = HubState { events: polling::Events::new(), mailboxes: Vec::new() };
-        Ok(Arc::new(Hub { poller, state: Mutex::new(state), prompt: Mutex::new(Weak::new()) }))
+        let prompt = Prompt { socket: Weak::new(), event: None, bytes: vec![0; LOOK].into(), ahead: 0..0 };
+        Ok(Arc::new(Hub { poller, state: Mutex::new(state), prompt: Mutex::new(prompt) }))
     }
 
     /// Waits, and hands the events out.
@@ -121,17 +156,69 @@ impl Hub {
         let mut state = lock(&self.state);
         let HubState { events, mailboxes } = &mut *state;
         events.clear();
+        // What is announced ends this wait, as what is ready does.
+        let has_some = |mailbox: &Weak<Mailbox>| mailbox.upgrade().is_some_and(|mailbox| mailbox.has_some());
+        let timeout = if mailboxes.iter().any(has_some) { Some(Duration::ZERO) } else { timeout };
+        if timeout == Some(Duration::ZERO) && self.has_nothing() {
+            return Ok(());
+        }
+        count_calls(POLLER_CALLS);
         match self.poller.wait(events, timeout) {
             Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
             _ => {}
         }
         for event in events.iter() {
             let (number, key) = (event.key >> KEY_BITS, (event.key & ((1 << KEY_BITS) - 1)) as u32);
-            if let Some(mailbox) = mailboxes.get(number).and_then(Weak::upgrade) {
-                lock(&mailbox.events).push(Ready { key, read: event.readable, write: event.writable });
-            }
+            post(mailboxes, number, Ready { key, read: event.readable, write: event.writable });
         }
         Ok(())
+    }
+
+    /// Whether nothing is ready, as far as one system call can tell.
+    #[cfg(target_os = "linux")]
+    fn has_nothing(&self) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        count_calls(1);
+        let mut poller = [PollFd::new(&self.poller, PollFlags::IN)];
+        poll(&mut poller, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })) == Ok(0)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn has_nothing(&self) -> bool {
+        false
+    }
+
+    /// Tells the loop of the prompt socket that there is something of it to read, if it wants to.
+    fn announce(&self, prompt: &Prompt) -> bool {
+        let Some((number, key)) = prompt.event else { return false };
+        post(&lock(&self.state).mailboxes, number as usize, Ready { key, read: true, write: false });
+        true
+    }
+}
+
+fn post(mailboxes: &[Weak<Mailbox>], number: usize, ready: Ready) {
+    if let Some(mailbox) = mailboxes.get(number).and_then(Weak::upgrade) {
+        lock(&mailbox.events).push(ready);
+    }
+}
+
+impl Mailbox {
+    fn has_some(&self) -> bool {
+        !lock(&self.events).is_empty()
+    }
+}
+
+impl Prompt {
+    fn is(&self, socket: &TcpStream) -> bool {
+        std::ptr::eq(self.socket.as_ptr(), socket)
+    }
+
+    /// Takes what looks have read.
+    fn take(&mut self, buffer: &mut [u8]) -> usize {
+        let count = self.ahead.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&self.bytes[self.ahead.start..self.ahead.start + count]);
+        self.ahead.start += count;
+        count
     }
 }
 
@@ -145,12 +232,21 @@ impl Poller for Hub {
     }
 
     fn poll(&self) -> bool {
-        // One system call, where asking the poller takes five.
-        let prompt = lock(&self.prompt).upgrade();
-        prompt.is_some_and(|socket| match socket.peek(&mut [0]) {
-            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
-            Ok(_) => true,
-        })
+        let mut prompt = lock(&self.prompt);
+        let prompt = &mut *prompt;
+        if prompt.event.is_none() {
+            return false;
+        }
+        let Some(socket) = prompt.socket.upgrade() else { return false };
+        if prompt.ahead.is_empty() {
+            count_calls(1);
+            match (&*socket).read(&mut prompt.bytes) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return false,
+                // Whoever reads is told of an end once more, and of an error as the end.
+                read => prompt.ahead = 0..read.unwrap_or(0),
+            }
+        }
+        self.announce(prompt)
     }
 
     fn notify(&self) {
@@ -210,9 +306,9 @@ impl Net for System {
         lookup
     }
 
-    fn ready(&mut self, into: &mut Vec<Ready>) -> io::Result<()> {
+    fn ready(&mut self, ask: bool, into: &mut Vec<Ready>) -> io::Result<()> {
         let mut events = lock(&self.mailbox.events);
-        if events.is_empty() {
+        if events.is_empty() && ask {
             drop(events);
             self.hub.poll(Some(Duration::ZERO))?;
             events = lock(&self.mailbox.events);
@@ -249,6 +345,11 @@ struct Registration {
 }
 
 impl Registration {
+    /// Where the events go if it is watched for reading: the number of the loop, and the key.
+    fn reading(&self) -> Option<(u32, u32)> {
+        self.entry.filter(|(_, read, _)| *read).map(|(key, ..)| (self.number, key))
+    }
+
     /// Whoever owns `source` ends the registration before it ends the source.
     #[allow(unsafe_code)]
     fn set<S>(&mut self, source: &S, entry: Option<(u32, bool, bool)>) -> io::Result<()>
@@ -261,6 +362,7 @@ impl Registration {
         }
         let (key, read, write) = entry.unwrap_or_default();
         debug_assert!(key < 1 << KEY_BITS);
+        count_calls(1);
         let event = polling::Event::new((self.number << KEY_BITS | key) as usize, read, write);
         let poller = &self.hub.poller;
         match (self.entry, entry) {
@@ -299,6 +401,10 @@ impl Drop for TcpAcceptor {
 impl Drop for TcpSocket {
     fn drop(&mut self) {
         let _ = self.registration.set(&*self.socket, None);
+        let mut prompt = lock(&self.registration.hub.prompt);
+        if prompt.is(&self.socket) {
+            (prompt.socket, prompt.event, prompt.ahead) = (Weak::new(), None, 0..0);
+        }
     }
 }
 
@@ -326,10 +432,24 @@ impl Acceptor for TcpAcceptor {
 impl Read for TcpSocket {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = (&*self.socket).read(buffer)?;
-        let mut prompt = lock(&self.registration.hub.prompt);
-        if !std::ptr::eq(prompt.as_ptr(), &*self.socket) {
-            *prompt = Arc::downgrade(&self.socket);
+        let hub = &self.registration.hub;
+        let mut prompt = lock(&hub.prompt);
+        if prompt.ahead.is_empty() || !prompt.is(&self.socket) {
+            count_calls(1);
+            let count = (&*self.socket).read(buffer)?;
+            if !prompt.is(&self.socket) && prompt.ahead.is_empty() {
+                prompt.socket = Arc::downgrade(&self.socket);
+                prompt.event = self.registration.reading();
+            }
+            return Ok(count);
+        }
+        let count = prompt.take(buffer);
+        if !prompt.ahead.is_empty() {
+            hub.announce(&prompt);
+        } else if prompt.ahead.end == LOOK {
+            // There may be more. How it ends shows at the next read.
+            count_calls(1);
+            return Ok(count + (&*self.socket).read(&mut buffer[count..]).unwrap_or(0));
         }
         Ok(count)
     }
@@ -338,6 +458,7 @@ impl Read for TcpSocket {
 impl Write for TcpSocket {
     #[inline]
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        count_calls(1);
         (&*self.socket).write(buffer)
     }
 
@@ -348,7 +469,20 @@ impl Write for TcpSocket {
 
 impl Socket for TcpSocket {
     fn watch(&mut self, key: u32, read: bool, write: bool) -> io::Result<()> {
-        self.registration.set(&*self.socket, (read || write).then_some((key, read, write)))
+        let before = self.registration.reading();
+        self.registration.set(&*self.socket, (read || write).then_some((key, read, write)))?;
+        let event = self.registration.reading();
+        if event != before {
+            let hub = &self.registration.hub;
+            let mut prompt = lock(&hub.prompt);
+            if prompt.is(&self.socket) {
+                prompt.event = event;
+                if !prompt.ahead.is_empty() {
+                    hub.announce(&prompt);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn connected(&mut self) -> io::Result<()> {
@@ -368,6 +502,7 @@ impl Socket for TcpSocket {
 mod tests {
     use super::*;
     use socket2::SockRef;
+    use std::time::Instant;
 
     /// Small frames would wait for the answer to the one before; a server that restarts would wait for minutes.
     #[test]
@@ -396,6 +531,124 @@ mod tests {
         assert_eq!((first.mailbox.number, numbers), (0, vec![1; 10]));
         let both = [System::of_this_thread().unwrap(), System::of_this_thread().unwrap()];
         assert_eq!(both.map(|net| net.mailbox.number), [1, 2]);
+    }
+
+    /// A connection that is watched under this key, and its peer.
+    fn pair(net: &mut System, key: u32) -> (TcpSocket, TcpStream) {
+        let mut listener = net.listen("127.0.0.1:0".parse().unwrap()).unwrap();
+        let peer = TcpStream::connect(listener.address().unwrap()).unwrap();
+        listener.watch(0, true).unwrap();
+        net.poller().wait(None);
+        net.ready(true, &mut Vec::new()).unwrap();
+        let (mut accepted, _) = listener.accept().unwrap();
+        accepted.watch(key, true, false).unwrap();
+        (accepted, peer)
+    }
+
+    /// What the loop is told, without asking the system.
+    fn told(net: &mut System) -> Vec<Ready> {
+        let mut ready = Vec::new();
+        net.ready(false, &mut ready).unwrap();
+        ready
+    }
+
+    fn reading(key: u32) -> Ready {
+        Ready { key, read: true, write: false }
+    }
+
+    /// Makes it the socket that looks are about.
+    fn greet(socket: &mut TcpSocket, peer: &mut TcpStream) {
+        peer.write_all(b"x").unwrap();
+        while socket.read(&mut [0]).is_err() {
+            crate::sync::yield_now();
+        }
+    }
+
+    /// Looks until there is something.
+    fn look(net: &System) {
+        let begin = Instant::now();
+        while !net.poller().poll() {
+            assert!(begin.elapsed() < LATE, "it never comes");
+            crate::sync::yield_now();
+        }
+    }
+
+    const LATE: Duration = Duration::from_secs(60);
+
+    /// Not a byte is lost, none comes before its turn, and all of them are told of, however they are read.
+    #[test]
+    fn what_a_look_has_read_comes_first_and_is_told_until_it_is_taken() {
+        let mut net = System::new().unwrap();
+        let (mut socket, mut peer) = pair(&mut net, 7);
+        let (mut other, mut other_peer) = pair(&mut net, 8);
+        assert!(!net.poller().poll(), "of none that was read");
+        greet(&mut socket, &mut peer);
+        assert!(!net.poller().poll(), "nothing came");
+        peer.write_all(b"abc").unwrap();
+        look(&net);
+        assert_eq!(told(&mut net), [reading(7)]);
+        // What another one reads meanwhile does not get in between.
+        greet(&mut other, &mut other_peer);
+        let mut byte = [0];
+        for expected in *b"ab" {
+            assert_eq!((socket.read(&mut byte).unwrap(), byte), (1, [expected]));
+            assert_eq!(told(&mut net), [reading(7)], "there is more, of which the system knows nothing");
+        }
+        assert_eq!((socket.read(&mut byte).unwrap(), byte), (1, *b"c"));
+        assert_eq!(told(&mut net), []);
+        assert_eq!(socket.read(&mut byte).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+
+        // More than a look reads.
+        let sent: Vec<u8> = (0..3 * LOOK).map(|i| i as u8).collect();
+        peer.write_all(&sent).unwrap();
+        look(&net);
+        let (mut received, mut buffer) = (Vec::new(), vec![0; 4 * LOOK]);
+        while received.len() < sent.len() {
+            match socket.read(&mut buffer) {
+                Ok(count) => received.extend_from_slice(&buffer[..count]),
+                Err(_) => net.poller().wait(Some(LATE)),
+            }
+        }
+        assert_eq!(received, sent);
+    }
+
+    /// What a look has read ends a wait: the system knows nothing of it any more.
+    #[test]
+    fn what_a_look_has_read_ends_the_next_wait() {
+        let mut net = System::new().unwrap();
+        let (mut socket, mut peer) = pair(&mut net, 7);
+        greet(&mut socket, &mut peer);
+        peer.write_all(b"a").unwrap();
+        look(&net);
+        let begin = Instant::now();
+        net.poller().wait(Some(LATE));
+        assert!(begin.elapsed() < LATE);
+        assert_eq!(told(&mut net), [reading(7)]);
+    }
+
+    /// Whoever does not want to read is told nothing, and of all that there is when it wants to again.
+    #[test]
+    fn what_a_look_has_read_is_told_to_whoever_wants_to_read() {
+        let mut net = System::new().unwrap();
+        let (mut socket, mut peer) = pair(&mut net, 7);
+        greet(&mut socket, &mut peer);
+        peer.write_all(b"a").unwrap();
+        look(&net);
+        assert_eq!(told(&mut net), [reading(7)]);
+        socket.watch(7, false, false).unwrap();
+        assert!(!net.poller().poll());
+        assert_eq!(told(&mut net), []);
+        socket.watch(7, true, false).unwrap();
+        assert_eq!(told(&mut net), [reading(7)]);
+        let mut buffer = [0; 2];
+        assert_eq!((socket.read(&mut buffer).unwrap(), buffer[0]), (1, b'a'));
+        socket.watch(7, false, false).unwrap();
+        peer.write_all(b"b").unwrap();
+        socket.watch(7, true, false).unwrap();
+        assert_eq!(told(&mut net), [], "the system tells it");
+        look(&net);
+        drop(socket);
+        assert!(!net.poller().poll(), "of one that is gone");
     }
 
     /// Here its descriptor is suddenly that of a file.
