@@ -39,10 +39,17 @@ pub trait WaitStrategy: Default + std::fmt::Debug + Send + 'static {
 /// begins with a pause. While pauses pay with batches of messages, waits go on beginning so. When a pause does not pay,
 /// waits begin by spinning again, and the next try comes after twice as many of them: a conversation of single messages
 /// keeps its short answers.
+///
+/// Spinning keeps a writer from writing that waits for the same core. So after a wait that a yield has ended, the next
+/// one begins with yields, for as long as they pay.
 #[derive(Debug)]
 pub struct Adaptive {
-    /// Looks of this wait.
+    /// Looks of this wait, those of its first yields aside if they did not pay.
     looks: u32,
+    /// Whether this wait begins with yields, which it does no more once they did not pay.
+    yielding: bool,
+    /// Whether the last yield gave the core back soon.
+    prompt: bool,
     /// Whether this wait begins with a pause.
     pausing: bool,
     /// Waits until pausing is tried again.
@@ -55,21 +62,42 @@ impl Adaptive {
     const SPINS: u32 = 100;
     const PAUSES: u32 = 50;
     const YIELDS: u32 = 5;
+    /// Yields that a wait begins with where they pay: each of several threads on the core may need a turn or two.
+    const FIRST_YIELDS: u32 = 20;
+    /// A yield that takes longer gives the core to somebody else's work, and spinning first costs little beside that.
+    const LONG: Duration = Duration::from_micros(200);
     /// A pause that finds so many messages was worth it.
     const BATCH: u64 = 4;
     const BACKOFF: u32 = 16;
     const BACKOFF_MAX: u32 = 4096;
+
+    /// How many looks this wait spins between.
+    #[inline]
+    fn spins(&self) -> u32 {
+        if self.pausing { 0 } else { Self::SPINS }
+    }
+
+    /// Lets others have the core.
+    fn give_way(&mut self) {
+        let since = Instant::now();
+        yield_now();
+        self.prompt = since.elapsed() < Self::LONG;
+    }
 }
 
 impl Default for Adaptive {
     fn default() -> Self {
-        Adaptive { looks: 0, pausing: false, untried: Self::BACKOFF, backoff: Self::BACKOFF }
+        let backoff = Self::BACKOFF;
+        Adaptive { looks: 0, yielding: false, prompt: false, pausing: false, untried: backoff, backoff }
     }
 }
 
 impl WaitStrategy for Adaptive {
     #[inline]
     fn begin(&mut self, handled: u64) {
+        let awake = self.spins() + Self::PAUSES;
+        let yielded = self.yielding || (awake + 1..=awake + Self::YIELDS).contains(&self.looks);
+        self.yielding = yielded && self.prompt;
         self.looks = 0;
         if !self.pausing {
             self.untried -= 1;
@@ -86,13 +114,20 @@ impl WaitStrategy for Adaptive {
     #[inline]
     fn idle(&mut self) -> Idle {
         self.looks += 1;
-        let spins = if self.pausing { 0 } else { Self::SPINS };
+        if self.yielding {
+            if self.looks <= Self::FIRST_YIELDS {
+                self.give_way();
+                return Idle::Again;
+            }
+            (self.yielding, self.looks) = (false, 1);
+        }
+        let spins = self.spins();
         if self.looks <= spins {
             spin_loop();
         } else if self.looks <= spins + Self::PAUSES {
             pause();
         } else if self.looks <= spins + Self::PAUSES + Self::YIELDS {
-            yield_now();
+            self.give_way();
         } else {
             return Idle::Park;
         }

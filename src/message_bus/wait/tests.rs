@@ -247,6 +247,32 @@ fn pausing_is_tried_and_given_up() {
     assert!((1..Adaptive::BACKOFF).all(|_| !pauses(0)) && pauses(0));
 }
 
+/// Where a yield has ended a wait, the next one begins with yields, as long as they pay and are prompt.
+#[test]
+fn yields_come_first_where_they_pay() {
+    let all = Adaptive::SPINS + Adaptive::PAUSES + Adaptive::YIELDS;
+    let mut strategy = Adaptive::default();
+    // Begins a wait and ends it after so many looks; how many there are if nothing ends it.
+    let mut wait = |looks: u32, prompt: bool| {
+        strategy.begin(0);
+        let begun = strategy.yielding;
+        let parked = (0..looks).position(|_| strategy.idle() == Idle::Park);
+        strategy.prompt = prompt;
+        (begun, parked)
+    };
+    let parks = Some(all as usize);
+    assert_eq!(wait(1, true), (false, None));
+    assert_eq!(wait(all - Adaptive::YIELDS, true), (false, None), "spins and pauses are no yields");
+    assert_eq!(wait(all - Adaptive::YIELDS + 1, true), (false, None), "nor a wait that they ended");
+    assert_eq!(wait(1, true), (true, None), "a yield paid");
+    assert_eq!(wait(Adaptive::FIRST_YIELDS, true), (true, None), "and again");
+    assert_eq!(wait(1, false), (true, None), "and again");
+    assert_eq!(wait(all, true), (false, None), "but took long");
+    assert_eq!(wait(u32::MAX, true), (true, parks.map(|looks| looks + Adaptive::FIRST_YIELDS as usize)));
+    assert_eq!(wait(u32::MAX, true), (false, parks), "no yield paid");
+    assert_eq!(wait(1, true), (false, None), "nor in a wait that ended asleep");
+}
+
 /// Whoever has just called handlers may have something to do: then it neither gives the core away nor sleeps.
 #[test]
 fn whoever_has_something_to_do_does_not_wait_in_a_poller() {
