@@ -122,7 +122,7 @@ pub(super) struct ToBus<'a, H: Bridging, W> {
 
 impl<H: Bridging, W: Writer> ToBus<'_, H, W> {
     /// Puts the member that is set in a message of kind `R` on the bus, behind all events.
-    pub(super) fn publish<'b, R: Root>(&'b mut self, client: Option<ClientId>, payload: &[u8]) -> Verdict
+    pub(super) fn publish<'b, R: Root>(&'b mut self, client: Option<ClientId>, payload: &'b [u8]) -> Verdict
     where
         PublishFrom<'b, W>: Visitor<R::Direction, Output = Option<Result<(), WriteError>>>,
     {
@@ -130,7 +130,8 @@ impl<H: Bridging, W: Writer> ToBus<'_, H, W> {
             return Verdict::Full;
         }
         let Ok(message) = R::decode(payload) else { return Verdict::Refused(Reason::MessageDecodeError) };
-        verdict(message.visit(PublishFrom { source: H::ID, client, allow: self.allow, writer: self.writer }))
+        let (allow, writer) = (self.allow, self.writer);
+        verdict(message.visit(PublishFrom { source: H::ID, client, root: payload, allow, writer }))
     }
 }
 

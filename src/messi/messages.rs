@@ -7,6 +7,7 @@ use crate::traits::{
     AFTER_EVENTS, DecodeError, DeserializeFrom, EncodeError, ExtendedMessage, FIRST_OF_LIBRARY, Message, Payload,
     Publish, Space, WriteError,
 };
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -161,22 +162,55 @@ fn client_of_word(word: u64) -> Result<ClientId, DecodeError> {
     if word as u32 == 0 { Err(DecodeError::new("no client id")) } else { Ok(ClientId(word)) }
 }
 
-/// A member on its way from a bridge to the bus.
+/// The bytes of the field `number` in a protocol buffer message that is known to be one, if it occurs once, as a message.
+#[inline]
+fn only_occurrence(message: &[u8], number: u32) -> Option<&[u8]> {
+    // Nearly always it is all that there is, with a key and a length of a byte each.
+    if let [key, len @ ..0x80, member @ ..] = message
+        && (u32::from(*key), usize::from(*len)) == (number << 3 | WireType::LengthDelimited as u32, member.len())
+    {
+        return Some(member);
+    }
+    only_of_many(message, number)
+}
+
+fn only_of_many(mut message: &[u8], number: u32) -> Option<&[u8]> {
+    let mut found = None;
+    while !message.is_empty() {
+        let (tag, wire_type) = decode_key(&mut message).ok()?;
+        if tag != number {
+            skip_field(wire_type, tag, &mut message, DecodeContext::default()).ok()?;
+        } else if wire_type != WireType::LengthDelimited || found.is_some() {
+            return None;
+        } else {
+            let len = decode_varint(&mut message).ok().and_then(|len| usize::try_from(len).ok())?;
+            let (member, behind) = message.split_at_checked(len)?;
+            (found, message) = (Some(member), behind);
+        }
+    }
+    found
+}
+
+/// A member on its way from a bridge to the bus: as it came, if its bytes stand in one piece.
 struct Inbound<'a, M> {
     client: Option<ClientId>,
+    bytes: Option<&'a [u8]>,
     message: &'a M,
 }
 
 impl<M: prost::Message> Payload for Inbound<'_, M> {
     fn size(&self) -> usize {
-        self.client.map_or(0, |_| 8) + self.message.encoded_len()
+        self.client.map_or(0, |_| 8) + self.bytes.map_or_else(|| self.message.encoded_len(), <[u8]>::len)
     }
 
     fn fill(&mut self, space: &mut Space<'_>) -> Result<(), EncodeError> {
         if let Some(client) = self.client {
             space.put(&client.0.to_le_bytes())?;
         }
-        crate::encoding::prost::encode(self.message, space)
+        match self.bytes {
+            Some(bytes) => space.put(bytes),
+            None => crate::encoding::prost::encode(self.message, space),
+        }
     }
 }
 
@@ -184,16 +218,19 @@ impl<M: prost::Message> Payload for Inbound<'_, M> {
 pub(super) struct PublishFrom<'a, W> {
     pub(super) source: u16,
     pub(super) client: Option<ClientId>,
+    /// The bytes of the root.
+    pub(super) root: &'a [u8],
     pub(super) allow: Option<&'a [u16]>,
     pub(super) writer: &'a W,
 }
 
 impl<W: Publish> PublishFrom<'_, W> {
-    fn publish<M: prost::Message>(self, id: u16, message: &M) -> Option<Result<(), WriteError>> {
-        let PublishFrom { source, client, allow, writer } = self;
-        allow
-            .is_none_or(|allowed| allowed.contains(&id))
-            .then(|| writer.try_put(source, id, &mut Inbound { client, message }))
+    fn publish<D, M: Member<D>>(self, id: u16, message: &M) -> Option<Result<(), WriteError>> {
+        let PublishFrom { source, client, root, allow, writer } = self;
+        allow.is_none_or(|allowed| allowed.contains(&id)).then(|| {
+            let bytes = only_occurrence(root, M::field());
+            writer.try_put(source, id, &mut Inbound { client, bytes, message })
+        })
     }
 }
 
@@ -201,7 +238,7 @@ impl<W: Publish> Visitor<ToServerSide> for PublishFrom<'_, W> {
     type Output = Option<Result<(), WriteError>>;
 
     fn member<M: Member<ToServerSide>>(self, member: &M) -> Self::Output {
-        self.publish(FromClient::<M>::ID, member)
+        self.publish::<ToServerSide, M>(FromClient::<M>::ID, member)
     }
 }
 
@@ -209,7 +246,7 @@ impl<W: Publish> Visitor<ToClientSide> for PublishFrom<'_, W> {
     type Output = Option<Result<(), WriteError>>;
 
     fn member<M: Member<ToClientSide>>(self, member: &M) -> Self::Output {
-        self.publish(FromServer::<M>::ID, member)
+        self.publish::<ToClientSide, M>(FromServer::<M>::ID, member)
     }
 }
 
@@ -361,3 +398,6 @@ event! {
     /// before.
     StopBridge = 7 {}
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,6 +20,9 @@
 //!   no passwords and encrypts nothing: on other networks use [`tls`] or a tunnel.
 //! * **A peer's fault is its own.** A bridge disconnects a faulty peer with a [`Reason`], and reports that once; the
 //!   other peers don't notice.
+//! * **Members arrive as they were sent.** A bridge decodes each message and ends the connection over one that is none.
+//!   Then it copies the bytes of the member to the bus, fields that this version does not know included. Only of a
+//!   member that occurs more than once in its root does it write the sum, without those fields.
 //! * **Events alternate.** Connected, messages, disconnected. No message of a connection comes after its end, and never
 //!   a part of one.
 //!
