@@ -97,16 +97,23 @@ impl Handle<FromClient<Number>> for Echoes {
     }
 }
 
-crate::Messenger! {
-    Config,
-    All:
-        handlers: [ server: Server<Echoing>, echoes: Echoes ]
-        routes: [
-            Server<Echoing>, Listening: [ echoes ],
-            Server<Echoing>, FromClient<Number>: [ echoes ],
-            Echoes, ToClient<Echo>: [ server ],
-        ]
+#[expect(dead_code, reason = "a table within the crate is used by its tests alone")]
+mod table {
+    use super::*;
+
+    crate::Messenger! {
+        Config,
+        All:
+            handlers: [ server: Server<Echoing>, echoes: Echoes ]
+            routes: [
+                Server<Echoing>, Listening: [ echoes ],
+                Server<Echoing>, FromClient<Number>: [ echoes ],
+                Echoes, ToClient<Echo>: [ server ],
+            ]
+    }
 }
+
+use table::Messenger;
 
 /// In this time nothing is due, and the poller is never asked for that reason alone.
 #[derive(Debug)]
