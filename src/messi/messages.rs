@@ -162,7 +162,8 @@ fn client_of_word(word: u64) -> Result<ClientId, DecodeError> {
     if word as u32 == 0 { Err(DecodeError::new("no client id")) } else { Ok(ClientId(word)) }
 }
 
-/// The bytes of the field `number` in a protocol buffer message that is known to be one, if it occurs once, as a message.
+/// The bytes of the field `number` in a protocol buffer message that is known to be one, if that field is a message and
+/// occurs once.
 #[inline]
 fn only_occurrence(message: &[u8], number: u32) -> Option<&[u8]> {
     // Nearly always it is all that there is, with a key and a length of a byte each.
