@@ -353,7 +353,7 @@ mod tests {
             TableHandler { name: "b", type_name: "B<x::C>", id: 2, allow_unrouted: false },
         ];
         let route = |message, message_id, receivers| TableRoute {
-            source: "x::Out",
+            source: "Out",
             source_id: 3,
             message,
             message_id,
