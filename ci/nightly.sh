@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The longer proofs, for which a change need not wait: deeper models, more schedules, more lives, longer fuzzing, more
-# kills, and the suite fifty times. Hours. Each line of the list can be run by hand.
+# kills, how long a table compiles, and the suite fifty times. Hours. Each line of the list can be run by hand.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export NOTHING_SKIPPED=1
@@ -15,6 +15,7 @@ ALL_PROTOCOLS=1 cargo test --package messi --test random
 SIM_SEEDS=200000 ci/sim.sh
 SECONDS_EACH=600 ci/fuzz.sh
 SEEDS=64 ci/miri.sh
+ci/bench_compile.sh --assert
 ci/mutants.sh --all
 ci/soak.sh 50
 LOOM_MAX_PREEMPTIONS=3 ci/loom.sh

@@ -33,14 +33,14 @@ pub mod __private {
     pub use crate::blame::At;
     pub use crate::encoding::write_into;
     pub use crate::routing::checks::{
-        HasDueAlone, HasHandlerIdOfItsOwn, HasMessageIdOfItsOwn, IsInSomeRoute, IsInThisWorker, IsRoutedOnce,
-        IsUnrouted, LeavesDueItsId, due_id, handler_id_is_unique, has_due_alone, is_in_some_route, is_in_worker,
-        is_routed_once, is_source, is_unrouted, leaves_due_its_id, message_id_is_unique, source_id_is_unique,
+        HandlerChecks, HasDueAlone, HasHandlerIdOfItsOwn, HasMessageIdOfItsOwn, IsInSomeRoute, IsInThisWorker,
+        IsRoutedOnce, IsUnrouted, LeavesDueItsId, RouteChecks, is_unrouted,
     };
+    pub use crate::routing::index::{Index, size};
     pub use crate::routing::roster::{
         Launch, Roster, Routed, Router, RoutesTo, Topology, Visit, deadline, decode, earliest, is,
     };
-    pub use crate::routing::rows::{Rows, routed, routed_count, source_count, sources};
+    pub use crate::routing::rows::{Rows, routed, routed_count, sources};
     pub use std::clone::Clone;
     pub use std::cmp::{Eq, PartialEq};
     pub use std::convert::From;

@@ -5,6 +5,8 @@
 
 pub(crate) mod checks;
 mod graph;
+pub(crate) mod index;
+mod map;
 pub(crate) mod roster;
 pub(crate) mod rows;
 mod table;
@@ -12,6 +14,6 @@ mod table;
 #[cfg(all(test, rust_messenger_loom))]
 pub(crate) use roster::Router;
 pub(crate) use roster::{Launch, Roster, Topology, Visit};
-pub(crate) use rows::{Rows, row};
-pub(crate) use table::short;
+pub(crate) use rows::Rows;
 pub use table::{Table, TableHandler, TableRoute, TableWorker};
+pub(crate) use table::{row, short};

@@ -1,6 +1,8 @@
 //! What is asked of a table as it is compiled: each check a fact that becomes a trait.
 
-use super::table::{Table, TableRoute, TableWorker};
+use super::index::{Id, Index, IndexedHandler};
+use super::map::same;
+use super::table::{TableRoute, TableWorker};
 use crate::traits::{Due, Layout, Message};
 
 macro_rules! checks {
@@ -74,102 +76,106 @@ checks! {
     IsUnrouted;
 }
 
-/// Whether `worker` has a handler of this name.
-pub const fn is_in_worker(table: &Table<'_>, worker: &str, handler: &str) -> bool {
-    let Some(TableWorker { handlers, .. }) = find_worker(table, worker) else { return true };
-    let mut i = 0;
-    while i < handlers.len() {
-        if same(handlers[i].name, handler) {
-            return true;
+/// What is asked of a route.
+#[derive(Clone, Copy, Debug)]
+pub struct RouteChecks {
+    /// Whether all handlers and sources with the id of its source spell the same type. One that is a handler of the
+    /// table is not asked again.
+    pub has_source_id_of_its_own: bool,
+    /// Whether all routes of messages with the id of its own spell the same type.
+    pub has_message_id_of_its_own: bool,
+    /// Whether its message may have its id: that of [`Due`] is for [`Due`].
+    pub leaves_due_its_id: bool,
+    /// Whether it, if it is that of a [`Due`], has its source as its one receiver, and the table no other handler with
+    /// the id of that.
+    pub has_due_alone: bool,
+    /// Whether its worker has no other route from this source with this message, however they are spelled.
+    pub is_routed_once: bool,
+}
+
+/// What is asked of a handler.
+#[derive(Clone, Copy, Debug)]
+pub struct HandlerChecks {
+    /// Whether all handlers and sources with its id spell the same type.
+    pub has_id_of_its_own: bool,
+    /// Whether it is a receiver in its worker, or the source of a route of any worker, or marked as neither.
+    pub is_in_some_route: bool,
+    /// Its id if its deadlines become messages: its worker routes its [`Due`].
+    pub due: Option<u16>,
+}
+
+/// What the index does not know is right here: that is a worker with the name of another, or a name that is no
+/// handler's, and the compiler, or another check, says so.
+impl<const N: usize> Index<'_, N> {
+    /// What is asked of a route, by what is spelled in it.
+    pub const fn check_route(&self, worker: &str, source: &str, message: &str) -> RouteChecks {
+        let mut checks = RouteChecks {
+            has_source_id_of_its_own: true,
+            has_message_id_of_its_own: true,
+            leaves_due_its_id: true,
+            has_due_alone: true,
+            is_routed_once: true,
+        };
+        let (Some(source), Some(message)) = (self.sender(source), self.message(message)) else { return checks };
+        let Some(source_id) = self.sender_id(source.id) else { return checks };
+        let Some(message_id) = self.message_id(message.message_id) else { return checks };
+        checks.has_source_id_of_its_own = source.is_handler || source_id.types == 1;
+        checks.has_message_id_of_its_own = message_id.types == 1;
+        checks.leaves_due_its_id = message.message_id != Due::ID || is_due(message);
+        let Some(worker) = self.worker(worker) else { return checks };
+        let Some(row) = self.row(worker, source.id, message.message_id) else { return checks };
+        checks.has_due_alone =
+            !is_due(message) || (source_id.handlers <= 1 && self.returns_to_its_source(worker, row.first));
+        checks.is_routed_once = row.routes == 1;
+        checks
+    }
+
+    /// What is asked of the handler of this name in this worker.
+    pub const fn check_handler(&self, worker: &str, name: &str) -> HandlerChecks {
+        let mut checks = HandlerChecks { has_id_of_its_own: true, is_in_some_route: true, due: None };
+        let Some(worker) = self.worker(worker) else { return checks };
+        let Some(IndexedHandler { handler, is_receiver }) = self.handler(worker, name) else { return checks };
+        let Some(id) = self.sender_id(handler.id) else { return checks };
+        checks.has_id_of_its_own = id.types == 1;
+        checks.is_in_some_route = *is_receiver || id.is_source || handler.allow_unrouted;
+        if let Some(row) = self.row(worker, handler.id, Due::ID)
+            && is_due(row.first)
+        {
+            checks.due = Some(handler.id);
         }
-        i += 1;
+        checks
     }
-    false
-}
 
-/// Whether `worker` has exactly one route from this source with this message, however they are spelled.
-pub const fn is_routed_once(table: &Table<'_>, worker: &str, source: &str, message: &str) -> bool {
-    let Some(TableWorker { routes, .. }) = find_worker(table, worker) else { return true };
-    let this = find_route(routes, source, message);
-    let (mut count, mut i) = (0, 0);
-    while i < routes.len() {
-        count += (routes[i].source_id == this.source_id && routes[i].message_id == this.message_id) as usize;
-        i += 1;
-    }
-    count == 1
-}
-
-/// Whether all routes of messages with the id of this one spell the same type.
-pub const fn message_id_is_unique(table: &Table<'_>, message: &str) -> bool {
-    let mut id = None;
-    // Once to find the id, once to compare.
-    let mut pass = 0;
-    while pass < 2 {
-        let mut w = 0;
-        while w < table.workers.len() {
-            let routes = table.workers[w].routes;
-            let mut i = 0;
-            while i < routes.len() {
-                let spelled_so = same(routes[i].message, message);
-                match id {
-                    None if spelled_so => id = Some(routes[i].message_id),
-                    Some(id) if !spelled_so && routes[i].message_id == id => return false,
-                    _ => {}
-                }
-                i += 1;
-            }
-            w += 1;
+    /// Whether a worker has a handler of this name.
+    pub const fn has_handler(&self, worker: &str, name: &str) -> bool {
+        match self.worker(worker) {
+            Some(worker) => self.handler(worker, name).is_some(),
+            None => true,
         }
-        pass += 1;
     }
-    true
-}
 
-/// Whether all handlers and sources with the id of this one spell the same type.
-pub const fn handler_id_is_unique(table: &Table<'_>, handler: &str) -> bool {
-    let mut id = None;
-    let mut pass = 0;
-    while pass < 2 {
-        let mut w = 0;
-        while w < table.workers.len() {
-            let TableWorker { handlers, routes, .. } = &table.workers[w];
-            let mut i = 0;
-            while i < handlers.len() + routes.len() {
-                let (spelled, its_id) = if i < handlers.len() {
-                    (handlers[i].type_name, handlers[i].id)
-                } else {
-                    (routes[i - handlers.len()].source, routes[i - handlers.len()].source_id)
-                };
-                let spelled_so = same(spelled, handler);
-                match id {
-                    None if spelled_so => id = Some(its_id),
-                    Some(id) if !spelled_so && its_id == id => return false,
-                    _ => {}
-                }
-                i += 1;
-            }
-            w += 1;
-        }
-        pass += 1;
-    }
-    true
-}
-
-/// As [`handler_id_is_unique`] for the source of a route. One that is a handler of the table is not asked again.
-pub const fn source_id_is_unique(table: &Table<'_>, source: &str) -> bool {
-    let mut w = 0;
-    while w < table.workers.len() {
-        let handlers = table.workers[w].handlers;
+    /// Whether some route has one of the worker's handlers as its source.
+    pub const fn has_source(&self, worker: &str) -> bool {
+        let Some(worker) = self.worker(worker) else { return false };
+        let TableWorker { handlers, .. } = &self.table.workers[worker];
         let mut i = 0;
         while i < handlers.len() {
-            if same(handlers[i].type_name, source) {
+            if let Some(Id { is_source: true, .. }) = self.sender_id(handlers[i].id) {
                 return true;
             }
             i += 1;
         }
-        w += 1;
+        false
     }
-    handler_id_is_unique(table, source)
+
+    /// Whether the one receiver of a route is its source. One that is not in this worker is not asked again.
+    const fn returns_to_its_source(&self, worker: usize, route: &TableRoute<'_>) -> bool {
+        route.receivers.len() == 1
+            && match self.handler(worker, route.receivers[0]) {
+                Some(IndexedHandler { handler, .. }) => handler.id == route.source_id,
+                None => true,
+            }
+    }
 }
 
 /// Whether a route is that of a [`Due`].
@@ -179,151 +185,7 @@ const fn is_due(route: &TableRoute<'_>) -> bool {
     route.message_id == Due::ID && same(codec, due.codec) && size == due.size && align == due.align
 }
 
-/// Whether the message of this route may have its id: that of [`Due`] is for [`Due`].
-pub const fn leaves_due_its_id(table: &Table<'_>, worker: &str, source: &str, message: &str) -> bool {
-    let Some(TableWorker { routes, .. }) = find_worker(table, worker) else { return true };
-    let this = find_route(routes, source, message);
-    this.message_id != Due::ID || is_due(this)
-}
-
-/// Whether this route, if it is that of a [`Due`], has its source as its one receiver, and the table no other handler
-/// with the id of that.
-pub const fn has_due_alone(table: &Table<'_>, worker: &str, source: &str, message: &str) -> bool {
-    let Some(TableWorker { handlers, routes, .. }) = find_worker(table, worker) else { return true };
-    let this = find_route(routes, source, message);
-    if !is_due(this) {
-        return true;
-    }
-    let mut i = 0;
-    while i < handlers.len() {
-        // One that is not in this worker is not asked again.
-        if same(handlers[i].name, this.receivers[0]) && handlers[i].id != this.source_id {
-            return false;
-        }
-        i += 1;
-    }
-    let (mut count, mut w) = (0, 0);
-    while w < table.workers.len() {
-        let handlers = table.workers[w].handlers;
-        let mut i = 0;
-        while i < handlers.len() {
-            count += (handlers[i].id == this.source_id) as usize;
-            i += 1;
-        }
-        w += 1;
-    }
-    this.receivers.len() == 1 && count <= 1
-}
-
-/// The id of a handler whose deadlines become messages: its worker routes its [`Due`]. `None` of any other one.
-pub const fn due_id(table: &Table<'_>, worker: &str, handler: &str) -> Option<u16> {
-    let Some(TableWorker { handlers, routes, .. }) = find_worker(table, worker) else { return None };
-    let mut i = 0;
-    while i < handlers.len() {
-        let mut r = 0;
-        while r < routes.len() {
-            let is_its_own = routes[r].source_id == handlers[i].id && is_due(&routes[r]);
-            if same(handlers[i].name, handler) && is_its_own {
-                return Some(handlers[i].id);
-            }
-            r += 1;
-        }
-        i += 1;
-    }
-    None
-}
-
-/// Whether the handler is a receiver in its worker, or the source of a route of any worker, or marked as neither.
-pub const fn is_in_some_route(table: &Table<'_>, worker: &str, handler: &str) -> bool {
-    let Some(TableWorker { handlers, routes, .. }) = find_worker(table, worker) else { return true };
-    let mut i = 0;
-    while i < handlers.len() {
-        if same(handlers[i].name, handler) && (handlers[i].allow_unrouted || is_source_id(table, handlers[i].id)) {
-            return true;
-        }
-        i += 1;
-    }
-    let mut r = 0;
-    while r < routes.len() {
-        let mut i = 0;
-        while i < routes[r].receivers.len() {
-            if same(routes[r].receivers[i], handler) {
-                return true;
-            }
-            i += 1;
-        }
-        r += 1;
-    }
-    false
-}
-
-/// Whether some route has one of the worker's handlers as its source.
-pub const fn is_source(table: &Table<'_>, worker: &str) -> bool {
-    let Some(TableWorker { handlers, .. }) = find_worker(table, worker) else { return false };
-    let mut i = 0;
-    while i < handlers.len() {
-        if is_source_id(table, handlers[i].id) {
-            return true;
-        }
-        i += 1;
-    }
-    false
-}
-
 /// Whether an `#[allow(..)]` in a table says `unrouted`, the one thing it may say.
 pub const fn is_unrouted(lint: &str) -> bool {
     same(lint, "unrouted")
-}
-
-const fn is_source_id(table: &Table<'_>, id: u16) -> bool {
-    let mut w = 0;
-    while w < table.workers.len() {
-        let routes = table.workers[w].routes;
-        let mut i = 0;
-        while i < routes.len() {
-            if routes[i].source_id == id {
-                return true;
-            }
-            i += 1;
-        }
-        w += 1;
-    }
-    false
-}
-
-/// The one worker of this name. `None` if there are two: the compiler says so, and no check adds to it.
-const fn find_worker<'a>(table: &Table<'a>, name: &str) -> Option<&'a TableWorker<'a>> {
-    let (mut found, mut w) = (None, 0);
-    while w < table.workers.len() {
-        if same(table.workers[w].name, name) {
-            if found.is_some() {
-                return None;
-            }
-            found = Some(&table.workers[w]);
-        }
-        w += 1;
-    }
-    found
-}
-
-const fn find_route<'a>(routes: &'a [TableRoute<'a>], source: &str, message: &str) -> &'a TableRoute<'a> {
-    let mut i = 0;
-    while i < routes.len() {
-        if same(routes[i].source, source) && same(routes[i].message, message) {
-            return &routes[i];
-        }
-        i += 1;
-    }
-    panic!("no such route in this worker")
-}
-
-const fn same(a: &str, b: &str) -> bool {
-    let (a, b) = (a.as_bytes(), b.as_bytes());
-    let mut same = a.len() == b.len();
-    let mut i = 0;
-    while same && i < a.len() {
-        same = a[i] == b[i];
-        i += 1;
-    }
-    same
 }

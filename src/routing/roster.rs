@@ -1,6 +1,7 @@
 //! What a table becomes: the handlers of its workers, and how a message is decoded and delivered to them.
 
-use super::rows::{Rows, row};
+use super::rows::Rows;
+use super::table::row;
 use crate::blame::{At, Place};
 use crate::traits::{Encoded, Handle, Handler, Header, Message, Report, Time, Writer};
 use std::borrow::Borrow;

@@ -1,6 +1,7 @@
 //! Who sends in a table, and what of that it routes: how what nobody receives is found.
 
-use super::table::{Table, TableWorker};
+use super::index::{Id, Index};
+use super::table::{Table, TableWorker, row};
 use crate::traits::{AFTER_EVENTS, FIRST_OF_LIBRARY, Header};
 
 /// Who sends in a table, and what of that it routes. Sorted, because it is asked for every message that falls through
@@ -39,11 +40,6 @@ impl Rows {
     }
 }
 
-/// A row as one number.
-pub const fn row(source: u16, message: u16) -> u32 {
-    (source as u32) << 16 | message as u32
-}
-
 /// How many rows a table has.
 pub const fn routed_count(table: &Table<'_>) -> usize {
     let (mut count, mut w) = (0, 0);
@@ -69,26 +65,16 @@ pub const fn routed<const N: usize>(table: &Table<'_>) -> [u32; N] {
     sorted(rows)
 }
 
-/// How many handlers and sources a table names.
-pub const fn source_count(table: &Table<'_>) -> usize {
-    let (mut count, mut w) = (routed_count(table), 0);
-    while w < table.workers.len() {
-        count += table.workers[w].handlers.len();
-        w += 1;
-    }
-    count
-}
-
 /// The ids of a table's handlers and sources, sorted; more than any id in the place of those marked
 /// `#[allow(unrouted)]`.
-pub const fn sources<const N: usize>(table: &Table<'_>) -> [u32; N] {
+pub const fn sources<const N: usize>(index: &Index<'_, N>) -> [u32; N] {
     let (mut sources, mut n, mut w) = ([u32::MAX; N], 0, 0);
-    while w < table.workers.len() {
-        let TableWorker { handlers, routes, .. } = &table.workers[w];
+    while w < index.table.workers.len() {
+        let TableWorker { handlers, routes, .. } = &index.table.workers[w];
         let mut i = 0;
         while i < handlers.len() + routes.len() {
             let id = if i < handlers.len() { handlers[i].id } else { routes[i - handlers.len()].source_id };
-            if !may_be_unrouted(table, id) {
+            if let Some(Id { may_be_unrouted: false, .. }) = index.sender_id(id) {
                 sources[n] = id as u32;
             }
             (n, i) = (n + 1, i + 1);
@@ -96,23 +82,6 @@ pub const fn sources<const N: usize>(table: &Table<'_>) -> [u32; N] {
         w += 1;
     }
     sorted(sources)
-}
-
-/// Whether a handler with this id is marked `#[allow(unrouted)]`.
-const fn may_be_unrouted(table: &Table<'_>, id: u16) -> bool {
-    let mut w = 0;
-    while w < table.workers.len() {
-        let handlers = table.workers[w].handlers;
-        let mut i = 0;
-        while i < handlers.len() {
-            if handlers[i].id == id && handlers[i].allow_unrouted {
-                return true;
-            }
-            i += 1;
-        }
-        w += 1;
-    }
-    false
 }
 
 /// Heap sort, because the compiler ends evaluations that take long: a table may have thousands of rows.

@@ -63,6 +63,11 @@ pub struct TableRoute<'a> {
     pub receivers: &'a [&'a str],
 }
 
+/// A source and a message as one number.
+pub const fn row(source: u16, message: u16) -> u32 {
+    (source as u32) << 16 | message as u32
+}
+
 /// A name without the mark of a raw identifier.
 pub(super) fn plain(name: &str) -> &str {
     name.trim_start_matches("r#")
