@@ -108,7 +108,7 @@ pub const fn same(a: &str, b: &str) -> bool {
 mod tests {
     use super::*;
 
-    const COUNT: usize = 500;
+    const COUNT: usize = 512;
 
     fn names() -> Vec<String> {
         (0..COUNT).map(|i| format!("a::module::of::Message{i}")).collect()
