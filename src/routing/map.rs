@@ -76,11 +76,11 @@ const fn chain<const N: usize>(key: Key<'_>) -> usize {
     (hash % N as u64) as usize
 }
 
-/// Every bit of a number counts in all of them: names differ in their last letters, and the remainder is that of the
-/// lowest bits.
+/// A number of whose bits each changes the lowest ones, which the remainder is made of: names differ in their last
+/// letters, which are the highest bits of a word, and what a product has there comes from below only.
 const fn mix(number: u64) -> u64 {
-    let product = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    product ^ product >> 32
+    let product = (number ^ number >> 32).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    product ^ product >> 29
 }
 
 /// Whether two spellings are the same.
