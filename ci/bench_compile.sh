@@ -15,22 +15,18 @@ read -ra sizes <<<"${SIZES:-10 100 400 1000}"
 work=$PWD/target/bench_compile
 export CARGO_TARGET_DIR=$work/target CARGO_INCREMENTAL=0 LC_ALL=C
 
-# A package whose library is the one in directory $2.
+# A package $1, and a copy of the library for it, so that nobody's changes are compiled meanwhile.
 package() {
-    mkdir -p "$work/$1/src"
-    printf '%s\n' '[package]' 'name = "table"' 'version = "0.0.0"' 'edition = "2024"' '[workspace]' '[dependencies]' \
-        "rust_messenger = { path = \"$2\" }" 'serde = { version = "1", features = ["derive"] }' >"$work/$1/Cargo.toml"
+    rm -rf "${work:?}/$1"
+    mkdir -p "$work/$1/library" "$work/$1/src"
+    git ls-files -z --cached --others --exclude-standard -- \
+        Cargo.toml src benches examples messi tests tools README.md |
+        xargs -0 cp --parents -t "$work/$1/library"
+    printf '%s\n' '[package]' 'name = "table"' 'version = "0.0.0"' 'edition = "2024"' \
+        '[workspace]' 'exclude = ["library"]' '[dependencies]' 'rust_messenger = { path = "library" }' \
+        'serde = { version = "1", features = ["derive"] }' >"$work/$1/Cargo.toml"
     cp Cargo.lock "$work/$1/Cargo.lock"
-}
-
-# A copy of the library without the checks of a table.
-library() {
-    rm -rf "$work/library"
-    mkdir -p "$work/library"
-    git ls-files -z --cached --others --exclude-standard -- Cargo.toml src benches examples messi tests tools README.md |
-        xargs -0 cp --parents -t "$work/library"
-    sed -i '/ checks begin here\.$/,/ checks end here\.$/d' "$work/library/src/macro.rs"
-    ! cmp -s src/macro.rs "$work/library/src/macro.rs" || { echo 'src/macro.rs has no checks' && exit 1; }
+    echo >"$work/$1/src/lib.rs"
 }
 
 # A program of $1 messages, a handler for ten of them, and if $2 says so a table with a route for each in a worker for
@@ -95,15 +91,15 @@ seconds() {
     awk '{ print $1 + $2 }' <<<"$times"
 }
 
-library
-package checked "$PWD"
-package unchecked "$work/library"
+package checked
+package unchecked
+sed -i '/ checks begin here\.$/,/ checks end here\.$/d' "$work/unchecked/library/src/macro.rs"
+! cmp -s "$work/checked/library/src/macro.rs" "$work/unchecked/library/src/macro.rs" ||
+    { echo 'src/macro.rs has no checks' && exit 1; }
 for size in "${sizes[@]}"; do
     source_of "$size" none >"$work/$size.none.rs"
     source_of "$size" table >"$work/$size.table.rs"
 done
-echo >"$work/checked/src/lib.rs"
-echo >"$work/unchecked/src/lib.rs"
 for package in checked unchecked; do
     cargo check --quiet --manifest-path "$work/$package/Cargo.toml"
 done

@@ -283,7 +283,8 @@ macro_rules! __messenger_table {
                                 $crate::__private::earliest([ $(
                                     $crate::__private::deadline::<
                                         { __INDEX.check_handler(
-                                            $crate::__private::stringify!($worker), $crate::__private::stringify!($handler),
+                                            $crate::__private::stringify!($worker),
+                                            $crate::__private::stringify!($handler),
                                         ).due.is_some() },
                                         _,
                                     >(&self.$handler, $crate::__private::stringify!($handler), at, &due)
@@ -316,8 +317,8 @@ macro_rules! __messenger_table {
             #[allow(non_camel_case_types, dead_code)]
             enum __WorkersAreNamedOnce { $( $worker, )+ }
 
-            // Each check is a fact that becomes a trait, asked of the user's own words, so that the caret is there. A name
-            // is no type; it becomes one for the question. `ci/bench_compile.sh` leaves them out: checks begin here.
+            // Each check is a fact that becomes a trait, asked of the user's own words, so that the caret is there. A
+            // name is no type; it becomes one for the question. `ci/bench_compile.sh` cuts them: checks begin here.
             $(
                 $(
                     $( const _: () = {
@@ -327,37 +328,43 @@ macro_rules! __messenger_table {
                             $crate::__private::is_unrouted($crate::__private::stringify!($allow))
                         }>>::OK
                     }; )?
-                    const _: () = {
+                    const _: [(); 2] = {
                         const __CHECKS: $crate::__private::HandlerChecks = __INDEX.check_handler(
                             $crate::__private::stringify!($worker), $crate::__private::stringify!($handler),
                         );
-                        const _: () =
-                            <$handler_ty as $crate::__private::HasHandlerIdOfItsOwn<{ __CHECKS.has_id_of_its_own }>>::OK;
-                        const _: () =
-                            <$handler_ty as $crate::__private::IsInSomeRoute<{ __CHECKS.is_in_some_route }>>::OK;
+                        [
+                            <$handler_ty as $crate::__private::HasHandlerIdOfItsOwn<{
+                                __CHECKS.has_id_of_its_own
+                            }>>::OK,
+                            <$handler_ty as $crate::__private::IsInSomeRoute<{ __CHECKS.is_in_some_route }>>::OK,
+                        ]
                     };
                 )+
                 $(
-                    const _: () = {
+                    const _: [(); 5] = {
                         const __CHECKS: $crate::__private::RouteChecks = __INDEX.check_route(
                             $crate::__private::stringify!($worker),
                             $crate::__private::stringify!($source),
                             $crate::__private::stringify!($message),
                         );
-                        const _: () =
-                            <$source as $crate::__private::HasHandlerIdOfItsOwn<{ __CHECKS.has_source_id_of_its_own }>>::OK;
-                        const _: () =
-                            <$message as $crate::__private::HasMessageIdOfItsOwn<{ __CHECKS.has_message_id_of_its_own }>>::OK;
-                        const _: () = <$message as $crate::__private::LeavesDueItsId<{ __CHECKS.leaves_due_its_id }>>::OK;
-                        const _: () = <$source as $crate::__private::HasDueAlone<{ __CHECKS.has_due_alone }>>::OK;
-                        const _: () = <$message as $crate::__private::IsRoutedOnce<{ __CHECKS.is_routed_once }>>::OK;
+                        [
+                            <$source as $crate::__private::HasHandlerIdOfItsOwn<{
+                                __CHECKS.has_source_id_of_its_own
+                            }>>::OK,
+                            <$message as $crate::__private::HasMessageIdOfItsOwn<{
+                                __CHECKS.has_message_id_of_its_own
+                            }>>::OK,
+                            <$message as $crate::__private::LeavesDueItsId<{ __CHECKS.leaves_due_its_id }>>::OK,
+                            <$source as $crate::__private::HasDueAlone<{ __CHECKS.has_due_alone }>>::OK,
+                            <$message as $crate::__private::IsRoutedOnce<{ __CHECKS.is_routed_once }>>::OK,
+                        ]
                     };
                     $( const _: () = {
                         #[allow(non_camel_case_types)]
                         struct $receiver {}
-                        <$receiver as $crate::__private::IsInThisWorker<{
-                            __INDEX.has_handler($crate::__private::stringify!($worker), $crate::__private::stringify!($receiver))
-                        }>>::OK
+                        <$receiver as $crate::__private::IsInThisWorker<{ __INDEX.has_handler(
+                            $crate::__private::stringify!($worker), $crate::__private::stringify!($receiver),
+                        ) }>>::OK
                     }; )+
                 )*
             )+

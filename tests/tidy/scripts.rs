@@ -5,7 +5,7 @@ use std::fs;
 
 /// Scripts that CI does not run by themselves: others call them, they take hours, or they measure.
 const NO_CHECKS: &[&str] =
-    &["bench_compare", "bench_messi", "cargo_tools", "corpus", "nightly", "obtain", "soak", "tools"];
+    &["bench_compare", "bench_compile", "bench_messi", "cargo_tools", "corpus", "nightly", "obtain", "soak", "tools"];
 
 /// A script that CI forgets, or that ends well before it has looked, is a check that nobody misses.
 #[test]
