@@ -3,7 +3,8 @@
 # source without its table, with a table whose checks are taken out of a copy of the library, and as it is.
 #
 #   ci/bench_compile.sh                    ten minutes
-#   ci/bench_compile.sh --assert           the same, and fails where a ratio is beyond its limit
+#   ci/bench_compile.sh --assert           the same, and fails where a ratio misses its target by more than a seventh:
+#                                          other work makes less, looking names up over the whole table twice as much
 #   ROUNDS=1 SIZES='10 100' ci/bench_compile.sh
 #
 # A round checks everything once; what counts is the median over the rounds of ratios within a round. Times are those
@@ -112,7 +113,7 @@ for ((round = 1; round <= rounds; round++)); do
     done
 done
 
-# Limits: with checks to without 1.2, from 100 routes on; 400 routes to the same source without the table 3.2; 1000
+# Targets: with checks to without 1.2, from 100 routes on; 400 routes to the same source without the table 3.2; 1000
 # routes to 400 2.8.
 awk -v assert="${1:-}" '
     function median(values, count,    i, j, swap) {
@@ -128,10 +129,9 @@ awk -v assert="${1:-}" '
             values[round] = time[round, size, column] / (by_column ? time[round, by_size, by_column] : 1)
         return median(values, rounds)
     }
-    function within(what, ratio, limit) {
-        verdict = ratio <= limit ? "met" : "**missed**"
-        bad += ratio > limit
-        printf "| %s | %.2f | <= %s | %s |\n", what, ratio, limit, verdict
+    function within(what, ratio, target) {
+        bad += ratio > target * 8 / 7
+        printf "| %s | %.2f | <= %s | %s |\n", what, ratio, target, ratio <= target ? "met" : "**missed**"
     }
     { rounds = $1; if (!seen[$2]++) sizes[++count] = $2; for (i = 3; i <= 5; i++) time[$1, $2, i] = $i }
     END {
