@@ -14,7 +14,7 @@ for run in $(seq 10); do cargo test --release --all-features --test journal; don
 ALL_PROTOCOLS=1 cargo test --package messi --test random
 SIM_SEEDS=200000 ci/sim.sh
 SECONDS_EACH=600 ci/fuzz.sh
-SEEDS=64 ci/miri.sh
+EVERY_FEATURE=1 SEEDS=64 ci/miri.sh
 ci/bench_compile.sh --assert
 ci/mutants.sh --all
 ci/soak.sh 50
