@@ -34,3 +34,11 @@ obtain_toolchain() {
 obtain_target() {
     rustup target list --installed | grep -qx "$1" || obtain "Rust for $1" rustup target add "$1"
 }
+
+# Packages of the system.
+obtain_packages() {
+    local root=()
+    [ "$(id -u)" -eq 0 ] || root=(sudo)
+    [ "${CI:-}" != true ] || one_at_a_time "${root[@]}" apt-get update || true
+    obtain "$*" "${root[@]}" apt-get install -y "$@"
+}

@@ -22,12 +22,7 @@ gcc -m32 -fsyntax-only "$probe" 2>/dev/null || missing+=(gcc-multilib)
 rm "$probe"
 command -v valgrind >/dev/null || missing+=(valgrind)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3 python3-venv)
-if [ ${#missing[@]} -ne 0 ]; then
-    root=()
-    [ "$(id -u)" -eq 0 ] || root=(sudo)
-    [ "${CI:-}" != true ] || "${root[@]}" apt-get update || true
-    obtain "${missing[*]}" "${root[@]}" apt-get install -y "${missing[@]}" || lacking=1
-fi
+[ ${#missing[@]} -eq 0 ] || obtain_packages "${missing[@]}" || lacking=1
 
 has_protobuf() { "$MESSI_VENV/bin/python3" -c 'import google.protobuf, grpc_tools, mypy' 2>/dev/null; }
 if ! has_protobuf; then
