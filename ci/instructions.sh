@@ -20,7 +20,7 @@ target=${CARGO_TARGET_DIR:-$PWD/target/instructions}
 build() { CARGO_INCREMENTAL=0 cargo build --quiet --locked --manifest-path benches/instructions/Cargo.toml --target-dir "$target" "$@"; }
 build --profile counted
 build --release --no-default-features
-[ "${1:-}" != --no-run ] || exit "$?"
+if [ "${1:-}" = --no-run ]; then exit; fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 

@@ -32,7 +32,7 @@ applies() {
     local name bad=0
     for name in "$@"; do
         case $(command_of "$name") in
-            *"cargo test "* | *"cargo +nightly miri test "* | ci/public_api.sh) ;;
+            *"cargo test "* | *"cargo +nightly miri test "* | "ci/instructions.sh "* | ci/public_api.sh) ;;
             *) echo "$name: its first line is no command of cargo test, nor a script that sees mutants" && bad=1 ;;
         esac
         apply --check "$root/ci/mutants/$name.patch" || { echo "$name: does not apply" && bad=1; }
@@ -45,6 +45,7 @@ seen() {
     local name=$1 command build log=$work/$1.log status=0 start=$SECONDS
     command=$(command_of "$name")
     build=${command/ test / test --no-run }
+    build=${build/#ci\/instructions.sh /ci\/instructions.sh --no-run }
     [ "$build" != "$command" ] || build="cargo check --lib --all-features"
     apply "$root/ci/mutants/$name.patch"
     if ! (cd "$tree" && bash -c "$build") >"$log" 2>&1; then

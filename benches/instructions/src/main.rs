@@ -3,11 +3,12 @@
 //! `instructions` prints the names of the rows; `instructions NAME BATCHES` does the work of one. Nothing here depends on
 //! time, so two runs of different lengths differ by what their messages take, and by nothing else.
 
-#[cfg(feature = "tables")]
+#[cfg(feature = "whole")]
 mod bridge;
 mod buses;
+#[cfg(feature = "whole")]
 mod peers;
-#[cfg(feature = "tables")]
+#[cfg(feature = "whole")]
 mod tables;
 
 /// Messages in a batch.
@@ -20,11 +21,12 @@ type Row = (&'static str, fn(u64) -> u64);
 
 fn main() {
     let rows: Vec<Row> = [
+        #[cfg(feature = "whole")]
         peers::ROWS,
         buses::ROWS,
-        #[cfg(feature = "tables")]
+        #[cfg(feature = "whole")]
         tables::ROWS,
-        #[cfg(feature = "tables")]
+        #[cfg(feature = "whole")]
         bridge::ROWS,
     ]
     .concat();
