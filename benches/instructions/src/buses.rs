@@ -3,7 +3,7 @@
 use crate::{BATCH, RING, Row, words};
 use rust_messenger::message_bus::wait::Spin;
 use rust_messenger::message_bus::{CircularBus, CondvarBus, ManyWriters, OneWriter, PersistentBus, PersistentOptions};
-use rust_messenger::traits::{Clock, MessageBus, Publish, Reader, Time};
+use rust_messenger::traits::{Clock, MessageBus, Next, Publish, Reader, Time};
 use std::sync::Arc;
 
 pub const ROWS: &[Row] = &[
@@ -11,6 +11,8 @@ pub const ROWS: &[Row] = &[
     ("one_writer_apart", |batches| apart(&one(), batches)),
     ("many_writers", |batches| through(&many(), [Kind::Gating], batches)),
     ("many_writers_apart", |batches| apart(&many(), batches)),
+    ("one_writer_batch", |batches| up_to(&one(), batches)),
+    ("many_writers_batch", |batches| up_to(&many(), batches)),
     ("evictable", |batches| through(&many(), [Kind::Evictable], batches)),
     ("two_readers", |batches| through(&many(), [Kind::Gating; 2], batches)),
     ("condvar", |batches| through(&CondvarBus::new(many()), [Kind::Gating], batches)),
@@ -70,6 +72,24 @@ fn through<B: MessageBus, const READERS: usize>(bus: &B, readers: [Kind; READERS
     sum
 }
 
+/// As `through`, but all messages of a batch are read by one call.
+#[inline(never)]
+fn up_to<B: MessageBus>(bus: &B, batches: u64) -> u64 {
+    let mut reader = reader(bus, Kind::Gating);
+    let writer = bus.writer().expect("a writer");
+    let mut sum = 0u64;
+    for i in 0..batches {
+        write(&writer, i);
+        let read = reader.try_read_up_to(BATCH as usize, |_, payload| {
+            sum = sum.wrapping_add(word(payload));
+            Next::Go
+        });
+        read.expect("a batch");
+        reader.release();
+    }
+    sum
+}
+
 #[inline(never)]
 fn apart<B: MessageBus>(bus: &B, batches: u64) -> u64 {
     let mut reader = reader(bus, Kind::Gating);
@@ -104,9 +124,14 @@ fn write(writer: &impl Publish, i: u64) {
 #[inline(always)]
 fn read(reader: &mut impl Reader) -> u64 {
     let mut sum = 0u64;
-    while let Ok(word) = reader.try_read(|_, payload| u64::from_le_bytes(payload[8..16].try_into().expect("a word"))) {
+    while let Ok(word) = reader.try_read(|_, payload| word(payload)) {
         sum = sum.wrapping_add(word);
     }
     reader.release();
     sum
+}
+
+#[inline(always)]
+fn word(payload: &[u8]) -> u64 {
+    u64::from_le_bytes(payload[8..16].try_into().expect("a word"))
 }
