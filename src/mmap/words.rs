@@ -69,12 +69,38 @@ impl<const LEN: usize, const SIZE: usize> Entry<LEN, SIZE> {
     #[inline(always)]
     pub(crate) fn of<const TABLE: usize, const COUNT: usize>(number: usize) -> Self {
         const { assert!(TABLE.is_multiple_of(8) && SIZE.is_multiple_of(8) && TABLE + COUNT * SIZE <= LEN) };
-        assert!(number < COUNT);
+        assert!(number < COUNT, "no entry {number} of {COUNT}");
         Entry { offset: TABLE + number * SIZE, number }
     }
 
     #[inline(always)]
     pub(crate) fn number(self) -> usize {
         self.number
+    }
+}
+
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_follow_each_other_and_the_last_one_fits() {
+        let front = Front::<4096>::of(Region::anonymous(4096).unwrap());
+        let entry = |number| front.words().entry(Entry::<4096, 64>::of::<1024, 48>(number));
+        let distance = |number| entry(number).at::<0>().as_ptr().addr() - front.words().at::<0>().as_ptr().addr();
+        assert_eq!([0, 1, 47].map(distance), [1024, 1024 + 64, 4096 - 64]);
+        assert_eq!(Entry::<4096, 64>::of::<1024, 48>(47).number(), 47);
+    }
+
+    #[test]
+    #[should_panic(expected = "a region of 4096 bytes where 8192 are needed")]
+    fn a_front_is_no_longer_than_its_region() {
+        let _ = Front::<8192>::of(Region::anonymous(4096).unwrap());
+    }
+
+    #[test]
+    #[should_panic(expected = "no entry 48 of 48")]
+    fn there_is_no_entry_behind_the_last() {
+        let _ = Entry::<4096, 64>::of::<1024, 48>(48);
     }
 }
