@@ -15,6 +15,7 @@ ALL_PROTOCOLS=1 cargo test --package messi --test random
 SIM_SEEDS=200000 ci/sim.sh
 SECONDS_EACH=600 ci/fuzz.sh
 EVERY_FEATURE=1 SEEDS=64 ci/miri.sh
+SANITIZERS="thread address" ci/sanitizers.sh
 ci/bench_compile.sh --assert
 ci/mutants.sh --all
 ci/soak.sh 50

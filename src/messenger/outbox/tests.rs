@@ -31,6 +31,7 @@ fn what_waits_is_aligned_as_in_the_ring() {
 
 /// A flood that is over costs the memory of some messages, not that of all.
 #[test]
+#[cfg_attr(miri, ignore = "a minute, without a line of unsafe code")]
 fn little_is_kept_of_a_flood() {
     let outbox = Outbox::default();
     (0..10 * SPARE).for_each(|_| put(&outbox, 100));

@@ -4,6 +4,7 @@ use super::super::word::checked;
 use super::*;
 
 #[test]
+#[cfg_attr(miri, ignore = "a minute, without a line of unsafe code")]
 fn an_identity_knows_every_flipped_bit() {
     let identity = Identity { crc: true, key: 1 << 63 | 77, table_len: 8192, max_payload: 1000, created: 5 };
     let bytes = identity.encode();

@@ -178,6 +178,7 @@ fn unfinished_claims_are_stepped_over_and_torn_tails_zeroed() {
 
 /// What a slot that was given up says of its length does not hide a message.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_sealed_slot_that_lies_hides_nothing() {
     let bus = Bus::made_in_memory(small()).unwrap();
     let writer = bus.writer().unwrap();
@@ -271,6 +272,7 @@ fn tight(options: PersistentOptions) -> (Bus, Arc<Mutex<Option<io::ErrorKind>>>)
 /// Each step of growth fails once, in every way of writing: an error with nothing claimed, and all is well when there
 /// is space again.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_full_disk_is_an_error_and_leaves_no_hole() {
     for kind in [io::ErrorKind::StorageFull, io::ErrorKind::PermissionDenied] {
         let (bus, trouble) = tight(small());
@@ -312,6 +314,7 @@ fn a_full_disk_is_an_error_and_leaves_no_hole() {
 
 /// After a sync that failed nothing that is written is called safe any more.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_failed_sync_is_not_forgotten() {
     let (bus, trouble) = tight(PersistentOptions { durability: Durability::Always, ..small() });
     let writer = bus.writer().unwrap();
@@ -460,6 +463,7 @@ fn power_failures_lose_nothing_before_a_sync() {
 
 /// A cursor does not survive what it has passed: it stands at the end then.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_cursor_behind_the_end_is_brought_back() {
     let image = sample(10, true);
     let mut cut = image.clone();
@@ -484,6 +488,7 @@ fn whole_of(image: &[u8]) -> u64 {
 
 /// Nothing that the memory says after the opening is believed, either.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_slot_that_goes_bad_while_it_is_open_faults_nobody() {
     let (bus, _) = open(&sample(5, true), small()).unwrap();
     let slots = bus.shared.store.slots();

@@ -179,6 +179,7 @@ fn a_cursor_comes_to_the_disk_after_what_it_has_passed() {
 /// Whoever reads the file by position copies first and looks then whether it was still retained. And what is given back
 /// once is not counted again.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn what_is_given_back_is_not_retained_any_more() {
     let punched = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&punched);

@@ -48,6 +48,7 @@ fn either_copy_of_the_identity_will_do() {
 
 /// A cause that stands elsewhere is none here: neither for whoever reads the file nor for a rebuild.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_cause_from_elsewhere_is_none_here() {
     let image = sample(3, false);
     for (cause, expected) in [(FIRST as u64, FIRST as u64), (1 << 62 | FIRST as u64, 0), (1 << 63 | FIRST as u64, 0)] {
