@@ -18,7 +18,6 @@ use super::outbox::Outbox;
 use super::outcome::Cause;
 use crate::blame::{At, Place, caught};
 use crate::routing::{Roster, Rows, Visit};
-use crate::sync::lock;
 use crate::traits::{
     Due, Handler, Header, Interest, Message, MessageBus, Next, Poller, ReadError, Reader, Report, Time, Unread, Writer,
 };
@@ -379,7 +378,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             (None, None) => reader.wait(timeout),
             (None, Some(poller)) => reader.wait_in(poller, timeout, Interest::Messages, Reader::ready),
         }
-        if let Some(text) = self.poller.as_ref().and_then(|poller| lock(&poller.panic).take()) {
+        if let Some(text) = self.poller.as_ref().and_then(|poller| poller.untold()) {
             self.panicked(text);
         }
     }

@@ -15,16 +15,36 @@ use std::time::Duration;
 pub(super) struct Bedside<B: MessageBus> {
     /// Until it is dropped.
     poller: Option<Arc<dyn Poller>>,
-    /// What it said when it panicked on another thread.
-    pub(super) panic: Mutex<Option<String>>,
+    panic: Mutex<Notification>,
     worker: &'static str,
     lifecycle: Arc<Lifecycle<B>>,
+}
+
+/// What became of notifications, which run on threads that are not the worker's.
+enum Notification {
+    Heard,
+    /// The first panic of one.
+    Panicked(String),
+    /// One panic is told. It may panic each time, and others notify it until its worker has left.
+    Told,
 }
 
 impl<B: MessageBus> Bedside<B> {
     pub(super) fn new(poller: Arc<dyn Poller>, writer: &WorkerWriter<B>) -> Self {
         let lifecycle = Arc::clone(&writer.lifecycle);
-        Bedside { poller: Some(poller), panic: Mutex::new(None), worker: writer.name, lifecycle }
+        Bedside { poller: Some(poller), panic: Mutex::new(Notification::Heard), worker: writer.name, lifecycle }
+    }
+
+    /// What a notification said that panicked, once.
+    pub(super) fn untold(&self) -> Option<String> {
+        let mut panic = lock(&self.panic);
+        match std::mem::replace(&mut *panic, Notification::Told) {
+            Notification::Panicked(text) => Some(text),
+            other => {
+                *panic = other;
+                None
+            }
+        }
     }
 }
 
@@ -48,7 +68,11 @@ impl<B: MessageBus> Poller for Bedside<B> {
     fn notify(&self) {
         let Some(poller) = &self.poller else { return };
         if let Err(text) = caught(|| poller.notify()) {
-            *lock(&self.panic) = Some(text);
+            let mut panic = lock(&self.panic);
+            if matches!(*panic, Notification::Heard) {
+                *panic = Notification::Panicked(text);
+            }
+            drop(panic);
             // Once more, so that its worker wakes up and says so.
             let _ = caught(|| poller.notify());
         }
@@ -59,7 +83,7 @@ impl<B: MessageBus> Drop for Bedside<B> {
     /// Whoever woke the worker last may be the last to hold it.
     fn drop(&mut self) {
         // What nobody has told yet, because the worker did not sleep again.
-        let untold = lock(&self.panic).take();
+        let untold = self.untold();
         let poller = self.poller.take();
         for text in untold.into_iter().chain(dropped(poller).err()) {
             let cause = Cause::PanickedIn { place: Place::Poller, header: None, text };
@@ -82,5 +106,50 @@ impl<B: MessageBus> Visit for FindPoller<'_, B> {
             }
             _ => *self.found = Some(poller),
         }
+    }
+}
+
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod tests {
+    use super::*;
+    use crate::message_bus::CircularBus;
+    use crate::messenger::Options;
+    use crate::messenger::lifecycle::Ending;
+
+    #[derive(Debug)]
+    struct Rude;
+
+    impl Poller for Rude {
+        fn wait(&self, _: Option<Duration>) {}
+
+        fn notify(&self) {
+            panic!("not now");
+        }
+    }
+
+    /// How many failures two notifications come to that panic, if the worker looks at the first or leaves before.
+    fn failures_of_two(looks: bool) -> usize {
+        let lifecycle = Arc::new(Lifecycle::new(CircularBus::new(1024).unwrap(), Options::default()));
+        lifecycle.expect(std::iter::empty());
+        let bedside = Bedside {
+            poller: Some(Arc::new(Rude)),
+            panic: Mutex::new(Notification::Heard),
+            worker: "only",
+            lifecycle: Arc::clone(&lifecycle),
+        };
+        bedside.notify();
+        if looks {
+            assert_eq!(bedside.untold().as_deref(), Some("not now"));
+        }
+        bedside.notify();
+        drop(bedside);
+        lifecycle.conclude().err().map_or(0, |error| error.failures.len())
+    }
+
+    /// Others notify a poller until its worker has left.
+    #[test]
+    fn a_poller_that_panics_at_each_notification_is_told_once() {
+        assert_eq!(failures_of_two(true), 0, "the worker tells what it has seen");
+        assert_eq!(failures_of_two(false), 1, "it left and has told nothing");
     }
 }
