@@ -15,6 +15,8 @@ pub mod messenger;
 #[cfg(feature = "messi")]
 pub mod messi;
 pub mod routing;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod traits;
 
 #[cfg(feature = "zero_copy")]

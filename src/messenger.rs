@@ -18,7 +18,7 @@ use worker::{Seed, Worker};
 mod handles;
 mod lifecycle;
 mod options;
-mod outbox;
+pub(crate) mod outbox;
 mod outcome;
 mod outside;
 mod worker;

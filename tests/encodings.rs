@@ -543,8 +543,8 @@ mod prost {
 mod zero_copy {
     use super::*;
     use rust_messenger::SendInPlace;
-    use rust_messenger::traits::{Payload, Report, Time, Writer};
-    use std::error::Error;
+    use rust_messenger::testing::Recorder;
+    use rust_messenger::traits::Report;
     use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
     #[derive(Debug, PartialEq, FromBytes, IntoBytes, KnownLayout, Immutable)]
@@ -637,74 +637,31 @@ mod zero_copy {
         }
     }
 
-    /// A worker's writer, as far as `send_in_place` needs one.
-    struct InWorker {
-        writer: message_bus::RingWriter,
-        reports: RefCell<Vec<Report>>,
-    }
-
-    impl Publish for InWorker {
-        fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
-            self.writer.try_put(source, message, payload)
-        }
-
-        fn wait_for_room(&self, _: usize) {
-            panic!("there is room");
-        }
-    }
-
-    impl Writer for InWorker {
-        fn now(&self) -> Time {
-            Time::default()
-        }
-
-        fn stop(&self) {}
-
-        fn fail(&self, error: impl Into<Box<dyn Error + Send + Sync>>) {
-            panic!("{}", error.into());
-        }
-
-        fn report(&self, report: Report) {
-            self.reports.borrow_mut().push(report);
-        }
-
-        fn max_payload(&self) -> usize {
-            usize::MAX
-        }
-    }
-
     #[test]
     fn in_place_begins_with_zeros() {
-        let Wire { writer, mut reader } = Wire::new();
-        let writer = InWorker { writer, reports: RefCell::default() };
-        Source::send_in_place::<Tick, _>(&writer, |tick| {
+        let recorder = Recorder::new();
+        Source::send_in_place::<Tick, _>(&recorder, |tick| {
             assert_eq!(*tick, Tick { price: 0, size: 0, venue: [0; 4] });
             tick.price = 7;
         });
-        Source::send_in_place::<Flag, _>(&writer, |flag| flag.raised = true);
-        reader
-            .try_read(|_, payload| assert_eq!(Tick::decode(payload), Ok(&Tick { price: 7, size: 0, venue: [0; 4] })))
-            .unwrap();
-        reader
-            .try_read(|_, payload| {
-                assert_eq!(Flag::decode(payload), Ok(&Flag { number: 0, raised: true, rest: [0; 3] }))
-            })
-            .unwrap();
-        assert!(writer.reports.borrow().is_empty());
+        Source::send_in_place::<Flag, _>(&recorder, |flag| flag.raised = true);
+        assert_eq!(recorder.sent::<Tick>(), [&Tick { price: 7, size: 0, venue: [0; 4] }]);
+        assert_eq!(recorder.sent::<Flag>(), [&Flag { number: 0, raised: true, rest: [0; 3] }]);
+        assert_eq!(recorder.reports().count(), 0);
     }
 
     #[test]
     fn in_place_without_room_is_reported() {
-        let bus = CircularBus::new(1024).unwrap();
-        let writer = InWorker { writer: bus.writer().unwrap(), reports: RefCell::default() };
+        let recorder = Recorder::new().with_max_payload(511);
         #[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
         #[repr(C)]
         struct Large([u64; 64]);
         rust_messenger::zero_copy_message!(Large, 6);
-        Source::send_in_place::<Large, _>(&writer, |_| panic!("there is nowhere to put it"));
-        match writer.reports.borrow().as_slice() {
-            [Report::Unsent { source: 1, message: 6, error: WriteError::TooLarge { size: 512, .. } }] => {}
-            other => panic!("{other:?}"),
+        Source::send_in_place::<Large, _>(&recorder, |_| panic!("there is nowhere to put it"));
+        let reports: Vec<_> = recorder.reports().collect();
+        match reports[..] {
+            [Report::Unsent { source: 1, message: 6, error: WriteError::TooLarge { size: 512, max: 511 } }] => {}
+            _ => panic!("{reports:?}"),
         };
     }
 }

@@ -11,9 +11,10 @@ mod support;
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messenger::Step;
 use rust_messenger::messenger::{Cause, OnPanic, Summary, Workers};
+use rust_messenger::testing::ManualClock;
 use rust_messenger::traits::{
-    Clock, DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Sender, Stats, Time,
-    WriteError, Writer,
+    DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Sender, Stats, WriteError,
+    Writer,
 };
 use rust_messenger::{Messenger, Options};
 use std::panic::resume_unwind;
@@ -626,16 +627,8 @@ fn put(plan: &Plan, write: impl FnOnce(&[u8]) -> Result<(), WriteError>) -> Resu
 // ------------------------------------------------------------------------------------------------------------- stepped
 
 /// Nothing is ever late.
-struct StandingStill;
-
-impl Clock for StandingStill {
-    fn now(&self) -> Time {
-        Time::default()
-    }
-}
-
 fn standing_still() -> Options {
-    Options { clock: Arc::new(StandingStill), ..patient() }
+    Options { clock: Arc::new(ManualClock::new()), ..patient() }
 }
 
 #[test]

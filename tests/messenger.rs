@@ -9,10 +9,10 @@ mod support;
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messenger::Step;
 use rust_messenger::messenger::{Cause, Left, OnPanic, RunError, StartError, Workers};
+use rust_messenger::testing::ManualClock;
 use rust_messenger::traits::{
-    BusWriter, Clock, DeserializeFrom, ExtendedMessage, Handle, Handler, Header, Interest, Message, MessageBus, New,
-    NoWriter, Payload, Poller, Publish, ReadError, Reader, Report, Sender, Stats, SubscribeError, Time, WriteError,
-    Writer,
+    BusWriter, DeserializeFrom, ExtendedMessage, Handle, Handler, Header, Interest, Message, MessageBus, New, NoWriter,
+    Payload, Poller, Publish, ReadError, Reader, Report, Sender, Stats, SubscribeError, Time, WriteError, Writer,
 };
 use rust_messenger::{Due, Messenger, Options};
 use std::panic::resume_unwind;
@@ -421,16 +421,6 @@ fn gathering(reports: &Arc<Mutex<Vec<String>>>) -> Options {
     let reports = Arc::clone(reports);
     let gather = move |report: &rust_messenger::traits::Report| reports.lock().unwrap().push(format!("{report:?}"));
     Options { on_report: Some(Arc::new(gather)), ..patient() }
-}
-
-/// A clock that stands still until told otherwise.
-#[derive(Default)]
-struct Manual(AtomicU64);
-
-impl Clock for Manual {
-    fn now(&self) -> Time {
-        Time::from_nanos(self.0.load(Ordering::Relaxed))
-    }
 }
 
 /// Steps everybody until nobody has anything to do.
@@ -1330,28 +1320,28 @@ fn a_deadline_in_the_past_keeps_awake<B: MessageBus>(bus: B) {
 
 #[test]
 fn stepped_workers_live_in_virtual_time() {
-    let clock = Arc::new(Manual::default());
+    let clock = ManualClock::new();
     let second = Duration::from_secs(1);
     let config = Config::new(move |_, what, now| match what {
         What::Start => vec![Act::Deadline(Some(now + second))],
         What::Loop if now >= Time::default() + second => vec![Act::Deadline(None), Act::Send(77)],
         _ => Vec::new(),
     });
-    let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, drain: second, ..patient() };
+    let options = Options { clock: Arc::new(clock.clone()), drain: second, ..patient() };
     let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), options);
     let writer = messenger.writer().unwrap();
     let mut workers = messenger.workers(&config).unwrap();
     settle(&mut workers);
     let deadline = |workers: &mut Workers| workers.iter_mut().next().unwrap().next_deadline();
     assert_eq!(deadline(&mut workers), Some(Time::default() + second));
-    clock.0.store(999_999_999, Ordering::Relaxed);
+    clock.set(Time::from_nanos(999_999_999));
     assert_eq!(writer.now(), Time::from_nanos(999_999_999));
     // With messages there is no other reason to run `on_loop` than a deadline that has come.
     let loops = config.count(1, What::Loop);
     write(&writer, 1).unwrap();
     assert_eq!(workers.step(), Step::Worked);
     assert_eq!(config.count(1, What::Loop), loops, "too early by a nanosecond");
-    clock.0.store(1_000_000_000, Ordering::Relaxed);
+    clock.set(Time::from_nanos(1_000_000_000));
     write(&writer, 2).unwrap();
     assert_eq!(workers.step(), Step::Worked);
     assert_eq!(config.count(1, What::Loop), loops + 1, "on the dot");
@@ -1360,7 +1350,7 @@ fn stepped_workers_live_in_virtual_time() {
     assert_eq!(deadline(&mut workers), None);
     // The stop's deadline is in the same time, and a second stop does not put it off.
     messenger.stop();
-    clock.0.store(1_500_000_000, Ordering::Relaxed);
+    clock.set(Time::from_nanos(1_500_000_000));
     messenger.stop();
     assert_eq!(deadline(&mut workers), Some(Time::from_nanos(2_000_000_000)));
     assert_eq!(settle(&mut workers), Step::Finished);
@@ -1370,19 +1360,19 @@ fn stepped_workers_live_in_virtual_time() {
 
 #[test]
 fn the_stops_deadline_is_seen_between_two_messages() {
-    let clock = Arc::new(Manual::default());
+    let clock = ManualClock::new();
     let config = Config::new({
-        let clock = Arc::clone(&clock);
+        let clock = clock.clone();
         // Each message takes a second of virtual time.
         move |_, what, _| {
             if let What::Message(_) = what {
-                clock.0.fetch_add(1_000_000_000, Ordering::Relaxed);
+                clock.advance(Duration::from_nanos(1_000_000_000));
             }
             Vec::new()
         }
     });
     let drain = Duration::from_secs(5);
-    let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, drain, ..patient() };
+    let options = Options { clock: Arc::new(clock.clone()), drain, ..patient() };
     let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), options);
     let writer = messenger.writer().unwrap();
     let mut workers = messenger.workers(&config).unwrap();
@@ -1402,20 +1392,20 @@ fn the_stops_deadline_is_seen_between_two_messages() {
 fn two_timers_of_a_worker_fire_each_at_its_time() {
     let at = |seconds| Time::default() + Duration::from_secs(seconds);
     for due in [[1, 2], [2, 1]] {
-        let clock = Arc::new(Manual::default());
+        let clock = ManualClock::new();
         let config = Config::new(move |who, what, now| match what {
             What::Start => vec![Act::Deadline(Some(at(due[usize::from(who) - 1])))],
             What::Loop if now >= at(due[usize::from(who) - 1]) => vec![Act::Deadline(None)],
             _ => Vec::new(),
         });
-        let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..patient() };
+        let options = Options { clock: Arc::new(clock.clone()), ..patient() };
         let messenger = Pair::with_options(CircularBus::new(4096).unwrap(), options);
         let mut workers = messenger.workers(&config).unwrap();
         let deadline = |workers: &mut Workers| workers.iter_mut().next().unwrap().next_deadline();
         for seconds in [1, 2] {
             settle(&mut workers);
             assert_eq!(deadline(&mut workers), Some(at(seconds)), "{due:?}");
-            clock.0.store(at(seconds).as_nanos(), Ordering::Relaxed);
+            clock.set(at(seconds));
         }
         settle(&mut workers);
         assert_eq!(deadline(&mut workers), None, "{due:?}");
@@ -1424,20 +1414,20 @@ fn two_timers_of_a_worker_fire_each_at_its_time() {
 
 #[test]
 fn a_timer_does_not_wait_for_a_batch_to_end() {
-    let clock = Arc::new(Manual::default());
+    let clock = ManualClock::new();
     let config = Config::new({
-        let clock = Arc::clone(&clock);
+        let clock = clock.clone();
         move |_, what, now| match what {
             What::Start => vec![Act::Deadline(Some(now + Duration::from_millis(10)))],
             What::Message(_) => {
-                clock.0.fetch_add(1_000_000, Ordering::Relaxed);
+                clock.advance(Duration::from_nanos(1_000_000));
                 Vec::new()
             }
             What::Loop if now >= Time::from_nanos(10_000_000) => vec![Act::Deadline(None)],
             _ => Vec::new(),
         }
     });
-    let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..patient() };
+    let options = Options { clock: Arc::new(clock.clone()), ..patient() };
     let messenger = Solo::with_options(CircularBus::new(8192).unwrap(), options);
     let writer = messenger.writer().unwrap();
     let mut workers = messenger.workers(&config).unwrap();
@@ -1457,7 +1447,7 @@ fn a_timer_does_not_wait_for_a_batch_to_end() {
 #[test]
 fn one_thread_drives_all_workers_and_repeats_itself() {
     let run = || {
-        let clock = Arc::new(Manual::default());
+        let clock = ManualClock::new();
         let config = Config::new(|who, what, _| match what {
             What::Start => vec![Act::Send(u64::from(who)), Act::Send(u64::from(who) + 10)],
             What::Message(number) if number < if cfg!(miri) { 5 } else { 200 } => {
@@ -1465,7 +1455,7 @@ fn one_thread_drives_all_workers_and_repeats_itself() {
             }
             _ => Vec::new(),
         });
-        let options = Options { clock: clock as Arc<dyn Clock>, ..patient() };
+        let options = Options { clock: Arc::new(clock), ..patient() };
         let messenger = Trio::with_options(CircularBus::new(1024).unwrap(), options);
         let mut workers = messenger.workers(&config).unwrap();
         let names: Vec<_> = workers.iter_mut().map(|worker| worker.name()).collect();
@@ -1947,7 +1937,7 @@ fn a_drain_waits_for_messages_and_not_for_room() {
 
 /// A timed table in virtual time, and what steps its first worker only.
 struct InTime<B = CircularBus> {
-    clock: Arc<Manual>,
+    clock: ManualClock,
     config: Config,
     messenger: Timed<B>,
     workers: Workers,
@@ -1961,8 +1951,8 @@ impl InTime {
 
 impl<B: MessageBus> InTime<B> {
     fn on(bus: B, config: Config, options: Options) -> InTime<B> {
-        let clock = Arc::new(Manual::default());
-        let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..options };
+        let clock = ManualClock::new();
+        let options = Options { clock: Arc::new(clock.clone()), ..options };
         let messenger = Timed::with_options(bus, options);
         let workers = messenger.workers(&config).unwrap();
         InTime { clock, config, messenger, workers }
@@ -1977,7 +1967,7 @@ impl<B: MessageBus> InTime<B> {
     }
 
     fn at(&self, nanos: u64) {
-        self.clock.0.store(nanos, Ordering::Relaxed);
+        self.clock.set(Time::from_nanos(nanos));
     }
 }
 
@@ -2147,18 +2137,18 @@ fn no_due_is_written_once_a_stop_drains() {
 
 #[test]
 fn a_handler_with_a_due_is_the_one_writer() {
-    let clock = Arc::new(Manual::default());
+    let clock = ManualClock::new();
     let config = Config::new(|who, what, _| match (who, what) {
         (1, What::Start) => deadline(100),
         (1, What::Due(_)) => vec![Act::Deadline(None)],
         _ => Vec::new(),
     });
-    let options = Options { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..patient() };
+    let options = Options { clock: Arc::new(clock.clone()), ..patient() };
     let messenger = Alarm::with_options(CircularBus::one_writer(1024).unwrap(), options);
     let mut workers = messenger.workers(&config).unwrap();
     assert!(matches!(messenger.writer(), Err(NoWriter::Taken)));
     settle(&mut workers);
-    clock.0.store(100, Ordering::Relaxed);
+    clock.set(Time::from_nanos(100));
     settle(&mut workers);
     assert_eq!(config.count(1, What::Due(100)), 1);
 }

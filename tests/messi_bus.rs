@@ -21,11 +21,9 @@ use rust_messenger::messi::{
     Server, ServerEvent, ServerLoop, ServerOptions, SetupError, StartBridge, StopBridge, To, ToClient, ToServer, Wire,
     Wires,
 };
-use rust_messenger::traits::{
-    Clock, Handle, Handler, Message, MessageBus, New, Payload, Publish, Report, Sender, Time, WriteError, Writer,
-};
+use rust_messenger::testing::Recorder;
+use rust_messenger::traits::{Handle, Handler, Message, MessageBus, New, Report, Sender, WriteError, Writer};
 use rust_messenger::{JoinHandles, Messenger, Options};
-use std::cell::RefCell;
 use std::fmt::Debug;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -606,68 +604,37 @@ fn only_what_is_allowed_comes_through() {
     });
 }
 
-/// A handler's writer that keeps the ids of what is written.
-#[derive(Default)]
-struct Written(RefCell<Vec<u16>>);
-
-impl Publish for Written {
-    fn try_put<P: Payload>(&self, _: u16, message: u16, _: &mut P) -> Result<(), WriteError> {
-        self.0.borrow_mut().push(message);
-        Ok(())
-    }
-
-    fn wait_for_room(&self, _: usize) {}
-}
-
-impl Writer for Written {
-    fn now(&self) -> Time {
-        SystemClock.now()
-    }
-
-    fn stop(&self) {}
-
-    fn fail(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) {
-        panic!("{}", error.into());
-    }
-
-    fn report(&self, _: Report) {}
-
-    fn max_payload(&self) -> usize {
-        1 << 20
-    }
-}
-
 /// Whoever a user's code panics for, the others may not send more than before.
 #[test]
 fn a_turn_that_panics_leaves_the_list_as_it_was() {
     within("panic in a turn", || {
-        let (port, written, seen) = (Port::new(), Written::default(), AtomicU32::new(0));
+        let (port, seen) = (Port::new(), AtomicU32::new(0));
+        let recorder = Recorder::new().with_clock(SystemClock);
+        let wrote = |id: u16| recorder.messages().any(|(header, _)| header.message == id);
         let mut options = patient_at(&port.uri());
         options.allow = Some(vec![FromClient::<NopReq>::ID]);
         options.accept = Some(Arc::new(move |_| {
             assert_ne!(seen.fetch_add(1, Ordering::Relaxed), 1, "on purpose");
             true
         }));
-        let mut server = Server::<Bank>::new(&options, &written);
-        server.on_start(&written);
+        let mut server = Server::<Bank>::new(&options, &recorder);
+        server.on_start(&recorder);
         let poller = server.poller().unwrap();
-        let mut turns_until = |what: &str, is_so: &dyn Fn(&[u16], bool) -> bool| {
+        let mut turns_until = |what: &str, is_so: &dyn Fn(bool) -> bool| {
             wait_until(what, || {
-                let turn = catch_unwind(AssertUnwindSafe(|| server.on_loop(&written)));
+                let turn = catch_unwind(AssertUnwindSafe(|| server.on_loop(&recorder)));
                 poller.wait(Some(Duration::from_millis(1)));
-                is_so(&written.0.borrow(), turn.is_err())
+                is_so(turn.is_err())
             });
         };
         let mut first = TcpStream::connect(("127.0.0.1", port.number)).unwrap();
-        turns_until("the first is in", &|written, _| written.contains(&ClientConnected::ID));
+        turns_until("the first is in", &|_| wrote(ClientConnected::ID));
         let _second = TcpStream::connect(("127.0.0.1", port.number)).unwrap();
-        turns_until("a turn panics", &|_, panicked| panicked);
+        turns_until("a turn panics", &|panicked| panicked);
         first.write_all(&support_frame(&up(Up::ShoutReq(ShoutReq { text: "let me".to_owned() })))).unwrap();
         let shout = FromClient::<ShoutReq>::ID;
-        turns_until("it is judged", &|written, _| {
-            written.contains(&shout) || written.contains(&ClientDisconnected::ID)
-        });
-        assert!(!written.0.borrow().contains(&shout), "what the list forbids came through");
+        turns_until("it is judged", &|_| wrote(shout) || wrote(ClientDisconnected::ID));
+        assert!(!wrote(shout), "what the list forbids came through");
     });
 }
 

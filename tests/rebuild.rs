@@ -10,13 +10,13 @@ use rust_messenger::Messenger;
 use rust_messenger::message_bus::{Entry, Journal, PersistentBus, PersistentOptions, Retention, Start};
 use rust_messenger::messenger::Step;
 use rust_messenger::messenger::{self, Cause, StartError};
+use rust_messenger::testing::ManualClock;
 use rust_messenger::traits::{
-    Clock, CursorError, DecodeError, DeserializeFrom, Divergence, Due, ExtendedMessage, Handle, Handler, Message,
-    MessageBus, New, Publish, Report, Sender, SubscribeError, Time, WriteError, Writer,
+    CursorError, DecodeError, DeserializeFrom, Divergence, Due, ExtendedMessage, Handle, Handler, Message, MessageBus,
+    New, Publish, Report, Sender, SubscribeError, Time, WriteError, Writer,
 };
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use support::within;
@@ -691,33 +691,23 @@ mod timers {
     }
 }
 
-/// A clock that is told the time.
-#[derive(Default)]
-struct Told(AtomicU64);
-
-impl Clock for Told {
-    fn now(&self) -> Time {
-        Time::from_nanos(self.0.load(Ordering::Relaxed))
-    }
-}
-
 /// Days at the desk, each a process of its own, on the same journal: forty orders, of which every other one is
 /// confirmed in time, and then all is lost but the journal. Returns the rejections, and the reports of each day.
 macro_rules! days {
     ($table:ident, $days:expr) => {{
         let (_directory, path) = scratch();
-        let clock = Arc::new(Told::default());
+        let clock = ManualClock::new();
         let all = Arc::new(Mutex::new(Vec::new()));
         for day in 0..$days {
             let reports = Arc::clone(&all);
             let on_report = move |report: &Report| reports.lock().unwrap().push((day, report.to_string()));
             let options = messenger::Options {
-                clock: Arc::clone(&clock) as Arc<dyn Clock>,
+                clock: Arc::new(clock.clone()),
                 on_report: Some(Arc::new(on_report)),
                 ..messenger::Options::default()
             };
             let journal = PersistentOptions { step: 64 * 1024, start: Start::Rebuild, ..PersistentOptions::default() };
-            let journal = PersistentOptions { clock: Arc::clone(&clock) as Arc<dyn Clock>, ..journal };
+            let journal = PersistentOptions { clock: Arc::new(clock.clone()), ..journal };
             let (bus, _) = PersistentBus::open(&path, journal.table(timers::$table::table())).unwrap();
             let messenger = timers::$table::with_options(bus, options);
             let mut workers = messenger.workers(&()).unwrap();
@@ -727,7 +717,7 @@ macro_rules! days {
                 let order = day * 100 + number;
                 Outside::try_send(&Input(order), &outside).unwrap();
                 for _ in 0..7 {
-                    clock.0.fetch_add(TERM / 20, Ordering::Relaxed);
+                    clock.advance(Duration::from_nanos(TERM / 20));
                     while workers.step() == Step::Worked {}
                 }
                 if number % 2 == 0 {
@@ -739,7 +729,7 @@ macro_rules! days {
             let ended = workers.conclude();
             assert!(ended.is_ok(), "day {day}: {ended:?}");
             // The term of the last order ends at night.
-            clock.0.fetch_add(2 * TERM, Ordering::Relaxed);
+            clock.advance(Duration::from_nanos(2 * TERM));
         }
         let reports = std::mem::take(&mut *all.lock().unwrap());
         (outputs(&path), reports)

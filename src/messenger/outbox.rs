@@ -25,9 +25,9 @@ pub(super) struct Queue {
 }
 
 /// One message. Its payload is aligned as in the ring.
-pub(super) struct Entry {
-    pub(super) source: u16,
-    pub(super) message: u16,
+pub(crate) struct Entry {
+    pub(crate) source: u16,
+    pub(crate) message: u16,
     memory: Vec<u8>,
     start: usize,
     size: usize,
@@ -67,11 +67,7 @@ impl Outbox {
 
 impl Queue {
     pub(super) fn spare(&mut self, source: u16, message: u16, size: usize) -> Entry {
-        let mut memory = self.spare.pop().unwrap_or_default();
-        memory.clear();
-        memory.resize(size + ENTRY_ALIGN, 0);
-        let start = memory.as_ptr().align_offset(ENTRY_ALIGN).min(ENTRY_ALIGN);
-        Entry { source, message, memory, start, size }
+        Entry::new(self.spare.pop().unwrap_or_default(), source, message, size)
     }
 
     pub(super) fn push(&mut self, entry: Entry) {
@@ -91,11 +87,19 @@ impl Queue {
 }
 
 impl Entry {
-    pub(super) fn payload(&self) -> &[u8] {
+    /// A message of `size` zeroed bytes in `memory`, whatever that held.
+    pub(crate) fn new(mut memory: Vec<u8>, source: u16, message: u16, size: usize) -> Entry {
+        memory.clear();
+        memory.resize(size + ENTRY_ALIGN, 0);
+        let start = memory.as_ptr().align_offset(ENTRY_ALIGN).min(ENTRY_ALIGN);
+        Entry { source, message, memory, start, size }
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
         &self.memory[self.start..self.start + self.size]
     }
 
-    pub(super) fn payload_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn payload_mut(&mut self) -> &mut [u8] {
         &mut self.memory[self.start..self.start + self.size]
     }
 }

@@ -5,7 +5,8 @@ use crate::messenger::{Drive, Options, Step};
 use crate::messi::net::CALLS;
 use crate::messi::wire::{Kind, Wire};
 use crate::messi::{FromClient, Listening, Server, ServerOptions, To, ToClient};
-use crate::traits::{Clock, Handle, Handler, New, Sender, Time, Writer};
+use crate::testing::ManualClock;
+use crate::traits::{Handle, Handler, New, Sender, Writer};
 use std::cell::Cell;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -115,16 +116,6 @@ mod table {
 
 use table::Messenger;
 
-/// In this time nothing is due, and the poller is never asked for that reason alone.
-#[derive(Debug)]
-struct Frozen;
-
-impl Clock for Frozen {
-    fn now(&self) -> Time {
-        Time::from_nanos(1_000_000_000)
-    }
-}
-
 /// A frame with the number in its member, which has field 1 in its root and in itself.
 fn frame(kind: Kind, number: u64) -> Vec<u8> {
     let mut frame = vec![0; 4];
@@ -140,7 +131,10 @@ fn frame(kind: Kind, number: u64) -> Vec<u8> {
 #[test]
 fn a_round_trip_in_one_worker_reads_once_and_writes_once() {
     let config = Config { options: ServerOptions::new("tcp://127.0.0.1:0"), port: Rc::default() };
-    let options = Options { clock: Arc::new(Frozen), ..Options::default() };
+    // In this time nothing is due, and the poller is never asked for that reason alone.
+    let clock = ManualClock::new();
+    clock.advance(Duration::from_secs(1));
+    let options = Options { clock: Arc::new(clock), ..Options::default() };
     let messenger = Messenger::with_options(CircularBus::new(64 * 1024).unwrap(), options);
     let mut workers = messenger.workers(&config).unwrap();
     let mut step = || {

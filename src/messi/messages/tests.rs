@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::messi::protocol::Root;
+use crate::testing::Recorder;
 use proptest::prelude::*;
 use prost::Message as _;
-use std::cell::RefCell;
 
 mod protocol {
     #[derive(Clone, Copy, PartialEq, prost::Message)]
@@ -56,34 +56,16 @@ mod protocol {
 
 use protocol::{ClientToServer, Nothing, Point, Up};
 
-/// Keeps what is put on it.
-#[derive(Default)]
-struct Shelf(RefCell<Option<(u16, Vec<u8>)>>);
-
-impl Publish for Shelf {
-    fn try_put<P: Payload>(&self, _: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
-        let mut bytes = vec![0; payload.size()];
-        let mut space = Space::new(&mut bytes);
-        payload.fill(&mut space)?;
-        assert_eq!(space.remaining(), 0, "it is as long as it said");
-        drop(space);
-        self.0.replace(Some((message, bytes)));
-        Ok(())
-    }
-
-    fn wait_for_room(&self, _: usize) {}
-}
-
 /// The id and the bytes behind the client's id that come to the bus of these bytes.
 fn published(root: &[u8]) -> Option<(u16, Vec<u8>)> {
-    let shelf = Shelf::default();
+    let recorder = Recorder::new();
     let client = ClientId::from(PeerId { key: 3, generation: 4 });
     let message = ClientToServer::decode(root).unwrap();
-    let visitor = PublishFrom { source: 50, client: Some(client), root, allow: None, writer: &shelf };
+    let visitor = PublishFrom { source: 50, client: Some(client), root, allow: None, writer: &recorder };
     message.visit(visitor)?.unwrap().unwrap();
-    let (id, bytes) = shelf.0.into_inner().unwrap();
+    let (header, bytes) = recorder.messages().last().unwrap();
     let message = bytes.split_first_chunk().filter(|(head, _)| **head == client.0.to_le_bytes()).unwrap().1;
-    Some((id, message.to_vec()))
+    Some((header.message, message.to_vec()))
 }
 
 /// A field with these bytes.

@@ -1,0 +1,55 @@
+//! What tests of handlers use: a writer that records, and a clock that is moved by hand.
+//!
+//! A handler is a plain struct, so a test calls it: it makes one, hands it messages, and looks at what it sent. No bus,
+//! no thread and no time is involved.
+//!
+//! ```
+//! use rust_messenger::testing::Recorder;
+//! use rust_messenger::traits::{Handle, Handler, Sender, Writer};
+//!
+//! #[derive(serde::Serialize, serde::Deserialize)]
+//! struct Question(u32);
+//! rust_messenger::serde_message!(Question, 1);
+//!
+//! #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+//! struct Answer(u32);
+//! rust_messenger::serde_message!(Answer, 2);
+//!
+//! struct Oracle;
+//!
+//! impl Handler for Oracle {
+//!     type Id = u16;
+//!     const ID: u16 = 1;
+//! }
+//!
+//! impl Handle<Question> for Oracle {
+//!     fn handle<W: Writer>(&mut self, question: &Question, writer: &W) {
+//!         match question.0 {
+//!             0 => writer.fail("nobody asks nothing"),
+//!             number => Self::send(&Answer(number + 1), writer),
+//!         }
+//!     }
+//! }
+//!
+//! let (mut oracle, recorder) = (Oracle, Recorder::new());
+//! oracle.handle(&Question(41), &recorder);
+//! oracle.handle(&Question(1), &recorder);
+//! assert_eq!(recorder.sent::<Answer>(), [Answer(42), Answer(2)]);
+//! assert!(recorder.failed().is_none());
+//!
+//! oracle.handle(&Question(0), &recorder);
+//! assert_eq!(recorder.failed().unwrap().to_string(), "nobody asks nothing");
+//! assert_eq!(recorder.messages().count(), 2);
+//! ```
+//!
+//! Several handlers together, on one thread and in one order, are a table whose workers the test
+//! [steps](crate::messenger::Messenger::workers), with a [`ManualClock`] in its options.
+
+mod clock;
+mod recorder;
+
+pub use clock::ManualClock;
+pub use recorder::Recorder;
+
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod tests;
