@@ -880,7 +880,10 @@ fn a_batch_releases_what_was_handled<B: MessageBus>(make: impl Fn() -> B) {
     while next < most as u64 {
         let read = reader.try_read_up_to(most, |header, bytes| {
             assert_eq!(trace(header, bytes).number, next);
-            assert!(bus.stats().readers[0].position <= header.position, "what is in hand is not let go of");
+            // Miri takes a second for a dozen looks at all counters.
+            if !cfg!(miri) || next % 16 == 0 {
+                assert!(bus.stats().readers[0].position <= header.position, "what is in hand is not let go of");
+            }
             next += 1;
             // Each that was handled makes room sooner or later, in the same batch.
             while number < most as u64 && write(number) {

@@ -615,6 +615,20 @@ fn absurd_sizes_are_refused() {
     refused_size(&path, PersistentOptions { capacity: 0, ..options() });
 }
 
+/// With the default options, which are for journals of many gigabytes, too.
+#[test]
+fn a_journal_of_a_few_messages_is_a_small_file() {
+    let (_directory, path) = scratch();
+    let (bus, _) = PersistentBus::open(&path, PersistentOptions::default()).unwrap();
+    let (writer, first) = (bus.writer().unwrap(), bus.tail());
+    while bus.tail() - first < 300_000 {
+        writer.write_bytes(1, 1, &composed(1, bus.tail(), 100)).unwrap();
+    }
+    drop((writer, bus));
+    let file = fs::metadata(&path).unwrap();
+    assert!(file.len() < 1_500_000 && file.blocks() * 512 < 1_500_000, "{} bytes", file.len());
+}
+
 #[test]
 fn a_table_without_room_is_refused_with_its_size() {
     static TABLE: Table<'_> = Table { name: "T", workers: &[] };

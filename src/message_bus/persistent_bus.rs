@@ -10,7 +10,7 @@ use super::journal::rebuild::Rebuild;
 use super::journal::recovered::Recovered;
 use super::journal::recovery::{Opened, Opening, new_identity};
 use super::journal::retention::Retained;
-use super::journal::store::JournalStore;
+use super::journal::store::{JournalStore, first_step};
 use super::ring::claim::{self, Claim, ManyWriters, OneWriter, Role};
 use super::ring::gate::Kind;
 use super::ring::reader::RingReader;
@@ -157,7 +157,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     fn made_in_memory(options: PersistentOptions) -> Result<Self, JournalError> {
         let path = Path::new("(memory)");
         let identity = new_identity(path, &options)?;
-        let image = identity.image((identity.header_len() + options.step).next_multiple_of(PAGE));
+        let image = identity.image((identity.header_len() + first_step(options.step)).next_multiple_of(PAGE));
         let made = Opening { path, identity, options, created: true };
         made.in_memory(image, Box::new(Memory)).map(|opened| Self::of(opened).0)
     }

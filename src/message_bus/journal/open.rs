@@ -6,6 +6,7 @@ use super::keeper;
 use super::options::PersistentOptions;
 use super::recovery::{Opened, Opening, new_identity};
 use super::source::open_file;
+use super::store::first_step;
 use crate::mmap::Backing;
 use crate::mmap::file::{self, FileBacking};
 use crate::random;
@@ -91,8 +92,8 @@ fn make(
     let io = |error| JournalError::Io { path: named.to_owned(), action, error };
     let identity = new_identity(named, options)?;
     let draft = Draft::new(path).map_err(io)?;
-    let len =
-        (identity.header_len() + options.step.next_multiple_of(PAGE)).min(options.capacity.next_multiple_of(PAGE));
+    let len = (identity.header_len() + first_step(options.step).next_multiple_of(PAGE))
+        .min(options.capacity.next_multiple_of(PAGE));
     let written = file::allocate(&draft.file, 0, len)
         .and_then(|()| IDENTITIES.into_iter().try_for_each(|at| draft.file.write_all_at(&identity.encode(), at)))
         .and_then(|()| sync(&draft.file));

@@ -31,7 +31,8 @@ pub struct PersistentOptions {
     pub durability: Durability,
     /// Whether opening refuses a damaged journal ([`JournalError::Damaged`]) instead of reporting the damage.
     pub strict: bool,
-    /// By how much the file grows at a time, and how far ahead of the writers, in bytes.
+    /// By how much the file grows at a time, and how far ahead of the writers, in bytes, at most: a new journal has
+    /// space for 256 KiB and then grows by as much as it has held, up to this. Default: 16 MiB.
     pub step: u64,
     /// How many bytes the description of a routing table may take. The journal keeps the value with which it was made.
     pub table_capacity: usize,

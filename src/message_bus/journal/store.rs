@@ -46,7 +46,7 @@ pub(crate) struct Upkeep {
     pub(crate) first: u64,
     /// No slot ends behind it.
     capacity: u64,
-    /// How much the file grows at a time.
+    /// How much the file grows at a time, at most.
     step: u64,
     ready: CachePadded<AtomicU64>,
     growing: Mutex<()>,
@@ -99,6 +99,14 @@ pub(crate) struct Plan {
 
 /// What a reader looks at where the next slot will be: stamp and head.
 pub(crate) const LOOK: u64 = 16;
+
+/// How much a new journal has room for, unless its step is smaller.
+const FIRST_STEP: u64 = 256 * 1024;
+
+/// How much a new journal has room for that grows by `step`.
+pub(crate) fn first_step(step: u64) -> u64 {
+    step.min(FIRST_STEP)
+}
 
 /// How much the keeper prefaults at a time: in between it looks where the writers are.
 const PIECE: u64 = 128 * 1024;
@@ -171,9 +179,10 @@ impl JournalStore {
 
     // --------------------------------------------------------------------------------------------------------- growing
 
-    /// How far ahead of the tail the file is grown.
-    fn ahead(&self) -> u64 {
-        self.upkeep.step
+    /// How much the file grows at a time, and how far ahead of the tail: as much as the journal has held, so that a
+    /// small one stays small and a large one grows rarely.
+    fn ahead(&self, tail: u64) -> u64 {
+        first_step(self.upkeep.step).max(tail - self.upkeep.first).min(self.upkeep.step)
     }
 
     /// Grows ahead if it is time to, and prefaults what there is: the keeper's work. A writer reports the full disk.
@@ -183,10 +192,11 @@ impl JournalStore {
         let upkeep = &self.upkeep;
         loop {
             let tail = self.end();
-            let wanted = tail.saturating_add(self.ahead()).min(upkeep.capacity);
+            let ahead = self.ahead(tail);
+            let wanted = tail.saturating_add(ahead).min(upkeep.capacity);
             if upkeep.ready.load(Ordering::Relaxed) < wanted {
                 let _growing = lock(&upkeep.growing);
-                let _ = self.grow(wanted, upkeep.step);
+                let _ = self.grow(wanted, ahead);
             }
             let ready = upkeep.ready.load(Ordering::Relaxed);
             let from = upkeep.present.load(Ordering::Relaxed).max(tail / PAGE * PAGE);
@@ -434,7 +444,8 @@ unsafe impl Room for JournalStore {
     fn limit(&self, end: u64, _role: Role) -> u64 {
         let upkeep = &self.upkeep;
         let ready = upkeep.ready.load(Ordering::Acquire); // SYNC POINT journal.ready
-        if ready < upkeep.capacity && ready < end.saturating_add(self.ahead()) {
+        let ahead = self.ahead(end);
+        if ready < upkeep.capacity && ready < end.saturating_add(ahead) {
             upkeep.call.grow();
         }
         if upkeep.clock.is_real() {
@@ -444,7 +455,7 @@ unsafe impl Room for JournalStore {
             }
         }
         // Back here in time to ask for more, of the file and of the time.
-        (ready - LOOK).min(end.saturating_add(STRETCH.min(upkeep.step / 4)))
+        (ready - LOOK).min(end.saturating_add(STRETCH.min(ahead / 4)))
     }
 
     fn may_end_at(&self, end: u64) -> bool {
@@ -480,9 +491,10 @@ impl Store for JournalStore {
     #[cold]
     fn make_room(&self, len: u64) -> Result<(), WriteError> {
         let _growing = lock(&self.upkeep.growing);
-        let needed = self.end().saturating_add(len).saturating_add(self.reserve + LOOK);
+        let end = self.end();
+        let needed = end.saturating_add(len).saturating_add(self.reserve + LOOK);
         // A fraction of what the keeper does at a time: this writer waits for it.
-        self.grow(needed, self.upkeep.step / 16)
+        self.grow(needed, self.ahead(end) / 16)
     }
 
     #[inline]

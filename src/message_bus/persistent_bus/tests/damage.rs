@@ -8,6 +8,7 @@ use crate::message_bus::journal::header;
 use crate::message_bus::journal::options::{Durability, PersistentOptions, Retention, Start};
 use crate::message_bus::journal::read_only::{Entry, Journal};
 use crate::message_bus::journal::recovered::HeaderDamage;
+use crate::message_bus::journal::store::first_step;
 use crate::message_bus::journal::word::checked;
 use crate::message_bus::ring::slot::{self, Slots};
 use crate::message_bus::ring::store::Store;
@@ -572,6 +573,55 @@ fn what_little_space_there_is_is_used() {
     assert_eq!(refused, WriteError::Exhausted { capacity: CAPACITY });
 }
 
+/// Memory that says by how much it was grown.
+#[derive(Clone, Debug, Default)]
+struct Growth(Arc<Mutex<Vec<u64>>>);
+
+impl Backing for Growth {
+    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        lock(&self.0).push((to - from) as u64);
+        Memory.grow(region, from, to)
+    }
+
+    fn reserve(&self, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn punch(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A small journal takes little space, and a large one grows rarely.
+#[test]
+#[cfg_attr(miri, ignore = "megabytes, of which Miri sees nothing new")]
+fn a_journal_grows_by_as_much_as_it_has_held() {
+    let step = 1 << 20;
+    let growth = Growth::default();
+    let bus = made(PersistentOptions { capacity: 8 * step, step, ..small() }, |_| Box::new(growth.clone()));
+    let (store, writer, first) = (&bus.shared.store, bus.writer().unwrap(), bus.tail());
+    let mut all = Vec::new();
+    store.grow_ahead();
+    assert!(std::mem::take(&mut *lock(&growth.0)).iter().sum::<u64>() <= 2 * first_step(step));
+    while bus.tail() - first < 4 * step {
+        writer.write_bytes(2, 7, &[1; 256]).unwrap();
+        store.grow_ahead();
+        let held = bus.tail() - first;
+        for grown in std::mem::take(&mut *lock(&growth.0)) {
+            // What is missing until the file is ahead again comes on top of a step.
+            assert!(grown <= 2 * first_step(step).max(held), "{grown} bytes more when {held} were held");
+            assert!(grown >= first_step(step), "{grown} bytes is a small step after {held}");
+            all.push(grown);
+        }
+    }
+    assert!(all.len() <= 10, "{all:?}");
+    assert!(all.contains(&step), "{all:?}");
+}
+
 /// Memory that says what it was told to make present.
 #[derive(Clone, Debug, Default)]
 struct Presence(Arc<Mutex<Vec<(u64, u64)>>>);
@@ -615,7 +665,7 @@ fn what_is_grown_ahead_is_made_present() {
     store.grow_ahead();
     let (from, present) = contiguous(&std::mem::take(&mut *lock(&presence.0)));
     assert_eq!(from, SMALL as u64);
-    assert!(present >= bus.tail() + step);
+    assert!(present >= bus.tail() + first_step(step));
     store.grow_ahead();
     assert!(lock(&presence.0).is_empty(), "twice");
     // A writer that grows the file itself is far ahead when the keeper comes.
