@@ -115,6 +115,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "no unsafe code, and a minute of Miri's")]
     fn what_was_added_is_found_by_number_and_spelling() {
         let names = names();
         let mut map = Map::<_, { 2 * COUNT }>::new();
@@ -138,6 +139,7 @@ mod tests {
     /// What a lookup takes is the length of a chain. Names that differ in their ends only, and ids that follow each
     /// other, or share their low bits, are what tables have.
     #[test]
+    #[cfg_attr(miri, ignore = "no unsafe code, and much of Miri's time")]
     fn chains_are_short() {
         fn longest<'a>(keys: impl Iterator<Item = Key<'a>>) -> usize {
             let mut lengths = [0; COUNT];
