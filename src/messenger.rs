@@ -205,8 +205,6 @@ impl<B: MessageBus, T> Messenger<B, T> {
     /// [`NoWriter`]: the bus is for one writer, and that one exists.
     ///
     /// [`WriteError::NotStarted`]: crate::traits::WriteError::NotStarted
-    ///
-    /// [`WriteError::NotStarted`]: crate::traits::WriteError::NotStarted
     pub fn writer(&self) -> Result<OutsideWriter<B>, NoWriter> {
         Ok(OutsideWriter { writer: self.lifecycle.bus.writer()?, lifecycle: Arc::clone(&self.lifecycle) })
     }

@@ -41,16 +41,25 @@ pub struct CircularBus<C = ManyWriters, W = Adaptive> {
     types: PhantomData<fn() -> (C, W)>,
 }
 
-/// The options of a [`CircularBus`]. Default: 1 MiB, the first message at 0, one second.
+/// The options of a [`CircularBus`].
+///
+/// ```
+/// use rust_messenger::CircularBus;
+/// use rust_messenger::message_bus::RingOptions;
+///
+/// let bus: CircularBus = CircularBus::with_options(RingOptions { capacity: 1 << 16, ..RingOptions::default() })?;
+/// # let _ = bus;
+/// # Ok::<(), rust_messenger::message_bus::BusError>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct RingOptions {
     /// The size of the ring in bytes: a power of two from [`MIN_CAPACITY`](Self::MIN_CAPACITY) to
-    /// [`MAX_CAPACITY`](Self::MAX_CAPACITY). A slot takes at most an eighth of it.
+    /// [`MAX_CAPACITY`](Self::MAX_CAPACITY). A slot takes at most an eighth of it. Default: 1 MiB.
     pub capacity: usize,
     /// The position of the first message: a multiple of 16. Tests choose it, to see what happens after years of
-    /// running.
+    /// running. Default: 0.
     pub first: u64,
-    /// How long readers wait for a silent fill before one of them fences it.
+    /// How long readers wait for a silent fill before one of them fences it. Default: one second.
     pub silent_after: Duration,
 }
 

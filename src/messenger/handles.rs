@@ -36,8 +36,6 @@ impl JoinHandles {
     /// the summary, too.
     ///
     /// [`Options::drain`]: super::Options::drain
-    ///
-    /// [`Options::drain`]: super::Options::drain
     pub fn join(mut self) -> Result<Summary, RunError> {
         match &mut self.running {
             Ok(running) => {

@@ -11,8 +11,6 @@ type OnReport = Arc<dyn Fn(&Report) + Send + Sync>;
 
 /// The options of a messenger.
 ///
-/// Default: 5 s to drain, [`OnPanic::StopAll`], outboxes of 64 MiB, no pinning, no callback, [`SystemClock`].
-///
 /// ```
 /// use rust_messenger::Options;
 /// use std::sync::Arc;
@@ -21,19 +19,21 @@ type OnReport = Arc<dyn Fn(&Report) + Send + Sync>;
 /// ```
 #[derive(Clone)]
 pub struct Options {
-    /// How long a stop may drain. After that workers end and leave messages unhandled.
+    /// How long a stop may drain. After that workers end and leave messages unhandled. Default: 5 s.
     pub drain: Duration,
-    /// What ends when a handler, or other code of yours, panics.
+    /// What ends when a handler, or other code of yours, panics. Default: [`OnPanic::StopAll`].
     pub on_panic: OnPanic,
     /// How many bytes a worker's outbox may hold. Beyond that the worker fails
-    /// ([`Cause::OutboxFull`](super::Cause::OutboxFull)).
+    /// ([`Cause::OutboxFull`](super::Cause::OutboxFull)). Default: 64 MiB.
     pub outbox_limit: usize,
     /// The core to which to pin a worker's thread, by the name of the worker. If the system refuses, the worker runs
-    /// unpinned ([`Report::NotPinned`]).
+    /// unpinned ([`Report::NotPinned`]). Default: none is pinned.
     pub pin: Vec<(&'static str, usize)>,
-    /// The callback for failures that end nothing. The thread on which one happens calls it.
+    /// The callback for failures that end nothing. The thread on which one happens calls it. Default: none, and then
+    /// only the counters of [`Summary`](super::Summary) tell of undecodable, unsent and unrouted messages.
     pub on_report: Option<OnReport>,
-    /// Tells the time: [`Writer::now`](crate::traits::Writer::now), deadlines, and the end of a drain.
+    /// Tells the time: [`Writer::now`](crate::traits::Writer::now), deadlines, and the end of a drain. Default:
+    /// [`SystemClock`].
     pub clock: Arc<dyn Clock>,
 }
 

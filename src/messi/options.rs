@@ -20,25 +20,28 @@ pub struct ServerOptions<P> {
     /// Where to listen: `tcp://host:port`. With port 0 the system chooses a free one.
     pub uri: String,
     /// Whether the server may listen on another address than loopback. The protocol knows no passwords and encrypts
-    /// nothing: on other networks use TLS or a tunnel.
+    /// nothing: on other networks use TLS or a tunnel. Default: no.
     pub allow_remote: bool,
     /// How many clients may be connected at a time, at most a million. The server accepts one more and closes it at
-    /// once.
+    /// once. Default: 100.
     pub max_clients: usize,
-    /// The largest frame that the server accepts, in bytes, header included. `None`: as large as fits the bus, at most
-    /// 1 MiB.
+    /// The largest frame that the server accepts, in bytes, header included. `None` (the default): as large as fits the
+    /// bus, at most 1 MiB.
     pub max_frame: Option<usize>,
-    /// The settings of each connection. `max_frame` above overrides theirs.
+    /// The settings of each connection. `max_frame` above overrides theirs. Default: those of [`Settings`].
     pub connection: Settings,
-    /// How long a closing connection may take to send what is queued.
+    /// How long a closing connection may take to send what is queued. Default: 1 s.
     pub linger: Duration,
-    /// Decides by its address whether to accept a connection. `None`: accepts all.
+    /// Decides by its address whether to accept a connection. `None` (the default): accepts all.
     pub accept: Option<Accept>,
-    /// The ids of the messages that clients may put on the bus, among those of the protocol. `None`: all of those.
+    /// The ids of the messages that clients may put on the bus, among those of the protocol. `None` (the default): all
+    /// of those.
     pub allow: Option<Vec<u16>>,
-    /// Whether the server starts with the messenger. If not, a [`StartBridge`](super::StartBridge) starts it.
+    /// Whether the server starts with the messenger. If not, a [`StartBridge`](super::StartBridge) starts it. Default:
+    /// yes.
     pub autostart: bool,
-    /// The layer between the socket and the frames: TLS, which `Layer::tls_server` makes (feature `tls`).
+    /// The layer between the socket and the frames: TLS, which `Layer::tls_server` makes (feature `tls`). `None` (the
+    /// default): the frames go over the socket as they are.
     pub layer: Option<Layer>,
     protocol: PhantomData<fn() -> P>,
 }
@@ -114,22 +117,25 @@ impl Default for Reconnect {
 pub struct ClientOptions<P> {
     /// The server: `tcp://host:port`.
     pub uri: String,
-    /// How long one attempt to connect may take.
+    /// How long one attempt to connect may take. Default: 5 s.
     pub connect_time: Duration,
-    /// How long to wait before connecting again.
+    /// How long to wait before connecting again. Default: a random part of 100 ms, doubling to 30 s.
     pub reconnect: Reconnect,
-    /// The largest frame that the client accepts, in bytes, header included. `None`: as large as fits the bus, at most
-    /// 1 MiB.
+    /// The largest frame that the client accepts, in bytes, header included. `None` (the default): as large as fits the
+    /// bus, at most 1 MiB.
     pub max_frame: Option<usize>,
-    /// The settings of the connection. `max_frame` above overrides theirs.
+    /// The settings of the connection. `max_frame` above overrides theirs. Default: those of [`Settings`].
     pub connection: Settings,
-    /// How long a closing connection may take to send what is queued.
+    /// How long a closing connection may take to send what is queued. Default: 1 s.
     pub linger: Duration,
-    /// The ids of the messages that the server may put on the bus, among those of the protocol. `None`: all of those.
+    /// The ids of the messages that the server may put on the bus, among those of the protocol. `None` (the default):
+    /// all of those.
     pub allow: Option<Vec<u16>>,
-    /// Whether the client starts with the messenger. If not, a [`StartBridge`](super::StartBridge) starts it.
+    /// Whether the client starts with the messenger. If not, a [`StartBridge`](super::StartBridge) starts it. Default:
+    /// yes.
     pub autostart: bool,
-    /// The layer between the socket and the frames: TLS, which `Layer::tls_client` makes (feature `tls`).
+    /// The layer between the socket and the frames: TLS, which `Layer::tls_client` makes (feature `tls`). `None` (the
+    /// default): the frames go over the socket as they are.
     pub layer: Option<Layer>,
     protocol: PhantomData<fn() -> P>,
 }

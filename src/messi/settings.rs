@@ -23,30 +23,30 @@ impl Default for Wires {
 
 /// The settings of a connection: the field `connection` of the options of servers and clients.
 ///
-/// Default: what Messi does, and limits where it has none: frames of at most 1 MiB, 1 MiB pending, 10 s each for the
-/// first frame, for a frame, and without reading. A client pings every 2 s; a server gives up after 3 s of silence.
+/// The defaults are what Messi does, and limits where it has none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The wires that the connection speaks.
+    /// The wires that the connection speaks. Default: the newest alone.
     pub wires: Wires,
     /// The largest frame that this side accepts, in bytes, header included. For what it sends, only the wire sets a
-    /// limit: the peer decides how much it accepts.
+    /// limit: the peer decides how much it accepts. Default: 1 MiB.
     pub max_frame: usize,
-    /// How many bytes may wait for a peer to read them. One frame may always wait.
+    /// How many bytes may wait for a peer to read them. One frame may always wait. Default: 1 MiB.
     pub max_pending: usize,
     /// At a client: how often it pings, and how long it waits for the answer. At a server: how long a client may stay
-    /// silent. `None`: no limit.
+    /// silent. `None`: no limit. Default: 2 s at a client, 3 s at a server.
     pub keep_alive: Option<Duration>,
     /// Whether any frame counts as a sign of life, instead of pings and pongs alone. Messi's own peers always ping.
+    /// Default: no.
     pub any_traffic: bool,
-    /// At a server: how long a client may take for its first frame.
+    /// At a server: how long a client may take for its first frame. Default: 10 s.
     pub handshake_time: Duration,
-    /// How long a peer may take from the first byte of a frame to its last.
+    /// How long a peer may take from the first byte of a frame to its last. Default: 10 s.
     pub frame_time: Duration,
-    /// How long a peer may read nothing while bytes wait for it.
+    /// How long a peer may read nothing while bytes wait for it. Default: 10 s.
     pub write_time: Duration,
-    /// Whether to disconnect where Messi ignores a fault.
+    /// Whether to disconnect where Messi ignores a fault. Default: no.
     pub strict: bool,
 }
 

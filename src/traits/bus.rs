@@ -440,8 +440,6 @@ pub trait BusWriter: Publish {
     /// # Errors
     ///
     /// [`WriteError::Diverged`]: in a rebuild, the handlers sent less than the journal holds.
-    ///
-    /// [`WriteError::Diverged`]: in a rebuild, not all was sent again that had been sent.
     #[inline]
     fn settle(&self) -> Result<(), WriteError> {
         Ok(())

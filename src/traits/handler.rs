@@ -187,8 +187,6 @@ pub enum Report {
     /// handler `#[allow(unrouted)]`.
     ///
     /// [`Stats::unrouted`]: super::Stats::unrouted
-    ///
-    /// [`Stats::unrouted`]: super::Stats::unrouted
     Unrouted {
         /// The header of the first one.
         header: Header,
