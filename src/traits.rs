@@ -10,8 +10,8 @@ mod handler;
 mod message;
 mod time;
 
+pub(crate) use bus::skipped;
 pub use bus::{BusWriter, Interest, MessageBus, Next, Poller, Publish, Reader, ReaderStats, Stats, Unread};
-pub(crate) use bus::{one_by_one, skipped};
 pub use error::{CursorError, DecodeError, Divergence, EncodeError, NoWriter, ReadError, SubscribeError, WriteError};
 pub use handler::{Handle, Handler, New, Report, Sender, Writer};
 pub(crate) use message::{AFTER_EVENTS, FIRST_OF_LIBRARY};

@@ -263,7 +263,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 if !handlers.route(header, payload, writer, at)
                     && let Some(unrouted) = &mut unrouted
                 {
-                    at.during(Place::Report, || unrouted.look(header, lifecycle));
+                    at.during(Place::Report, || unrouted.look(*header, lifecycle));
                 }
                 settled = writer.settle(header);
                 *handling = false;

@@ -1,9 +1,9 @@
 //! Bytes with an address: knows nothing of messages, slots or who may touch what when.
 //!
-//! A [`Region`] hands out two views of one memory. [`Region::word`] and [`Words`] give shared atomic words; the
-//! `with_bytes` pair of a [`Place`] gives plain bytes for the length of a call, and leaves it to the caller to prove
-//! that nobody else touches them. Everything in it is position independent. Under loom the same surface is made of
-//! model cells (`model.rs`), because loom's atomics do not fit into mapped bytes.
+//! A [`Region`] hands out two views of one memory. [`Region::word`] and [`Words`] give shared atomic words;
+//! [`Place::bytes`] and [`Place::with_bytes_mut`] lend plain bytes, and leave it to the caller to prove that nobody
+//! else touches them meanwhile. Everything in it is position independent. Under loom the same surface is made of model
+//! cells (`model.rs`), because loom's atomics do not fit into mapped bytes.
 //!
 //! A region is mapped once and never moves. What grows under it is its [`Backing`]: a file (`file.rs`), or memory that
 //! stands in for one (`growable.rs`). Bytes that the backing has not grown to must not be touched.
@@ -23,9 +23,9 @@ mod words;
 #[cfg(unix)]
 pub(crate) use growable::{Backing, Memory};
 #[cfg(not(rust_messenger_loom))]
-pub(crate) use mapped::{Place, Region};
+pub(crate) use mapped::{Bytes, Place, Region};
 #[cfg(rust_messenger_loom)]
-pub(crate) use model::{Place, Region};
+pub(crate) use model::{Bytes, Place, Region};
 pub(crate) use words::{Entry, Front, Words};
 
 #[cfg(not(rust_messenger_loom))]
@@ -36,6 +36,7 @@ mod mapped {
     use memmap2::MmapRaw;
     use std::io;
     use std::marker::PhantomData;
+    use std::ops::Deref;
     use std::sync::Arc;
 
     /// Mapped memory of fixed address and length. Pages are aligned to at least 4096 bytes. A clone is the same memory.
@@ -148,6 +149,26 @@ mod mapped {
         }
     }
 
+    /// Bytes that are lent for reading, or that nobody else has.
+    #[derive(Debug)]
+    pub(crate) struct Bytes<'a>(&'a [u8]);
+
+    impl<'a> From<&'a [u8]> for Bytes<'a> {
+        #[inline(always)]
+        fn from(bytes: &'a [u8]) -> Self {
+            Bytes(bytes)
+        }
+    }
+
+    impl Deref for Bytes<'_> {
+        type Target = [u8];
+
+        #[inline(always)]
+        fn deref(&self) -> &[u8] {
+            self.0
+        }
+    }
+
     /// Bytes at an address inside a region: what is computed once for all that is done there. Aligned to 8.
     #[derive(Clone, Copy, Debug)]
     pub(crate) struct Place<'a> {
@@ -181,7 +202,7 @@ mod mapped {
             super::crash::touched(self.region.base);
             // SAFETY: in bounds and aligned by the caller's promise, since the base is page aligned; the mapping lives
             // as long as `'a`; every bit pattern is an `AtomicU64`, and plain access to the same bytes never runs at
-            // the same time (the promise of `with_bytes` and `with_bytes_mut`).
+            // the same time (the promise of `bytes` and `with_bytes_mut`).
             unsafe { AtomicU64::from_ptr(self.at.add(offset).cast::<u64>()) }
         }
 
@@ -206,12 +227,12 @@ mod mapped {
         ///
         /// # Safety
         ///
-        /// The region has these bytes, and until `f` returns nobody writes to them.
+        /// The region has these bytes, and nobody writes to them while they are lent.
         #[inline(always)]
-        pub(crate) unsafe fn with_bytes<R>(self, offset: usize, len: usize, f: impl FnOnce(&[u8]) -> R) -> R {
+        pub(crate) unsafe fn bytes(self, offset: usize, len: usize) -> Bytes<'a> {
             self.check(offset, len);
             // SAFETY: in bounds and free of writers by the caller's promise; mapped memory is always initialised.
-            f(unsafe { std::slice::from_raw_parts(self.at.add(offset), len) })
+            Bytes(unsafe { std::slice::from_raw_parts(self.at.add(offset), len) })
         }
 
         /// Lends `len` bytes from `offset` bytes behind this place on for writing.

@@ -3,6 +3,7 @@
 use crate::sync::AtomicU64;
 use std::cell::UnsafeCell;
 use std::io;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// The model of mapped memory: one cell for each eight bytes. A clone is the same memory.
@@ -39,6 +40,27 @@ unsafe impl Sync for Cells {}
 pub(crate) struct Place<'a> {
     cells: &'a Cells,
     at: usize,
+}
+
+/// Bytes that are lent for reading: a write to them before this is dropped is reported.
+#[derive(Debug)]
+pub(crate) struct Bytes<'a> {
+    bytes: &'a [u8],
+    _watched: Vec<loom::cell::ConstPtr<()>>,
+}
+
+impl<'a> From<&'a [u8]> for Bytes<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Bytes { bytes, _watched: Vec::new() }
+    }
+}
+
+impl Deref for Bytes<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.bytes
+    }
 }
 
 impl Region {
@@ -132,14 +154,13 @@ impl<'a> Place<'a> {
     /// # Safety
     ///
     /// As for mapped memory; here loom reports a broken promise.
-    pub(crate) unsafe fn with_bytes<R>(self, offset: usize, len: usize, f: impl FnOnce(&[u8]) -> R) -> R {
+    pub(crate) unsafe fn bytes(self, offset: usize, len: usize) -> Bytes<'a> {
         let (cells, at) = (self.cells, self.at + offset);
         cells.pace();
-        let watched: Vec<_> = cells.watched(at, len).iter().map(|word| word.watch.get()).collect();
+        let watched = cells.watched(at, len).iter().map(|word| word.watch.get()).collect();
         // SAFETY: in bounds (indexed above), no writer (loom would have reported it).
-        let result = f(unsafe { std::slice::from_raw_parts(cells.bytes.as_ptr().add(at).cast::<u8>(), len) });
-        drop(watched);
-        result
+        let bytes = unsafe { std::slice::from_raw_parts(cells.bytes.as_ptr().add(at).cast::<u8>(), len) };
+        Bytes { bytes, _watched: watched }
     }
 
     /// # Safety

@@ -111,11 +111,11 @@ pub trait Sender: Handler {
     /// Sends `message`. A worker never waits here: when the bus is full, the message goes to the worker's outbox.
     ///
     /// It returns nothing, so that handlers can end in it. The messenger reports what fails ([`Report::Unsent`]).
-    #[inline]
+    // Always inlined: what the handler has just put together then goes from its registers to the bus.
+    #[inline(always)]
     fn send<M: ExtendedMessage, W: Writer>(message: &M, writer: &W) {
-        let mut payload = Encode(message);
-        if let Err(error) = writer.put(Self::ID.into(), M::ID.into(), &mut payload) {
-            writer.report(Report::Unsent { source: Self::ID.into(), message: M::ID.into(), error });
+        if let Err(error) = writer.put(Self::ID.into(), M::ID.into(), &mut Encode(message)) {
+            unsent::<Self, M>(writer, error);
         }
     }
 
@@ -131,6 +131,12 @@ pub trait Sender: Handler {
 }
 
 impl<H: Handler> Sender for H {}
+
+#[cold]
+#[inline(never)]
+fn unsent<H: Handler + ?Sized, M: Message>(writer: &impl Writer, error: WriteError) {
+    writer.report(Report::Unsent { source: H::ID.into(), message: M::ID.into(), error });
+}
 
 /// A handler's connection to all that is outside it: the bus, the time, the stop.
 /// [`Messenger::writer`](crate::messenger::Messenger::writer) makes one for other threads.

@@ -204,7 +204,7 @@ impl Drop for PutBack<'_> {
 /// Lends a payload that the worker had sent to `f`.
 fn payload_of<R>(slots: &JournalSlots, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
     // SAFETY: `next_sent` has seen it; and it lies ahead of what the worker is handling, whose reader gates it.
-    unsafe { slots.with_payload(header, f) }
+    f(&unsafe { slots.payload(header) })
 }
 
 /// A message that the worker had sent: its id and its payload.

@@ -192,7 +192,7 @@ unsafe impl Slots for JournalSlots {
         }
         let (place, from, len) = (slot.place(), 8, (record_len(size, true) - 8 - CRC) as usize);
         // SAFETY: in bounds, as the slot is, of which the caller has the claim; its owner alone writes here (law 4).
-        let crc = unsafe { place.with_bytes(from, len, crc32c::crc32c) };
+        let crc = crc32c::crc32c(&unsafe { place.bytes(from, len) });
         // SAFETY: as above, and nobody looks at these bytes before the commit.
         unsafe { place.with_bytes_mut(from + len, CRC as usize, |bytes| bytes.copy_from_slice(&crc.to_ne_bytes())) }
     }

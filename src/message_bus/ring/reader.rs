@@ -9,8 +9,9 @@ use super::shared::Shared;
 use super::slot::{Seen, Slot, Slots};
 use super::store::Storage;
 use crate::message_bus::wait::{self, Adaptive, Sleeper, WaitStrategy};
+use crate::mmap::Bytes;
 use crate::sync::{Arc, Ordering};
-use crate::traits::{Header, Interest, Next, Poller, ReadError, Reader, SubscribeError, Unread, one_by_one, skipped};
+use crate::traits::{Header, Interest, Next, Poller, ReadError, Reader, SubscribeError, Unread, skipped};
 use std::time::{Duration, Instant};
 
 /// A reader of a [`CircularBus`](crate::message_bus::CircularBus) or a `PersistentBus`. Dropping it ends the
@@ -37,7 +38,7 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Storage = Ring> {
     silent: Option<(u64, Instant)>,
     /// Where an evictable reader's messages are copied to.
     copy: Vec<u8>,
-    /// Whose copy it is, until that is delivered.
+    /// Whose copy it is.
     copied: Option<Header>,
     strategy: W,
     patience: wait::Patience,
@@ -63,33 +64,40 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         most: usize,
         mut handle: impl FnMut(&Header, &[u8]) -> Next,
     ) -> Result<usize, ReadError> {
-        if self.kind == Kind::Evictable {
-            return one_by_one(self, most, handle);
-        }
         // In registers until the batch ends.
         let (mut position, mut handled) = (self.position, 0);
         let mut release_at = self.released.wrapping_add(self.batch);
         let mut ended = Ok(());
         while handled < most {
-            let (store, index) = (&self.shared.store, self.index);
-            debug_assert!(ahead(position, self.released) >= 0);
-            // SAFETY: a slot begins there, and the cursor that the gate goes by is `released`, which is not past it.
-            let (slot, header) = match unsafe { store.slots().look(position) } {
-                (Some(slot), Seen::Message(header)) => (slot, header),
-                (_, seen) => {
-                    self.position = position;
-                    ended = self.step_over_no_message(seen);
-                    if ended.is_err() {
-                        break;
-                    }
-                    (position, release_at) = (self.position, self.released.wrapping_add(self.batch));
-                    continue;
+            let looked = match self.kind {
+                Kind::Evictable => (None, Seen::Open { pending: false }),
+                Kind::Gating => {
+                    debug_assert!(ahead(position, self.released) >= 0);
+                    // SAFETY: a slot begins there, and the cursor that the gate goes by is `released`, not past it.
+                    unsafe { self.shared.store.slots().look(position) }
                 }
             };
+            let (slot, header) = match looked {
+                (Some(slot), Seen::Message(header)) => (Some(slot), header),
+                (_, seen) => {
+                    self.position = position;
+                    let copied = self.look_further(seen);
+                    (position, release_at) = (self.position, self.released.wrapping_add(self.batch));
+                    match copied {
+                        Ok(Some(header)) => (None, header),
+                        Ok(None) => continue,
+                        Err(error) => {
+                            ended = Err(error);
+                            break;
+                        }
+                    }
+                }
+            };
+            let (store, index) = (&self.shared.store, self.index);
             store.delivering(index, position);
             let unwound = PutBack { place: &mut self.position, position, count: &mut self.handled, handled };
-            // SAFETY: it was seen at this reader's position, and the cursor stays there until it has been stepped over.
-            let next = unsafe { store.slots().payload_in(slot, &header, |payload| handle(&header, payload)) };
+            // SAFETY: it was found at this reader's position, which stays there until it has been stepped over.
+            let next = handle(&header, &unsafe { lent(store, slot, &self.copy, &header) });
             std::mem::forget(unwound);
             store.delivered(index);
             if next == Next::Keep {
@@ -153,7 +161,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
     }
 
     fn unblock(&mut self) -> Option<Duration> {
-        if self.copied.is_some() || self.is_at_tail() {
+        if self.copied().is_some() || self.is_at_tail() {
             return None;
         }
         let pinned = self.kind == Kind::Evictable;
@@ -303,13 +311,13 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         let (slot, header) = loop {
             match self.look(self.position) {
                 (Some(slot), Seen::Message(header)) => break (slot, header),
-                (_, seen) => self.step_over_no_message(seen)?,
+                (_, seen) => _ = self.look_further(seen)?,
             }
         };
         let store = &self.shared.store;
         store.delivering(self.index, header.position);
         // SAFETY: it was seen at this reader's position, and the cursor stays there until it has been stepped over.
-        let (result, handled) = unsafe { store.slots().payload_in(slot, &header, |payload| deliver(&header, payload)) };
+        let (result, handled) = deliver(&header, &unsafe { store.slots().payload_in(slot, &header) });
         store.delivered(self.index);
         // Last: a step may release, and what is released is not handled again.
         if handled {
@@ -334,16 +342,18 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         self.release();
     }
 
-    /// Steps over what is no message, or says why there is nothing to step over.
+    /// Where a look has shown no message: copies an evictable reader's, steps over what is none, or says why there is
+    /// nothing.
     #[cold]
     #[inline(never)]
-    fn step_over_no_message(&mut self, seen: Seen) -> Result<(), ReadError> {
-        match seen {
-            Seen::Message(_) => {}
-            Seen::Sealed { len, .. } => self.step_over(len),
-            Seen::Open { .. } => return Err(self.nothing()),
+    fn look_further(&mut self, seen: Seen) -> Result<Option<Header>, ReadError> {
+        match (self.kind, seen) {
+            (Kind::Evictable, _) => return self.copy_next().map(Some),
+            (Kind::Gating, Seen::Message(_)) => {}
+            (Kind::Gating, Seen::Sealed { len, .. }) => self.step_over(len),
+            (Kind::Gating, Seen::Open { .. }) => return Err(self.nothing()),
         }
-        Ok(())
+        Ok(None)
     }
 
     /// What stands at `place`, which this gating reader has come to by steps over slots, released or not: its position,
@@ -378,7 +388,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
 
     /// Whether an evictable reader has a message, or was moved.
     fn ready_or_moved(&self) -> bool {
-        if self.copied.is_some() {
+        if self.copied().is_some() {
             return true;
         }
         match self.shared.gate().pin(self.index, self.position) {
@@ -394,28 +404,30 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         }
     }
 
-    /// An evictable reader's turn: copies the message while pinned and delivers the copy, which nobody can take away.
+    /// An evictable reader's turn: what it has copied nobody can take away, and a delivery that unwinds is repeated.
     #[cold]
     #[inline(never)]
     fn deliver_copy<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> (R, bool)) -> Result<R, ReadError> {
-        if self.copied.is_none() {
-            self.copied = Some(self.copy_next()?);
-        }
-        let Some(header) = self.copied else { return Err(ReadError::Empty) };
+        let header = self.copy_next()?;
         let (result, handled) = deliver(&header, &self.copy);
-        if !handled {
-            return Ok(result);
+        if handled {
+            self.handled += 1;
+            self.step_over(self.shared.store.slots().slot_len(header.size as usize));
         }
-        // Only now: a delivery that unwinds is repeated.
-        self.copied = None;
-        self.handled += 1;
-        let len = self.shared.store.slots().slot_len(header.size as usize);
-        self.position = header.position.wrapping_add(len);
         Ok(result)
     }
 
-    /// Copies the next message and steps the shared cursor over it.
+    /// The evictable reader's next message, if it has copied that already: it was not handled then.
+    fn copied(&self) -> Option<Header> {
+        self.copied.filter(|header| header.position == self.position)
+    }
+
+    /// Copies an evictable reader's next message while it is pinned, and steps the shared cursor over it: nobody can
+    /// take the copy away.
     fn copy_next(&mut self) -> Result<Header, ReadError> {
+        if let Some(header) = self.copied() {
+            return Ok(header);
+        }
         let shared = Arc::clone(&self.shared);
         loop {
             match shared.gate().pin(self.index, self.position) {
@@ -434,9 +446,8 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
             let len = match seen {
                 Seen::Message(header) => {
                     self.copy.clear();
-                    let copy = |payload: &[u8]| self.copy.extend_from_slice(payload);
                     // SAFETY: it was seen here, and is pinned still.
-                    unsafe { shared.store.slots().with_payload(&header, copy) };
+                    self.copy.extend_from_slice(&unsafe { shared.store.slots().payload(&header) });
                     shared.store.slots().slot_len(header.size as usize)
                 }
                 Seen::Sealed { len, .. } => len,
@@ -447,11 +458,28 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
             // Sooner than a writer that found this slot pinned looks again by itself.
             shared.notify_room();
             match seen {
-                Seen::Message(header) => return Ok(header),
+                Seen::Message(header) => {
+                    (self.copied, self.released) = (Some(header), self.position);
+                    return Ok(header);
+                }
                 Seen::Sealed { .. } => self.position = next,
                 Seen::Open { .. } => return Err(self.nothing()),
             }
         }
+    }
+}
+
+/// The payload of a message that was found: in its slot, or where there is none in the reader's copy.
+///
+/// # Safety
+///
+/// A look of a reader that gates it has shown `header` in `slot`, and the reader stays there while the bytes are lent.
+#[inline(always)]
+unsafe fn lent<'a, S: Storage>(store: &S, slot: Option<Slot<'a>>, copy: &'a [u8], header: &Header) -> Bytes<'a> {
+    match slot {
+        // SAFETY: the caller's promise.
+        Some(slot) => unsafe { store.slots().payload_in(slot, header) },
+        None => Bytes::from(copy),
     }
 }
 

@@ -35,7 +35,7 @@
 //! slot is never silent for longer than its thread is off its core. A fill runs a user's code and may never return.
 
 use super::claim::{Claimed, Soon};
-use crate::mmap::Place;
+use crate::mmap::{Bytes, Place};
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{EncodeError, Header, Payload, Space};
 
@@ -249,26 +249,27 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Safety
     ///
-    /// [`observe`](Self::observe) returned this header, and the caller's cursor gates it until `f` returns.
+    /// [`observe`](Self::observe) returned this header, and the caller's cursor gates it while the bytes are lent.
+    #[allow(private_interfaces)]
     #[inline(always)]
-    unsafe fn with_payload<R>(&self, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
+    unsafe fn payload(&self, header: &Header) -> Bytes<'_> {
         // SAFETY: the caller's promise.
-        unsafe { self.payload_in(self.at(header.position), header, f) }
+        unsafe { self.payload_in(self.at(header.position), header) }
     }
 
     /// Lends the payload of the message at `header.position`, where `slot` is, for reading.
     ///
     /// # Safety
     ///
-    /// As for [`with_payload`](Self::with_payload).
+    /// As for [`payload`](Self::payload).
     #[allow(private_interfaces)]
     #[inline(always)]
-    unsafe fn payload_in<R>(&self, slot: Slot<'_>, header: &Header, f: impl FnOnce(&[u8]) -> R) -> R {
+    unsafe fn payload_in<'a>(&self, slot: Slot<'a>, header: &Header) -> Bytes<'a> {
         let size = self.readable(header.size as usize);
         // SAFETY: in bounds, because `size` is at most `max_payload`, and the promise of the trait; free of writers,
         // because the message is committed (law 4: its owner is done) and the caller's cursor keeps the gate from
         // passing it (`gate.rs`, law 1).
-        unsafe { slot.0.with_bytes(Self::HEADER as usize, size, f) }
+        unsafe { slot.0.bytes(Self::HEADER as usize, size) }
     }
 
     /// The size of a payload as far as it can be one: memory that others may write to is not believed.

@@ -19,15 +19,15 @@ impl Unrouted {
 
     /// Looks whether another worker takes the message.
     #[inline(never)]
-    pub(super) fn look<B: MessageBus>(&mut self, header: &Header, lifecycle: &Lifecycle<B>) {
-        if !self.rows.misses(header) {
+    pub(super) fn look<B: MessageBus>(&mut self, header: Header, lifecycle: &Lifecycle<B>) {
+        if !self.rows.misses(&header) {
             return;
         }
         lifecycle.count_unrouted();
         if self.told.insert(row(header.source, header.message)) {
             let source = self.rows.source_name(header.source).unwrap_or_default();
             let message = self.rows.message_name(header.message);
-            lifecycle.report(Report::Unrouted { header: *header, source, message });
+            lifecycle.report(Report::Unrouted { header, source, message });
         }
     }
 }

@@ -68,8 +68,36 @@ impl<B: MessageBus> WorkerWriter<B> {
         true
     }
 
-    /// Puts a message for which the ring has no room into the outbox.
+    /// A message that the bus did not take: what its handler is told of it.
     #[cold]
+    fn refused<P: Payload>(&self, error: WriteError, payload: &P) -> WriteError {
+        match &error {
+            WriteError::Full => self.refused.set(Some(payload.size())),
+            WriteError::Diverged(_) => self.diverged(error.clone()),
+            _ => {}
+        }
+        error
+    }
+
+    /// A message that the bus did not take: goes to the outbox if it found no room.
+    #[cold]
+    fn put_otherwise<P: Payload>(
+        &self,
+        writer: &B::BusWriter,
+        error: WriteError,
+        source: u16,
+        message: u16,
+        payload: &mut P,
+    ) -> Result<(), WriteError> {
+        match &error {
+            WriteError::Full => return self.defer(writer, source, message, payload),
+            WriteError::Diverged(_) => self.diverged(error.clone()),
+            _ => {}
+        }
+        Err(error)
+    }
+
+    /// Puts a message for which the ring has no room into the outbox.
     pub(super) fn defer<P: Payload>(
         &self,
         writer: &B::BusWriter,
@@ -150,35 +178,23 @@ impl<B: MessageBus> Publish for WorkerWriter<B> {
         match &self.writer {
             None => Err(WriteError::NotAWriter),
             Some(_) if self.outbox.is_pending() => Err(WriteError::Full),
-            Some(writer) => {
-                let put = writer.try_put(source, message, payload);
-                match &put {
-                    Err(WriteError::Full) => self.refused.set(Some(payload.size())),
-                    Err(error @ WriteError::Diverged(_)) => self.diverged(error.clone()),
-                    _ => {}
-                }
-                put
-            }
+            Some(writer) => writer.try_put(source, message, payload).map_err(|error| self.refused(error, payload)),
         }
     }
 
     /// Nothing: a worker never waits for room, it has its outbox.
     fn wait_for_room(&self, _size: usize) {}
 
-    #[inline]
+    // Always inlined, as the ring's `try_put`, and for its reason.
+    #[inline(always)]
     fn put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
         let Some(writer) = &self.writer else { return Err(WriteError::NotAWriter) };
-        if !self.outbox.is_pending() {
-            match writer.try_put(source, message, payload) {
-                Err(WriteError::Full) => {}
-                Err(error @ WriteError::Diverged(_)) => {
-                    self.diverged(error.clone());
-                    return Err(error);
-                }
-                done => return done,
-            }
+        let put =
+            if self.outbox.is_pending() { Err(WriteError::Full) } else { writer.try_put(source, message, payload) };
+        match put {
+            Ok(()) => Ok(()),
+            Err(error) => self.put_otherwise(writer, error, source, message, payload),
         }
-        self.defer(writer, source, message, payload)
     }
 }
 
