@@ -6,7 +6,7 @@ use std::path::PathBuf;
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let mut tables = String::new();
-    for count in [1, 64] {
+    for count in [1, 64, 1000] {
         write!(
             tables,
             "rust_messenger::Messenger! {{ type Routes{count}; Seen, Only: handlers: [ sink: Sink ] routes: ["

@@ -18,6 +18,7 @@ pub const ROWS: &[Row] = &[
     ("table_outbox", outbox),
     ("routes_1", |batches| routes!(Routes1, 1, batches)),
     ("routes_64", |batches| routes!(Routes64, 64, batches)),
+    ("routes_1000", |batches| routes!(Routes1000, 1000, batches)),
 ];
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]

@@ -311,7 +311,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         let (slot, header) = loop {
             match self.look(self.position) {
                 (Some(slot), Seen::Message(header)) => break (slot, header),
-                (_, seen) => _ = self.look_further(seen)?,
+                (_, seen) => self.step_over_no_message(seen)?,
             }
         };
         let store = &self.shared.store;
@@ -342,18 +342,26 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         self.release();
     }
 
-    /// Where a look has shown no message: copies an evictable reader's, steps over what is none, or says why there is
-    /// nothing.
+    /// Steps over what is no message, or says why there is nothing to step over.
+    #[cold]
+    #[inline(never)]
+    fn step_over_no_message(&mut self, seen: Seen) -> Result<(), ReadError> {
+        match seen {
+            Seen::Message(_) => {}
+            Seen::Sealed { len, .. } => self.step_over(len),
+            Seen::Open { .. } => return Err(self.nothing()),
+        }
+        Ok(())
+    }
+
+    /// Where there is no message to be looked at in place: copies an evictable reader's, or steps over what is none.
     #[cold]
     #[inline(never)]
     fn look_further(&mut self, seen: Seen) -> Result<Option<Header>, ReadError> {
-        match (self.kind, seen) {
-            (Kind::Evictable, _) => return self.copy_next().map(Some),
-            (Kind::Gating, Seen::Message(_)) => {}
-            (Kind::Gating, Seen::Sealed { len, .. }) => self.step_over(len),
-            (Kind::Gating, Seen::Open { .. }) => return Err(self.nothing()),
+        match self.kind {
+            Kind::Evictable => self.copy_next().map(Some),
+            Kind::Gating => self.step_over_no_message(seen).map(|()| None),
         }
-        Ok(None)
     }
 
     /// What stands at `place`, which this gating reader has come to by steps over slots, released or not: its position,
