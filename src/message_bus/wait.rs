@@ -22,6 +22,31 @@ pub enum Idle {
 
 /// How a reader waits for the next message. Choose the type with [`CircularBus::waiting`](super::CircularBus::waiting)
 /// or `PersistentBus::waiting`.
+///
+/// ```
+/// use rust_messenger::CircularBus;
+/// use rust_messenger::message_bus::wait::{Idle, WaitStrategy};
+///
+/// /// Looks a thousand times, then sleeps.
+/// #[derive(Debug, Default)]
+/// struct Patient(u32);
+///
+/// impl WaitStrategy for Patient {
+///     fn begin(&mut self, _handled: u64) {
+///         self.0 = 0;
+///     }
+///
+///     fn idle(&mut self) -> Idle {
+///         self.0 += 1;
+///         std::hint::spin_loop();
+///         if self.0 < 1000 { Idle::Again } else { Idle::Park }
+///     }
+/// }
+///
+/// let bus = CircularBus::new(64 * 1024)?.waiting::<Patient>();
+/// # let _ = bus;
+/// # Ok::<(), rust_messenger::message_bus::BusError>(())
+/// ```
 pub trait WaitStrategy: Default + std::fmt::Debug + Send + 'static {
     /// A wait begins; the reader has read `handled` messages since the last one began. Provided: does nothing.
     fn begin(&mut self, handled: u64) {
@@ -42,6 +67,12 @@ pub trait WaitStrategy: Default + std::fmt::Debug + Send + 'static {
 ///
 /// Spinning keeps a writer from writing that waits for the same core. So after a wait that a yield has ended, the next
 /// one begins with yields, for as long as they pay.
+///
+/// ```
+/// let bus = rust_messenger::CircularBus::new(64 * 1024)?; // Its readers wait like this.
+/// # let _ = bus;
+/// # Ok::<(), rust_messenger::message_bus::BusError>(())
+/// ```
 #[derive(Debug)]
 pub struct Adaptive {
     /// Looks of this wait, those of its first yields aside if they did not pay.
@@ -136,6 +167,15 @@ impl WaitStrategy for Adaptive {
 }
 
 /// Spins, and never gives up the core: the lowest latency, at the price of a core per reader.
+///
+/// ```
+/// use rust_messenger::CircularBus;
+/// use rust_messenger::message_bus::wait::Spin;
+///
+/// let bus = CircularBus::new(64 * 1024)?.waiting::<Spin>();
+/// # let _ = bus;
+/// # Ok::<(), rust_messenger::message_bus::BusError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Spin;
 
@@ -148,6 +188,15 @@ impl WaitStrategy for Spin {
 }
 
 /// Yields the core between looks and never sleeps: for more readers than cores.
+///
+/// ```
+/// use rust_messenger::CircularBus;
+/// use rust_messenger::message_bus::wait::Yield;
+///
+/// let bus = CircularBus::new(64 * 1024)?.waiting::<Yield>();
+/// # let _ = bus;
+/// # Ok::<(), rust_messenger::message_bus::BusError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Yield;
 
@@ -160,6 +209,15 @@ impl WaitStrategy for Yield {
 }
 
 /// Sleeps at once.
+///
+/// ```
+/// use rust_messenger::CircularBus;
+/// use rust_messenger::message_bus::wait::Park;
+///
+/// let bus = CircularBus::new(64 * 1024)?.waiting::<Park>();
+/// # let _ = bus;
+/// # Ok::<(), rust_messenger::message_bus::BusError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Park;
 

@@ -62,6 +62,14 @@ impl fmt::Debug for Options {
 }
 
 /// What ends when a handler panics. Its worker ends either way, and `join()` returns the panic as an error.
+///
+/// ```
+/// use rust_messenger::Options;
+/// use rust_messenger::messenger::OnPanic;
+///
+/// let options = Options { on_panic: OnPanic::Isolate, ..Options::default() };
+/// # let _ = options;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum OnPanic {
@@ -74,6 +82,14 @@ pub enum OnPanic {
 
 /// The system's monotonic clock. Its origin is that of Unix time, so a time means the same in a journal, now and after
 /// a restart.
+///
+/// ```
+/// use rust_messenger::messenger::SystemClock;
+/// use rust_messenger::traits::Clock;
+///
+/// let now = SystemClock.now();
+/// assert!(SystemClock.now() >= now);
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

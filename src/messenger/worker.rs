@@ -49,6 +49,22 @@ pub enum Step {
 }
 
 /// A worker without a thread, for the caller that drives it.
+///
+/// ```
+/// use rust_messenger::messenger::{Drive, Step};
+///
+/// /// What the thread of a worker does.
+/// fn run(worker: &mut dyn Drive) {
+///     loop {
+///         match worker.step() {
+///             Step::Idle => worker.wait(),
+///             Step::Finished => return,
+///             _ => {}
+///         }
+///     }
+/// }
+/// # let _ = run;
+/// ```
 pub trait Drive {
     /// Its name in the routing table.
     fn name(&self) -> &'static str;

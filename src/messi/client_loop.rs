@@ -34,6 +34,25 @@ pub enum ClientEvent<P: Protocol> {
 ///
 /// It does nothing by itself: [`next`](Self::next) connects, waits, reads, writes and pings, so call it again and
 /// again. It sends queued messages in the next call, when 64 KiB are queued, and in [`flush`](Self::flush).
+///
+/// ```no_run
+/// use rust_messenger::messi::{ClientEvent, ClientLoop, ClientOptions, Protocol};
+///
+/// /// Says one thing, and returns the answer.
+/// fn ask<Chat: Protocol>(question: &Chat::ClientToServer) -> Result<Chat::ServerToClient, Box<dyn std::error::Error>> {
+///     let mut client = ClientLoop::new(ClientOptions::<Chat>::new("tcp://127.0.0.1:4000"))?;
+///     client.start();
+///     loop {
+///         match client.next(None) {
+///             Some(ClientEvent::Connected) => client.send(question)?,
+///             Some(ClientEvent::Message(answer)) => return Ok(answer),
+///             Some(ClientEvent::Disconnected(reason)) => return Err(reason.to_string().into()),
+///             Some(ClientEvent::Trouble(error)) => println!("{error}"), // It tries again.
+///             _ => {}
+///         }
+///     }
+/// }
+/// ```
 pub struct ClientLoop<P: Protocol, N: Net = System> {
     run: RunLoop<ClientCore<P, N>, ClientEvent<P>>,
 }

@@ -7,6 +7,16 @@ use std::sync::Arc;
 
 /// The bytes between a socket and the frames: TLS, made by `Layer::tls_server` and `Layer::tls_client` (feature `tls`)
 /// for the field `layer` of the options of servers and clients.
+///
+/// ```no_run
+/// # #[cfg(feature = "tls")] {
+/// use rust_messenger::messi::Layer;
+///
+/// let layer = Layer::tls_server(&std::fs::read("server.pem")?, &std::fs::read("server.key")?, None)?;
+/// # let _ = layer;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Layer(pub(super) Arc<dyn Sessions>);
 

@@ -16,6 +16,17 @@ type Accept = Arc<dyn Fn(&SocketAddr) -> bool + Send + Sync>;
 
 /// The options of a server of the protocol `P`. The defaults are closed: loopback only, few clients, small frames,
 /// short times.
+///
+/// ```
+/// use rust_messenger::messi::{Protocol, ServerOptions};
+///
+/// fn options<Chat: Protocol>() -> ServerOptions<Chat> {
+///     let mut options = ServerOptions::new("tcp://127.0.0.1:4000");
+///     options.max_clients = 10;
+///     options.connection.max_pending = 64 * 1024;
+///     options
+/// }
+/// ```
 pub struct ServerOptions<P> {
     /// Where to listen: `tcp://host:port`. With port 0 the system chooses a free one.
     pub uri: String,
@@ -83,6 +94,17 @@ impl<P> ServerOptions<P> {
 }
 
 /// How long a client waits before it connects again.
+///
+/// ```
+/// use rust_messenger::messi::{ClientOptions, Protocol, Reconnect};
+/// use std::time::Duration;
+///
+/// fn options<Chat: Protocol>() -> ClientOptions<Chat> {
+///     let mut options = ClientOptions::new("tcp://bank.example:4000");
+///     options.reconnect = Reconnect::Constant(Duration::from_secs(1));
+///     options
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Reconnect {
@@ -114,6 +136,17 @@ impl Default for Reconnect {
 }
 
 /// The options of a client of the protocol `P`.
+///
+/// ```
+/// use rust_messenger::messi::{ClientOptions, Protocol};
+/// use std::time::Duration;
+///
+/// fn options<Chat: Protocol>() -> ClientOptions<Chat> {
+///     let mut options = ClientOptions::new("tcp://bank.example:4000");
+///     options.connect_time = Duration::from_secs(1);
+///     options
+/// }
+/// ```
 pub struct ClientOptions<P> {
     /// The server: `tcp://host:port`.
     pub uri: String,

@@ -52,6 +52,23 @@ pub enum ServerEvent<P: Protocol> {
 /// It sends queued messages in the next call, when 64 KiB are queued, and in [`flush`](Self::flush).
 ///
 /// Dropping it closes all connections at once; [`finish`](Self::finish) sends what is queued first.
+///
+/// ```no_run
+/// use rust_messenger::messi::{Protocol, ServerEvent, ServerLoop, ServerOptions};
+///
+/// /// Sends every client the same, whatever it says.
+/// fn parrot<Chat: Protocol>(said: &Chat::ServerToClient) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut server = ServerLoop::new(ServerOptions::<Chat>::new("tcp://127.0.0.1:4000"))?;
+///     server.start()?;
+///     loop {
+///         match server.next(None) {
+///             Some(ServerEvent::Message { client, .. }) => server.send(client, said)?,
+///             Some(ServerEvent::Trouble(error)) => println!("{error}"),
+///             _ => {}
+///         }
+///     }
+/// }
+/// ```
 pub struct ServerLoop<P: Protocol, N: Net = System> {
     run: RunLoop<ServerCore<P, N>, ServerEvent<P>>,
 }

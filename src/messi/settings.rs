@@ -4,6 +4,16 @@ use super::wire::{Side, Wire};
 use std::time::Duration;
 
 /// Which generations of the wire a connection speaks.
+///
+/// ```
+/// use rust_messenger::messi::{Protocol, ServerOptions, Wire, Wires};
+///
+/// fn for_all_peers<Chat: Protocol>() -> ServerOptions<Chat> {
+///     let mut options = ServerOptions::new("tcp://127.0.0.1:4000");
+///     options.connection.wires = Wires::Auto { v1: Wire::V1b };
+///     options
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wires {
     /// This one.

@@ -13,6 +13,16 @@ use std::error::Error;
 use std::fmt;
 
 /// A generation of the framing.
+///
+/// ```
+/// use rust_messenger::messi::{ClientOptions, Protocol, Wire, Wires};
+///
+/// fn for_an_old_server<Chat: Protocol>() -> ClientOptions<Chat> {
+///     let mut options = ClientOptions::new("tcp://127.0.0.1:4000");
+///     options.connection.wires = Wires::Only(Wire::V1a);
+///     options
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Wire {
     /// Messi up to 0.7.

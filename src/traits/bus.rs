@@ -110,6 +110,25 @@ pub trait Publish {
 ///
 /// A clone is a second handle on the same memory. [`message_bus`](crate::message_bus) lists the laws that every bus
 /// keeps.
+///
+/// ```
+/// use rust_messenger::CircularBus;
+/// use rust_messenger::traits::{MessageBus, Publish, Reader, WriteError};
+///
+/// fn first_and_last(bus: impl MessageBus) -> Result<(), Box<dyn std::error::Error>> {
+///     let mut reader = bus.subscribe("reader")?;
+///     let writer = bus.writer()?;
+///     writer.write_bytes(1, 1, b"first")?;
+///     bus.close();
+///     assert_eq!(writer.write_bytes(1, 1, b"late"), Err(WriteError::Closed));
+///     assert_eq!(reader.read(|_, payload| payload.to_vec())?, b"first");
+///     assert_eq!(bus.stats().messages, 1);
+///     Ok(())
+/// }
+///
+/// first_and_last(CircularBus::new(64 * 1024)?)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait MessageBus: Clone + Send + Sync + 'static {
     /// Sees every message claimed since its subscription, once, in order.
     type Reader: Reader + Send + 'static;
@@ -192,6 +211,22 @@ pub enum Next {
 }
 
 /// One reader of a bus. Dropping it unsubscribes it.
+///
+/// ```
+/// use rust_messenger::CircularBus;
+/// use rust_messenger::traits::{MessageBus, Publish, ReadError, Reader};
+/// use std::time::Duration;
+///
+/// let bus = CircularBus::new(64 * 1024)?;
+/// let mut reader = bus.subscribe("reader")?;
+/// bus.writer()?.write_bytes(1, 2, b"hello")?;
+/// let (source, text) = reader.read(|header, payload| (header.source, payload.to_vec()))?;
+/// assert_eq!((source, text.as_slice()), (1, b"hello".as_slice()));
+///
+/// reader.wait(Some(Duration::from_millis(1)));
+/// assert_eq!(reader.try_read(|_, _| ()), Err(ReadError::Empty));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Reader {
     /// Passes the next message to `deliver`, and steps over it when `deliver` returns. If `deliver` panics, the message
     /// stays the next one.
@@ -407,6 +442,23 @@ pub enum Interest {
 /// The worker flushes the outbox before anything else, and only while no older ticket is pending. Until the outbox is
 /// empty, it reads new messages only while it [is the slowest](Self::is_slowest). So the slowest reader can always
 /// move, and no cycle of workers deadlocks.
+///
+/// ```
+/// use rust_messenger::CircularBus;
+/// use rust_messenger::traits::{BusWriter, MessageBus, Publish, WriteError};
+///
+/// let bus = CircularBus::new(1024)?;
+/// let reader = bus.subscribe("worker")?;
+/// let worker = bus.worker_writer(&reader)?;
+/// while worker.has_room(100) {
+///     worker.try_write_bytes(1, 1, &[0; 100])?;
+/// }
+/// // The message that found no room waits in the outbox, and nobody comes before it.
+/// worker.take_ticket();
+/// assert_eq!(bus.writer()?.try_write_bytes(2, 2, b"later"), Err(WriteError::Full));
+/// assert!(worker.is_slowest(), "so it must read on");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait BusWriter: Publish {
     /// Joins the queue behind every outbox that is pending now.
     fn take_ticket(&self);
@@ -492,6 +544,37 @@ pub struct ReaderStats {
 }
 
 /// Where a worker sleeps that waits for more than its bus: for sockets, say.
+///
+/// ```
+/// use rust_messenger::traits::Poller;
+/// use std::sync::{Condvar, Mutex};
+/// use std::time::Duration;
+///
+/// /// A bell that other threads ring.
+/// #[derive(Debug, Default)]
+/// struct Bell {
+///     rung: Mutex<bool>,
+///     changed: Condvar,
+/// }
+///
+/// impl Poller for Bell {
+///     fn wait(&self, timeout: Option<Duration>) {
+///         let rung = self.rung.lock().unwrap();
+///         let limit = timeout.unwrap_or(Duration::from_secs(60)); // It may return early.
+///         let (mut rung, _) = self.changed.wait_timeout_while(rung, limit, |rung| !*rung).unwrap();
+///         *rung = false;
+///     }
+///
+///     fn notify(&self) {
+///         *self.rung.lock().unwrap() = true;
+///         self.changed.notify_all();
+///     }
+/// }
+///
+/// let bell = Bell::default();
+/// bell.notify();
+/// bell.wait(None); // Returns at once.
+/// ```
 pub trait Poller: Send + Sync + fmt::Debug {
     /// Sleeps until something that this poller watches is ready, somebody has called [`notify`](Self::notify) since the
     /// last wait, or `timeout` has passed (`None`: without limit). May return early.

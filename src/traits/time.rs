@@ -5,6 +5,17 @@ use super::message::{DeserializeFrom, ExtendedMessage, FIRST_OF_LIBRARY, Layout,
 use std::time::Duration;
 
 /// A moment: nanoseconds since an origin that its clock chooses. Time never goes backwards.
+///
+/// ```
+/// use rust_messenger::traits::Time;
+/// use std::time::Duration;
+///
+/// let start = Time::from_nanos(1_000);
+/// let later = start + Duration::from_micros(2);
+/// assert_eq!(later.as_nanos(), 3_000);
+/// assert_eq!(later.since(start), Duration::from_micros(2));
+/// assert_eq!(start.since(later), Duration::ZERO);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Time(u64);
 
@@ -34,7 +45,26 @@ impl std::ops::Add<Duration> for Time {
     }
 }
 
-/// Tells workers the time. Simulations and tests bring their own.
+/// Tells workers the time. Simulations and tests bring their own: `testing::ManualClock`, or one like this.
+///
+/// ```
+/// use rust_messenger::Options;
+/// use rust_messenger::traits::{Clock, Time};
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// /// Counts how often it was asked.
+/// struct Steps(AtomicU64);
+///
+/// impl Clock for Steps {
+///     fn now(&self) -> Time {
+///         Time::from_nanos(self.0.fetch_add(1, Ordering::Relaxed))
+///     }
+/// }
+///
+/// let options = Options { clock: Arc::new(Steps(AtomicU64::new(0))), ..Options::default() };
+/// assert!(options.clock.now() < options.clock.now());
+/// ```
 pub trait Clock: Send + Sync {
     /// The time now.
     fn now(&self) -> Time;
