@@ -33,6 +33,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
+/// Sleeps for `time`, for want of anybody who would wake this thread.
+pub(crate) fn nap(time: std::time::Duration) {
+    #[expect(clippy::disallowed_methods, reason = "by a bus that wakes no writer, its writers can only look again")]
+    std::thread::sleep(time);
+}
+
 /// A thread that works in the background.
 #[cfg(unix)]
 pub(crate) type Thread = std::thread::JoinHandle<()>;

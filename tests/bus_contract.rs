@@ -1257,6 +1257,49 @@ fn waiting_for_room_ends_on_a_closed_bus<B: MessageBus>(make: impl Fn() -> B) {
     writer.wait_for_room(bus.max_payload());
 }
 
+/// Law 4: whoever waits for room with a timeout waits so long and no longer, without looking all the time, and has its
+/// room as soon as there is any.
+fn waiting_for_room_ends_in_time<B: MessageBus>(make: impl Fn() -> B) {
+    let bus = make();
+    let size = bus.max_payload();
+    let mut slow = bus.subscribe("slow").unwrap();
+    let writer = bus.writer().unwrap();
+    fill_up(&writer, size);
+    writer.wait_for_room_at_most(size, Duration::ZERO);
+    let (start, timeout) = (Instant::now(), Duration::from_millis(50));
+    let mut waits = 0;
+    while let Some(left) = timeout.checked_sub(start.elapsed()) {
+        writer.wait_for_room_at_most(size, left);
+        waits += 1;
+    }
+    // A bus that wakes nobody looks once in a millisecond.
+    assert!(waits <= 100, "waited {waits} times in {timeout:?}");
+    assert_eq!(writer.try_write_bytes(1, 1, &vec![1; size]), Err(WriteError::Full), "nobody made room");
+
+    let refused = bus.stats().full;
+    let written = AtomicBool::new(false);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let writer = writer;
+            while writer.try_write_bytes(1, 1, &vec![1; size]) == Err(WriteError::Full) {
+                writer.wait_for_room_at_most(size, Duration::MAX);
+            }
+            written.store(true, Ordering::Release);
+        });
+        wait_until("the writer has found no room", || bus.stats().full > refused);
+        while !written.load(Ordering::Acquire) {
+            _ = slow.try_read(|_, _| ());
+            slow.release();
+            thread::yield_now();
+        }
+    });
+    let writer = bus.writer().unwrap();
+    fill_up(&writer, size);
+    bus.close();
+    writer.wait_for_room_at_most(size, Duration::MAX);
+    assert_eq!(writer.try_write_bytes(1, 1, &vec![1; size]), Err(WriteError::Closed));
+}
+
 /// Laws 4 and 7: waiting for room for what never fits returns at once, instead of never, and does not panic.
 fn waiting_for_impossible_room_ends<B: MessageBus>(make: impl Fn() -> B) {
     let bus = make();
@@ -1264,6 +1307,7 @@ fn waiting_for_impossible_room_ends<B: MessageBus>(make: impl Fn() -> B) {
     let writer = bus.writer().unwrap();
     for size in [2 * CAPACITY, u32::MAX as usize, usize::MAX] {
         writer.wait_for_room(size);
+        writer.wait_for_room_at_most(size, Duration::MAX);
     }
 }
 
@@ -1784,6 +1828,7 @@ macro_rules! contract {
             stats_count_refusals
             a_close_ends_every_wait
             waiting_for_room_ends_on_a_closed_bus
+            waiting_for_room_ends_in_time
         }
         impossible! {
             "a ring ends where its slowest reader is":
@@ -1810,6 +1855,7 @@ macro_rules! contract {
             stats_count_refusals
             a_close_ends_every_wait
             waiting_for_room_ends_on_a_closed_bus
+            waiting_for_room_ends_in_time
             a_gating_reader_is_never_overwritten
         }
     };
@@ -1932,6 +1978,7 @@ mod own {
         stats_count_refusals
         a_close_ends_every_wait
         waiting_for_room_ends_on_a_closed_bus
+        waiting_for_room_ends_in_time
         #[cfg_attr(miri, ignore = "Miri has no processor time to measure")]
         a_waiting_reader_uses_no_processor_time
     }

@@ -21,7 +21,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use support::{PATIENCE, wait_until, within};
 
 // ------------------------------------------------------------------------------------------------------------ handlers
@@ -484,6 +484,7 @@ on_both_buses! {
     a_deadline_in_the_past_keeps_awake: 1024;
     a_due_wakes_its_worker: 1024;
     nothing_is_written_before_all_are_subscribed: 1024;
+    sending_in_time_waits_so_long_and_no_longer: 1024;
     blocked_writers_get_closed_at_the_stop: 1024;
     waiting_for_room_ends_when_the_bus_is_closed: 1024;
 }
@@ -2318,6 +2319,44 @@ fn nothing_is_written_before_all_are_subscribed<B: MessageBus>(bus: B) {
     assert_eq!(write(&writer, 6), Err(WriteError::Closed));
     handles.join().unwrap();
     assert_eq!(config.numbers(1), [4, 5]);
+}
+
+fn sending_in_time_waits_so_long_and_no_longer<B: MessageBus>(bus: B) {
+    let config = Config::idle();
+    let messenger = Solo::with_options(bus, patient());
+    let writer = messenger.writer().unwrap();
+    let send = |number, timeout| writer.send_timeout::<Outside, _>(&Num { number, size: 8 }, timeout);
+    assert_eq!(send(0, Duration::MAX), Err(WriteError::NotStarted), "no wait makes that better");
+    let mut workers = messenger.workers(&config).unwrap();
+    settle(&mut workers);
+
+    let sent = (1..).take_while(|&number| send(number, Duration::ZERO).is_ok()).count() as u64;
+    assert_eq!(send(0, Duration::ZERO), Err(WriteError::Full));
+    let (start, timeout) = (Instant::now(), Duration::from_millis(20));
+    assert_eq!(send(0, timeout), Err(WriteError::Full));
+    assert!(start.elapsed() >= timeout, "given up early");
+    let too_large = writer.send_timeout::<Outside, _>(&Num { number: 0, size: 4096 }, Duration::MAX);
+    assert!(matches!(too_large, Err(WriteError::TooLarge { .. })), "{too_large:?}");
+
+    // Acts once a thread has found the bus full that sends without a limit. Returns what became of that.
+    let waits_until = |number, act: &mut dyn FnMut()| {
+        let refused = messenger.stats().full;
+        let writer = messenger.writer().unwrap();
+        thread::scope(|scope| {
+            let message = Num { number, size: 8 };
+            let sender = scope.spawn(move || writer.send_timeout::<Outside, _>(&message, Duration::MAX));
+            wait_until("the sender has found no room", || messenger.stats().full > refused);
+            act();
+            sender.join().unwrap()
+        })
+    };
+    let sent_at_last = waits_until(sent + 1, &mut || _ = settle(&mut workers));
+    assert_eq!(sent_at_last, Ok(()));
+    while send(0, Duration::ZERO).is_ok() {}
+    assert_eq!(waits_until(0, &mut || messenger.stop()), Err(WriteError::Closed));
+    assert_eq!(send(0, Duration::MAX), Err(WriteError::Closed));
+    settle(&mut workers);
+    assert!(config.numbers(1).into_iter().filter(|&number| number != 0).eq(1..=sent + 1));
 }
 
 #[test]

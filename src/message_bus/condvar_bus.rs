@@ -275,9 +275,20 @@ impl<B: MessageBus> Publish for CondvarWriter<B> {
     }
 
     fn wait_for_room(&self, size: usize) {
+        self.await_room(size, None);
+    }
+
+    fn wait_for_room_at_most(&self, size: usize, timeout: Duration) {
+        self.await_room(size, Some(timeout));
+    }
+}
+
+impl<B: MessageBus> CondvarWriter<B> {
+    /// Sleeps until there is room, for `timeout` at most.
+    fn await_room(&self, size: usize, timeout: Option<Duration>) {
         let shared = &*self.link.0;
-        let cap = unannounced_room(&self.bus, Interest::Room);
-        shared.waiters.park(&shared.sleepers(Interest::Room), cap, || self.writer.has_room(size));
+        let limit = [timeout, unannounced_room(&self.bus, Interest::Room)].into_iter().flatten().min();
+        shared.waiters.park(&shared.sleepers(Interest::Room), limit, || self.writer.has_room(size));
     }
 }
 

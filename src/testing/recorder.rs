@@ -6,6 +6,7 @@ use crate::traits::{Clock, Encoded, Header, Payload, Publish, Report, Space, Tim
 use std::cell::{Cell, OnceCell, RefCell};
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 /// A [`Writer`] that keeps what a handler sends, reports and asks for. [`testing`](super) has an example.
 ///
@@ -160,6 +161,8 @@ impl Publish for Recorder {
 
     /// Nothing: as in a worker, what finds no room goes to the outbox.
     fn wait_for_room(&self, _: usize) {}
+
+    fn wait_for_room_at_most(&self, _: usize, _: Duration) {}
 
     fn put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
         match self.try_put(source, message, payload) {

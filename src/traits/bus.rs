@@ -3,6 +3,7 @@
 use super::error::{NoWriter, ReadError, SubscribeError, WriteError};
 use super::message::{Bytes, Fill, Header, Payload};
 use super::time::Time;
+use crate::sync::nap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,15 @@ pub trait Publish {
 
     /// Waits until [`try_put`](Self::try_put) of `size` bytes may succeed, or the bus is closed. May return early.
     fn wait_for_room(&self, size: usize);
+
+    /// As [`wait_for_room`](Self::wait_for_room), but waits for `timeout` at most: not at all for zero, and without a
+    /// limit for a time that no clock reaches, such as [`Duration::MAX`].
+    ///
+    /// Provided: sleeps for a millisecond at most, whatever happens meanwhile. A bus that wakes its writers does better.
+    fn wait_for_room_at_most(&self, size: usize, timeout: Duration) {
+        let _ = size;
+        nap(timeout.min(Duration::from_millis(1)));
+    }
 
     /// As [`try_put`](Self::try_put), but waits for room.
     ///

@@ -108,9 +108,12 @@ pub trait Handle<M: Message> {
 
 /// How a handler sends: `Self::send(&message, writer)`. Every [`Handler`] has it.
 pub trait Sender: Handler {
-    /// Sends `message`. A worker never waits here: when the bus is full, the message goes to the worker's outbox.
+    /// Sends `message`. A worker never waits here: when the bus is full, the message goes to the worker's outbox. A
+    /// thread outside the messenger blocks until there is room or the messenger stops; `OutsideWriter::send_timeout`
+    /// waits no longer than it is told to.
     ///
-    /// It returns nothing, so that handlers can end in it. The messenger reports what fails ([`Report::Unsent`]).
+    /// It returns nothing, so that handlers can end in it. The messenger reports what fails ([`Report::Unsent`]): from
+    /// outside that is every message after a stop, which is dropped.
     // Always inlined: what the handler has just put together then goes from its registers to the bus.
     #[inline(always)]
     fn send<M: ExtendedMessage, W: Writer>(message: &M, writer: &W) {

@@ -12,6 +12,7 @@ use crate::sync::{Arc, Ordering};
 use crate::traits::{BusWriter, Interest, NoWriter, Payload, Publish, Time, WriteError};
 use std::cell::Cell;
 use std::marker::PhantomData;
+use std::time::{Duration, Instant};
 
 /// A writer of a [`CircularBus`](crate::message_bus::CircularBus) or a `PersistentBus`. It is `Send` and not `Sync`:
 /// each thread has its own. On a bus for many writers it is `Clone`.
@@ -164,6 +165,25 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         }
     }
 
+    /// Waits until there is room, for `timeout` at most, or until a sleep ends.
+    fn await_room(&self, size: usize, timeout: Option<Duration>) {
+        let shared = &*self.shared;
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        let mut strategy = W::default();
+        strategy.begin(0);
+        while !self.has_room_now(size) {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
+                return;
+            }
+            if strategy.idle() == Idle::Park {
+                let limit = [left, shared.unannounced_room(Interest::Room)].into_iter().flatten().min();
+                shared.waiters.park(&shared.sleepers(Interest::Room), limit, || self.has_room_now(size));
+                return;
+            }
+        }
+    }
+
     fn has_room_now(&self, size: usize) -> bool {
         if size > self.shared.store.slots().max_payload() {
             return true;
@@ -221,16 +241,11 @@ impl<C: Claim, W: WaitStrategy, S: Storage> Publish for RingWriter<C, W, S> {
     }
 
     fn wait_for_room(&self, size: usize) {
-        let shared = &*self.shared;
-        let mut strategy = W::default();
-        strategy.begin(0);
-        while !self.has_room_now(size) {
-            if strategy.idle() == Idle::Park {
-                let limit = shared.unannounced_room(Interest::Room);
-                shared.waiters.park(&shared.sleepers(Interest::Room), limit, || self.has_room_now(size));
-                return;
-            }
-        }
+        self.await_room(size, None);
+    }
+
+    fn wait_for_room_at_most(&self, size: usize, timeout: Duration) {
+        self.await_room(size, Some(timeout));
     }
 }
 

@@ -4,6 +4,7 @@ use super::writer::WorkerWriter;
 use crate::routing::Visit;
 use crate::traits::{Due, Handler, Message, MessageBus, Payload, Publish, Report, Time, WriteError, Writer};
 use std::error::Error;
+use std::time::Duration;
 
 /// Writes a [`Due`] for each handler whose deadline has come, if that is to become one.
 pub(super) struct WriteDues<'a, B: MessageBus> {
@@ -76,6 +77,10 @@ impl<B: MessageBus> Publish for LoopWriter<'_, B> {
 
     fn wait_for_room(&self, size: usize) {
         self.0.wait_for_room(size);
+    }
+
+    fn wait_for_room_at_most(&self, size: usize, timeout: Duration) {
+        self.0.wait_for_room_at_most(size, timeout);
     }
 
     #[inline]

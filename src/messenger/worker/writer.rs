@@ -11,6 +11,7 @@ use crate::traits::{
 use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What a worker's handlers write with.
 pub(super) struct WorkerWriter<B: MessageBus> {
@@ -184,6 +185,8 @@ impl<B: MessageBus> Publish for WorkerWriter<B> {
 
     /// Nothing: a worker never waits for room, it has its outbox.
     fn wait_for_room(&self, _size: usize) {}
+
+    fn wait_for_room_at_most(&self, _size: usize, _timeout: Duration) {}
 
     // Always inlined, as the ring's `try_put`, and for its reason.
     #[inline(always)]
