@@ -5,7 +5,7 @@
 
 use crate::blame::{caught, dropped};
 use crate::routing::{Launch, Roster, Rows, Topology};
-use crate::traits::{MessageBus, NoWriter, Stats, Unread};
+use crate::traits::{MessageBus, NoWriter, Stats, SubscribeError, Unread};
 use handles::Running;
 use lifecycle::{Ending, Lifecycle};
 use std::fmt;
@@ -21,6 +21,7 @@ mod options;
 pub(crate) mod outbox;
 mod outcome;
 mod outside;
+mod tap;
 mod worker;
 
 pub use crate::blame::Place;
@@ -28,6 +29,7 @@ pub use handles::{JoinHandles, Workers};
 pub use options::{OnPanic, Options, SystemClock};
 pub use outcome::{Cause, Failure, Left, RunError, StartError, Summary};
 pub use outside::OutsideWriter;
+pub use tap::Tap;
 pub use worker::{Drive, Step};
 
 /// The handlers of the routing table `T` on the bus `B`. [`Messenger!`](crate::Messenger) makes the type that you use.
@@ -207,6 +209,70 @@ impl<B: MessageBus, T> Messenger<B, T> {
     /// [`WriteError::NotStarted`]: crate::traits::WriteError::NotStarted
     pub fn writer(&self) -> Result<OutsideWriter<B>, NoWriter> {
         Ok(OutsideWriter { writer: self.lifecycle.bus.writer()?, lifecycle: Arc::clone(&self.lifecycle) })
+    }
+
+    /// Makes a reader for a thread outside the messenger, to watch what goes over the bus. It holds nobody back: a
+    /// [`Tap`] that is too slow misses messages, and says how many.
+    ///
+    /// It sees what is claimed from now on; make it before the messenger runs to miss nothing. On a journal it begins
+    /// where `PersistentOptions` says for a reader of the name `tap`, but at the tail where that is to resume or to
+    /// rebuild.
+    ///
+    /// ```
+    /// use rust_messenger::traits::{Handle, Handler, New, ReadError, Sender, Writer};
+    /// use rust_messenger::{CircularBus, Messenger};
+    /// use std::time::Duration;
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Hello;
+    /// rust_messenger::serde_message!(Hello, 1);
+    ///
+    /// struct Greeter;
+    ///
+    /// impl Handler for Greeter {
+    ///     type Id = u16;
+    ///     const ID: u16 = 1;
+    ///
+    ///     fn on_start<W: Writer>(&mut self, writer: &W) {
+    ///         Self::send(&Hello, writer);
+    ///     }
+    /// }
+    ///
+    /// impl New<()> for Greeter {
+    ///     fn new<W: Writer>(_: &(), _: &W) -> Self {
+    ///         Greeter
+    ///     }
+    /// }
+    ///
+    /// impl Handle<Hello> for Greeter {
+    ///     fn handle<W: Writer>(&mut self, _: &Hello, _: &W) {}
+    /// }
+    ///
+    /// Messenger! {
+    ///     (),
+    ///     Worker:
+    ///         handlers: [ greeter: Greeter ]
+    ///         routes: [ Greeter, Hello: [ greeter ] ]
+    /// }
+    ///
+    /// let messenger = Messenger::new(CircularBus::new(64 * 1024)?);
+    /// let mut tap = messenger.tap()?;
+    /// let handles = messenger.run(&());
+    /// let seen = tap.read_timeout(Duration::from_secs(60), |header, _| (header.source, header.message));
+    /// assert_eq!(seen, Ok((1, 1)));
+    /// assert_eq!(tap.read_timeout(Duration::ZERO, |_, _| ()), Err(ReadError::Empty));
+    /// messenger.stop();
+    /// assert_eq!(tap.count(), 0);
+    /// handles.join()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`]; of a bus of one's own that has no evictable readers, [`SubscribeError::NotEvictable`].
+    pub fn tap(&self) -> Result<Tap<B>, SubscribeError> {
+        let reader = self.lifecycle.bus.subscribe_evictable("tap")?;
+        Ok(Tap { reader, lifecycle: Arc::clone(&self.lifecycle) })
     }
 
     /// Stops the messenger: writers from outside get [`WriteError::Closed`], the workers handle what was written

@@ -7,8 +7,7 @@
 mod support;
 
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
-use rust_messenger::messenger::Step;
-use rust_messenger::messenger::{Cause, Left, OnPanic, RunError, StartError, Workers};
+use rust_messenger::messenger::{Cause, Left, OnPanic, RunError, StartError, Step, Tap, Workers};
 use rust_messenger::testing::ManualClock;
 use rust_messenger::traits::{
     BusWriter, DeserializeFrom, ExtendedMessage, Handle, Handler, Header, Interest, Message, MessageBus, New, NoWriter,
@@ -485,6 +484,9 @@ on_both_buses! {
     a_due_wakes_its_worker: 1024;
     nothing_is_written_before_all_are_subscribed: 1024;
     sending_in_time_waits_so_long_and_no_longer: 1024;
+    a_tap_sees_everything_until_the_last_worker_has_left: 4096;
+    a_tap_holds_nobody_back_and_says_what_it_missed: 1024;
+    a_tap_that_waits_wakes_at_messages_and_at_the_end: 4096;
     blocked_writers_get_closed_at_the_stop: 1024;
     waiting_for_room_ends_when_the_bus_is_closed: 1024;
 }
@@ -1737,8 +1739,8 @@ impl MessageBus for Watched {
         Ok(self.watch(self.bus.subscribe(name)?, "reader"))
     }
 
-    fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
-        Ok(self.watch(self.bus.subscribe_evictable(name)?, "reader"))
+    fn subscribe_evictable(&self, _: &str) -> Result<Self::Reader, SubscribeError> {
+        Err(SubscribeError::NotEvictable)
     }
 
     fn writer(&self) -> Result<Self::BusWriter, NoWriter> {
@@ -2357,6 +2359,121 @@ fn sending_in_time_waits_so_long_and_no_longer<B: MessageBus>(bus: B) {
     assert_eq!(send(0, Duration::MAX), Err(WriteError::Closed));
     settle(&mut workers);
     assert!(config.numbers(1).into_iter().filter(|&number| number != 0).eq(1..=sent + 1));
+}
+
+fn number_of(_: &Header, payload: &[u8]) -> u64 {
+    u64::from_le_bytes(payload[..8].try_into().unwrap())
+}
+
+/// Also what handlers send while they drain, on a bus that is closed by then.
+fn a_tap_sees_everything_until_the_last_worker_has_left<B: MessageBus>(bus: B) {
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Message(number)) => vec![Act::Send(100 + number)],
+        _ => Vec::new(),
+    });
+    let messenger = Chain::with_options(bus, patient());
+    let mut tap = messenger.tap().unwrap();
+    assert_eq!(tap.read_timeout(Duration::ZERO, number_of), Err(ReadError::Empty));
+    let mut workers = messenger.workers(&config).unwrap();
+    let writer = messenger.writer().unwrap();
+    (1..=3).for_each(|number| write(&writer, number).unwrap());
+    messenger.stop();
+    let read = |tap: &mut Tap<B>, count| -> Vec<_> {
+        (0..count).map(|_| tap.read_timeout(Duration::MAX, number_of)).collect()
+    };
+    assert_eq!(read(&mut tap, 3), [Ok(1), Ok(2), Ok(3)]);
+    let mut late = messenger.tap().unwrap();
+    assert_eq!(tap.read_timeout(Duration::ZERO, number_of), Err(ReadError::Empty), "the workers are there");
+    assert_eq!(tap.read_timeout(Duration::from_millis(1), number_of), Err(ReadError::Empty));
+    assert_eq!(settle(&mut workers), Step::Finished);
+    assert_eq!(read(&mut tap, 4), [Ok(101), Ok(102), Ok(103), Err(ReadError::Closed)]);
+    assert_eq!(tap.read_timeout(Duration::MAX, number_of), Err(ReadError::Closed));
+    assert!(tap.next().is_none());
+    assert_eq!(read(&mut late, 4), [Ok(101), Ok(102), Ok(103), Err(ReadError::Closed)]);
+}
+
+fn a_tap_holds_nobody_back_and_says_what_it_missed<B: MessageBus>(bus: B) {
+    let config = Config::idle();
+    let messenger = Solo::with_options(bus, patient());
+    let mut tap = messenger.tap().unwrap();
+    let mut workers = messenger.workers(&config).unwrap();
+    let writer = messenger.writer().unwrap();
+    // Many times around. Only the worker's own reader makes room; the tap never moves.
+    const COUNT: u64 = 500;
+    for number in 0..COUNT {
+        if write_now(&writer, number) == Err(WriteError::Full) {
+            assert_eq!(settle(&mut workers), Step::Idle);
+            write_now(&writer, number).expect("the worker has made room");
+        }
+    }
+    settle(&mut workers);
+    assert!(config.numbers(1).into_iter().eq(0..COUNT));
+    messenger.stop();
+    assert_eq!(settle(&mut workers), Step::Finished);
+
+    let missed = tap.read_timeout(Duration::MAX, |_, _| panic!("it stands where the bus has gone round"));
+    let Err(ReadError::Lagged(missed)) = missed else { panic!("{missed:?}") };
+    let seen: Vec<_> = tap.collect();
+    assert!(!seen.is_empty() && missed > 0);
+    // What it yields is its own: the bus and the messenger are not needed any more.
+    drop((workers, writer, messenger));
+    for (number, seen) in (missed..).zip(&seen) {
+        let Ok((header, payload)) = seen else { panic!("moved on though nobody writes: {seen:?}") };
+        assert_eq!((header.source, header.message, number_of(header, payload)), (OUTSIDE, NUM, number));
+    }
+    assert_eq!(missed + seen.len() as u64, COUNT);
+}
+
+fn a_tap_that_waits_wakes_at_messages_and_at_the_end<B: MessageBus>(bus: B) {
+    let config = Config::idle();
+    let messenger = Solo::with_options(bus, patient());
+    let tap = messenger.tap().unwrap();
+    let mut workers = messenger.workers(&config).unwrap();
+    let writer = messenger.writer().unwrap();
+    let seen = AtomicU64::new(0);
+    thread::scope(|scope| {
+        let seen = &seen;
+        let tapping = scope.spawn(move || tap.inspect(|_| _ = seen.fetch_add(1, Ordering::Release)).count());
+        for number in 0..3 {
+            write(&writer, number).unwrap();
+            wait_until("it is seen", || seen.load(Ordering::Acquire) == number + 1);
+        }
+        messenger.stop();
+        assert_eq!(settle(&mut workers), Step::Finished);
+        assert_eq!(tapping.join().unwrap(), 3);
+    });
+}
+
+/// Whatever the tap misses on a ring, a journal keeps for it.
+#[test]
+#[cfg(unix)]
+#[cfg_attr(miri, ignore = "megabytes of memory take Miri many minutes")]
+fn a_tap_on_a_journal_is_never_moved_on() {
+    use rust_messenger::message_bus::{PersistentBus, PersistentOptions};
+    within("tap on a journal", || {
+        let bus = PersistentBus::in_memory(PersistentOptions { capacity: 1 << 26, ..Default::default() }).unwrap();
+        let messenger = Solo::with_options(bus, patient());
+        let tap = messenger.tap().unwrap();
+        let handles = messenger.run(&Config::idle());
+        let writer = messenger.writer().unwrap();
+        (0..10_000).for_each(|number| write(&writer, number).unwrap());
+        messenger.stop();
+        handles.join().unwrap();
+        let numbers = tap.map(|seen| seen.map(|(header, payload)| number_of(&header, &payload)));
+        assert!(numbers.eq((0..10_000).map(Ok)));
+    });
+}
+
+#[test]
+fn a_tap_that_cannot_be_is_an_error() {
+    let error = Solo::with_options(Watched::new(1024), patient()).tap().map(drop);
+    assert_eq!(error, Err(SubscribeError::NotEvictable));
+    let messenger = Solo::with_options(CircularBus::new(1024).unwrap(), patient());
+    let taps: Vec<_> = (0..).map_while(|_: u32| messenger.tap().ok()).collect();
+    assert_eq!(messenger.tap().map(drop), Err(SubscribeError::TooManyReaders { max: taps.len() }));
+    // Nobody ran, so nobody will send anything.
+    messenger.stop();
+    assert_eq!(taps.into_iter().map(Iterator::count).sum::<usize>(), 0);
 }
 
 #[test]

@@ -242,6 +242,17 @@ impl<B: MessageBus> Lifecycle<B> {
         }
         state.live.retain(|live| *live != worker);
         self.left.notify_all();
+        let is_last = state.live.is_empty();
+        // Without the lock: pollers are the user's.
+        drop(state);
+        if is_last {
+            // Whoever still reads finds that nothing comes any more.
+            self.bus.wake();
+        }
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        lock(&self.state).live.is_empty()
     }
 
     pub(super) fn failed(&self, worker: &'static str, cause: Cause) {
@@ -337,7 +348,7 @@ pub(super) trait Ending: Send + Sync {
     /// Begins the stop, unless it has begun.
     fn stop(&self);
 
-    /// Whether every worker has left.
+    /// Whether no worker is there: every one has left, or none was started.
     fn is_over(&self) -> bool;
 
     /// Waits until every worker has left, or a stop has been over its deadline for a while.
@@ -359,7 +370,7 @@ impl<B: MessageBus> Ending for Lifecycle<B> {
     }
 
     fn is_over(&self) -> bool {
-        lock(&self.state).live.is_empty()
+        Lifecycle::is_over(self)
     }
 
     fn wait(&self) {

@@ -174,7 +174,7 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`SubscribeError`].
+    /// [`SubscribeError`]; [`SubscribeError::NotEvictable`] of a bus that has no such readers.
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError>;
 
     /// Makes a writer from outside the workers. While workers run on the bus, it is the first to find it full: part of

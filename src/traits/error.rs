@@ -217,6 +217,8 @@ pub enum SubscribeError {
     },
     /// A journal cannot begin the reader where its options say.
     Journal(CursorError),
+    /// This bus has no evictable readers: each would hold its writers back. No bus of this library says so.
+    NotEvictable,
 }
 
 /// Why a journal does not begin a reader, or move a named cursor, where it was told to.
@@ -272,6 +274,7 @@ impl fmt::Display for SubscribeError {
         match self {
             SubscribeError::TooManyReaders { max } => write!(f, "all {max} places for readers are taken"),
             SubscribeError::Journal(error) => error.fmt(f),
+            SubscribeError::NotEvictable => f.write_str("this bus has no evictable readers"),
         }
     }
 }
@@ -302,7 +305,7 @@ impl fmt::Display for CursorError {
 impl Error for SubscribeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            SubscribeError::TooManyReaders { .. } => None,
+            SubscribeError::TooManyReaders { .. } | SubscribeError::NotEvictable => None,
             SubscribeError::Journal(error) => Some(error),
         }
     }
