@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 ///
 /// On a full bus [`Sender::try_send`] fails, [`send_timeout`](Self::send_timeout) waits for a while, and
 /// [`Sender::send`] waits until there is room, however long that takes: for ever, if a worker's handler does not
-/// return. After a stop nothing gets in any more: the first two return [`WriteError::Closed`], and `send`, which returns
-/// nothing, drops the message and [reports](Report::Unsent) it.
+/// return. After a stop nothing gets in any more: the first two return [`WriteError::Closed`], and `send`, which
+/// returns nothing, drops the message and [reports](Report::Unsent) it.
 pub struct OutsideWriter<B: MessageBus> {
     pub(super) writer: B::BusWriter,
     pub(super) lifecycle: Arc<Lifecycle<B>>,

@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 /// it says how many messages it missed ([`ReadError::Lagged`]). A journal is never full: there only retention moves it
 /// on.
 ///
-/// It sees every message claimed since it was made, whoever sent it, whether the table routes it or not. After a stop it
-/// goes on: what was written before, and what the workers send while they drain. When they have ended and it has read
-/// everything, it says [`ReadError::Closed`]. If the messenger never ran, that is at once.
+/// It sees every message claimed since it was made, whoever sent it, whether the table routes it or not. After a stop
+/// it goes on: what was written before, and what the workers send while they drain. When they have ended and it has
+/// read everything, it says [`ReadError::Closed`]. If the messenger never ran, that is at once.
 ///
 /// As an iterator it waits for each message, and yields a copy: `Ok((header, payload))`, or
 /// `Err(`[`ReadError::Lagged`]`)` where it was moved on. It ends where a read says `Closed`; on a messenger that nobody

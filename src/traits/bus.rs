@@ -40,7 +40,8 @@ pub trait Publish {
     /// As [`wait_for_room`](Self::wait_for_room), but waits for `timeout` at most: not at all for zero, and without a
     /// limit for a time that no clock reaches, such as [`Duration::MAX`].
     ///
-    /// Provided: sleeps for a millisecond at most, whatever happens meanwhile. A bus that wakes its writers does better.
+    /// Provided: sleeps for a millisecond at most, whatever happens meanwhile. A bus that wakes its writers does
+    /// better.
     fn wait_for_room_at_most(&self, size: usize, timeout: Duration) {
         let _ = size;
         nap(timeout.min(Duration::from_millis(1)));
