@@ -5,6 +5,15 @@
 //! and whether a bridge sends or receives it.
 
 /// A protocol. [`messi_protocol!`](crate::messi_protocol) makes it.
+///
+/// ```
+/// use rust_messenger::messi::Protocol;
+///
+/// /// What a log says of any protocol.
+/// fn describe<P: Protocol>() -> String {
+///     format!("{}: server {}, client {}, messages from {:#x}", P::NAME, P::SERVER, P::CLIENT, P::MESSAGES)
+/// }
+/// ```
 pub trait Protocol: Sized + Send + 'static {
     /// Its name.
     const NAME: &'static str;
@@ -29,6 +38,25 @@ pub struct ToServerSide;
 pub struct ToClientSide;
 
 /// `ClientToServer` or `ServerToClient`: a prost message with a oneof called `messages`.
+///
+/// ```
+/// use rust_messenger::messi::{Member, Protocol, Root, Visitor};
+///
+/// struct Number;
+///
+/// impl<D> Visitor<D> for Number {
+///     type Output = u16;
+///
+///     fn member<M: Member<D>>(self, _: &M) -> u16 {
+///         M::NUMBER
+///     }
+/// }
+///
+/// /// Which member a client has sent, by its number in `messi_protocol!`.
+/// fn number_of<P: Protocol>(message: &P::ClientToServer) -> Option<u16> {
+///     message.visit(Number)
+/// }
+/// ```
 pub trait Root: prost::Message + Default + Clone + PartialEq + 'static {
     /// The direction in which it travels.
     type Direction;
@@ -39,6 +67,21 @@ pub trait Root: prost::Message + Default + Clone + PartialEq + 'static {
 }
 
 /// Does something with the member that is set, whichever it is.
+///
+/// ```
+/// use rust_messenger::messi::{Member, Visitor};
+///
+/// /// The size of a member in bytes.
+/// struct Size;
+///
+/// impl<D> Visitor<D> for Size {
+///     type Output = usize;
+///
+///     fn member<M: Member<D>>(self, member: &M) -> usize {
+///         member.encoded_len()
+///     }
+/// }
+/// ```
 pub trait Visitor<D> {
     /// The result.
     type Output;
@@ -48,6 +91,14 @@ pub trait Visitor<D> {
 }
 
 /// A member of the oneof of the root of direction `D`.
+///
+/// ```
+/// use rust_messenger::messi::{Member, To, ToClient, ToClientSide};
+///
+/// fn to_everybody<M: Member<ToClientSide>>(message: M) -> ToClient<M> {
+///     ToClient { to: To::All, message }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no member of a protocol's oneof in this direction",
     note = "list it in `messi_protocol!`"

@@ -3,6 +3,13 @@
 use std::fmt;
 
 /// Why a connection ended. The first six are Messi's own, under their names and with their numbers.
+///
+/// ```
+/// use rust_messenger::messi::Reason;
+///
+/// assert_eq!(Reason::from_number(3), Some(Reason::KeepAliveTimeout));
+/// println!("disconnected: {}", Reason::KeepAliveTimeout);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {

@@ -162,6 +162,17 @@ impl fmt::Display for EncodeError {
 impl Error for EncodeError {}
 
 /// Why bytes are not the message that their header names.
+///
+/// ```
+/// use rust_messenger::traits::DecodeError;
+///
+/// fn price(bytes: &[u8]) -> Result<u64, DecodeError> {
+///     let bytes = bytes.try_into().map_err(|_| DecodeError::new(format!("a price of {} bytes", bytes.len())))?;
+///     Ok(u64::from_le_bytes(bytes))
+/// }
+///
+/// assert_eq!(price(&[1, 2, 3]).unwrap_err().to_string(), "undecodable: a price of 3 bytes");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DecodeError {
     reason: String,

@@ -1,14 +1,16 @@
 //! Lists the public items of the library, from the JSON that rustdoc writes, in the form of cargo-public-api; counts
-//! them; and finds those that nobody can name.
+//! them; and finds those that nobody can name, and those without an example.
 //!
 //! `public_api FILE MOST`: the listing is the output. More than MOST items fail, and so does a type in a signature to
-//! which no public path leads.
+//! which no public path leads; so does a trait, a macro, or a type that users make, whose documentation shows no code.
 
 use public_api::tokens::Token;
 use public_api::{Builder, PublicApi, PublicItem};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -48,6 +50,11 @@ fn run() -> Result<String, Box<dyn Error>> {
         let hidden = Vec::from_iter(hidden).join("\n");
         return Err(format!("these stand in public signatures, and no public path leads to them:\n{hidden}").into());
     }
+    let bare = without_example(&api, &serde_json::from_str(&fs::read_to_string(file)?)?);
+    if !bare.is_empty() {
+        let bare = Vec::from_iter(bare).join("\n");
+        return Err(format!("these are made or implemented by users, and show no example:\n{bare}").into());
+    }
     let (items, paths) = count(&api);
     if items > most {
         return Err(format!("{items} items, and {most} are enough: what does nobody name?").into());
@@ -67,6 +74,42 @@ fn count(api: &PublicApi) -> (usize, usize) {
         *paths_of.entry(item.id().0).or_default() += 1;
     }
     (paths_of.len(), paths_of.values().sum())
+}
+
+/// Traits, macros, and types that users make, whose documentation has no block of code. Users make what has a function
+/// that makes it, or a default value to change.
+fn without_example(api: &PublicApi, rustdoc: &Value) -> BTreeSet<String> {
+    let item_of = |id: &Value| &rustdoc["index"][id.to_string()];
+    let is_made = |kind: &str, item: &Value| {
+        let implementations = item["inner"][kind]["impls"].as_array().into_iter().flatten();
+        implementations.map(|id| &item_of(id)["inner"]["impl"]).any(|implementation| {
+            if implementation["trait"].is_null() {
+                let mut functions = implementation["items"].as_array().into_iter().flatten().map(item_of);
+                functions.any(|function| {
+                    let inputs = &function["inner"]["function"]["sig"]["inputs"];
+                    function["visibility"] == "public" && inputs.is_array() && inputs[0][0] != "self"
+                })
+            } else {
+                let is_ours_alone = kind == "struct" && item["attrs"].to_string().contains("non_exhaustive");
+                implementation["trait"]["path"] == "Default" && !is_ours_alone
+            }
+        })
+    };
+    let is_sealed = |item: &Value| item["inner"]["trait"]["bounds"].to_string().contains("sealed::");
+    let mut bare = BTreeSet::new();
+    for listed in api.items() {
+        let item = &rustdoc["index"][listed.id().0.to_string()];
+        let wants = match kind(listed) {
+            Some("macro") => true,
+            Some("trait") => !is_sealed(item),
+            Some(kind @ ("struct" | "enum")) => is_made(kind, item),
+            _ => false,
+        };
+        if wants && !item["docs"].as_str().is_some_and(|docs| docs.contains("```")) {
+            bare.insert(listed.to_string());
+        }
+    }
+    bare
 }
 
 /// The first keyword that says what an item is. `pub const fn` is a function.
