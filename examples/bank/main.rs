@@ -1,7 +1,7 @@
 //! Both sides of a bank over the network, as handlers: the interoperability scenario of `tests/interop/README.md`,
 //! which Messi's C and Python programs play, too.
 //!
-//! The server is a Messi server and a teller, the client is two customers with a Messi client each. Their messages
+//! Its README shows what is where. The server is a Messi server and a teller, the client is two customers with a Messi client each. Their messages
 //! cross three buses and the network; each answer is checked.
 //!
 //! ```sh
@@ -10,6 +10,7 @@
 //! cargo run --example bank --features messi client 4000              # the other side, in another one
 //! ```
 //!
+//! With `--journal FILE` the bus of the server is a journal, and what clients and teller said stays in the file.
 //! `--wire v2|v1b|v1a` is the generation of the framing. With `--any` the server serves any traffic until somebody says
 //! `close_req`, and the client is alice alone: opens an account, answers audits, connects again, until it is killed.
 
@@ -25,12 +26,13 @@ mod teller;
 
 use rust_messenger::messi::Wire;
 use rust_messenger::traits::Report;
+use server::Service;
 use std::error::Error;
 use std::process::ExitCode;
 use std::sync::mpsc;
 use std::thread;
 
-const USAGE: &str = "usage: bank [server PORT | client PORT] [--wire v2|v1b|v1a] [--any]";
+const USAGE: &str = "usage: bank [server PORT | client PORT] [--wire v2|v1b|v1a] [--any] [--journal FILE]";
 
 /// Which side to play, at which port.
 enum Side {
@@ -43,14 +45,16 @@ struct Arguments {
     side: Side,
     wire: Wire,
     any: bool,
+    journal: Option<String>,
 }
 
 fn arguments() -> Option<Arguments> {
-    let (mut wire, mut any, mut rest) = (Wire::default(), false, Vec::new());
+    let (mut wire, mut any, mut journal, mut rest) = (Wire::default(), false, None, Vec::new());
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--any" => any = true,
+            "--journal" => journal = Some(words.next()?),
             "--wire" => {
                 wire = match words.next()?.as_str() {
                     "v2" => Wire::V2,
@@ -66,19 +70,19 @@ fn arguments() -> Option<Arguments> {
     let side = match rest[..] {
         [] if !any => Side::Both,
         ["server", port] => Side::Server(port.parse().ok()?),
-        ["client", port] => Side::Client(port.parse().ok()?),
+        ["client", port] if journal.is_none() => Side::Client(port.parse().ok()?),
         _ => return None,
     };
-    Some(Arguments { side, wire, any })
+    Some(Arguments { side, wire, any, journal })
 }
 
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// Serves, and once the server listens does something else in the meantime.
-fn serve(port: u16, wire: Wire, any: bool, meanwhile: impl FnOnce(u16) -> Outcome) -> Outcome {
+fn serve(port: u16, service: Service, meanwhile: impl FnOnce(u16) -> Outcome) -> Outcome {
     let (ready, listens) = mpsc::channel();
     thread::scope(|scope| {
-        let server = scope.spawn(move || server::serve(port, wire, any, ready).map_err(|error| error.to_string()));
+        let server = scope.spawn(move || server::serve(port, service, ready).map_err(|error| error.to_string()));
         // If it never does, it says why.
         let done = listens.recv().map_or(Ok(()), meanwhile);
         let served = server.join().map_err(|_| "the server panicked")?;
@@ -98,16 +102,19 @@ fn to_stderr(report: &Report) {
 }
 
 fn main() -> ExitCode {
-    let Some(Arguments { side, wire, any }) = arguments() else {
+    let Some(Arguments { side, wire, any, journal }) = arguments() else {
         eprintln!("{USAGE}");
         println!("FAIL bank: no such arguments");
         return ExitCode::FAILURE;
     };
     let (name, outcome) = match side {
-        Side::Server(port) => ("bank server", serve(port, wire, any, say_ready)),
+        Side::Server(port) => ("bank server", serve(port, Service { wire, any, journal }, say_ready)),
         Side::Client(port) if any => ("bank client", client::stay(port, wire)),
         Side::Client(port) => ("bank client", client::play(port, wire)),
-        Side::Both => ("bank", serve(0, wire, false, |port| client::play(port, wire))),
+        Side::Both => {
+            let service = Service { wire, any: false, journal };
+            ("bank", serve(0, service, |port| client::play(port, wire)))
+        }
     };
     match outcome {
         Ok(()) => {

@@ -7,8 +7,10 @@ use rust_messenger::messi::{
     ClientConnected, ClientDisconnected, ClientId, Disconnect, FromClient, Listening, Member, Server, ServerOptions,
     To, ToClient, ToClientSide, Wire, Wires,
 };
-use rust_messenger::traits::{ExtendedMessage, Sender, WriteError, Writer};
+use rust_messenger::traits::{ExtendedMessage, MessageBus, Sender, WriteError, Writer};
 use rust_messenger::{CircularBus, Options};
+#[cfg(unix)]
+use rust_messenger::{PersistentBus, PersistentOptions};
 use std::error::Error;
 use std::sync::{Arc, mpsc};
 
@@ -72,8 +74,18 @@ const MAX_FRAME: usize = 128 << 10;
 const MAX_PENDING: usize = 32 << 20;
 const CLIENTS: usize = 3;
 
+/// How the bank is to be served.
+pub struct Service {
+    pub wire: Wire,
+    /// Anything until somebody says `close_req`, rather than exactly the scenario.
+    pub any: bool,
+    /// The file of the journal, if the bus shall be one.
+    pub journal: Option<String>,
+}
+
 /// Serves until the bank is closed. Port 0: any free one.
-pub fn serve(port: u16, wire: Wire, any: bool, ready: mpsc::Sender<u16>) -> Result<(), Box<dyn Error>> {
+pub fn serve(port: u16, service: Service, ready: mpsc::Sender<u16>) -> Result<(), Box<dyn Error>> {
+    let Service { wire, any, journal } = service;
     let mut server = ServerOptions::new(format!("tcp://127.0.0.1:{port}"));
     server.max_clients = CLIENTS;
     server.max_frame = Some(MAX_FRAME);
@@ -83,9 +95,29 @@ pub fn serve(port: u16, wire: Wire, any: bool, ready: mpsc::Sender<u16>) -> Resu
     if !any {
         options.on_report = Some(Arc::new(crate::to_stderr));
     }
-    let messenger = Messenger::with_options(CircularBus::new(RING)?, options);
-    messenger.run(&Config { server, any, ready }).join()?;
+    let config = Config { server, any, ready };
+    match journal {
+        None => run(CircularBus::new(RING)?, options, &config),
+        Some(path) => run(journal_at(&path)?, options, &config),
+    }
+}
+
+fn run(bus: impl MessageBus, options: Options, config: &Config) -> Result<(), Box<dyn Error>> {
+    Messenger::with_options(bus, options).run(config).join()?;
     Ok(())
+}
+
+/// The bus of a bank that keeps what was said.
+#[cfg(unix)]
+fn journal_at(path: &str) -> Result<PersistentBus, Box<dyn Error>> {
+    let (bus, recovered) = PersistentBus::open(path, PersistentOptions::default().table(Messenger::table()))?;
+    eprintln!("{recovered}");
+    Ok(bus)
+}
+
+#[cfg(not(unix))]
+fn journal_at(_: &str) -> Result<CircularBus, Box<dyn Error>> {
+    Err("journals want Unix".into())
 }
 
 /// The counter as a place on the bus.
