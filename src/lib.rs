@@ -54,6 +54,7 @@ pub mod __private {
     pub use std::option::Option;
     pub use std::primitive::{bool, str};
     pub use std::result::Result;
+    pub use std::string::String;
     pub use std::sync::OnceLock;
     pub use std::{concat, stringify};
 

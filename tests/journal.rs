@@ -6,6 +6,9 @@
 
 #![cfg(all(unix, not(miri), not(rust_messenger_loom)))]
 
+#[cfg(all(feature = "serde", feature = "bincode", feature = "prost", feature = "zero_copy"))]
+#[path = "journal/changes.rs"]
+mod changes;
 #[path = "journal/cursors.rs"]
 mod cursors;
 mod support;

@@ -1,7 +1,8 @@
 //! serde types, encoded with bincode 1.3: for programs that already speak it. New ones use postcard; bincode is no
 //! longer maintained upstream (RUSTSEC-2025-0141).
 
-use crate::traits::{DecodeError, EncodeError, Space};
+use super::trace;
+use crate::traits::{DecodeError, EncodeError, Layout, Space};
 use ::bincode::Options;
 use ::serde::{Serialize, de::DeserializeOwned};
 
@@ -15,7 +16,12 @@ use ::serde::{Serialize, de::DeserializeOwned};
 #[macro_export]
 macro_rules! bincode_message {
     ($message:ty, $id:expr $(,)?) => {
-        $crate::__encoded_message!($message, $id, $crate::__private::encoding::bincode);
+        $crate::__encoded_message!(
+            $message,
+            $id,
+            $crate::__private::encoding::bincode::layout::<$message>(),
+            $crate::__private::encoding::bincode
+        );
     };
 }
 
@@ -27,7 +33,12 @@ fn format(limit: usize) -> impl Options {
 }
 
 /// The name of this encoding, as a journal keeps it.
-pub const NAME: &str = "bincode";
+const NAME: &str = "bincode";
+
+/// The layout of an `M`.
+pub const fn layout<M: DeserializeOwned>() -> Layout {
+    Layout::variable(NAME).with_shape(trace::shape::<M>)
+}
 
 /// The encoded size of `message` in bytes; 0 if it cannot be encoded, which [`encode`] then reports.
 pub fn size<M: Serialize>(message: &M) -> usize {

@@ -10,10 +10,16 @@
 
 #[cfg(feature = "bincode")]
 pub mod bincode;
+#[cfg(unix)]
+pub(crate) mod json;
 #[cfg(feature = "serde")]
 pub mod postcard;
 #[cfg(feature = "prost")]
 pub mod prost;
+#[cfg(any(unix, feature = "serde", feature = "bincode", feature = "zero_copy"))]
+pub(crate) mod shape;
+#[cfg(any(feature = "serde", feature = "bincode"))]
+mod trace;
 #[cfg(feature = "zero_copy")]
 pub mod zero_copy;
 
@@ -40,12 +46,12 @@ macro_rules! __message_id {
     };
 }
 
-/// A message whose `encoding` module has `size`, `encode` and `decode`.
+/// A message with this layout, whose `encoding` module has `size`, `encode` and `decode`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __encoded_message {
-    ($message:ty, $id:expr, $($encoding:tt)+) => {
-        $crate::__message_id!($message, $id, $crate::traits::Layout::variable($($encoding)+::NAME));
+    ($message:ty, $id:expr, $layout:expr, $($encoding:tt)+) => {
+        $crate::__message_id!($message, $id, $layout);
 
         impl $crate::traits::ExtendedMessage for $message {
             #[inline]

@@ -1,7 +1,8 @@
 //! serde types, encoded with postcard: compact, self-contained, stable since 1.0
 //! (<https://postcard.jamesmunns.com/wire-format>).
 
-use crate::traits::{DecodeError, EncodeError, Space};
+use super::trace;
+use crate::traits::{DecodeError, EncodeError, Layout, Space};
 use ::serde::{Serialize, de::DeserializeOwned};
 
 /// Makes a serde type a message: `serde_message!(Type, id)`, where `id` is a `u16` or a fieldless enum's value.
@@ -14,12 +15,22 @@ use ::serde::{Serialize, de::DeserializeOwned};
 #[macro_export]
 macro_rules! serde_message {
     ($message:ty, $id:expr $(,)?) => {
-        $crate::__encoded_message!($message, $id, $crate::__private::encoding::postcard);
+        $crate::__encoded_message!(
+            $message,
+            $id,
+            $crate::__private::encoding::postcard::layout::<$message>(),
+            $crate::__private::encoding::postcard
+        );
     };
 }
 
 /// The name of this encoding, as a journal keeps it.
-pub const NAME: &str = "postcard";
+const NAME: &str = "postcard";
+
+/// The layout of an `M`.
+pub const fn layout<M: DeserializeOwned>() -> Layout {
+    Layout::variable(NAME).with_shape(trace::shape::<M>)
+}
 
 /// The encoded size of `message` in bytes; 0 if it cannot be encoded, which [`encode`] then reports.
 pub fn size<M: Serialize>(message: &M) -> usize {

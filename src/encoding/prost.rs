@@ -1,6 +1,6 @@
 //! prost types: protocol buffers (<https://protobuf.dev/programming-guides/encoding>).
 
-use crate::traits::{DecodeError, EncodeError, Space};
+use crate::traits::{DecodeError, EncodeError, Layout, Space};
 use ::prost::Message;
 
 /// Makes a prost type a message: `prost_message!(Type, id)`, where `id` is a `u16` or a fieldless enum's value.
@@ -16,12 +16,37 @@ use ::prost::Message;
 #[macro_export]
 macro_rules! prost_message {
     ($message:ty, $id:expr $(,)?) => {
-        $crate::__encoded_message!($message, $id, $crate::__private::encoding::prost);
+        $crate::__encoded_message!(
+            $message,
+            $id,
+            {
+                #[allow(unused_imports)]
+                use $crate::__private::encoding::prost::Unlisted as _;
+                $crate::__private::encoding::prost::layout(<$message>::FIELD_SHAPE)
+            },
+            $crate::__private::encoding::prost
+        );
     };
 }
 
 /// The name of this encoding, as a journal keeps it.
-pub const NAME: &str = "prost";
+const NAME: &str = "prost";
+
+/// What a type says of its fields if the generator has listed none: nothing. A list of the type's own comes before it.
+pub trait Unlisted {
+    /// The function that gives the list.
+    const FIELD_SHAPE: Option<fn() -> String> = None;
+}
+
+impl<M> Unlisted for M {}
+
+/// The layout of a type whose fields are these.
+pub const fn layout(fields: Option<fn() -> String>) -> Layout {
+    match fields {
+        Some(fields) => Layout::variable(NAME).with_shape(fields),
+        None => Layout::variable(NAME),
+    }
+}
 
 /// The encoded size of `message` in bytes.
 pub fn size<M: Message>(message: &M) -> usize {

@@ -3,7 +3,9 @@
 //! The bytes are the sender's memory as it is: only the same program, on the same machine, can read them. A byte
 //! pattern that is no value of the type is a [`DecodeError`], never undefined behaviour, and nobody writes `unsafe`.
 
+use super::shape::{Field, Fields, Shape};
 use crate::traits::{DecodeError, EncodeError, Handler, Message, Payload, Report, Space, Writer};
+use std::marker::PhantomData;
 use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// A message that is plain memory. [`zero_copy_message!`](crate::zero_copy_message) implements it.
@@ -39,6 +41,86 @@ pub const fn is_aligned_to_eight<T>() -> bool {
     align_of::<T>() <= 8
 }
 
+/// A type of plain memory whose fields are known.
+pub trait PlainShape {
+    /// Its shape.
+    fn shape() -> String;
+}
+
+macro_rules! words {
+    ($( $word:ident )+) => { $(
+        impl PlainShape for $word {
+            fn shape() -> String {
+                stringify!($word).to_owned()
+            }
+        }
+    )+ };
+}
+
+words! { u8 u16 u32 u64 u128 i8 i16 i32 i64 i128 f32 f64 bool char }
+
+impl PlainShape for usize {
+    fn shape() -> String {
+        format!("u{}", usize::BITS)
+    }
+}
+
+impl PlainShape for isize {
+    fn shape() -> String {
+        format!("i{}", isize::BITS)
+    }
+}
+
+impl<T: PlainShape, const N: usize> PlainShape for [T; N] {
+    fn shape() -> String {
+        format!("[{}; {N}]", T::shape())
+    }
+}
+
+/// Asks for the shape of any type: [`Listed`] answers for those that have one, and [`Unlisted`] for the others, because
+/// the compiler looks at a value before it looks at a reference to it.
+#[derive(Debug)]
+pub struct ShapeOf<T>(PhantomData<T>);
+
+impl<T> ShapeOf<T> {
+    /// The question.
+    pub const ASK: Self = ShapeOf(PhantomData);
+}
+
+/// Of a type that has a shape.
+pub trait Listed {
+    /// The shape.
+    fn shape(&self) -> String;
+}
+
+impl<T: PlainShape> Listed for ShapeOf<T> {
+    fn shape(&self) -> String {
+        T::shape()
+    }
+}
+
+/// Of a type of which only the size is known.
+pub trait Unlisted {
+    /// So many bytes.
+    fn shape(&self) -> String;
+}
+
+impl<T> Unlisted for &ShapeOf<T> {
+    fn shape(&self) -> String {
+        format!("[?; {}]", size_of::<T>())
+    }
+}
+
+/// The shape of a struct with these fields: their names, where they begin, and their shapes.
+pub fn fields_shape(fields: &[(&str, usize, String)]) -> String {
+    let list = fields.iter().map(|(name, offset, shape)| Field {
+        name: Some(name.trim_start_matches("r#").to_owned()),
+        offset: Some(*offset as u64),
+        shape: Shape::Word(shape.clone()),
+    });
+    Shape::Fields(Fields { list: list.collect(), named: true, open: false }).to_string()
+}
+
 /// Makes a type of plain memory a message: `zero_copy_message!(Type, id)`, or `zero_copy_message!(Type)` when
 /// [`Message`] is implemented already.
 ///
@@ -50,8 +132,64 @@ pub const fn is_aligned_to_eight<T>() -> bool {
 /// struct Tick { price: u64 }
 /// rust_messenger::zero_copy_message!(Tick, 7);
 /// ```
+///
+/// Given the struct's definition, it makes the struct, and lists its fields in
+/// [`Layout::shape`](crate::traits::Layout::shape). Then a journal refuses a struct whose fields have changed, not only
+/// one of another size, and `rmsg` prints them. Of a field it knows numbers, `bool`, `char`, structs that are defined
+/// so, and arrays of those; of any other the size.
+///
+/// ```
+/// # use rust_messenger::traits::Message;
+/// # use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+/// rust_messenger::zero_copy_message! {
+///     #[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
+///     #[repr(C)]
+///     pub struct Tick {
+///         pub price: u64,
+///         pub sizes: [u32; 2],
+///     },
+///     7
+/// }
+/// let shape = Tick::LAYOUT.shape.expect("fields");
+/// assert_eq!(shape(), "{price@0: u64, sizes@8: [u32; 2]}");
+/// ```
 #[macro_export]
 macro_rules! zero_copy_message {
+    (
+        $(#[$attribute:meta])*
+        $visibility:vis struct $message:ident {
+            $( $(#[$field_attribute:meta])* $field_visibility:vis $field:ident: $field_type:ty ),+ $(,)?
+        },
+        $id:expr $(,)?
+    ) => {
+        $(#[$attribute])*
+        $visibility struct $message {
+            $( $(#[$field_attribute])* $field_visibility $field: $field_type, )+
+        }
+
+        impl $crate::__private::encoding::zero_copy::PlainShape for $message {
+            fn shape() -> $crate::__private::String {
+                #[allow(unused_imports)]
+                use $crate::__private::encoding::zero_copy::{Listed as _, Unlisted as _};
+                $crate::__private::encoding::zero_copy::fields_shape(&[
+                    $( (
+                        $crate::__private::stringify!($field),
+                        ::core::mem::offset_of!($message, $field),
+                        (&$crate::__private::encoding::zero_copy::ShapeOf::<$field_type>::ASK).shape(),
+                    ) ),+
+                ])
+            }
+        }
+
+        $crate::__message_id!(
+            $message,
+            $id,
+            $crate::traits::Layout::plain::<$message>().with_shape(
+                <$message as $crate::__private::encoding::zero_copy::PlainShape>::shape
+            )
+        );
+        $crate::zero_copy_message!($message);
+    };
     ($message:ty, $id:expr $(,)?) => {
         $crate::__message_id!($message, $id, $crate::traits::Layout::plain::<$message>());
         $crate::zero_copy_message!($message);
@@ -140,9 +278,7 @@ pub trait SendInPlace: Handler {
     fn send_in_place<M: ZeroCopyMessage + FromZeros, W: Writer>(writer: &W, fill: impl FnOnce(&mut M)) {
         const { assert!(align_of::<M>() <= 8, "a zero-copy message may be aligned to 8 bytes at most") };
         let (source, message) = (Self::ID.into(), M::ID.into());
-        if let Err(error) =
-            writer.put(source, message, &mut InPlace { fill: Some(fill), message: std::marker::PhantomData })
-        {
+        if let Err(error) = writer.put(source, message, &mut InPlace { fill: Some(fill), message: PhantomData }) {
             writer.report(Report::Unsent { source, message, error });
         }
     }
@@ -153,7 +289,7 @@ impl<H: Handler> SendInPlace for H {}
 /// A message that is made where it will be read.
 struct InPlace<M, F> {
     fill: Option<F>,
-    message: std::marker::PhantomData<fn(M)>,
+    message: PhantomData<fn(M)>,
 }
 
 impl<M: ZeroCopyMessage + FromZeros, F: FnOnce(&mut M)> Payload for InPlace<M, F> {

@@ -180,7 +180,7 @@ impl<const N: usize> Index<'_, N> {
 
 /// Whether a route is that of a [`Due`].
 const fn is_due(route: &TableRoute<'_>) -> bool {
-    let Layout { codec, size, align } = route.layout;
+    let Layout { codec, size, align, shape: _ } = route.layout;
     let due = Due::LAYOUT;
     route.message_id == Due::ID && same(codec, due.codec) && size == due.size && align == due.align
 }

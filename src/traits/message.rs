@@ -23,7 +23,25 @@ pub trait Message {
 }
 
 /// How a message becomes bytes: what a journal records, and compares when it is opened again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// Two layouts are equal if all that they say is.
+///
+/// ```
+/// use rust_messenger::traits::{Layout, Message};
+///
+/// struct Tick {
+///     price: u64,
+/// }
+///
+/// impl Message for Tick {
+///     type Id = u16;
+///     const ID: u16 = 7;
+///     const LAYOUT: Layout = Layout::variable("big endian").with_shape(|| "{price: u64}".to_owned());
+/// }
+///
+/// assert_eq!(Tick::LAYOUT.shape.map(|shape| shape()).as_deref(), Some("{price: u64}"));
+/// ```
+#[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Layout {
     /// The name of the codec; empty if unknown.
@@ -32,22 +50,43 @@ pub struct Layout {
     pub size: usize,
     /// The alignment in bytes, if readers read it in place; or 0.
     pub align: usize,
+    /// What the bytes mean: a text that differs when they mean something else. Only opening a journal calls it. `None`:
+    /// unknown, and never refused.
+    ///
+    /// `serde_message!` and `bincode_message!` give one, as do a definition in `zero_copy_message!` and types that
+    /// `messi` generates. `docs/journal-format.md` says how it is written; any other text is compared as it is.
+    pub shape: Option<fn() -> String>,
 }
 
 impl Layout {
     /// Nothing is known.
-    pub const UNKNOWN: Layout = Layout { codec: "", size: 0, align: 0 };
+    pub const UNKNOWN: Layout = Layout::variable("");
 
     /// A codec whose messages have any size.
     pub const fn variable(codec: &'static str) -> Layout {
-        Layout { codec, size: 0, align: 0 }
+        Layout { codec, size: 0, align: 0, shape: None }
     }
 
     /// The memory of a `T`, as it is.
     pub const fn plain<T>() -> Layout {
-        Layout { codec: "plain memory", size: size_of::<T>(), align: align_of::<T>() }
+        Layout { codec: "plain memory", size: size_of::<T>(), align: align_of::<T>(), shape: None }
+    }
+
+    /// This layout, with what the bytes mean. [`Layout`] has an example.
+    pub const fn with_shape(self, shape: fn() -> String) -> Layout {
+        Layout { shape: Some(shape), ..self }
     }
 }
+
+impl PartialEq for Layout {
+    fn eq(&self, other: &Layout) -> bool {
+        let known = |layout: &Layout| (layout.codec, layout.size, layout.align);
+        // One function may have two addresses.
+        known(self) == known(other) && self.shape.map(|shape| shape()) == other.shape.map(|shape| shape())
+    }
+}
+
+impl Eq for Layout {}
 
 /// A message that an encoder writes into the bus: serde, prost, or one by hand.
 ///

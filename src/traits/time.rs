@@ -131,7 +131,7 @@ impl Message for Due {
     type Id = u16;
     /// The library's: a routing table refuses another message with it.
     const ID: u16 = FIRST_OF_LIBRARY + 0x10;
-    const LAYOUT: Layout = Layout { codec: "due", size: 8, align: 0 };
+    const LAYOUT: Layout = Layout { size: 8, ..Layout::variable("due") };
 }
 
 impl ExtendedMessage for Due {

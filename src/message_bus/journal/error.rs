@@ -1,5 +1,6 @@
 //! Why a journal could not be opened.
 
+use super::merge::write_shapes;
 use super::recovered::Recovered;
 use std::error::Error;
 use std::fmt;
@@ -46,6 +47,36 @@ pub enum JournalError {
         /// What changed, in words.
         change: String,
     },
+    /// The bytes of a message mean something else than when the journal was written. Give the changed message another
+    /// id and another name, keep the old one in the routing table, and let its handler convert it.
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The name of the message.
+        message: Box<str>,
+        /// Its id.
+        id: u16,
+        /// Its shape in the journal; `#` and a hash of it, if the shape did not fit into the journal's header.
+        journal: Box<str>,
+        /// Its shape in the routing table.
+        table: Box<str>,
+        /// Where the two first differ, as a path of fields; empty for the whole message.
+        at: Box<str>,
+        /// What stands there: in the journal, and in the routing table.
+        differs: Box<(String, String)>,
+    },
+    /// What [`renamed`](crate::message_bus::PersistentOptions::renamed) says does not fit the journal or the routing
+    /// table.
+    Renamed {
+        /// The file.
+        path: PathBuf,
+        /// The old name.
+        old: String,
+        /// The new name.
+        new: String,
+        /// What is wrong with them.
+        problem: &'static str,
+    },
     /// The description of the routing table does not fit into the journal's header. Make the journal anew with a larger
     /// [`table_capacity`](crate::message_bus::PersistentOptions::table_capacity).
     TableTooLarge {
@@ -88,6 +119,14 @@ impl fmt::Display for JournalError {
                 write!(f, "{}: another process has this journal open for writing", path.display())
             }
             JournalError::Table { path, change } => write!(f, "{}: {change}", path.display()),
+            JournalError::Shape { path, message, id, journal, table, at, differs } => {
+                let (written, read) = &**differs;
+                write!(f, "{}: ", path.display())?;
+                write_shapes(f, message, *id, journal, table, (at, written, read))
+            }
+            JournalError::Renamed { path, old, new, problem } => {
+                write!(f, "{}: `.renamed(\"{old}\", \"{new}\")`: {problem}", path.display())
+            }
             JournalError::TableTooLarge { path, len, max } => write!(
                 f,
                 "{}: the routing table's description takes {len} bytes and the journal has room for {max}; make the \

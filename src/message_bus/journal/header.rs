@@ -243,17 +243,40 @@ pub(crate) fn whole_in(page: &[u8], len: u64) -> Option<u64> {
 pub(crate) enum Area {
     Empty,
     Damaged,
-    Text { generation: u64, text: String },
+    /// The text of the table, and that of its shapes behind it.
+    Text {
+        generation: u64,
+        text: String,
+    },
 }
 
-pub(crate) fn encode_area(generation: u64, text: &str) -> Vec<u8> {
+/// One text of an area: its length, the check of that, of its number and of itself, and the text.
+fn encode_text(number: u64, text: &str) -> Vec<u8> {
+    let len = (text.len() as u64).to_ne_bytes();
     let mut bytes = Vec::with_capacity(TABLE_TEXT + text.len());
-    bytes.extend_from_slice(&generation.to_ne_bytes());
-    bytes.extend_from_slice(&(text.len() as u64).to_ne_bytes());
-    let crc = crc32c::crc32c_append(crc32c::crc32c(&bytes), text.as_bytes());
-    bytes.extend_from_slice(&crc.to_ne_bytes());
+    bytes.extend_from_slice(&number.to_ne_bytes());
+    bytes.extend_from_slice(&len);
+    bytes.extend_from_slice(&crc32c::crc32c_append(crc32c::crc32c(&bytes), text.as_bytes()).to_ne_bytes());
     bytes.extend_from_slice(&[0; 4]);
     bytes.extend_from_slice(text.as_bytes());
+    bytes
+}
+
+/// The text, if it is whole.
+fn decode_text(bytes: &[u8]) -> Option<&str> {
+    let text =
+        usize::try_from(word(bytes.get(..TABLE_TEXT)?, 8)).ok().and_then(|len| bytes[TABLE_TEXT..].get(..len))?;
+    let is_whole = half(bytes, 16) == crc32c::crc32c_append(crc32c::crc32c(&bytes[..16]), text);
+    std::str::from_utf8(text).ok().filter(|_| is_whole)
+}
+
+/// A table, and behind it what older programs pass over: its shapes.
+pub(crate) fn encode_area(generation: u64, text: &str, shapes: &str) -> Vec<u8> {
+    let mut bytes = encode_text(generation, text);
+    if !shapes.is_empty() {
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes.extend_from_slice(&encode_text(generation, shapes));
+    }
     bytes
 }
 
@@ -262,18 +285,21 @@ pub(crate) fn text_max(table_len: u64) -> u64 {
     table_len.saturating_sub(TABLE_TEXT as u64)
 }
 
+/// How long that of the shapes may be behind one of `text_len` bytes.
+pub(crate) fn shapes_max(table_len: u64, text_len: u64) -> u64 {
+    text_max(text_max(table_len).saturating_sub(text_len.next_multiple_of(8)))
+}
+
 pub(crate) fn decode_area(bytes: &[u8]) -> Area {
     if bytes.len() < TABLE_TEXT || bytes[..TABLE_TEXT].iter().all(|&byte| byte == 0) || word(bytes, 0) == UNWRITTEN {
         return Area::Empty;
     }
-    let (generation, len) = (word(bytes, 0), word(bytes, 8));
-    let text = usize::try_from(len).ok().and_then(|len| bytes[TABLE_TEXT..].get(..len));
-    let text = text
-        .filter(|text| half(bytes, 16) == crc32c::crc32c_append(crc32c::crc32c(&bytes[..16]), text) && generation != 0);
-    match text.and_then(|text| std::str::from_utf8(text).ok()) {
-        Some(text) => Area::Text { generation, text: text.to_owned() },
-        None => Area::Damaged,
-    }
+    let generation = word(bytes, 0);
+    let Some(text) = decode_text(bytes).filter(|_| generation != 0) else { return Area::Damaged };
+    // What stands there may be left from a table before, which was longer: it has another generation.
+    let behind = bytes.get((TABLE_TEXT + text.len()).next_multiple_of(8)..).unwrap_or_default();
+    let shapes = decode_text(behind).filter(|_| word(behind, 0) == generation);
+    Area::Text { generation, text: text.to_owned() + shapes.unwrap_or_default() }
 }
 
 // ------------------------------------------------------------------------------------------------------------ reading

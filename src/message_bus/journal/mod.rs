@@ -9,7 +9,8 @@
 //!
 //! From its bytes up; a file names only those above it.
 //!
-//! * `word`: words that carry their own check. `slots`: the slots in memory. `table`: the routing table as text.
+//! * `word`: words that carry their own check. `slots`: the slots in memory. `shapes`, `table`: the routing table as
+//!   text. `merge`: it meets that of a program.
 //! * `recovered`, `error`: what recovery found, and why it refused. `source`: where bytes are read from.
 //! * `header`: the first pages. `scan`: from slot to slot, over damage. `read_only`: the read-only side.
 //! * `options`: what a user may choose. `rebuild`: history that handlers handle again. `background`: a thread.
@@ -22,6 +23,7 @@ pub(crate) mod error;
 pub(crate) mod header;
 #[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
 pub(crate) mod keeper;
+pub(crate) mod merge;
 #[cfg(not(rust_messenger_loom))]
 pub(crate) mod open;
 pub(crate) mod options;
@@ -31,6 +33,7 @@ pub(crate) mod recovered;
 pub(crate) mod recovery;
 pub(crate) mod retention;
 pub(crate) mod scan;
+pub(crate) mod shapes;
 pub(crate) mod slots;
 pub(crate) mod source;
 #[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]

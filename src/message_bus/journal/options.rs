@@ -13,8 +13,8 @@ use std::time::Duration;
 /// The options of a [`PersistentBus`](crate::message_bus::PersistentBus).
 ///
 /// Default: a capacity of 64 GiB (256 MiB on 32 bits), payloads of up to 1 MiB, checksums, [`Durability::None`], not
-/// strict, steps of 16 MiB, 32 KiB for the table, no retention, no table, [`Start::Latest`], one second, the time since
-/// 1970.
+/// strict, steps of 16 MiB, 32 KiB for the table, no retention, no table, nothing renamed, [`Start::Latest`], one
+/// second, the time since 1970.
 #[derive(Clone)]
 pub struct PersistentOptions {
     /// How far the file may grow, in bytes. The bus reserves address space for it and nothing else. You may choose
@@ -38,9 +38,13 @@ pub struct PersistentOptions {
     pub table_capacity: usize,
     /// What the journal may forget.
     pub retention: Retention,
-    /// The routing table. The journal records its names; opening refuses a table that gives a recorded id another
-    /// meaning ([`JournalError::Table`]).
+    /// The routing table. The journal records its names, and what the bytes of its messages mean; opening refuses a
+    /// table that gives a recorded id another meaning ([`JournalError::Table`], [`JournalError::Shape`]). What is not
+    /// known of a message's bytes is not compared.
     pub table: Option<&'static Table<'static>>,
+    /// The messages and handlers of the table that had another name when the journal was written: the old name, and the
+    /// new one. [`renamed`](Self::renamed) adds to them.
+    pub renamed: Vec<(&'static str, &'static str)>,
     /// Where readers begin, unless `starts` names them. Evictable readers
     /// ([`subscribe_evictable`](MessageBus::subscribe_evictable)) begin with the next message instead of resuming or
     /// rebuilding.
@@ -67,6 +71,7 @@ impl Default for PersistentOptions {
             table_capacity: 32 * 1024,
             retention: Retention::default(),
             table: None,
+            renamed: Vec::new(),
             start: Start::Latest,
             starts: Vec::new(),
             silent_after: Duration::from_secs(1),
@@ -90,6 +95,26 @@ impl PersistentOptions {
     /// Sets the routing table: `Messenger::table()`.
     pub fn table(self, table: &'static Table<'static>) -> Self {
         PersistentOptions { table: Some(table), ..self }
+    }
+
+    /// Says that the message or the handler `new` of the routing table was `old` when the journal was written: the type
+    /// has another name, and nothing else of it has changed. Its id is the same.
+    ///
+    /// Opening then records the new name. Leave the call in the program for as long as there may be journals with the
+    /// old name; it does nothing on one that has the new name already. Two old names may have become one new name, as
+    /// long as no journal has both.
+    ///
+    /// Opening fails with [`JournalError::Renamed`] if the routing table does not have the new name, or still has the
+    /// old one; if the journal has both; if one old name is given twice; and if there is no routing table.
+    ///
+    /// ```
+    /// # use rust_messenger::message_bus::PersistentOptions;
+    /// let options = PersistentOptions::default().renamed("Purchase", "Order").renamed("Shop", "Market");
+    /// assert_eq!(options.renamed, [("Purchase", "Order"), ("Shop", "Market")]);
+    /// ```
+    pub fn renamed(mut self, old: &'static str, new: &'static str) -> Self {
+        self.renamed.push((old, new));
+        self
     }
 
     /// Sets where the reader of this name begins.

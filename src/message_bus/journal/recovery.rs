@@ -6,13 +6,15 @@
 use super::background::Background;
 use super::error::JournalError;
 use super::header::{self, Area, CursorEntry, Identity, Mutable, PAGE, read_header};
+use super::merge::TableChange;
 use super::options::{PersistentOptions, Starts};
 use super::recovered::{HeaderDamage, Recovered, Span};
 use super::scan::{Found, Kind, Scan, Scanned};
 use super::slots::{self, JournalSlots, record_len};
 use super::source::{Source, Upto};
 use super::store::{JournalStore, LOOK, Plan};
-use super::table::{JournalTable, TableChange};
+use super::table::{JournalTable, MessageRecord};
+use crate::encoding::shape::Difference;
 use crate::mmap::{Backing, Region};
 use crate::random;
 use crate::sync::{Ordering, fence};
@@ -115,6 +117,29 @@ fn repair_identity(region: &Region, identity: &Identity) {
     }
 }
 
+/// The error that says so of a journal.
+fn refused(change: TableChange, path: &Path) -> JournalError {
+    let path = path.to_owned();
+    match change {
+        TableChange::Shape { message: MessageRecord { id, name, .. }, journal, table, difference } => {
+            let Difference { at, written, read } = difference;
+            JournalError::Shape {
+                path,
+                message: name.into(),
+                id,
+                journal: journal.into(),
+                table: table.into(),
+                at: at.into(),
+                differs: Box::new((written, read)),
+            }
+        }
+        TableChange::Renamed { old, new, problem } => JournalError::Renamed { path, old, new, problem },
+        change @ (TableChange::Message { .. } | TableChange::Handler { .. }) => {
+            JournalError::Table { path, change: change.to_string() }
+        }
+    }
+}
+
 impl Recovered {
     fn add(&mut self, found: Found) {
         let span = Span { position: found.position, len: found.len };
@@ -174,25 +199,32 @@ impl Opening<'_> {
 
     /// The table to be written, if the one of the options says more than the journal's.
     fn merged_table(&self, header: &Mutable) -> Result<Option<(usize, Vec<u8>)>, JournalError> {
-        let path = || self.path.to_owned();
-        let refused = |change: Box<TableChange>| JournalError::Table { path: path(), change: change.to_string() };
-        let Some(table) = self.options.table else { return Ok(None) };
+        let renamed = &self.options.renamed[..];
+        let Some(table) = self.options.table else {
+            let problem = "it needs the routing table, which the options do not have";
+            let said = |(old, new): &(&str, &str)| (old.to_string(), new.to_string());
+            return renamed.first().map(said).map_or(Ok(None), |(old, new)| {
+                Err(JournalError::Renamed { path: self.path.to_owned(), old, new, problem })
+            });
+        };
         let (place, old) = match &header.table {
             Some(((area, generation), old)) => ((1 - area, generation + 1), Some(old)),
             None => ((0, 1), None),
         };
-        let merged = JournalTable::of(table);
-        let merged = old.map_or(Ok(merged.clone()), |old| merged.merge(old)).map_err(refused)?;
-        if old == Some(&merged) && !header.damage.contains(&HeaderDamage::Table) {
-            return Ok(None);
-        }
+        let merged = JournalTable::of(table).merge(old.unwrap_or(&JournalTable::default()), renamed);
+        let merged = merged.map_err(|change| refused(*change, self.path))?;
         let (text, (area, generation)) = (merged.to_text(), place);
         let (len, max) = (text.len() as u64, header::text_max(self.identity.table_len));
         if len > max {
-            return Err(JournalError::TableTooLarge { path: path(), len, max });
+            return Err(JournalError::TableTooLarge { path: self.path.to_owned(), len, max });
         }
-        assert!(matches!(header::decode_area(&header::encode_area(generation, &text)), Area::Text { .. }));
-        Ok(Some((area, header::encode_area(generation, &text))))
+        let merged = merged.fitted(header::shapes_max(self.identity.table_len, len));
+        if old == Some(&merged) && !header.damage.contains(&HeaderDamage::Table) {
+            return Ok(None);
+        }
+        let bytes = header::encode_area(generation, &text, &merged.shapes().to_text());
+        assert!(matches!(header::decode_area(&bytes), Area::Text { .. }));
+        Ok(Some((area, bytes)))
     }
 
     /// The bytes to reserve: the capacity, and room for the largest slot behind it.

@@ -1,7 +1,9 @@
 //! The routing table as a journal records it: the names of its ids.
 
+use super::shapes::{Kept, Shapes, escape};
+use crate::encoding::json;
 use crate::routing::{self, Table, TableHandler, TableRoute, TableWorker};
-use crate::traits::Layout;
+use crate::traits::{DecodeError, Layout};
 use std::collections::HashSet;
 use std::fmt;
 
@@ -10,9 +12,10 @@ use std::fmt;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JournalTable {
     name: String,
-    messages: Vec<MessageRecord>,
-    handlers: Vec<HandlerRecord>,
+    pub(super) messages: Vec<MessageRecord>,
+    pub(super) handlers: Vec<HandlerRecord>,
     workers: Vec<WorkerRecord>,
+    pub(super) shapes: Shapes,
 }
 
 /// A message of a [`JournalTable`].
@@ -20,7 +23,7 @@ pub struct JournalTable {
 pub struct MessageRecord {
     /// The message's id.
     pub id: u16,
-    /// Its type, without paths.
+    /// Its type: without paths, unless another message of the table has the same name without its path.
     pub name: String,
     /// Its codec; empty if unknown.
     pub encoding: String,
@@ -30,11 +33,11 @@ pub struct MessageRecord {
     pub align: u64,
 }
 
-/// A handler, or another source: its type without paths.
+/// A handler, or another source: its type, as that of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HandlerRecord {
-    id: u16,
-    name: String,
+    pub(super) id: u16,
+    pub(super) name: String,
 }
 
 /// A worker.
@@ -60,43 +63,6 @@ struct RouteRecord {
     source: u16,
     message: u16,
     receivers: Vec<String>,
-}
-
-/// Why a routing table does not fit a journal. A name must keep the meaning with which messages were written under it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum TableChange {
-    /// A message has another id, name, encoding, size or alignment than in the journal.
-    Message {
-        /// The journal's.
-        journal: MessageRecord,
-        /// The table's.
-        table: MessageRecord,
-    },
-    /// A handler has another id or name than in the journal.
-    Handler {
-        /// The journal's.
-        journal: HandlerRecord,
-        /// The table's.
-        table: HandlerRecord,
-    },
-}
-
-impl fmt::Display for TableChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            TableChange::Message { journal, table } => write!(
-                f,
-                "message {journal} of the journal is {table} in the routing table; give a changed message another id \
-                 and another name"
-            ),
-            TableChange::Handler { journal, table } => write!(
-                f,
-                "handler {} = {} of the journal is {} = {} in the routing table; give a changed handler another id \
-                 and another name",
-                journal.name, journal.id, table.name, table.id
-            ),
-        }
-    }
 }
 
 impl fmt::Display for MessageRecord {
@@ -158,6 +124,22 @@ impl JournalTable {
         }
     }
 
+    /// The payload of a message as JSON, by what the journal knows of its fields. `None` if it knows nothing of them,
+    /// or of the encoding: `serde_message!`, `bincode_message!` and plain memory are read, prost is not.
+    ///
+    /// Numbers that JSON has none for, and bytes, are texts; a map whose keys are no texts is a list of pairs. What is
+    /// not known, and all behind it, is in hex. Control characters are escaped. Takes at most some MiB of memory,
+    /// whatever the bytes are.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError`]: these bytes are no such message.
+    pub fn to_json(&self, message: u16, payload: &[u8]) -> Option<Result<String, DecodeError>> {
+        let record = self.messages.iter().find(|record| record.id == message)?;
+        let shape = self.shapes.parsed(message)?;
+        Some(json::to_json(&record.encoding, &shape, payload)?.map_err(DecodeError::new))
+    }
+
     /// The name of a message's type.
     pub fn message(&self, id: u16) -> Option<&str> {
         self.messages.iter().find(|message| message.id == id).map(|message| message.name.as_str())
@@ -171,10 +153,13 @@ impl JournalTable {
     pub(crate) fn of(table: &Table<'_>) -> JournalTable {
         let mut record = JournalTable { name: table.name.to_owned(), ..JournalTable::default() };
         let (mut messages, mut handlers) = (HashSet::new(), HashSet::new());
+        let mut spelled_messages = Vec::new();
+        let mut spelled_handlers = Vec::new();
         for worker in table.workers {
             let mut handler = |id, name: &str| {
                 if handlers.insert(id) {
                     record.handlers.push(HandlerRecord { id, name: routing::short(name) });
+                    spelled_handlers.push(name.to_owned());
                 }
             };
             worker.handlers.iter().for_each(|member| handler(member.id, member.type_name));
@@ -189,6 +174,10 @@ impl JournalTable {
                         size: layout.size as u64,
                         align: layout.align as u64,
                     });
+                    spelled_messages.push(route.message.to_owned());
+                    if let Some(shape) = layout.shape {
+                        record.shapes.insert(route.message_id, Kept::Text(shape()));
+                    }
                 }
             }
             record.workers.push(WorkerRecord {
@@ -205,45 +194,26 @@ impl JournalTable {
                     .collect(),
             });
         }
+        tell_apart(record.messages.iter_mut().map(|message| &mut message.name), spelled_messages);
+        tell_apart(record.handlers.iter_mut().map(|handler| &mut handler.name), spelled_handlers);
         record
     }
 
-    /// This table, with what only `older` has added to it; refused if the two disagree.
-    pub(crate) fn merge(mut self, older: &JournalTable) -> Result<JournalTable, Box<TableChange>> {
-        for old in &older.messages {
-            match self.messages.iter().find(|new| new.id == old.id || new.name == old.name) {
-                None => self.messages.push(old.clone()),
-                Some(new) if new == old => {}
-                // Once nobody said how it is encoded; what is said now cannot be compared.
-                Some(new) if new.id == old.id && new.name == old.name && old.encoding.is_empty() => {}
-                Some(new) => {
-                    let (journal, table) = (old.clone(), new.clone());
-                    return Err(Box::new(TableChange::Message { journal, table }));
-                }
-            }
-        }
-        for old in &older.handlers {
-            match self.handlers.iter().find(|new| new.id == old.id || new.name == old.name) {
-                None => self.handlers.push(old.clone()),
-                Some(new) if new == old => {}
-                Some(new) => {
-                    let (journal, table) = (old.clone(), new.clone());
-                    return Err(Box::new(TableChange::Handler { journal, table }));
-                }
-            }
-        }
-        Ok(self)
+    /// What is known of the messages' bytes.
+    pub(crate) fn shapes(&self) -> &Shapes {
+        &self.shapes
+    }
+
+    /// This table as it is stored where its shapes have so many bytes.
+    pub(crate) fn fitted(self, room: u64) -> JournalTable {
+        let shapes = self.shapes.fitted(room);
+        JournalTable { shapes, ..self }
     }
 
     pub(crate) fn to_text(&self) -> String {
         let mut text = String::new();
         let mut line = |fields: &[&str]| {
-            for (place, field) in fields.iter().enumerate() {
-                if place != 0 {
-                    text.push('\t');
-                }
-                text += &field.replace('\\', "\\\\").replace('\t', "\\t").replace('\n', "\\n");
-            }
+            text += &fields.iter().map(|field| escape(field)).collect::<Vec<_>>().join("\t");
             text.push('\n');
         };
         line(&["table", &self.name]);
@@ -265,8 +235,8 @@ impl JournalTable {
         text
     }
 
-    /// `None` if the text is no such table.
-    pub(crate) fn parse(text: &str) -> Option<JournalTable> {
+    /// The table in a text that [`Table::to_text`] has made. `None` if the text is no such table.
+    pub fn parse(text: &str) -> Option<JournalTable> {
         let mut table = JournalTable::default();
         for line in text.lines() {
             let fields: Vec<String> = line.split('\t').map(unescape).collect();
@@ -280,6 +250,7 @@ impl JournalTable {
                     size: size.parse().ok()?,
                     align: align.parse().ok()?,
                 }),
+                ["shape", id, shape] => table.shapes.extend([(id.parse().ok()?, Kept::parse(shape)?)]),
                 ["handler", id, name] => {
                     table.handlers.push(HandlerRecord { id: id.parse().ok()?, name: name.to_owned() });
                 }
@@ -298,6 +269,45 @@ impl JournalTable {
             }
         }
         Some(table)
+    }
+}
+
+impl Table<'_> {
+    /// The table as text: what a journal keeps of it, and what its messages' bytes mean. `rmsg journal check` takes it,
+    /// and says before a deploy whether a journal would refuse this table. Have the program write it:
+    ///
+    /// ```
+    /// # use rust_messenger::routing::{Table, TableHandler, TableRoute, TableWorker};
+    /// # use rust_messenger::traits::Layout;
+    /// # let route = TableRoute {
+    /// #     source: "Feed",
+    /// #     source_id: 1,
+    /// #     message: "Tick",
+    /// #     message_id: 7,
+    /// #     layout: Layout::variable("postcard").with_shape(|| "{price: u64}".to_owned()),
+    /// #     receivers: &["book"],
+    /// # };
+    /// # let book = TableHandler { name: "book", type_name: "Book", id: 2, allow_unrouted: false };
+    /// # let worker = TableWorker { name: "Books", handlers: &[book], routes: &[route] };
+    /// # let table = Table { name: "Market", workers: &[worker] };
+    /// let text = table.to_text(); // `Messenger::table().to_text()`
+    /// assert!(text.contains("message\t7\tTick\tpostcard\t0\t0\n"));
+    /// assert!(text.contains("shape\t7\t{price: u64}\n"));
+    /// ```
+    pub fn to_text(&self) -> String {
+        let table = JournalTable::of(self);
+        table.to_text() + &table.shapes.to_text()
+    }
+}
+
+/// Gives those that have one name the names with paths, as they are spelled.
+fn tell_apart<'a>(names: impl Iterator<Item = &'a mut String>, spelled: Vec<String>) {
+    let mut names: Vec<_> = names.collect();
+    let shared: Vec<bool> = names.iter().map(|name| names.iter().filter(|other| other == &name).count() > 1).collect();
+    for ((name, spelled), is_shared) in names.iter_mut().zip(spelled).zip(shared) {
+        if is_shared {
+            **name = spelled;
+        }
     }
 }
 
@@ -328,7 +338,7 @@ mod tests {
 
     fn table(messages: Vec<MessageRecord>, handlers: &[(u16, &str)]) -> JournalTable {
         let handlers = handlers.iter().map(|&(id, name)| HandlerRecord { id, name: name.to_owned() }).collect();
-        JournalTable { name: "T".to_owned(), messages, handlers, workers: Vec::new() }
+        JournalTable { name: "T".to_owned(), messages, handlers, workers: Vec::new(), shapes: Shapes::default() }
     }
 
     #[test]
@@ -368,22 +378,5 @@ mod tests {
         assert_eq!(record.with(|lent| lent.to_mermaid()), table.to_mermaid());
         assert_eq!(record.with(|lent| JournalTable::of(lent).workers), record.workers);
         assert_eq!(Vec::from_iter(record.handlers()), [(1, "A"), (2, "B<C>"), (3, "Out")]);
-    }
-
-    #[test]
-    fn additions_merge_and_changes_are_refused() {
-        let old = table(vec![message(1, "Tick", 8), message(2, "Tock", 8)], &[(1, "A"), (2, "B")]);
-        let new = table(vec![message(1, "Tick", 8), message(3, "New", 8)], &[(1, "A"), (3, "C")]);
-        let merged = new.merge(&old).unwrap();
-        assert_eq!(merged.messages.iter().map(|m| m.id).collect::<Vec<_>>(), [1, 3, 2]);
-        assert_eq!(merged.handlers.iter().map(|h| h.id).collect::<Vec<_>>(), [1, 3, 2]);
-        for changed in [message(1, "Tack", 8), message(1, "Tick", 16), message(9, "Tick", 8)] {
-            let error = table(vec![changed.clone()], &[]).merge(&old).unwrap_err();
-            assert_eq!(*error, TableChange::Message { journal: message(1, "Tick", 8), table: changed });
-        }
-        for changed in [(1, "X"), (9, "A")] {
-            let error = table(vec![], &[changed]).merge(&old).unwrap_err();
-            assert!(matches!(*error, TableChange::Handler { .. }), "{error}");
-        }
     }
 }

@@ -106,7 +106,7 @@ fn a_checksum_does_not_make_sense_of_nonsense() {
 
 #[test]
 fn a_table_area_knows_every_flipped_bit() {
-    let area = encode_area(3, "message\t1\tTick\n");
+    let area = encode_area(3, "message\t1\tTick\n", "");
     assert_eq!(decode_area(&area), Area::Text { generation: 3, text: "message\t1\tTick\n".to_owned() });
     for bit in 0..8 * area.len() {
         let mut flipped = area.clone();
@@ -119,4 +119,36 @@ fn a_table_area_knows_every_flipped_bit() {
     let mut unwritten = area.clone();
     unwritten[..8].copy_from_slice(&UNWRITTEN.to_ne_bytes());
     assert_eq!(decode_area(&unwritten), Area::Empty);
+}
+
+/// Behind the table there are its shapes, and nothing else is taken for them: neither half of them, nor those of a
+/// longer table that stood there before.
+#[test]
+fn shapes_stand_behind_their_table_and_no_other() {
+    let (text, shapes) = ("message\t1\tTick\n", "shape\t1\tu8\n");
+    let area = encode_area(3, text, shapes);
+    let with = |generation, text: String| Area::Text { generation, text };
+    assert_eq!(decode_area(&area), with(3, text.to_owned() + shapes));
+    let alone = encode_area(3, text, "").len();
+    for bit in 8 * alone.next_multiple_of(8)..8 * area.len() {
+        let mut flipped = area.clone();
+        flipped[bit / 8] ^= 1 << (bit % 8);
+        let is_unused = (160..192).contains(&(bit - 8 * alone.next_multiple_of(8)));
+        assert_eq!(decode_area(&flipped) == with(3, text.to_owned()), !is_unused, "bit {bit}");
+    }
+    for len in alone..area.len() {
+        assert_eq!(decode_area(&area[..len]), with(3, text.to_owned()));
+    }
+    // A program that knows nothing of shapes writes its table over the one with them.
+    let mut over = area;
+    over[..alone].copy_from_slice(&encode_area(4, text, ""));
+    assert_eq!(decode_area(&over), with(4, text.to_owned()));
+    // As long as they may be.
+    for table_len in [4096, 8192] {
+        for text in [0, 1, 7, 100, 4096 - 24 - 24, 4096 - 24 - 23, text_max(table_len)] {
+            let max = shapes_max(table_len, text);
+            let area = encode_area(1, &"x".repeat(text as usize), &"s".repeat(max as usize));
+            assert!(area.len() as u64 <= table_len && (max == 0 || area.len() as u64 > table_len - 8), "{text}, {max}");
+        }
+    }
 }
