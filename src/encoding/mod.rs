@@ -17,6 +17,7 @@ pub mod postcard;
 #[cfg(feature = "prost")]
 pub mod prost;
 #[cfg(any(unix, feature = "serde", feature = "bincode", feature = "zero_copy"))]
+#[cfg_attr(not(unix), allow(dead_code, reason = "what only a journal reads"))]
 pub(crate) mod shape;
 #[cfg(any(feature = "serde", feature = "bincode"))]
 mod trace;

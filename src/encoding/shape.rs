@@ -70,19 +70,6 @@ impl Shape {
         Shape::Fields(Fields::default())
     }
 
-    /// Fields without names; many of one shape are an array.
-    pub(crate) fn tuple(shapes: Vec<Shape>, open: bool) -> Shape {
-        match &shapes[..] {
-            [first, rest @ ..] if !open && !rest.is_empty() && rest.iter().all(|other| other == first) => {
-                Shape::Array(Box::new(first.clone()), shapes.len() as u64)
-            }
-            _ => {
-                let list = shapes.into_iter().map(|shape| Field { name: None, offset: None, shape });
-                Shape::Fields(Fields { list: list.collect(), named: false, open })
-            }
-        }
-    }
-
     /// Whether there is nothing in it that is not known.
     #[cfg(unix)]
     pub(crate) fn is_complete(&self) -> bool {

@@ -267,7 +267,7 @@ impl Trace {
     fn fields(&self, Places { names, asked, is_made }: &Places) -> Shape {
         let is_seen = |place: &&usize| !matches!(self.nodes[**place].kind, Kind::Unseen);
         let seen: Vec<_> = asked.iter().take_while(is_seen).map(|place| self.shape(*place)).collect();
-        let Some(names) = names else { return Shape::tuple(seen, !is_made) };
+        let Some(names) = names else { return tuple(seen, !is_made) };
         // With aliases there are more names than fields, and nobody says which is whose.
         let is_named = !is_made || names.len() == asked.len();
         let names = names.iter().map(|name| Some((*name).to_owned()).filter(|_| is_named));
@@ -287,6 +287,19 @@ impl Trace {
             (name, variant.holds.map(|held| self.shape(held)).filter(|shape| *shape != Shape::unit()))
         });
         Shape::Enum(Variants { list: list.collect(), open: seen < count })
+    }
+}
+
+/// Fields without names; many of one shape are an array.
+fn tuple(shapes: Vec<Shape>, open: bool) -> Shape {
+    match &shapes[..] {
+        [first, rest @ ..] if !open && !rest.is_empty() && rest.iter().all(|other| other == first) => {
+            Shape::Array(Box::new(first.clone()), shapes.len() as u64)
+        }
+        _ => {
+            let list = shapes.into_iter().map(|shape| Field { name: None, offset: None, shape });
+            Shape::Fields(Fields { list: list.collect(), named: false, open })
+        }
     }
 }
 

@@ -150,7 +150,7 @@ pub fn fields_shape(fields: &[(&str, usize, String)]) -> String {
 ///     },
 ///     7
 /// }
-/// let shape = Tick::LAYOUT.shape.expect("fields");
+/// let shape = <Tick as Message>::LAYOUT.shape.expect("fields");
 /// assert_eq!(shape(), "{price@0: u64, sizes@8: [u32; 2]}");
 /// ```
 #[macro_export]
