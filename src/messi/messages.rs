@@ -42,6 +42,19 @@ impl ClientId {
     pub fn number(self) -> u64 {
         self.0
     }
+
+    /// The connection of this number, if it may be one's: for tests of handlers, and for who keeps numbers.
+    ///
+    /// ```
+    /// use rust_messenger::messi::ClientId;
+    ///
+    /// let client = ClientId::from_number(7).unwrap();
+    /// assert_eq!(client.number(), 7);
+    /// assert_eq!(ClientId::from_number(0), None);
+    /// ```
+    pub fn from_number(number: u64) -> Option<ClientId> {
+        (number != 0).then_some(ClientId(number))
+    }
 }
 
 impl fmt::Display for ClientId {
