@@ -9,6 +9,16 @@ use std::marker::PhantomData;
 use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, TryFromBytes};
 
 /// A message that is plain memory. [`zero_copy_message!`](crate::zero_copy_message) implements it.
+///
+/// ```
+/// use rust_messenger::{Handler, SendInPlace, Writer, ZeroCopyMessage};
+/// use zerocopy::FromZeros;
+///
+/// /// Sends any such message as it is: all zeros.
+/// fn send_zeros<H: Handler, M: ZeroCopyMessage + FromZeros, W: Writer>(writer: &W) {
+///     H::send_in_place::<M, W>(writer, |_| {});
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no zero-copy message",
     note = "derive zerocopy's `FromBytes`, `IntoBytes`, `KnownLayout` and `Immutable` for `{Self}`, mark it `#[repr(C)]`, and add `rust_messenger::zero_copy_message!({Self}, id)`"
@@ -16,6 +26,17 @@ use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, TryFromBytes};
 pub trait ZeroCopyMessage: Message + PlainMemory {}
 
 /// A type whose bytes anybody may write and read as they are: the traits that `zerocopy` derives.
+///
+/// ```
+/// #[derive(zerocopy::TryFromBytes, zerocopy::IntoBytes, zerocopy::KnownLayout, zerocopy::Immutable)]
+/// #[repr(C)]
+/// struct Tick {
+///     price: u64,
+/// }
+///
+/// fn is_plain<T: rust_messenger::PlainMemory>() {}
+/// is_plain::<Tick>();
+/// ```
 ///
 /// A trait of its own, because the compiler takes a trait with these bounds for a sealed one, and tells that to users
 /// who forgot a derive.

@@ -9,6 +9,19 @@ pub(crate) const FIRST_OF_LIBRARY: u16 = 0xFF00;
 pub(crate) const AFTER_EVENTS: u16 = FIRST_OF_LIBRARY + 5;
 
 /// Something that travels on a bus, known by its id.
+///
+/// The macros implement it (`serde_message!` and its like); by hand it is two lines:
+///
+/// ```
+/// use rust_messenger::traits::Message;
+///
+/// struct Tick;
+///
+/// impl Message for Tick {
+///     type Id = u16;
+///     const ID: u16 = 7;
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is used as a message but has no id",
     note = "implement `rust_messenger::traits::Message` for `{Self}`, or use one of the one-line macros, such as `rust_messenger::serde_message!({Self}, MessageId::Name)`"
@@ -156,7 +169,29 @@ pub trait ExtendedMessage: Message {
     }
 }
 
-/// A message that readers decode into a value of its own. [`ExtendedMessage`] has an example.
+/// A message that readers decode into a value of its own.
+///
+/// ```
+/// use rust_messenger::traits::{DecodeError, DeserializeFrom};
+///
+/// struct Tick {
+///     price: u64,
+/// }
+///
+/// impl DeserializeFrom for Tick {
+///     fn deserialize_from(buffer: &[u8]) -> Tick {
+///         Tick::try_deserialize_from(buffer).unwrap()
+///     }
+///
+///     fn try_deserialize_from(buffer: &[u8]) -> Result<Tick, DecodeError> {
+///         let bytes = buffer.try_into().map_err(|_| DecodeError::new("a tick has eight bytes"))?;
+///         Ok(Tick { price: u64::from_le_bytes(bytes) })
+///     }
+/// }
+///
+/// assert_eq!(Tick::deserialize_from(&[5, 0, 0, 0, 0, 0, 0, 0]).price, 5);
+/// assert!(Tick::try_deserialize_from(b"short").is_err());
+/// ```
 pub trait DeserializeFrom: Sized {
     /// Decodes `buffer`.
     ///
@@ -181,6 +216,19 @@ pub trait DeserializeFrom: Sized {
 /// How readers read a routed message: decoded into a value of its own, or in place.
 ///
 /// Every `ExtendedMessage + DeserializeFrom` has it; `zero_copy_message!` implements it for plain memory.
+///
+/// ```
+/// use rust_messenger::traits::Encoded;
+/// use std::borrow::Borrow;
+///
+/// /// What a tool shows of any message.
+/// fn show<M: Encoded + std::fmt::Debug>(payload: &[u8]) -> String {
+///     match M::decode(payload) {
+///         Ok(message) => format!("{:?}", message.borrow() as &M),
+///         Err(error) => error.to_string(),
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is routed but cannot be read off the bus",
     note = "use `serde_message!`, `prost_message!`, `bincode_message!` or `zero_copy_message!`, or implement `ExtendedMessage` and `DeserializeFrom` for `{Self}`"
@@ -221,6 +269,17 @@ pub struct Header {
 
 /// The claimed bytes of one message. An encoder fills them from front to back. Before a reader can see them, `Space`
 /// zeroes what the encoder left unfilled: no reader ever sees an earlier message's bytes.
+///
+/// ```
+/// use rust_messenger::traits::{ExtendedMessage, Space};
+///
+/// /// The bytes of a message, as a bus of one's own takes them.
+/// fn bytes_of(message: &impl ExtendedMessage) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+///     let mut bytes = vec![0; message.get_size()];
+///     message.encode(&mut Space::new(&mut bytes))?;
+///     Ok(bytes)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Space<'a> {
     bytes: &'a mut [u8],
@@ -285,6 +344,31 @@ impl Drop for Space<'_> {
 }
 
 /// Fills one payload into its claimed slot. The methods of [`Publish`] and [`Sender`] make them.
+///
+/// ```
+/// use rust_messenger::CircularBus;
+/// use rust_messenger::traits::{EncodeError, MessageBus, Payload, Publish, Reader, Space};
+///
+/// /// Two parts that lie apart in memory.
+/// struct Joined<'a>(&'a [u8], &'a [u8]);
+///
+/// impl Payload for Joined<'_> {
+///     fn size(&self) -> usize {
+///         self.0.len() + self.1.len()
+///     }
+///
+///     fn fill(&mut self, space: &mut Space<'_>) -> Result<(), EncodeError> {
+///         space.put(self.0)?;
+///         space.put(self.1)
+///     }
+/// }
+///
+/// let bus = CircularBus::new(64 * 1024)?;
+/// let mut reader = bus.subscribe("reader")?;
+/// bus.writer()?.put(1, 2, &mut Joined(b"head", b"body"))?;
+/// assert_eq!(reader.read(|_, payload| payload.to_vec())?, b"headbody");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 ///
 /// [`Sender`]: super::Sender
 /// [`Publish`]: super::Publish

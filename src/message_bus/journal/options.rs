@@ -12,68 +12,78 @@ use std::time::Duration;
 
 /// The options of a [`PersistentBus`](crate::message_bus::PersistentBus).
 ///
-/// Default: a capacity of 64 GiB (256 MiB on 32 bits), payloads of up to 1 MiB, checksums, [`Durability::None`], not
-/// strict, steps of 16 MiB, 32 KiB for the table, no retention, no table, nothing renamed, [`Start::Latest`], one
-/// second, the time since 1970.
+/// ```
+/// use rust_messenger::message_bus::{Durability, PersistentOptions, Start};
+/// use std::time::Duration;
+///
+/// let options = PersistentOptions { durability: Durability::Interval(Duration::from_secs(1)), ..Default::default() }
+///     .start_reader("Books", Start::Rebuild);
+/// # let _ = options;
+/// ```
+///
+/// The fields whose defaults may surprise come first.
 #[derive(Clone)]
 pub struct PersistentOptions {
-    /// How far the file may grow, in bytes. The bus reserves address space for it and nothing else. You may choose
-    /// another capacity each time you open the journal.
-    pub capacity: u64,
+    /// What an acknowledged message survives besides the death of the process. Default: [`Durability::None`], so a power
+    /// failure may lose about the last 30 seconds.
+    pub durability: Durability,
+    /// Where readers begin, unless `starts` names them. Evictable readers
+    /// ([`subscribe_evictable`](MessageBus::subscribe_evictable)) begin with the next message instead of resuming or
+    /// rebuilding. Default: [`Start::Latest`], so a worker sees nothing of what is there already.
+    pub start: Start,
+    /// Where the readers of these names begin. A worker's reader has the name of the worker. Default: none is named.
+    pub starts: Vec<(&'static str, Start)>,
     /// The largest payload in bytes. Its slot takes at most an eighth of the capacity. The journal keeps the value with
-    /// which it was made.
+    /// which it was made. Default: 1 MiB.
     pub max_payload: usize,
+    /// How far the file may grow, in bytes. The bus reserves address space for it and nothing else. You may choose
+    /// another capacity each time you open the journal. Default: 64 GiB, and 256 MiB on 32 bits.
+    pub capacity: u64,
+    /// What the journal may forget. Default: nothing, so the file grows for ever.
+    pub retention: Retention,
+    /// The routing table. The journal records its names, and what the bytes of its messages mean; opening refuses a
+    /// table that gives a recorded id another meaning ([`JournalError::Table`], [`JournalError::Shape`]). What is not
+    /// known of a message's bytes is not compared. Default: none, so nothing is compared, and tools show numbers.
+    pub table: Option<&'static Table<'static>>,
+    /// The messages and handlers of the table that had another name when the journal was written: the old name, and the
+    /// new one. [`renamed`](Self::renamed) adds to them. Default: none.
+    pub renamed: Vec<(&'static str, &'static str)>,
+    /// Whether opening refuses a damaged journal ([`JournalError::Damaged`]) instead of reporting the damage. Default:
+    /// no.
+    pub strict: bool,
     /// Whether every slot has a checksum (CRC-32C). The journal keeps the value with which it was made. Without
     /// checksums recovery finds a damaged length, by the slots around it, and loses no other message; it does not find
-    /// other damage.
+    /// other damage. Default: yes.
     pub crc: bool,
-    /// What an acknowledged message survives besides the death of the process.
-    pub durability: Durability,
-    /// Whether opening refuses a damaged journal ([`JournalError::Damaged`]) instead of reporting the damage.
-    pub strict: bool,
     /// By how much the file grows at a time, and how far ahead of the writers, in bytes, at most: a new journal has
     /// space for 256 KiB and then grows by as much as it has held, up to this. Default: 16 MiB.
     pub step: u64,
     /// How many bytes the description of a routing table may take. The journal keeps the value with which it was made.
+    /// Default: 32 KiB.
     pub table_capacity: usize,
-    /// What the journal may forget.
-    pub retention: Retention,
-    /// The routing table. The journal records its names, and what the bytes of its messages mean; opening refuses a
-    /// table that gives a recorded id another meaning ([`JournalError::Table`], [`JournalError::Shape`]). What is not
-    /// known of a message's bytes is not compared.
-    pub table: Option<&'static Table<'static>>,
-    /// The messages and handlers of the table that had another name when the journal was written: the old name, and the
-    /// new one. [`renamed`](Self::renamed) adds to them.
-    pub renamed: Vec<(&'static str, &'static str)>,
-    /// Where readers begin, unless `starts` names them. Evictable readers
-    /// ([`subscribe_evictable`](MessageBus::subscribe_evictable)) begin with the next message instead of resuming or
-    /// rebuilding.
-    pub start: Start,
-    /// Where the readers of these names begin. A worker's reader has the name of the worker.
-    pub starts: Vec<(&'static str, Start)>,
-    /// How long readers wait for a silent fill before one of them fences it.
+    /// How long readers wait for a silent fill before one of them fences it. Default: one second.
     pub silent_after: Duration,
-    /// Tells the time of messages. The default clock is exact to about a millisecond while writers write hundreds of
-    /// thousands of messages per second. Give the messenger the same clock
-    /// ([`Options::clock`](crate::messenger::Options::clock)).
+    /// Tells the time of messages. Give the messenger the same clock
+    /// ([`Options::clock`](crate::messenger::Options::clock)). Default: the time since 1970, exact to about a
+    /// millisecond while writers write hundreds of thousands of messages per second.
     pub clock: std::sync::Arc<dyn Clock>,
 }
 
 impl Default for PersistentOptions {
     fn default() -> Self {
         PersistentOptions {
-            capacity: if usize::BITS > 34 { 1 << 36 } else { 1 << 28 },
-            max_payload: 1 << 20,
-            crc: true,
             durability: Durability::None,
-            strict: false,
-            step: 16 << 20,
-            table_capacity: 32 * 1024,
+            start: Start::Latest,
+            starts: Vec::new(),
+            max_payload: 1 << 20,
+            capacity: if usize::BITS > 34 { 1 << 36 } else { 1 << 28 },
             retention: Retention::default(),
             table: None,
             renamed: Vec::new(),
-            start: Start::Latest,
-            starts: Vec::new(),
+            strict: false,
+            crc: true,
+            step: 16 << 20,
+            table_capacity: 32 * 1024,
             silent_after: Duration::from_secs(1),
             clock: std::sync::Arc::new(UnixClock),
         }
@@ -157,7 +167,16 @@ impl Clock for UnixClock {
     }
 }
 
-/// What an acknowledged message survives. At every level it survives the death of the process: its bytes are the
+/// What an acknowledged message survives.
+///
+/// ```
+/// use rust_messenger::message_bus::{Durability, PersistentOptions};
+///
+/// let options = PersistentOptions { durability: Durability::Always, ..PersistentOptions::default() };
+/// # let _ = options;
+/// ```
+///
+/// At every level it survives the death of the process: its bytes are the
 /// system's once they are written.
 ///
 /// A power failure can lose any of the pages that nothing had synced, in any order. If it took a page of a message,
@@ -187,6 +206,14 @@ pub enum Durability {
 /// What a journal may forget: each rule allows more. By default there is none, and the journal forgets nothing.
 ///
 /// Whatever the rules allow, the journal keeps what a named cursor, or a gating reader of this process, has not passed.
+///
+/// ```
+/// use rust_messenger::message_bus::{PersistentOptions, Retention};
+///
+/// let retention = Retention { size: Some(1 << 30), consumed: true, ..Retention::default() };
+/// let options = PersistentOptions { retention, ..PersistentOptions::default() };
+/// # let _ = options;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
     /// Keep at most so many bytes.
@@ -210,6 +237,15 @@ impl Retention {
 }
 
 /// Where a reader begins.
+///
+/// ```
+/// use rust_messenger::message_bus::{PersistentOptions, Start};
+///
+/// // All begin with the oldest message, but the worker `Mail` goes on where it was.
+/// let options = PersistentOptions { start: Start::Oldest, ..PersistentOptions::default() };
+/// let options = options.start_reader("Mail", Start::Resume);
+/// # let _ = options;
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Start {
