@@ -110,6 +110,25 @@ it sent message 2 [01], now it sends message 2 [02]
 }
 
 #[test]
+#[cfg(all(unix, feature = "serde"))]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn changed_message() {
+    let output = output_of("changed_message");
+    let (path, rest) = output.split_once(": message Order = 1 has changed").expect("a refusal");
+    assert!(path.starts_with("last year:\norder 1: 7.00 EUR\nchanged in place:\n"), "{output}");
+    let expected = ".
+  in the journal:        {euros: u32}
+  in the routing table:  {euros: u32, currency: str}
+Give the changed message another name and another id, keep Order = 1 as it was in the routing table, and let its handler \
+convert it
+with a name and an id of its own:
+order 1: 7.00 EUR
+order 2: 7.50 CHF
+";
+    assert_eq!(rest, expected);
+}
+
+#[test]
 #[cfg(feature = "messi")]
 #[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
 fn hello_world() {

@@ -10,7 +10,8 @@ use std::path::PathBuf;
     name = "rmsg",
     version,
     after_help = "\
-Exit codes: 0 fine; 1 damage was found, or the file is no journal or cannot be read; 2 wrong usage.
+Exit codes: 0 fine; 1 damage was found, a table contradicts the journal, or the file is no journal or cannot be read; \
+2 wrong usage.
 
 Examples:
   rmsg journal info bank.journal
@@ -46,11 +47,13 @@ Examples:
   rmsg journal info bank.journal
   rmsg journal info --format json bank.journal")]
     Info(FileArgs),
-    /// Print messages, and what is between them: holes, sealed slots, damaged parts.
+    /// Print messages, and what is between them: holes, sealed slots, damaged parts. What the journal knows of a
+    /// message's fields is printed as JSON; those of prost need their .proto file.
     #[command(after_help = "\
 Examples:
   rmsg journal cat bank.journal
   rmsg journal cat --source Counter --message Total --payload bank.journal
+  rmsg journal cat --proto bank.proto --message Deposit=bank.v1.Deposit bank.journal
   rmsg journal cat --from 69632 --limit 10 --format json bank.journal")]
     Cat(CatArgs),
     /// Print new messages as they are committed, until Ctrl-C or --limit. With --from, older ones first.
@@ -66,6 +69,15 @@ Examples:
   rmsg journal verify bank.journal
   rmsg journal verify --format json bank.journal")]
     Verify(FileArgs),
+    /// Say before a deploy whether a program's routing table contradicts the journal, which would then refuse to open.
+    /// Ends with 1 if it does.
+    #[command(after_help = "\
+The text of a table is what `Table::to_text()` returns. Have the program write it: `Messenger::table().to_text()`.
+
+Examples:
+  rmsg journal check bank.journal bank.table
+  rmsg journal check --renamed Purchase=Order bank.journal bank.table")]
+    Check(CheckArgs),
     /// Print the named cursors: how far each reader has come.
     #[command(after_help = "\
 Examples:
@@ -98,11 +110,35 @@ pub struct CatArgs {
     /// Show payloads: in text the first 64 bytes in hex and ASCII, in JSON all of it in hex.
     #[arg(long)]
     pub payload: bool,
+    /// The .proto file of prost messages; it imports others from its own directory. A message is read by the type of
+    /// its name, or by the one that --message NAME=TYPE gives it.
+    #[arg(long, value_name = "FILE")]
+    pub proto: Option<PathBuf>,
     /// How to print it; JSON is one object in a line.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub format: Format,
     /// The journal.
     pub file: PathBuf,
+}
+
+#[derive(Arguments, Debug)]
+pub struct CheckArgs {
+    /// A message or handler that has another name now, as the program says with `PersistentOptions::renamed`. May be
+    /// given more than once.
+    #[arg(long, value_name = "OLD=NEW", value_parser = renamed)]
+    pub renamed: Vec<(String, String)>,
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// The journal.
+    pub file: PathBuf,
+    /// The text of the routing table.
+    pub table: PathBuf,
+}
+
+fn renamed(text: &str) -> Result<(String, String), &'static str> {
+    let (old, new) = text.split_once('=').ok_or("two names are expected, OLD=NEW")?;
+    Ok((old.to_owned(), new.to_owned()))
 }
 
 #[derive(Arguments, Debug)]
@@ -128,8 +164,9 @@ pub struct Chosen {
     /// Only what this handler sent, by name or number. May be given more than once.
     #[arg(long, value_name = "NAME|ID")]
     pub source: Vec<String>,
-    /// Only this message, by name or number. May be given more than once.
-    #[arg(long, value_name = "NAME|ID")]
+    /// Only this message, by name or number; with --proto also the type of its payload, as in Order=shop.v1.Order. May
+    /// be given more than once.
+    #[arg(long, value_name = "NAME|ID[=TYPE]")]
     pub message: Vec<String>,
     /// From this position on.
     #[arg(long, value_name = "POSITION")]

@@ -1,11 +1,13 @@
 //! How an entry of a journal looks in a line: as text, or as JSON.
 
 use crate::args::Format;
+use crate::contents::Contents;
 use crate::json;
-use crate::names::Names;
+use crate::names::{Names, clean};
 use crate::output::{Ink, Output};
 use jiff::Timestamp;
 use rust_messenger::message_bus::{Entry, Span};
+use serde_json::value::RawValue;
 use std::io;
 use std::time::Duration;
 
@@ -22,11 +24,12 @@ pub struct Printer {
     format: Format,
     payload: bool,
     widths: (usize, usize),
+    contents: Contents,
 }
 
 impl Printer {
-    pub fn new(format: Format, payload: bool, names: &Names) -> Printer {
-        Printer { output: Output::new(), format, payload, widths: names.widths() }
+    pub fn new(format: Format, payload: bool, names: &Names, contents: Contents) -> Printer {
+        Printer { output: Output::new(), format, payload, widths: names.widths(), contents }
     }
 
     pub fn entry(&mut self, entry: &Entry<'_>, names: &Names) -> io::Result<()> {
@@ -51,6 +54,13 @@ impl Printer {
         line += &format!("  {source:<wide$}  {}{pad}  {:>7} B", self.output.paint(Ink::Strong, &message), header.size);
         if cause != 0 {
             line += &self.output.paint(Ink::Faint, &format!("  by {cause}"));
+        }
+        match self.contents.read(header.message, payload, names) {
+            Some(Ok(fields)) => line += &format!("  {fields}"),
+            Some(Err(error)) => {
+                line += &self.output.paint(Ink::Notice, &format!("  {}", clean(&error)));
+            }
+            None => {}
         }
         if self.payload {
             line += &dump(payload);
@@ -88,6 +98,11 @@ impl Printer {
                 None => json::line(&json::Unknown {}),
             };
         };
+        let (fields, fields_error) = match self.contents.read(header.message, payload, names) {
+            Some(Ok(fields)) => (Some(RawValue::from_string(fields)?), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
         json::line(&json::Message {
             position: header.position,
             time: utc(time.as_nanos()),
@@ -97,6 +112,8 @@ impl Printer {
             message_name: names.known_message(header.message),
             size: header.size,
             cause: Some(cause).filter(|&cause| cause != 0),
+            fields,
+            fields_error,
             payload: self.payload.then(|| payload.iter().map(|byte| format!("{byte:02x}")).collect()),
         })
     }

@@ -13,6 +13,8 @@ pub enum Failure {
     Journal(JournalError),
     /// It is one, and lacks what the command needs.
     Lacks { path: PathBuf, found: &'static str, expected: &'static str, cure: &'static str },
+    /// A file beside the journal cannot be read.
+    Read { path: PathBuf, error: io::Error },
     /// The command was called in a wrong way; what the command line parser cannot know.
     Usage(String),
     /// The output cannot be written.
@@ -72,6 +74,9 @@ impl fmt::Display for Failure {
             }
             Failure::Lacks { path, found, expected, cure } => {
                 format!("{}: {found}; expected {expected}; {cure}", path.display())
+            }
+            Failure::Read { path, error } => {
+                format!("{}: {error}; expected to read it; check the path", path.display())
             }
             Failure::Usage(what) => what.clone(),
             Failure::Output(error) => format!("(output): {error}; expected to write there; check the disk"),

@@ -5,6 +5,7 @@
 //! that a reader who has gone away is noticed.
 
 use crate::args::CatArgs;
+use crate::contents::Contents;
 use crate::entry::Printer;
 use crate::failure::Failure;
 use crate::meter::Meter;
@@ -26,7 +27,8 @@ pub fn follow(args: &CatArgs) -> Result<Outcome, Failure> {
     let mut outcome = opened.warn(&args.file);
     let Opened { journal, info, mut names } = opened;
     let mut selection = Selection::new(&args.chosen, &names)?;
-    let mut printer = Printer::new(args.format, args.payload, &names);
+    let contents = Contents::new(args.proto.as_deref(), &args.chosen, &names)?;
+    let mut printer = Printer::new(args.format, args.payload, &names, contents);
     let past = match args.chosen.from {
         Some(from) => Past { start: start_at(&journal, from)?, ..Past::default() },
         None => Past::of(&journal, &mut Meter::silent_work(info.retained_from, info.file_len))?,

@@ -1,6 +1,7 @@
 //! `rmsg journal info`, `cat`, `verify` and `cursors`: a journal as it is now.
 
 use crate::args::{CatArgs, FileArgs, Format};
+use crate::contents::Contents;
 use crate::entry::{Printer, utc};
 use crate::failure::Failure;
 use crate::json;
@@ -133,7 +134,8 @@ pub fn cat(args: &CatArgs) -> Result<Outcome, Failure> {
     let mut outcome = opened.warn(&args.file);
     let Opened { journal, info, mut names } = opened;
     let mut selection = Selection::new(&args.chosen, &names)?;
-    let mut printer = Printer::new(args.format, args.payload, &names);
+    let contents = Contents::new(args.proto.as_deref(), &args.chosen, &names)?;
+    let mut printer = Printer::new(args.format, args.payload, &names, contents);
     let mut meter = Meter::printing_work(info.retained_from, info.file_len);
     scan(&journal, &mut selection, &mut meter, |entry| {
         if is_damage(entry) {
@@ -165,7 +167,7 @@ pub fn verify(args: &FileArgs) -> Result<Outcome, Failure> {
     let Opened { journal, info, names } = Opened::new(&args.file)?;
     // Before the entries: a running writer's cursors go on, but never past what is there already.
     let cursors = journal.cursors()?;
-    let mut printer = Printer::new(args.format, false, &names);
+    let mut printer = Printer::new(args.format, false, &names, Contents::default());
     let found = check_entries(&journal, &info, &names, &mut printer)?;
     let is_damaged = found.damaged != 0 || is_damaged(&info);
     let ahead = cursors.iter().filter(|(_, position)| position.is_some_and(|position| position > found.end));

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+use serde_json::value::RawValue;
 use std::io::{self, Write};
 
 /// A message that was committed.
@@ -16,6 +17,12 @@ pub struct Message {
     pub message_name: Option<String>,
     pub size: u32,
     pub cause: Option<u64>,
+    /// What is in the payload, if that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fields: Option<Box<RawValue>>,
+    /// Why the payload is not what it should be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fields_error: Option<String>,
     /// In hex, if it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
@@ -112,6 +119,13 @@ pub struct Verified {
     pub torn_bytes: u64,
     pub missing: u64,
     pub notes: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "checked")]
+pub struct Checked<'a> {
+    pub fits: bool,
+    pub contradictions: &'a [String],
 }
 
 #[derive(Debug, Serialize)]

@@ -8,6 +8,10 @@
 #[cfg(unix)]
 mod args;
 #[cfg(unix)]
+mod check;
+#[cfg(unix)]
+mod contents;
+#[cfg(unix)]
 mod entry;
 #[cfg(unix)]
 mod failure;
@@ -45,7 +49,7 @@ fn main() -> ExitCode {
     let args = args::Args::parse();
     match run(&args) {
         Ok(output::Outcome::Fine) => ExitCode::SUCCESS,
-        Ok(output::Outcome::Damaged) => ExitCode::from(1),
+        Ok(output::Outcome::Damaged | output::Outcome::Contradicted) => ExitCode::from(1),
         // Whoever read the output has seen enough: `rmsg .. | head`.
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
@@ -66,6 +70,7 @@ fn run(args: &args::Args) -> Result<output::Outcome, failure::Failure> {
             JournalCommand::Cat(args) => inspect::cat(args),
             JournalCommand::Follow(args) => follow::follow(args),
             JournalCommand::Verify(args) => inspect::verify(args),
+            JournalCommand::Check(args) => check::check(args),
             JournalCommand::Cursors(args) => inspect::cursors(args),
             JournalCommand::Sequence(args) => sequence::sequence(args),
         },

@@ -10,6 +10,11 @@ pub fn clean(text: &str) -> String {
     text.chars().map(clean).collect()
 }
 
+/// The same, line by line.
+pub fn clean_lines(text: &str) -> String {
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
 /// Not a control character, nor one that changes the order of those around it.
 fn is_clean(c: char) -> bool {
     !c.is_control() && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -80,15 +85,49 @@ impl Names {
 
     /// The ids of messages asked for by name or number.
     pub fn messages(&self, asked: &[String]) -> Result<Vec<u16>, Failure> {
-        let known: Vec<_> = self.table.messages().iter().map(|message| (message.id, message.name.as_str())).collect();
-        look_up("message", asked, &known)
+        look_up("message", asked, &self.known_messages())
+    }
+
+    fn known_messages(&self) -> Vec<(u16, &str)> {
+        self.table.messages().iter().map(|message| (message.id, message.name.as_str())).collect()
+    }
+
+    /// Takes the type off a message that was asked for as `NAME=TYPE`. A name may have a `=` in it, too.
+    pub fn split_type<'a>(&self, asked: &'a str) -> (&'a str, Option<&'a str>) {
+        match asked.rsplit_once('=') {
+            Some((name, of)) if self.known_messages().iter().all(|(_, known)| *known != asked) => (name, Some(of)),
+            _ => (asked, None),
+        }
+    }
+
+    /// Whether a message is of prost, or of an encoding that nobody has said.
+    pub fn may_be_prost(&self, message: u16) -> bool {
+        let mut messages = self.table.messages().iter();
+        messages.find(|record| record.id == message).is_some_and(|record| ["prost", ""].contains(&&*record.encoding))
+    }
+
+    /// The fields of a payload as JSON, if the journal knows them.
+    pub fn fields(&self, message: u16, payload: &[u8]) -> Option<Result<String, String>> {
+        Some(self.table.to_json(message, payload)?.map_err(|error| error.to_string()))
     }
 }
 
+/// By its name, with its path or without, or else by its number.
 fn look_up(what: &str, asked: &[String], known: &[(u16, &str)]) -> Result<Vec<u16>, Failure> {
     let id_of = |name: &String| {
-        let found = known.iter().find(|(_, known)| known == name).map(|(id, _)| *id);
-        found.or_else(|| name.parse().ok()).ok_or_else(|| {
+        let is_it =
+            |known: &str| known == name || known.strip_suffix(name.as_str()).is_some_and(|path| path.ends_with("::"));
+        let exact = known.iter().find(|(_, known)| known == name).map(|(id, _)| *id);
+        let found: Vec<_> = known.iter().filter(|(_, known)| is_it(known)).collect();
+        match (exact, &found[..]) {
+            (Some(id), _) | (None, &[&(id, _)]) => return Ok(id),
+            (None, [_, _, ..]) => {
+                let names: Vec<&str> = found.iter().map(|(_, name)| *name).collect();
+                return Err(Failure::Usage(format!("--{what} {name}: which of {}?", names.join(", "))));
+            }
+            (None, []) => {}
+        }
+        name.parse().map_err(|_| {
             let names: Vec<&str> = known.iter().map(|(_, name)| *name).collect();
             let there = if names.is_empty() { "no names; use a number".to_owned() } else { names.join(", ") };
             Failure::Usage(format!("--{what} {name}: no such name; the journal has {there}"))

@@ -7,6 +7,8 @@ use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
 pub enum Outcome {
     Fine,
     Damaged,
+    /// A routing table does not fit.
+    Contradicted,
 }
 
 impl Outcome {

@@ -24,9 +24,10 @@ impl Selection {
         if from >= to {
             return Err(Failure::Usage(format!("--from {from} --to {to}: nothing is in between; give a larger --to")));
         }
+        let messages: Vec<String> = chosen.message.iter().map(|asked| names.split_type(asked).0.to_owned()).collect();
         Ok(Selection {
             sources: names.sources(&chosen.source)?,
-            messages: names.messages(&chosen.message)?,
+            messages: names.messages(&messages)?,
             from,
             to,
             left: chosen.limit.unwrap_or(u64::MAX),

@@ -2,7 +2,8 @@
 //! (<https://mermaid.js.org/syntax/sequenceDiagram.html>).
 
 use crate::args::SequenceArgs;
-use crate::entry::described;
+use crate::contents::Contents;
+use crate::entry::{described, utc};
 use crate::failure::Failure;
 use crate::meter::Meter;
 use crate::names::plain;
@@ -19,6 +20,9 @@ pub fn sequence(args: &SequenceArgs) -> Result<Outcome, Failure> {
     let Opened { journal, info, names } = opened;
     let table = info.table.as_ref().ok_or_else(|| Failure::no_table(&args.file))?;
     let mut selection = Selection::new(&args.chosen, &names)?;
+    // Refuses a type, which nothing here is read by.
+    Contents::new(None, &args.chosen, &names)?;
+    let mut day = String::new();
     let mut output = Output::new();
     let mut cast = table.with(|last| Cast::of(table.handlers(), last));
     output.text(&cast.opening)?;
@@ -27,13 +31,20 @@ pub fn sequence(args: &SequenceArgs) -> Result<Outcome, Failure> {
         if is_damage(entry) {
             outcome = Outcome::Damaged;
         }
-        if let Entry::Message { header, .. } = entry {
+        if let Entry::Message { header, time, .. } = entry {
             let from = header.source;
             if cast.known.insert(from) {
                 output.line(&format!("    participant h{from} as {}", text(&names.source(from))))?;
                 cast.everybody.push(from);
             }
-            let label = format!("{} @{}", text(&names.message(header.message)), header.position);
+            let moment = utc(time.as_nanos());
+            let (date, time) = moment.split_once('T').unwrap_or(("", &moment));
+            if day != date {
+                date.clone_into(&mut day);
+                output.line(&format!("    Note over {}: {date}, UTC", cast.all()))?;
+            }
+            let message = text(&names.message(header.message));
+            let label = format!("{} {message} @{}", time.trim_end_matches('Z'), header.position);
             match cast.receivers.get(&(from, header.message)) {
                 Some(receivers) => {
                     for to in receivers {
@@ -43,17 +54,13 @@ pub fn sequence(args: &SequenceArgs) -> Result<Outcome, Failure> {
                 None => output.line(&format!("    Note over h{from}: {label}, to nobody"))?,
             }
         } else if let Some((span, name, what)) = described(entry) {
-            let over = match cast.everybody[..] {
-                [] => {
-                    // A note needs somebody to stand over.
-                    cast.everybody.push(0);
-                    cast.known.insert(0);
-                    output.line("    participant h0 as #35;0")?;
-                    "h0".to_owned()
-                }
-                [only] => format!("h{only}"),
-                [first, .., last] => format!("h{first},h{last}"),
-            };
+            if cast.everybody.is_empty() {
+                // A note needs somebody to stand over.
+                cast.everybody.push(0);
+                cast.known.insert(0);
+                output.line("    participant h0 as #35;0")?;
+            }
+            let over = cast.all();
             output.line(&format!("    Note over {over}: {name} @{}, {} bytes, {what}", span.position, span.len))?;
         }
         Ok(())
@@ -104,6 +111,15 @@ impl Cast {
         }
         cast.receivers.retain(|_, receivers| !receivers.is_empty());
         cast
+    }
+
+    /// Everybody, from the first to the last.
+    fn all(&self) -> String {
+        match self.everybody[..] {
+            [] => String::new(),
+            [only] => format!("h{only}"),
+            [first, .., last] => format!("h{first},h{last}"),
+        }
     }
 
     fn enter(&mut self, indent: &str, id: u16, name: &str) {

@@ -2,6 +2,8 @@
 
 #![cfg(all(unix, not(miri)))]
 
+#[path = "messages/mod.rs"]
+mod messages;
 mod support;
 
 use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Retention, Start};
