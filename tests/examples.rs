@@ -16,9 +16,16 @@ use std::path::Path;
 ///
 /// When the example fails, or hangs.
 fn output_of(example: &str) -> String {
-    let (status, printed) = Process::start(command(example)).end();
+    output_with(example, &[])
+}
+
+/// As [`output_of`], with these arguments.
+fn output_with(example: &str, arguments: &[&str]) -> String {
+    let mut command = command(example);
+    command.args(arguments);
+    let (status, printed) = Process::start(command).end();
     let text: String = printed.into_iter().map(|line| line + "\n").collect();
-    assert!(status.success(), "example {example}: {status}, after it printed\n{text}");
+    assert!(status.success(), "example {example} {arguments:?}: {status}, after it printed\n{text}");
     text
 }
 
@@ -200,6 +207,112 @@ fn bank() {
     assert_eq!(output.lines().last(), Some("PASS bank"), "{output}");
 }
 
+/// What the cookbook's recipes print.
+#[cfg(feature = "serde")]
+const RECIPES: &[(&str, &[&str], &str)] = &[
+    ("data_from_task", &[], "received 1000 in order\n"),
+    ("data_from_thread", &["1", "2", "-5"], "sum: -2\n"),
+    ("data_to_main", &[], "1\n4\n9\n"),
+    ("generic_handlers", &[], "Bid(99)\nAsk(101)\n"),
+    ("one_thread", &[], "player 1: 3\nplayer 2: 2\nplayer 1: 1\nplayer 2: 0\nnothing to do\nleft: 0\n"),
+    // So long that the reply comes in time.
+    ("request_reply", &["3000"], "request 1: 8\n0 requests are open\n"),
+    ("several_crates", &[], "filled: 7\n"),
+    ("two_tables", &[], "archived: dear archive\n"),
+];
+
+#[test]
+#[cfg(feature = "serde")]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn cookbook() {
+    for (recipe, arguments, expected) in RECIPES {
+        assert_eq!(output_with("cookbook", &[&[*recipe], *arguments].concat()), *expected, "{recipe}");
+    }
+}
+
+#[test]
+#[cfg(all(unix, feature = "serde"))]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn cookbook_ctrl_c() {
+    use rustix::process::{Pid, Signal, kill_process};
+    let mut command = command("cookbook");
+    command.arg("ctrl_c");
+    let mut process = Process::start(command);
+    process.wait_for("running until Ctrl-C");
+    kill_process(Pid::from_raw(process.id() as i32).expect("a process has an id"), Signal::INT).unwrap();
+    let (status, printed) = process.end();
+    assert!(status.success(), "{status}");
+    assert_eq!(printed, ["running until Ctrl-C", "stopped", "left: 0"]);
+}
+
+#[test]
+#[cfg(feature = "serde")]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn cookbook_config_file() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("table.conf");
+    std::fs::write(&path, "# A ring of 2 KiB.\n\nring_bytes = 2048\ngreeting = Good morning!\n").unwrap();
+    assert_eq!(output_with("cookbook", &["config_file", path.to_str().unwrap()]), "Good morning!\n");
+}
+
+/// Nonsense is an error that says what is wrong, and nothing runs.
+#[test]
+#[cfg(feature = "serde")]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn cookbook_given_nonsense() {
+    let fails = |arguments: &[&str], expected: &str| {
+        let output = command("cookbook").args(arguments).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(expected) && output.stdout.is_empty(), "{output:?}");
+    };
+    fails(&[], "no recipe ``: there are config_file, ctrl_c,");
+    fails(&["soup"], "no recipe `soup`");
+    fails(&["data_from_thread", "1", "two"], "`two`: invalid digit found in string");
+    fails(&["data_from_thread", "4000000000"], "`4000000000`: number too large");
+    fails(&["request_reply", "soon"], "InvalidDigit");
+    fails(&["config_file"], "which file?");
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("table.conf");
+    let conf = path.to_str().unwrap();
+    fails(&["config_file", conf], "table.conf: ");
+    let nonsense: [(&[u8], &str); 5] = [
+        (b"greeting = a\nnonsense", "line 2: `nonsense` is no `name = value`"),
+        (b"ring_bytes = 2k", "line 1: `2k`: invalid digit"),
+        (b"colour = red", "line 1: nobody knows `colour`"),
+        (b"ring_bytes = 3000", "a capacity of 3000 bytes: it must be a power of two"),
+        (b"greeting = \xFF", "stream did not contain valid UTF-8"),
+    ];
+    for (text, expected) in nonsense {
+        std::fs::write(&path, text).unwrap();
+        fails(&["config_file", conf], expected);
+    }
+}
+
+/// A recipe is short, known to the cookbook's `main`, and run here.
+#[test]
+#[cfg(feature = "serde")]
+#[cfg_attr(miri, ignore = "reads a directory, which Miri takes long over")]
+fn every_recipe_is_short_and_has_a_test() {
+    let (this, main) = (include_str!("examples.rs"), include_str!("../examples/cookbook/main.rs"));
+    let mut recipes = 0;
+    for entry in Path::new(ROOT).join("examples/cookbook").read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_stem().unwrap().to_str().unwrap();
+        if name == "main" {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//")).count();
+        assert!(lines < 70, "{name}: {lines} lines of code; a recipe has less than 70");
+        assert!(main.contains(&format!("(\"{name}\", {name}::main)")), "nobody can run {name}");
+        let is_run =
+            RECIPES.iter().any(|(recipe, ..)| *recipe == name) || this.contains(&format!("fn cookbook_{name}()"));
+        assert!(is_run, "no test runs the recipe {name}");
+        recipes += 1;
+    }
+    assert!(recipes >= 10, "{recipes} recipes");
+}
+
 /// An example without a test would not be run by anybody.
 #[test]
 #[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
@@ -218,6 +331,7 @@ fn every_example_has_a_test() {
         manifest.split("[[example]]\nname = \"").skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()),
     );
     for name in names {
-        assert!(this.contains(&format!("output_of(\"{name}\")")), "no test runs the example {name}");
+        let is_run = ["output_of", "output_with"].iter().any(|run| this.contains(&format!("{run}(\"{name}\"")));
+        assert!(is_run, "no test runs the example {name}");
     }
 }

@@ -94,6 +94,10 @@ pub trait Clock: Send + Sync {
 /// it in the journal and cannot know it. Decide by `time`, and ignore a `Due` that you do not wait for. Every restart
 /// calls `on_start` at a new time, so a handler that rebuilds takes its next deadline from the `time` of the last one.
 ///
+/// A request that may go unanswered has its deadline here, too: the handler keeps what is open by a request's id, says
+/// the earliest deadline, and gives up in `Handle<Due>` what is open past `time`. `examples/cookbook/request_reply.rs`
+/// is that.
+///
 /// ```
 /// use rust_messenger::traits::{Due, Handle, Handler, Time, Writer};
 /// use std::time::Duration;
