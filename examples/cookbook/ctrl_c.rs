@@ -1,6 +1,6 @@
 //! Ctrl-C ends the program as a stop does: what is on the bus is handled, then the workers end.
 //!
-//! The crate `ctrlc` calls its handler on a thread of its own, so the handler may do anything; a writer is all it needs.
+//! The crate `ctrlc` calls its handler on a thread of its own, so that may do anything; a writer is all it needs.
 
 use rust_messenger::traits::{Due, Handle, Handler, New, Time, Writer};
 use rust_messenger::{CircularBus, Messenger};

@@ -1,6 +1,6 @@
 //! Data from a handler to `main`: the configuration carries the sending end of a channel.
 //!
-//! `main` needs no place in the table for that. Who wants to see all messages, and may miss some, takes a `tap` instead.
+//! `main` needs no place in the table for that. Who wants to see all messages, and may miss some, takes a `tap`.
 
 use rust_messenger::traits::{Handle, Handler, New, Sender, Writer};
 use rust_messenger::{CircularBus, Messenger};

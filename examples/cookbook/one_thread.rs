@@ -1,5 +1,5 @@
-//! A table on one thread: the caller steps the workers, in a loop of its own. So it runs where there are no threads, and
-//! in tests, where every run takes the same course.
+//! A table on one thread: the caller steps the workers, in a loop of its own. So it runs where there are no threads,
+//! and in tests, where every run takes the same course.
 
 use rust_messenger::messenger::Step;
 use rust_messenger::traits::{Handle, Handler, New, Sender, Writer};

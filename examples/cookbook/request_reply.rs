@@ -1,7 +1,7 @@
 //! Request and reply: the request carries an id, the reply repeats it, and a deadline comes as a message, `Due`.
 //!
-//! All that decides is in messages and their times, so a rebuild from a journal decides the same. What is open stands in
-//! a map by its id. Nobody waits: the handler goes on with other messages meanwhile.
+//! All that decides is in messages and their times, so a rebuild from a journal decides the same. What is open stands
+//! in a map by its id. Nobody waits: the handler goes on with other messages meanwhile.
 
 use rust_messenger::traits::{Due, Handle, Handler, New, Sender, Time, Writer};
 use rust_messenger::{CircularBus, Messenger};

@@ -1,7 +1,7 @@
 //! Two tables in one process, each on a bus of its own. A handler of the one holds a writer of the other.
 //!
-//! To the second table that handler is a thread outside: it is a source there and stands in no worker. It tries and does
-//! not wait, for a worker that waited for another bus would keep its own full.
+//! To the second table that handler is a thread outside: it is a source there and stands in no worker. It tries and
+//! does not wait, for a worker that waited for another bus would keep its own full.
 
 use rust_messenger::messenger::OutsideWriter;
 use rust_messenger::traits::{Handle, Handler, New, Sender, Writer};
