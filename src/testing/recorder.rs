@@ -8,7 +8,33 @@ use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
-/// A [`Writer`] that keeps what a handler sends, reports and asks for. [`testing`](super) has an example.
+/// A [`Writer`] that keeps what a handler sends, reports and asks for. [`testing`](super) has a whole test.
+///
+/// ```
+/// use rust_messenger::testing::Recorder;
+/// use rust_messenger::traits::{Handler, Sender, Writer};
+///
+/// #[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+/// struct Hello(u8);
+/// rust_messenger::serde_message!(Hello, 1);
+///
+/// struct Greeter;
+///
+/// impl Handler for Greeter {
+///     type Id = u16;
+///     const ID: u16 = 1;
+///
+///     fn on_start<W: Writer>(&mut self, writer: &W) {
+///         Self::send(&Hello(7), writer);
+///         writer.stop();
+///     }
+/// }
+///
+/// let recorder = Recorder::new();
+/// Greeter.on_start(&recorder);
+/// assert_eq!(recorder.sent::<Hello>(), [Hello(7)]);
+/// assert!(recorder.stopped());
+/// ```
 ///
 /// It takes every message, as a worker does, until [`refuse`](Self::refuse) says otherwise. Its time is
 /// [`Time::default()`] for ever, and a payload has at most 1 MiB, unless [`with_clock`](Self::with_clock) and
