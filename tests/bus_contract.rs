@@ -26,6 +26,7 @@ use rust_messenger::traits::{
     BusWriter, EncodeError, ExtendedMessage, Handler, Header, Interest, Message, MessageBus, Next, NoWriter, Poller,
     Publish, ReadError, Reader, Sender, Space, SubscribeError, WriteError,
 };
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -470,12 +471,23 @@ fn no_old_bytes_are_ever_seen<B: MessageBus>(make: impl Fn() -> B) {
         Author::try_send(&gaps, &writer).unwrap();
         let closure = |bytes: &mut [u8]| assert!(bytes.iter().all(|&byte| byte == 0), "a closure sees old bytes");
         writer.write(1, 1, 77, closure).unwrap();
-        let mut sizes = [120, 120, 120, 77].into_iter();
+        writer.fill(1, 1, 33, |space| space.put_each(4, |i| [i as u8; 8])).unwrap();
+        let uncounted = |space: &mut Space<'_>| {
+            space.spare().fill(MaybeUninit::new(SECRET));
+            Ok(())
+        };
+        writer.try_fill(1, 1, 33, uncounted).unwrap();
+        let leaks = |space: &mut Space<'_>| {
+            std::mem::forget(std::mem::replace(space, Space::new(&mut [])));
+            Ok(())
+        };
+        writer.fill(1, 1, 33, leaks).unwrap();
+        let mut sizes = [120, 120, 120, 77, 33, 33, 33].into_iter();
         let read = drain(&mut reader, |_, bytes| {
             assert_eq!(Some(bytes.len()), sizes.next());
             assert!(!bytes.contains(&SECRET), "a reader sees old bytes");
         });
-        assert_eq!(read, 4);
+        assert_eq!(read, 7);
     }
 }
 

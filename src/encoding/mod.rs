@@ -29,7 +29,7 @@ use crate::traits::{ExtendedMessage, Space};
 /// Encodes `message` into `buffer` for its [`ExtendedMessage::write_into`]; what cannot be encoded is left zeroed. The
 /// bus itself asks [`ExtendedMessage::encode`], which says why.
 pub fn write_into<M: ExtendedMessage>(message: &M, buffer: &mut [u8]) {
-    if message.encode(&mut Space::new(buffer)).is_err() {
+    if Space::lend(buffer, |space| message.encode(space)).is_err() {
         buffer.fill(0);
     }
 }

@@ -18,6 +18,7 @@ pub(crate) mod file;
 mod growable;
 #[cfg(rust_messenger_loom)]
 mod model;
+mod space;
 mod words;
 
 #[cfg(unix)]
@@ -26,6 +27,7 @@ pub(crate) use growable::{Backing, Memory};
 pub(crate) use mapped::{Bytes, Place, Region};
 #[cfg(rust_messenger_loom)]
 pub(crate) use model::{Bytes, Place, Region};
+pub use space::Space;
 pub(crate) use words::{Entry, Front, Words};
 
 #[cfg(not(rust_messenger_loom))]

@@ -1,8 +1,9 @@
 //! Byte slots in one order: what a bus is, how it is written and read, and what it counts.
 
-use super::error::{NoWriter, ReadError, SubscribeError, WriteError};
+use super::error::{EncodeError, NoWriter, ReadError, SubscribeError, WriteError};
 use super::message::{Bytes, Fill, Header, Payload};
 use super::time::Time;
+use crate::mmap::Space;
 use crate::sync::nap;
 use std::fmt;
 use std::sync::Arc;
@@ -62,6 +63,47 @@ pub trait Publish {
         }
     }
 
+    /// Claims a slot of `size` bytes and lends them to `fill` as a [`Space`], in place and without zeroing them first,
+    /// if the bus has room now.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]: readers see nothing of it; also if `fill` says why it cannot.
+    ///
+    /// # Panics
+    ///
+    /// When `fill` does, as [`try_write`](Self::try_write).
+    #[inline]
+    fn try_fill(
+        &self,
+        source: u16,
+        message: u16,
+        size: usize,
+        fill: impl FnOnce(&mut Space<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), WriteError> {
+        self.try_put(source, message, &mut Fill { size, fill: Some(fill) })
+    }
+
+    /// As [`try_fill`](Self::try_fill), but waits for room.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`], but never [`WriteError::Full`]: readers see nothing of it.
+    ///
+    /// # Panics
+    ///
+    /// When `fill` does, as [`try_write`](Self::try_write).
+    #[inline]
+    fn fill(
+        &self,
+        source: u16,
+        message: u16,
+        size: usize,
+        fill: impl FnOnce(&mut Space<'_>) -> Result<(), EncodeError>,
+    ) -> Result<(), WriteError> {
+        self.put(source, message, &mut Fill { size, fill: Some(fill) })
+    }
+
     /// Claims a slot of `size` zeroed bytes and lets `fill` write them in place, if the bus has room now.
     ///
     /// # Errors
@@ -79,7 +121,10 @@ pub trait Publish {
         size: usize,
         fill: impl FnOnce(&mut [u8]),
     ) -> Result<(), WriteError> {
-        self.try_put(source, message, &mut Fill { size, fill: Some(fill) })
+        self.try_fill(source, message, size, |space| {
+            fill(space.zeroed());
+            Ok(())
+        })
     }
 
     /// As [`try_write`](Self::try_write), but waits for room.
@@ -93,7 +138,10 @@ pub trait Publish {
     /// When `fill` does, as [`try_write`](Self::try_write).
     #[inline]
     fn write(&self, source: u16, message: u16, size: usize, fill: impl FnOnce(&mut [u8])) -> Result<(), WriteError> {
-        self.put(source, message, &mut Fill { size, fill: Some(fill) })
+        self.fill(source, message, size, |space| {
+            fill(space.zeroed());
+            Ok(())
+        })
     }
 
     /// Writes a copy of `payload`, if the bus has room now. The fastest way in: one copy, no zeroing.

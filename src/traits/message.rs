@@ -2,6 +2,7 @@
 
 use super::error::{DecodeError, EncodeError};
 use crate::blame::caught;
+use crate::mmap::Space;
 
 /// Ids of messages from here on are the library's.
 pub(crate) const FIRST_OF_LIBRARY: u16 = 0xFF00;
@@ -267,82 +268,6 @@ pub struct Header {
     pub position: u64,
 }
 
-/// The claimed bytes of one message. An encoder fills them from front to back. Before a reader can see them, `Space`
-/// zeroes what the encoder left unfilled: no reader ever sees an earlier message's bytes.
-///
-/// ```
-/// use rust_messenger::traits::{ExtendedMessage, Space};
-///
-/// /// The bytes of a message, as a bus of one's own takes them.
-/// fn bytes_of(message: &impl ExtendedMessage) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
-///     let mut bytes = vec![0; message.get_size()];
-///     message.encode(&mut Space::new(&mut bytes))?;
-///     Ok(bytes)
-/// }
-/// ```
-#[derive(Debug)]
-pub struct Space<'a> {
-    bytes: &'a mut [u8],
-    filled: usize,
-}
-
-impl<'a> Space<'a> {
-    /// All of `bytes`, unfilled. A bus passes it to [`Payload::fill`].
-    pub fn new(bytes: &'a mut [u8]) -> Self {
-        Space { bytes, filled: 0 }
-    }
-
-    /// How many bytes are unfilled.
-    pub fn remaining(&self) -> usize {
-        self.bytes.len() - self.filled
-    }
-
-    /// Appends `bytes`.
-    ///
-    /// # Errors
-    ///
-    /// [`EncodeError::TooLong`] if they do not fit; it then writes none of them.
-    #[inline]
-    pub fn put(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
-        let claimed = self.bytes.len();
-        let rest = self.unfilled();
-        rest.get_mut(..bytes.len()).ok_or(EncodeError::TooLong { claimed })?.copy_from_slice(bytes);
-        self.advance(bytes.len());
-        Ok(())
-    }
-
-    /// Zeroes the unfilled bytes, counts them as filled, and returns them.
-    #[inline]
-    pub fn zeroed(&mut self) -> &mut [u8] {
-        let from = std::mem::replace(&mut self.filled, self.bytes.len());
-        let rest = &mut self.bytes[from..];
-        rest.fill(0);
-        rest
-    }
-
-    /// The unfilled bytes as earlier messages left them: for encoders of this crate that only write.
-    #[inline]
-    pub(crate) fn unfilled(&mut self) -> &mut [u8] {
-        &mut self.bytes[self.filled..]
-    }
-
-    /// Counts `len` bytes of [`unfilled`](Self::unfilled) as filled.
-    #[inline]
-    pub(crate) fn advance(&mut self, len: usize) {
-        debug_assert!(len <= self.remaining());
-        self.filled += len;
-    }
-}
-
-impl Drop for Space<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        if self.remaining() != 0 {
-            self.zeroed();
-        }
-    }
-}
-
 /// Fills one payload into its claimed slot. The methods of [`Publish`] and [`Sender`] make them.
 ///
 /// ```
@@ -430,13 +355,13 @@ impl Payload for Bytes<'_> {
     }
 }
 
-/// A closure that fills zeroed bytes.
+/// A closure that fills the claimed bytes.
 pub(super) struct Fill<F> {
     pub(super) size: usize,
     pub(super) fill: Option<F>,
 }
 
-impl<F: FnOnce(&mut [u8])> Payload for Fill<F> {
+impl<F: FnOnce(&mut Space<'_>) -> Result<(), EncodeError>> Payload for Fill<F> {
     #[inline]
     fn size(&self) -> usize {
         self.size
@@ -444,9 +369,6 @@ impl<F: FnOnce(&mut [u8])> Payload for Fill<F> {
 
     #[inline]
     fn fill(&mut self, space: &mut Space<'_>) -> Result<(), EncodeError> {
-        if let Some(fill) = self.fill.take() {
-            fill(space.zeroed());
-        }
-        Ok(())
+        self.fill.take().map_or(Ok(()), |fill| fill(space))
     }
 }

@@ -13,7 +13,9 @@ use std::fs;
 const STRANGERS: &[(&str, &str, &str)] = &[
     ("src/messenger", "src/message_bus/", "a messenger runs on any bus, and names none"),
     ("src/messi/", "src/messenger/worker", "a bridge is a handler like any other"),
-    ("src/mmap/", "src/traits", "mapped bytes know nothing of messages"),
+    ("src/mmap/", "src/traits/bus.rs", "mapped bytes know nothing of buses"),
+    ("src/mmap/", "src/traits/handler.rs", "mapped bytes know nothing of handlers"),
+    ("src/mmap/", "src/traits/message.rs", "mapped bytes know nothing of messages"),
 ];
 
 /// The rows of the table: the floor, and the files.

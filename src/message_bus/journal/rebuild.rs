@@ -221,6 +221,6 @@ fn encode<P: Payload>(payload: &mut P) -> Result<Vec<u8>, EncodeError> {
     let size = payload.size();
     let mut memory = vec![0; size + ALIGN];
     let start = memory.as_ptr().align_offset(ALIGN).min(ALIGN);
-    payload.fill(&mut Space::new(&mut memory[start..start + size]))?;
+    Space::lend(&mut memory[start..start + size], |space| payload.fill(space))?;
     Ok(memory[start..start + size].to_vec())
 }

@@ -158,7 +158,7 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
         // Release, so that whoever fences this claim finds its length.
         slot.stamp().store(self.stamp_of(position, PENDING), Ordering::Release); // SYNC POINT slot.publish
         let mut guard = SealOnDrop { slots: self, slot, claimed, state: SEALED, unfence };
-        let fill = |bytes: &mut [u8]| payload.fill(&mut Space::new(bytes));
+        let fill = |bytes: &mut [u8]| Space::lend(bytes, |space| payload.fill(space));
         // SAFETY: it is of these slots, as the caller promises.
         match unsafe { self.with_payload_mut(slot, &mut guard.claimed, size, fill) } {
             Ok(()) => {

@@ -124,7 +124,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
 
     /// Claims a slot and lets `payload` fill it in place.
     #[inline]
-    fn fill<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
+    fn put_in_place<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
         let shared = &*self.shared;
         let size = payload.size();
         // Before the claim: the clock is the user's, and a claim that nobody finishes keeps all readers waiting.
@@ -227,7 +227,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> Publish for RingWriter<C, W, S> {
         if let Some(result) = store.instead(self.role, source, message, payload) {
             return result;
         }
-        let Some(bytes) = payload.as_encoded() else { return self.fill(source, message, payload) };
+        let Some(bytes) = payload.as_encoded() else { return self.put_in_place(source, message, payload) };
         let more = store.more(self.role);
         // Once: behind a store to shared memory its address would be loaded again.
         let control = store.control();

@@ -119,7 +119,7 @@ impl<B: MessageBus> WorkerWriter<B> {
         }
         // Nothing is borrowed while the fill runs: it may write, too.
         let mut entry = self.outbox.queue.borrow_mut().spare(source, message, size);
-        payload.fill(&mut Space::new(entry.payload_mut()))?;
+        Space::lend(entry.payload_mut(), |space| payload.fill(space))?;
         let mut queue = self.outbox.queue.borrow_mut();
         queue.push(entry);
         writer.record_outbox(queue.bytes);
