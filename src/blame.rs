@@ -4,6 +4,7 @@
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
+use std::error::Error;
 use std::fmt;
 use std::mem::{forget, take};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -78,7 +79,12 @@ pub struct At {
     place: Cell<Option<Place>>,
     /// What was caught on the way, in order.
     panics: RefCell<Vec<Blame>>,
+    /// The handler that could not be made, and why.
+    refusal: RefCell<Option<Refusal>>,
 }
+
+/// The name of a handler that could not be made, and why.
+type Refusal = (&'static str, Box<dyn Error + Send + Sync>);
 
 /// A panic, and on whom it is blamed.
 #[derive(Debug)]
@@ -136,18 +142,28 @@ impl At {
         result
     }
 
-    /// Makes the handler `name`. `None` if that panics, and if one before it did.
-    pub fn make<H>(&self, name: &'static str, new: impl FnOnce() -> H) -> Option<H> {
-        if self.has_panicked() {
+    /// Makes the handler `name`. `None` if that panics or fails, and if one before it did.
+    pub fn make<H>(
+        &self,
+        name: &'static str,
+        new: impl FnOnce() -> Result<H, Box<dyn Error + Send + Sync>>,
+    ) -> Option<H> {
+        if self.has_failed() {
             return None;
         }
         self.set(name);
-        caught(new).map_err(|text| self.blame(text)).ok()
+        let made = caught(new).map_err(|text| self.blame(text)).ok()?;
+        made.map_err(|error| *self.refusal.borrow_mut() = Some((name, error))).ok()
     }
 
-    /// Whether somebody was blamed.
-    pub fn has_panicked(&self) -> bool {
-        !self.panics.borrow().is_empty()
+    /// Whether somebody was blamed, or a handler could not be made.
+    pub fn has_failed(&self) -> bool {
+        !self.panics.borrow().is_empty() || self.refusal.borrow().is_some()
+    }
+
+    /// The handler that could not be made, since this was asked last.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        self.refusal.borrow_mut().take()
     }
 
     /// Drops the handler `name`, if there is one.

@@ -14,6 +14,7 @@ pub mod message_bus;
 pub mod messenger;
 #[cfg(feature = "messi")]
 pub mod messi;
+pub mod prelude;
 pub mod routing;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -26,7 +27,8 @@ pub use message_bus::{CircularBus, CondvarBus};
 pub use message_bus::{Journal, PersistentBus, PersistentOptions};
 pub use messenger::{JoinHandles, Options};
 pub use traits::{
-    DeserializeFrom, Due, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Reader, Sender, Writer,
+    DeserializeFrom, Due, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Reader, Sender,
+    TryHandle, Writer,
 };
 
 /// What expansions name; nothing else may.
@@ -36,13 +38,15 @@ pub mod __private {
     pub use crate::encoding::write_into;
     pub use crate::routing::checks::{
         HandlerChecks, HasDueAlone, HasHandlerIdOfItsOwn, HasMessageIdOfItsOwn, IsInSomeRoute, IsInThisWorker,
-        IsRoutedOnce, IsUnrouted, LeavesDueItsId, RouteChecks, is_unrouted,
+        IsRoutedOnce, IsUnrouted, LeavesDueItsId, RouteChecks, SendsAlone, is_unrouted,
     };
     pub use crate::routing::index::{Index, size};
     pub use crate::routing::roster::{
-        Launch, Roster, Routed, Router, RoutesTo, Topology, Visit, deadline, decode, earliest, is,
+        HasTable, Launch, NO_ROWS, NO_TABLE, Roster, Routed, Router, RoutesTo, Topology, Visit, deadline, decode,
+        earliest, is,
     };
     pub use crate::routing::rows::{Rows, routed, routed_count, sources};
+    pub use crate::traits::message::{FitsItsId, is_id};
     pub use std::clone::Clone;
     pub use std::cmp::{Eq, PartialEq};
     pub use std::convert::From;
@@ -52,7 +56,7 @@ pub mod __private {
     pub use std::marker::Copy;
     pub use std::ops::{Deref, Fn};
     pub use std::option::Option;
-    pub use std::primitive::{bool, str};
+    pub use std::primitive::{bool, str, u16, u64};
     pub use std::result::Result;
     pub use std::string::String;
     pub use std::sync::OnceLock;

@@ -50,6 +50,63 @@ macro_rules! messenger_id_enum {
     };
 }
 
+/// Makes a type a [`Handler`](crate::traits::Handler) by its id: a number, a constant, or a value of an enum
+/// ([`messenger_id_enum!`]). `handler!(Type, id, default)` also says how a worker makes it, whatever the table's
+/// configuration is: by `Default`.
+///
+/// ```
+/// use rust_messenger::prelude::*;
+///
+/// messenger_id_enum!(HandlerId { Clerk = 1, Vault = 2 });
+///
+/// struct Clerk;
+/// handler!(Clerk, HandlerId::Clerk);
+///
+/// #[derive(Default)]
+/// struct Vault {
+///     balance: i64,
+/// }
+/// handler!(Vault, HandlerId::Vault, default);
+///
+/// assert_eq!((Clerk::ID, Vault::ID), (1, 2));
+/// ```
+///
+/// A handler that does more than handle, in [`on_start`](crate::traits::Handler::on_start) for example, implements
+/// [`Handler`](crate::traits::Handler) itself; so does a generic one, since the macro takes no type parameters.
+#[macro_export]
+macro_rules! handler {
+    ($handler:ty, $id:expr $(,)?) => {
+        impl $crate::traits::Handler for $handler {
+            type Id = $crate::__private::u16;
+            const ID: $crate::__private::u16 = $crate::__id!($handler, $id);
+        }
+    };
+    ($handler:ty, $id:expr, default $(,)?) => {
+        $crate::handler!($handler, $id);
+
+        impl<__C> $crate::traits::New<__C> for $handler {
+            fn new<__W: $crate::traits::Writer>(_: &__C, _: &__W) -> Self {
+                <$handler as $crate::__private::Default>::default()
+            }
+        }
+    };
+    ($handler:ty, $id:expr, $($other:tt)+) => {
+        $crate::handler!($handler, $id, default);
+        ::core::compile_error!("handler!: after the id comes nothing, or `default`: `handler!(Type, id, default)`");
+    };
+    ($handler:ty $(,)?) => {
+        $crate::handler!($handler, 0);
+        ::core::compile_error!($crate::__private::concat!(
+            "handler!: the id is missing: `handler!(",
+            $crate::__private::stringify!($handler),
+            ", 7)`"
+        ));
+    };
+    ($($other:tt)*) => {
+        ::core::compile_error!("handler!: expected `handler!(Type, id)` or `handler!(Type, id, default)`");
+    };
+}
+
 /// Writes a routing table: which message from which source goes to which handler on which worker thread.
 ///
 /// ```text
@@ -75,6 +132,11 @@ macro_rules! messenger_id_enum {
 ///   handlers of a worker share a name;
 /// * every handler is in some route, or marked `#[allow(unrouted)]`.
 ///
+/// A worker makes a handler by its [`New`](crate::traits::New), or by an expression in the table, which may fail:
+/// `venue: Venue = |config| Venue::open(&config.path)?`. It is of the handler's type and stands in a block that returns
+/// a `Result`, so `?` works, with any error. No handler starts before all of them are made; where one cannot be made
+/// the messenger does not start ([`StartError::Handler`](crate::messenger::StartError::Handler)).
+///
 /// Spell a message or handler type the same way in every route. Write no comma between workers.
 ///
 /// A route `H, Due: [h]` turns the deadlines of the handler `h: H` into messages: see [`Due`](crate::traits::Due).
@@ -92,29 +154,29 @@ macro_rules! Messenger {
     };
     ( type $name:ident; $config:ty $(,)? ) => {
         ::core::compile_error!("Messenger!: no workers after the config type, expected `Config, Worker: handlers: [...] routes: [...]`");
+        $crate::__messenger_stand_in! { $name }
     };
     ( type $( $rest:tt )* ) => {
         ::core::compile_error!("Messenger!: after `type Name;` come the config type and a comma: `type Name; Config, Worker: ...`");
     };
     ( $worker:tt : $( $rest:tt )* ) => {
-        ::core::compile_error!("Messenger!: the config type comes first: `Messenger! { Config, Worker: handlers: [...] routes: [...] }`");
-        $crate::__messenger_caret! { $worker }
+        $crate::__messenger_complaint! { $worker: "the config type comes before the first worker: `Messenger! { Config, Worker: .. }`" }
+        $crate::__messenger_stand_in! { Messenger }
     };
     ( $config:tt $worker:tt : $( $rest:tt )* ) => {
-        ::core::compile_error!($crate::__private::concat!(
-            "Messenger!: a comma is missing after the config type: `", $crate::__private::stringify!($config), ", ",
-            $crate::__private::stringify!($worker), ": ...`",
-        ));
-        $crate::__messenger_caret! { $worker }
+        $crate::__messenger_complaint! { $worker: "a comma comes between the config type and the first worker" }
+        $crate::__messenger_stand_in! { Messenger }
     };
     ( $config:ty, $( $rest:tt )+ ) => {
         $crate::__messenger_table! { Messenger, $config, $( $rest )+ }
     };
     ( $config:ty $(,)? ) => {
         ::core::compile_error!("Messenger!: no workers after the config type, expected `Config, Worker: handlers: [...] routes: [...]`");
+        $crate::__messenger_stand_in! { Messenger }
     };
     ( $( $rest:tt )* ) => {
         ::core::compile_error!("Messenger!: expected `Config, Worker: handlers: [name: Type, ...] routes: [Source, Message: [name, ...], ...]`");
+        $crate::__messenger_stand_in! { Messenger }
     };
 }
 
@@ -132,47 +194,15 @@ macro_rules! __messenger_table {
         $name:ident, $config:ty,
         $(
             $worker:tt:
-                handlers: [ $( $( #[allow($allow:tt)] )? $handler:ident: $handler_ty:ty ),+ $(,)? ]
+                handlers: [ $(
+                    $( #[allow($allow:tt)] )? $handler:ident: $handler_ty:ty $( = |$from:pat_param| $make:expr )?
+                ),+ $(,)? ]
                 routes: [ $( $source:ty, $message:ty: [ $( $receiver:tt ),+ $(,)? ] ),* $(,)? ]
         )+
     ) => {
-        /// The routing table.
-        #[derive($crate::__private::Debug)]
-        pub struct $name<B = ()>($crate::messenger::Messenger<B, $name<()>>);
+        $crate::__messenger_type! { $name }
 
         const _: () = {
-            impl<B: $crate::traits::MessageBus> $name<B> {
-                /// The table's handlers on `bus`, not yet running.
-                pub fn new(bus: B) -> Self {
-                    $name($crate::messenger::Messenger::new(bus))
-                }
-
-                /// The table's handlers on `bus`, not yet running, with options.
-                pub fn with_options(bus: B, options: $crate::messenger::Options) -> Self {
-                    $name($crate::messenger::Messenger::with_options(bus, options))
-                }
-            }
-
-            impl $name<()> {
-                /// The routing table, to be drawn: it prints as Mermaid.
-                pub fn graph() -> &'static $crate::routing::Table<'static> {
-                    __TABLE
-                }
-
-                /// The routing table as data.
-                pub const fn table() -> &'static $crate::routing::Table<'static> {
-                    __TABLE
-                }
-            }
-
-            impl<B> $crate::__private::Deref for $name<B> {
-                type Target = $crate::messenger::Messenger<B, $name<()>>;
-
-                fn deref(&self) -> &Self::Target {
-                    &self.0
-                }
-            }
-
             const __TABLE: &$crate::routing::Table = &$crate::routing::Table {
                 name: $crate::__private::stringify!($name),
                 workers: &[ $( $crate::routing::TableWorker {
@@ -198,6 +228,10 @@ macro_rules! __messenger_table {
 
             const __INDEX: &$crate::__private::Index<{ $crate::__private::size(__TABLE) }> =
                 &$crate::__private::Index::of(__TABLE);
+
+            impl $crate::__private::HasTable for $name<()> {
+                const TABLE: &'static $crate::routing::Table<'static> = __TABLE;
+            }
 
             impl $crate::__private::Topology<$config> for $name<()> {
                 const ROWS: &'static $crate::__private::Rows = &$crate::__private::Rows {
@@ -227,12 +261,22 @@ macro_rules! __messenger_table {
                                         <$source as $crate::traits::Handler>::ID,
                                         <$message as $crate::traits::Message>::ID,
                                     ) {
-                                        let deliver = |message: &$message| { $(
+                                        let deliver = |message: &$message| { $( {
                                             at.set($crate::__private::stringify!($receiver));
-                                            <$message as $crate::__private::RoutesTo<_>>::deliver(
-                                                message, &mut self.$receiver, writer,
+                                            // A name is no type. It becomes one for the question, so that the
+                                            // caret is on it; and where it is no field, that is said once.
+                                            #[allow(non_camel_case_types)]
+                                            type $receiver = ();
+                                            let handlers = <$receiver as $crate::__private::IsInThisWorker<{
+                                                __INDEX.has_handler(
+                                                    $crate::__private::stringify!($worker),
+                                                    $crate::__private::stringify!($receiver),
+                                                )
+                                            }, _, _>>::among(self);
+                                            <$message as $crate::__private::RoutesTo<_, _>>::deliver(
+                                                message, &mut handlers.$receiver, writer,
                                             );
-                                        )+ };
+                                        } )+ };
                                         $crate::__private::decode::<$message, __W>(
                                             header, payload, writer, at, $crate::__private::stringify!($message),
                                             deliver,
@@ -260,11 +304,14 @@ macro_rules! __messenger_table {
                             ) -> $crate::__private::Option<Self> {
                                 struct __Made { $( $handler: $crate::__private::Option<$handler_ty>, )+ }
 
+                                let _ = (config, writer);
                                 let made = __Made { $( $handler: at.make(
                                     $crate::__private::stringify!($handler),
-                                    || <$handler_ty as $crate::traits::New<$config>>::new(config, writer),
+                                    || $crate::__messenger_make! {
+                                        $handler_ty, $config, config, writer $(, |$from| $make )?
+                                    },
                                 ), )+ };
-                                if at.has_panicked() {
+                                if at.has_failed() {
                                     $( at.dismiss($crate::__private::stringify!($handler), made.$handler); )+
                                     return $crate::__private::Option::None;
                                 }
@@ -328,7 +375,7 @@ macro_rules! __messenger_table {
                             $crate::__private::is_unrouted($crate::__private::stringify!($allow))
                         }>>::OK
                     }; )?
-                    const _: [(); 2] = {
+                    const _: [(); 4] = {
                         const __CHECKS: $crate::__private::HandlerChecks = __INDEX.check_handler(
                             $crate::__private::stringify!($worker), $crate::__private::stringify!($handler),
                         );
@@ -336,7 +383,13 @@ macro_rules! __messenger_table {
                             <$handler_ty as $crate::__private::HasHandlerIdOfItsOwn<{
                                 __CHECKS.has_id_of_its_own
                             }>>::OK,
+                            <$handler_ty as $crate::__private::SendsAlone<{ __CHECKS.sends_alone }>>::OK,
                             <$handler_ty as $crate::__private::IsInSomeRoute<{ __CHECKS.is_in_some_route }>>::OK,
+                            <$handler_ty as $crate::__private::FitsItsId<{
+                                $crate::__private::is_id(
+                                    <$handler_ty as $crate::traits::Handler>::ID as $crate::__private::u64
+                                )
+                            }>>::OK,
                         ]
                     };
                 )+
@@ -359,13 +412,6 @@ macro_rules! __messenger_table {
                             <$message as $crate::__private::IsRoutedOnce<{ __CHECKS.is_routed_once }>>::OK,
                         ]
                     };
-                    $( const _: () = {
-                        #[allow(non_camel_case_types)]
-                        struct $receiver {}
-                        <$receiver as $crate::__private::IsInThisWorker<{ __INDEX.has_handler(
-                            $crate::__private::stringify!($worker), $crate::__private::stringify!($receiver),
-                        ) }>>::OK
-                    }; )+
                 )*
             )+
             // And checks end here.
@@ -373,7 +419,88 @@ macro_rules! __messenger_table {
     };
     ( $name:ident, $config:ty, $( $rest:tt )+ ) => {
         $crate::__messenger_diagnosis! { @worker $( $rest )+ }
+        $crate::__messenger_stand_in! { $name }
     };
+}
+
+/// The type of a table, but for what is in the table.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __messenger_type {
+    ( $name:ident ) => {
+        /// The routing table.
+        #[derive($crate::__private::Debug)]
+        pub struct $name<B = ()>($crate::messenger::Messenger<B, $name<()>>);
+
+        const _: () = {
+            impl<B: $crate::traits::MessageBus> $name<B> {
+                /// The table's handlers on `bus`, not yet running.
+                pub fn new(bus: B) -> Self {
+                    $name($crate::messenger::Messenger::new(bus))
+                }
+
+                /// The table's handlers on `bus`, not yet running, with options.
+                pub fn with_options(bus: B, options: $crate::messenger::Options) -> Self {
+                    $name($crate::messenger::Messenger::with_options(bus, options))
+                }
+            }
+
+            impl $name<()> {
+                /// The routing table, to be drawn: it prints as Mermaid.
+                pub fn graph() -> &'static $crate::routing::Table<'static> {
+                    Self::table()
+                }
+
+                /// The routing table as data.
+                pub const fn table() -> &'static $crate::routing::Table<'static> {
+                    <Self as $crate::__private::HasTable>::TABLE
+                }
+            }
+
+            impl<B> $crate::__private::Deref for $name<B> {
+                type Target = $crate::messenger::Messenger<B, $name<()>>;
+
+                fn deref(&self) -> &Self::Target {
+                    &self.0
+                }
+            }
+        };
+    };
+}
+
+/// Stands for a table that is wrong, so that nothing else is said of the code that uses it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __messenger_stand_in {
+    ( $name:ident ) => {
+        $crate::__messenger_type! { $name }
+
+        impl $crate::__private::HasTable for $name<()> {
+            const TABLE: &'static $crate::routing::Table<'static> = $crate::__private::NO_TABLE;
+        }
+
+        impl<__C> $crate::__private::Topology<__C> for $name<()> {
+            const ROWS: &'static $crate::__private::Rows = $crate::__private::NO_ROWS;
+
+            fn launch<__L: $crate::__private::Launch<__C>>(_: &mut __L) -> $crate::__private::Result<(), __L::Error> {
+                $crate::__private::Result::Ok(())
+            }
+        }
+    };
+}
+
+/// Makes a handler, in a block that returns a `Result`: by `New`, or by the table's own expression.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __messenger_make {
+    ( $handler:ty, $config_ty:ty, $config:ident, $writer:ident ) => {
+        $crate::__private::Result::Ok(<$handler as $crate::traits::New<$config_ty>>::new($config, $writer))
+    };
+    ( $handler:ty, $config_ty:ty, $config:ident, $writer:ident, |$from:pat_param| $make:expr ) => {{
+        let $from: &$config_ty = $config;
+        let made: $handler = $make;
+        $crate::__private::Result::Ok(made)
+    }};
 }
 
 /// Says what is wrong with a table that does not have the shape of one: goes through it as a reader would, worker by
@@ -398,20 +525,19 @@ macro_rules! __messenger_diagnosis {
         $crate::__messenger_complaint! { $worker: "`routes: [...]` comes after `handlers: [...]`; a worker that receives nothing has `routes: []`" }
     };
     ( @worker $worker:tt: $routes:tt: [ $( $tokens:tt )* ] $( $rest:tt )* ) => {
-        $crate::__messenger_complaint! { $routes in $worker: "`handlers: [...]` comes first, then `routes: [...]`" }
+        $crate::__messenger_complaint! { $routes: "`handlers: [...]` comes first, then `routes: [...]`" }
     };
     ( @worker $worker:tt: $( $rest:tt )* ) => {
         $crate::__messenger_complaint! { $worker: "after the colon comes `handlers: [ name: Type, ... ]`" }
     };
-    ( @worker , $( $rest:tt )* ) => {
-        ::core::compile_error!("Messenger!: no comma between workers, `First: handlers: [...] routes: [...] Second: ...`");
+    ( @worker , $next:tt $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $next: "no comma comes before a worker" }
+    };
+    ( @worker , ) => {
+        ::core::compile_error!("Messenger!: no comma comes after the last worker");
     };
     ( @worker $other:tt $( $rest:tt )* ) => {
-        ::core::compile_error!($crate::__private::concat!(
-            "Messenger!: expected a worker, `Name: handlers: [...] routes: [...]`, found `",
-            $crate::__private::stringify!($other), "`",
-        ));
-        $crate::__messenger_caret! { $other }
+        $crate::__messenger_complaint! { $other: "expected a worker, `Name: handlers: [...] routes: [...]`" }
     };
     ( @worker ) => {
         ::core::compile_error!("Messenger!: expected `Config, Worker: handlers: [name: Type, ...] routes: [Source, Message: [name, ...], ...]`");
@@ -422,7 +548,19 @@ macro_rules! __messenger_diagnosis {
         $crate::__messenger_diagnosis! { @handler $worker [ $( $more )* ] $( $rest )* }
     };
     ( @handler $worker:tt [ #[$attribute:tt $( $arguments:tt )*] $( $more:tt )* ] $( $rest:tt )* ) => {
-        $crate::__messenger_complaint! { $attribute in $worker: "a handler may be marked `#[allow(unrouted)]`, nothing else" }
+        $crate::__messenger_complaint! { $attribute: "a handler may be marked `#[allow(unrouted)]`, nothing else" }
+    };
+    (
+        @handler $worker:tt [ $handler:ident: $handler_ty:ty = |$from:pat_param| $make:expr, $( $more:tt )* ]
+        $( $rest:tt )*
+    ) => {
+        $crate::__messenger_diagnosis! { @handler $worker [ $( $more )* ] $( $rest )* }
+    };
+    ( @handler $worker:tt [ $handler:ident: $handler_ty:ty = |$from:pat_param| $make:expr ] $( $rest:tt )* ) => {
+        $crate::__messenger_diagnosis! { @handler $worker [ ] $( $rest )* }
+    };
+    ( @handler $worker:tt [ $handler:tt: $handler_ty:ty = $( $more:tt )* ] $( $rest:tt )* ) => {
+        $crate::__messenger_complaint! { $handler: "what makes a handler is written `name: Type = |config| expression`" }
     };
     ( @handler $worker:tt [ $handler:ident: $handler_ty:ty, $( $more:tt )* ] $( $rest:tt )* ) => {
         $crate::__messenger_diagnosis! { @handler $worker [ $( $more )* ] $( $rest )* }
@@ -431,10 +569,10 @@ macro_rules! __messenger_diagnosis {
         $crate::__messenger_diagnosis! { @handler $worker [ ] $( $rest )* }
     };
     ( @handler $worker:tt [ $handler:tt: $( $more:tt )* ] $( $rest:tt )* ) => {
-        $crate::__messenger_complaint! { $handler in $worker: "a comma comes after this handler's type, `name: Type, next: Type`" }
+        $crate::__messenger_complaint! { $handler: "a comma comes after this handler's type, `name: Type, next: Type`" }
     };
     ( @handler $worker:tt [ $other:tt $( $more:tt )* ] $( $rest:tt )* ) => {
-        $crate::__messenger_complaint! { $other in $worker: "a handler is written `name: Type`" }
+        $crate::__messenger_complaint! { $other: "a handler is written `name: Type`" }
     };
     ( @handler $worker:tt [ ] [ $( $routes:tt )* ] $( $rest:tt )* ) => {
         $crate::__messenger_diagnosis! { @route $worker [ $( $routes )* ] $( $rest )* }
@@ -454,7 +592,7 @@ macro_rules! __messenger_diagnosis {
         @route $worker:tt [ $source:ty, $message:ty: [ $( $receiver:ident ),+ $(,)? ] $next:tt $( $more:tt )* ]
         $( $rest:tt )*
     ) => {
-        $crate::__messenger_complaint! { $next in $worker: "a comma comes between two routes" }
+        $crate::__messenger_complaint! { $next: "a comma comes between two routes" }
     };
     ( @route $worker:tt [ $source:ty, $message:ty: [ ] $( $more:tt )* ] $( $rest:tt )* ) => {
         ::core::compile_error!($crate::__private::concat!(
@@ -464,34 +602,42 @@ macro_rules! __messenger_diagnosis {
         ));
     };
     ( @route $worker:tt [ $source:ty, $message:ty: [ $first:tt $( $other:tt )* ] $( $more:tt )* ] $( $rest:tt )* ) => {
-        $crate::__messenger_complaint! { $first in $worker: "receivers are names of this worker's handlers, with commas between them" }
+        $crate::__messenger_complaint! { $first: "receivers are names of this worker's handlers, with commas between them" }
     };
     ( @route $worker:tt [ $other:tt $( $more:tt )* ] $( $rest:tt )* ) => {
-        $crate::__messenger_complaint! { $other in $worker: "a route is written `Source, Message: [receiver, ...]`" }
+        $crate::__messenger_complaint! { $other: "a route is written `Source, Message: [receiver, ...]`" }
     };
     ( @route $worker:tt [ ] $( $rest:tt )* ) => {
         $crate::__messenger_diagnosis! { @worker $( $rest )* }
     };
 }
 
-/// A complaint about a worker of a table, or a token in it, and a caret there.
+/// A complaint about a token of a table. `compile_error!` has no caret of its own, so a name becomes a type that lacks
+/// a trait, which says what is wrong; for any other token the compiler's own complaint adds the caret.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __messenger_complaint {
-    ( $worker:tt: $cure:literal ) => {
-        ::core::compile_error!($crate::__private::concat!(
-            "Messenger!: worker `",
-            $crate::__private::stringify!($worker),
-            "`: ",
-            $cure,
-        ));
-        $crate::__messenger_caret! { $worker }
+    ( $at:tt: $cure:literal ) => {
+        $crate::__messenger_complaint! { $at $at: $cure }
     };
-    ( $at:tt in $worker:tt: $cure:literal ) => {
+    ( $name:ident $at:tt: $cure:literal ) => {
+        const _: () = {
+            #[diagnostic::on_unimplemented(message = $cure, label = "here")]
+            trait Grammar<const IS_RIGHT: $crate::__private::bool> {
+                const OK: () = ();
+            }
+
+            impl<T> Grammar<true> for T {}
+
+            #[allow(non_camel_case_types)]
+            type $at = ();
+
+            <$at as Grammar<false>>::OK
+        };
+    };
+    ( $other:tt $at:tt: $cure:literal ) => {
         ::core::compile_error!($crate::__private::concat!(
-            "Messenger!: worker `",
-            $crate::__private::stringify!($worker),
-            "`, at `",
+            "Messenger!: at `",
             $crate::__private::stringify!($at),
             "`: ",
             $cure,
@@ -500,7 +646,7 @@ macro_rules! __messenger_complaint {
     };
 }
 
-/// Takes no token, so that the compiler's own complaint puts its caret at the first one: `compile_error!` cannot.
+/// Takes no token, so that the compiler's own complaint puts its caret at the first one.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __messenger_caret {

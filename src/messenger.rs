@@ -98,7 +98,8 @@ impl<B: MessageBus, T> Messenger<B, T> {
         Messenger { lifecycle: Arc::new(Lifecycle::new(bus, options)), table: PhantomData }
     }
 
-    /// Starts one thread per worker, with the worker's name. Subscribes all workers before it makes the first handler.
+    /// Starts one thread per worker, with the worker's name. Subscribes all workers before it makes the first handler;
+    /// each worker makes its own handlers, and none starts them before all are made. Does not wait for that.
     ///
     /// If the start fails, [`JoinHandles::join`] returns the error; [`try_run`](Self::try_run) returns it at once.
     pub fn run<C>(&self, config: &C) -> JoinHandles
@@ -106,15 +107,69 @@ impl<B: MessageBus, T> Messenger<B, T> {
         T: Topology<C>,
         C: Clone + Send + 'static,
     {
-        self.try_run(config).unwrap_or_else(|error| JoinHandles { running: Err(Some(error)) })
+        self.spawn(config).unwrap_or_else(|error| JoinHandles { running: Err(Some(error)) })
     }
 
-    /// As [`run`](Self::run), but returns a failed start at once.
+    /// As [`run`](Self::run), but waits until every worker has made its handlers, and returns a failed start.
+    ///
+    /// It waits for as long as they take. A [`stop`](Self::stop) ends the wait: if some worker still makes its handlers
+    /// at the deadline of the stop, `try_run` returns the handles, and [`JoinHandles::join`] says which worker that is
+    /// ([`Cause::Stuck`]). A handler that panics as it is made is no failed start: its worker ends, and `join` returns
+    /// the panic; with [`OnPanic::Isolate`] the other workers run without it.
     ///
     /// # Errors
     ///
-    /// [`StartError`]: the messenger has made no handler, or has dropped them all again.
+    /// [`StartError`]: the messenger has made no handler, or has dropped them all again, and none of them started.
+    ///
+    /// ```
+    /// use rust_messenger::messenger::StartError;
+    /// use rust_messenger::prelude::*;
+    ///
+    /// struct Venue;
+    /// handler!(Venue, 1);
+    ///
+    /// impl Venue {
+    ///     fn open(port: &str) -> Result<Venue, std::num::ParseIntError> {
+    ///         port.parse::<u16>().map(|_| Venue)
+    ///     }
+    /// }
+    ///
+    /// #[derive(Clone)]
+    /// struct Config {
+    ///     port: String,
+    /// }
+    ///
+    /// Messenger! {
+    ///     Config,
+    ///     Market:
+    ///         handlers: [ #[allow(unrouted)] venue: Venue = |config| Venue::open(&config.port)? ]
+    ///         routes: []
+    /// }
+    ///
+    /// let messenger = Messenger::new(CircularBus::new(64 * 1024)?);
+    /// let error = messenger.try_run(&Config { port: "none".to_owned() }).unwrap_err();
+    /// assert!(matches!(error, StartError::Handler { worker: "Market", handler: "venue", .. }));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn try_run<C>(&self, config: &C) -> Result<JoinHandles, StartError>
+    where
+        T: Topology<C>,
+        C: Clone + Send + 'static,
+    {
+        let handles = self.spawn(config)?;
+        self.lifecycle.wait_until_made();
+        match self.lifecycle.refusal() {
+            None => Ok(handles),
+            Some(error) => {
+                // Waits for the workers, which drop their handlers.
+                drop(handles);
+                Err(error)
+            }
+        }
+    }
+
+    /// Starts the workers' threads.
+    fn spawn<C>(&self, config: &C) -> Result<JoinHandles, StartError>
     where
         T: Topology<C>,
         C: Clone + Send + 'static,
@@ -144,16 +199,15 @@ impl<B: MessageBus, T> Messenger<B, T> {
                 }
             }
         }
-        // Dropped on an error: the workers that did start stop again.
-        let handles = JoinHandles { running: Ok(Running { threads, ending, joined: false }) };
-        match refused {
-            None => Ok(handles),
-            Some((worker, error)) => Err(StartError::Thread { worker, error }),
+        if let Some((worker, error)) = refused {
+            // The workers that have a thread wait for those that have none. Now they leave.
+            self.lifecycle.refuse(StartError::Thread { worker, error });
         }
+        Ok(JoinHandles { running: Ok(Running { threads, ending, joined: false }) })
     }
 
     /// Makes the workers without threads: the caller [steps](Drive::step) them. Subscribes all of them; each makes its
-    /// handlers in its first step.
+    /// handlers in its first step, and is idle until all of them have made theirs.
     ///
     /// # Errors
     ///

@@ -7,14 +7,14 @@
 mod bus;
 mod error;
 mod handler;
-mod message;
+pub(crate) mod message;
 mod time;
 
 pub use crate::mmap::Space;
 pub(crate) use bus::skipped;
 pub use bus::{BusWriter, Interest, MessageBus, Next, Poller, Publish, Reader, ReaderStats, Stats, Unread};
 pub use error::{CursorError, DecodeError, Divergence, EncodeError, NoWriter, ReadError, SubscribeError, WriteError};
-pub use handler::{Handle, Handler, New, Report, Sender, Writer};
+pub use handler::{Handle, Handler, New, Report, Sender, TryHandle, Writer};
 pub(crate) use message::{AFTER_EVENTS, FIRST_OF_LIBRARY};
 pub use message::{DeserializeFrom, Encoded, ExtendedMessage, Header, Layout, Message, Payload};
 pub use time::{Clock, Due, Time};

@@ -163,7 +163,7 @@ rust_messenger::Messenger! {
         routes: [
             crate::Console, messages::MessageA: [ r#loop ],
             Bridge<messages::Tick>, messages::Batch<messages::Tick>: [ r#loop, second ],
-            Log, messages::MessageB: [ second ],
+            Bridge<messages::Tick>, messages::MessageB: [ second ],
         ]
 }
 
@@ -183,8 +183,7 @@ fn mermaid_with_outside_sources_and_generics() {
     outside_crate__Console -- "MessageA" --> Keep_loop
     Edge_bridge -- "Batch#lt;Tick#gt;" --> Keep_loop
     Edge_bridge -- "Batch#lt;Tick#gt;" --> Keep_second
-    Keep_loop -- "MessageB" --> Keep_second
-    Keep_second -- "MessageB" --> Keep_second
+    Edge_bridge -- "MessageB" --> Keep_second
 "##;
     assert_eq!(Graph::graph().to_mermaid(), expected);
 }
@@ -208,9 +207,30 @@ fn dot_with_outside_sources_and_generics() {
     outside_crate__Console -> Keep_loop [label="MessageA"];
     Edge_bridge -> Keep_loop [label="Batch<Tick>"];
     Edge_bridge -> Keep_second [label="Batch<Tick>"];
-    Keep_loop -> Keep_second [label="MessageB"];
-    Keep_second -> Keep_second [label="MessageB"];
+    Edge_bridge -> Keep_second [label="MessageB"];
 }
 "#;
     assert_eq!(Graph::graph().to_dot(), expected);
+}
+
+/// A table that a program makes may name two handlers of a source, which the compiler refuses: both send.
+#[test]
+fn two_handlers_of_a_source_both_send() {
+    use rust_messenger::routing::{Table, TableHandler, TableRoute, TableWorker};
+    let handler = |name| TableHandler { name, type_name: "Log", id: 42, allow_unrouted: false };
+    let handlers = [handler("first"), handler("second")];
+    let routes = [TableRoute {
+        source: "Log",
+        source_id: 42,
+        message: "Line",
+        message_id: 1,
+        layout: rust_messenger::traits::Layout::UNKNOWN,
+        receivers: &["second"],
+    }];
+    let workers = [TableWorker { name: "Keep", handlers: &handlers, routes: &routes }];
+    let picture = Table { name: "Twice", workers: &workers }.to_mermaid();
+    for sender in ["first", "second"] {
+        let edge = format!("Keep_{sender} -- \"Line\" --> Keep_second");
+        assert!(picture.contains(&edge), "{picture}");
+    }
 }

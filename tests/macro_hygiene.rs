@@ -400,3 +400,70 @@ mod messages {
         ::std::assert_eq!(there_and_back(ZeroCopy([7, 8]), |message| message.0), [7, 8]);
     }
 }
+
+/// Handlers in one line, and handlers that the table makes.
+mod handlers {
+    ::rm::messenger_id_enum!(Id { Ping = 3, Pong = 4 });
+
+    pub struct Ping(crate::Config);
+    ::rm::handler!(Ping, 3);
+
+    #[derive(::std::default::Default)]
+    pub struct Pong(::std::option::Option<crate::Config>);
+
+    /// Types of the language, and the trait, are called as the expansion of one line calls them.
+    mod bare {
+        #[allow(non_camel_case_types)]
+        pub struct u16;
+        #[allow(non_camel_case_types)]
+        pub struct u64;
+        pub trait Default {}
+        impl Default for u16 {}
+        impl Default for u64 {}
+        const _: [&dyn Default; 2] = [&u16, &u64];
+
+        ::rm::handler!(super::Pong, super::Id::Pong, default,);
+    }
+
+    impl ::rm::Handle<crate::Ball> for Ping {
+        fn handle<Out: ::rm::Writer>(&mut self, ball: &crate::Ball, writer: &Out) {
+            ::std::assert_eq!((ball.0, self.0.last), (7, 5));
+            writer.stop();
+        }
+    }
+
+    impl ::rm::TryHandle<crate::Ball> for Pong {
+        type Error = ::std::convert::Infallible;
+
+        fn try_handle<Out: ::rm::Writer>(
+            &mut self,
+            _: &crate::Ball,
+            writer: &Out,
+        ) -> ::std::result::Result<(), Self::Error> {
+            ::std::assert!(self.0.is_none());
+            <Self as ::rm::Sender>::send(&crate::Ball(7), writer);
+            crate::Ok(())
+        }
+    }
+
+    // The names of the pattern are the user's, whatever the expansion calls its own.
+    ::rm::Messenger! {
+        crate::Config,
+        WorkerA:
+            handlers: [ ping: Ping = |config| Ping(::std::clone::Clone::clone(config)) ]
+            routes: [ Pong, crate::Ball: [ ping ] ]
+        WorkerB: handlers: [ pong: Pong ] routes: [ crate::Ping, crate::Ball: [ pong ] ]
+    }
+
+    #[::std::prelude::v1::test]
+    fn in_one_line() {
+        let _ = Id::Ping;
+        let messenger = Messenger::new(crate::bus());
+        let handles = messenger.run(&crate::Config::new());
+        match messenger.writer() {
+            crate::Ok(writer) => <crate::Ping as ::rm::Sender>::send(&crate::Ball(0), &writer),
+            crate::Err(error) => ::std::panic!("{error}"),
+        }
+        crate::ends_well(handles);
+    }
+}

@@ -4,6 +4,8 @@
 //! that was called. Tests about order in time step the workers themselves ([`Messenger::workers`]), so that they are
 //! exact; tests about threads wait with a deadline. What happens when the bus is full is in `tests/flood.rs`.
 
+#[path = "messenger/making.rs"]
+mod making;
 mod support;
 
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
@@ -718,7 +720,7 @@ fn outboxes_pending_at_the_stop_are_flushed_before_the_end_is_fixed() {
     let messenger = Chain::with_options(CircularBus::new(1024).unwrap(), patient());
     let writer = messenger.writer().unwrap();
     let mut workers = messenger.workers(&config).unwrap();
-    workers.step();
+    settle(&mut workers);
     write(&writer, 0).unwrap();
     workers.iter_mut().next().unwrap().step();
     let high_water = messenger.stats().readers[0].outbox_high_water;
@@ -1661,7 +1663,7 @@ fn the_outbox_is_flushed_before_anything_else() {
     });
     let messenger = Chain::with_options(CircularBus::new(1024).unwrap(), patient());
     let mut workers = messenger.workers(&config).unwrap();
-    workers.step();
+    settle(&mut workers);
     let writer = messenger.writer().unwrap();
     // Eight slots' worth of room come free once everybody is past the first message.
     writer.write_bytes(OUTSIDE, NUM, &[0; 112]).unwrap();
@@ -1957,7 +1959,9 @@ impl<B: MessageBus> InTime<B> {
         let clock = ManualClock::new();
         let options = Options { clock: Arc::new(clock.clone()), ..options };
         let messenger = Timed::with_options(bus, options);
-        let workers = messenger.workers(&config).unwrap();
+        let mut workers = messenger.workers(&config).unwrap();
+        // The handlers of both are made, and those of the first start in its next step. The other one takes no more.
+        workers.step();
         InTime { clock, config, messenger, workers }
     }
 

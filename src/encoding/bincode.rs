@@ -40,6 +40,12 @@ pub const fn layout<M: DeserializeOwned>() -> Layout {
     Layout::variable(NAME).with_shape(trace::shape::<M>)
 }
 
+coded! {
+    Serialize, DeserializeOwned;
+    "`{Self}` is no serde type",
+    "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`, and to the types of its fields"
+}
+
 /// The encoded size of `message` in bytes; 0 if it cannot be encoded, which [`encode`] then reports.
 pub fn size<M: Serialize>(message: &M) -> usize {
     ::bincode::serialized_size(message).ok().and_then(|size| usize::try_from(size).ok()).unwrap_or(0)

@@ -8,6 +8,52 @@
 //! One routing table may mix them. A message written by hand implements [`ExtendedMessage`] and
 //! [`DeserializeFrom`](crate::traits::DeserializeFrom).
 
+/// The trait of what an encoding can write and read. Expansions ask for it alone, in the user's own word, so that a
+/// missing derive is said once, and what to write instead.
+#[allow(unused_macros)] // With no feature that has an encoding.
+macro_rules! coded {
+    ($($bound:path),+; $message:literal, $note:literal) => {
+        /// What this encoding can write and read.
+        #[diagnostic::on_unimplemented(message = $message, label = "lacks what a derive gives", note = $note)]
+        pub trait Coded: Sized {
+            /// [`size`].
+            fn size(&self) -> usize;
+
+            /// [`encode`].
+            ///
+            /// # Errors
+            ///
+            /// The same.
+            fn encode(&self, space: &mut Space<'_>) -> Result<(), EncodeError>;
+
+            /// [`decode`].
+            ///
+            /// # Errors
+            ///
+            /// The same.
+            fn decode(bytes: &[u8]) -> Result<Self, DecodeError>;
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl<M: $($bound +)+> Coded for M {
+            #[inline]
+            fn size(&self) -> usize {
+                size(self)
+            }
+
+            #[inline]
+            fn encode(&self, space: &mut Space<'_>) -> Result<(), EncodeError> {
+                encode(self, space)
+            }
+
+            #[inline]
+            fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+                decode(bytes)
+            }
+        }
+    };
+}
+
 #[cfg(feature = "bincode")]
 pub mod bincode;
 #[cfg(unix)]
@@ -34,6 +80,19 @@ pub fn write_into<M: ExtendedMessage>(message: &M, buffer: &mut [u8]) {
     }
 }
 
+/// The id of a type as a `u16`, if it is one. The compiler looks at literals itself.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __id {
+    ($of:ty, $id:literal) => {
+        $id as $crate::__private::u16
+    };
+    ($of:ty, $id:expr) => {{
+        <$of as $crate::__private::FitsItsId<{ $crate::__private::is_id($id as $crate::__private::u64) }>>::OK;
+        $id as $crate::__private::u16
+    }};
+}
+
 /// [`Message`](crate::traits::Message) for a type, by its id.
 #[doc(hidden)]
 #[macro_export]
@@ -41,13 +100,13 @@ macro_rules! __message_id {
     ($message:ty, $id:expr, $layout:expr) => {
         impl $crate::traits::Message for $message {
             type Id = u16;
-            const ID: u16 = $id as u16;
+            const ID: u16 = $crate::__id!($message, $id);
             const LAYOUT: $crate::traits::Layout = $layout;
         }
     };
 }
 
-/// A message with this layout, whose `encoding` module has `size`, `encode` and `decode`.
+/// A message with this layout, whose `encoding` module has `Coded`.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __encoded_message {
@@ -57,7 +116,7 @@ macro_rules! __encoded_message {
         impl $crate::traits::ExtendedMessage for $message {
             #[inline]
             fn get_size(&self) -> usize {
-                $($encoding)+::size(self)
+                <$message as $($encoding)+::Coded>::size(self)
             }
 
             fn write_into(&self, buffer: &mut [u8]) {
@@ -69,7 +128,7 @@ macro_rules! __encoded_message {
                 &self,
                 space: &mut $crate::traits::Space<'_>,
             ) -> $crate::__private::Result<(), $crate::traits::EncodeError> {
-                $($encoding)+::encode(self, space)
+                <$message as $($encoding)+::Coded>::encode(self, space)
             }
         }
 
@@ -86,7 +145,7 @@ macro_rules! __encoded_message {
             fn try_deserialize_from(
                 buffer: &[u8],
             ) -> $crate::__private::Result<Self, $crate::traits::DecodeError> {
-                $($encoding)+::decode(buffer)
+                <$message as $($encoding)+::Coded>::decode(buffer)
             }
         }
     };

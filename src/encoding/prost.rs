@@ -48,6 +48,12 @@ pub const fn layout(fields: Option<fn() -> String>) -> Layout {
     }
 }
 
+coded! {
+    Message, Default;
+    "`{Self}` is no prost type",
+    "add `#[derive(Clone, PartialEq, prost::Message)]` to `{Self}`, and the like of `#[prost(uint64, tag = \"1\")]` to each field"
+}
+
 /// The encoded size of `message` in bytes.
 pub fn size<M: Message>(message: &M) -> usize {
     message.encoded_len()

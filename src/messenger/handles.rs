@@ -1,7 +1,7 @@
 //! The workers of a messenger in the hands of the thread that ran it: as threads, or to step.
 
 use super::lifecycle::Ending;
-use super::outcome::{Cause, Failure, RunError, StartError, Summary};
+use super::outcome::{Failure, RunError, StartError, Summary};
 use super::worker::{Drive, Step};
 use std::fmt;
 use std::sync::Arc;
@@ -43,7 +43,7 @@ impl JoinHandles {
                 running.ending.conclude()
             }
             Err(error) => {
-                let failure = error.take().map(|error| Failure { worker: "", cause: Cause::Start(error) });
+                let failure = error.take().map(Failure::of_start);
                 Err(RunError { failures: failure.into_iter().collect(), summary: Summary::default() })
             }
         }

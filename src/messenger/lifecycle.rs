@@ -7,10 +7,11 @@
 //!                               `end` = the tail                 then `on_stop`
 //! ```
 //!
-//! Before all that, until every worker is subscribed, outsiders get `NotStarted`.
+//! Before all that, until every worker is subscribed, outsiders get `NotStarted`; and until every worker has made its
+//! handlers, none starts them. If one of them cannot, all leave.
 
 use super::options::{OnPanic, Options, SystemClock};
-use super::outcome::{Cause, Failure, Left, RunError, Summary};
+use super::outcome::{Cause, Failure, Left, RunError, StartError, Summary};
 use crate::blame::{Place, caught, dropped};
 use crate::sync::{AtomicU64, CachePadded, Condvar, Mutex, Ordering, lock};
 use crate::traits::{MessageBus, Reader, Report, Time, Unread};
@@ -46,12 +47,28 @@ pub(super) struct Lifecycle<B> {
     unsent: AtomicU64,
     unrouted: AtomicU64,
     state: Mutex<State>,
-    /// A worker left.
-    left: Condvar,
+    /// A worker has made its handlers, or left.
+    moved: Condvar,
+}
+
+/// How far the workers of a messenger are with their handlers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Making {
+    /// Some worker has not made its own yet.
+    Going,
+    /// All are made, or will never be: a panic ended their worker.
+    Done,
+    /// One could not be made, and nobody starts.
+    Refused,
 }
 
 struct State {
     started: bool,
+    /// Workers that have not made their handlers.
+    unmade: usize,
+    /// Why nobody starts.
+    refusal: Option<StartError>,
+    is_refused: bool,
     /// Workers that have not left.
     live: Vec<&'static str>,
     /// Workers whose outboxes the end of the drain still waits for.
@@ -83,6 +100,9 @@ impl<B: MessageBus> Lifecycle<B> {
             unrouted: word(),
             state: Mutex::new(State {
                 started: false,
+                unmade: 0,
+                refusal: None,
+                is_refused: false,
                 live: Vec::new(),
                 unacknowledged: 0,
                 after_stop: None,
@@ -90,7 +110,7 @@ impl<B: MessageBus> Lifecycle<B> {
                 failures: Vec::new(),
                 summary: Summary::default(),
             }),
-            left: Condvar::new(),
+            moved: Condvar::new(),
         }
     }
 
@@ -138,10 +158,73 @@ impl<B: MessageBus> Lifecycle<B> {
     pub(super) fn expect(&self, workers: impl Iterator<Item = &'static str>) {
         let mut state = lock(&self.state);
         state.live.extend(workers);
-        state.unacknowledged = state.live.len();
+        (state.unmade, state.unacknowledged) = (state.live.len(), state.live.len());
         if self.phase.load(Ordering::Relaxed) == NEW {
             // Release: who writes because of this does so after the subscriptions.
             self.phase.store(RUNNING, Ordering::Release); // SYNC POINT lifecycle.phase
+        }
+    }
+
+    /// A worker has made its handlers, or never will.
+    pub(super) fn made(&self) {
+        lock(&self.state).unmade -= 1;
+        self.moved.notify_all();
+    }
+
+    /// A worker cannot start, so nobody does. Ends in a stop, which writers from outside see.
+    pub(super) fn refuse(&self, error: StartError) {
+        let mut state = lock(&self.state);
+        state.is_refused = true;
+        match state.refusal {
+            None => state.refusal = Some(error),
+            Some(_) => state.failures.push(Failure::of_start(error)),
+        }
+        drop(state);
+        self.moved.notify_all();
+        self.stop();
+    }
+
+    /// Why nobody starts, to be told once.
+    pub(super) fn refusal(&self) -> Option<StartError> {
+        lock(&self.state).refusal.take()
+    }
+
+    /// Whether the workers have made their handlers.
+    pub(super) fn making(&self) -> Making {
+        let state = lock(&self.state);
+        match state.unmade {
+            _ if state.is_refused => Making::Refused,
+            0 => Making::Done,
+            _ => Making::Going,
+        }
+    }
+
+    /// Waits for a moment, at most until the workers have made their handlers.
+    pub(super) fn wait_for_making(&self) {
+        let state = lock(&self.state);
+        if state.unmade != 0 && !state.is_refused {
+            drop(self.moved.wait_timeout(state, A_MOMENT).unwrap_or_else(std::sync::PoisonError::into_inner));
+        }
+    }
+
+    /// Waits until the workers have made their handlers, or a stop has been over its deadline for a while.
+    pub(super) fn wait_until_made(&self) {
+        self.wait_until(|state| state.unmade == 0 || state.is_refused);
+    }
+
+    /// Waits until `over` says so, or a stop has been over its deadline for a while.
+    fn wait_until(&self, over: impl Fn(&State) -> bool) {
+        let mut broken = None;
+        loop {
+            let running = self.phase() == Phase::Running;
+            // Asked without the lock: the clock is the user's.
+            let left = if running { A_MOMENT } else { self.time_left(&mut broken) };
+            let state = lock(&self.state);
+            if over(&state) || (left.is_zero() && state.counting == 0) {
+                return;
+            }
+            let pause = if left.is_zero() { A_MOMENT } else { left.min(A_MOMENT) };
+            drop(self.moved.wait_timeout(state, pause).unwrap_or_else(std::sync::PoisonError::into_inner));
         }
     }
 
@@ -241,7 +324,7 @@ impl<B: MessageBus> Lifecycle<B> {
             state.summary.left.push(left);
         }
         state.live.retain(|live| *live != worker);
-        self.left.notify_all();
+        self.moved.notify_all();
         let is_last = state.live.is_empty();
         // Without the lock: pollers are the user's.
         drop(state);
@@ -319,7 +402,9 @@ impl<B> Drop for Lifecycle<B> {
         let _ = dropped(on_report);
         let mut state = lock(&self.state);
         let (after_stop, failures) = (state.after_stop.take(), std::mem::take(&mut state.failures));
+        let refusal = state.refusal.take();
         drop(state);
+        let _ = dropped(refusal);
         let _ = dropped(after_stop);
         for failure in failures {
             let _ = dropped(failure);
@@ -361,6 +446,9 @@ pub(super) trait Ending: Send + Sync {
 /// The deadline of a stop at which the clock panicked.
 const UNKNOWN: Time = Time::from_nanos(u64::MAX);
 
+/// A stop wakes nobody who waits for workers, so look again from time to time.
+const A_MOMENT: Duration = Duration::from_millis(50);
+
 /// How long after a stop's deadline a worker counts as stuck: the time its last batch may take.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -374,20 +462,7 @@ impl<B: MessageBus> Ending for Lifecycle<B> {
     }
 
     fn wait(&self) {
-        // A stop wakes nobody here, so look again from time to time.
-        let most = Duration::from_millis(50);
-        let mut broken = None;
-        loop {
-            let running = self.phase() == Phase::Running;
-            // Asked without the lock: the clock is the user's.
-            let left = if running { most } else { self.time_left(&mut broken) };
-            let state = lock(&self.state);
-            if state.live.is_empty() || (left.is_zero() && state.counting == 0) {
-                return;
-            }
-            let pause = if left.is_zero() { most } else { left.min(most) };
-            drop(self.left.wait_timeout(state, pause).unwrap_or_else(std::sync::PoisonError::into_inner));
-        }
+        self.wait_until(|state| state.live.is_empty());
     }
 
     fn conclude(&self) -> Result<Summary, RunError> {
@@ -402,7 +477,8 @@ impl<B: MessageBus> Ending for Lifecycle<B> {
                 Err(text) => state.failures.push(Failure::of_messenger(Place::WaitStrategy, text)),
             }
         }
-        let mut failures = std::mem::take(&mut state.failures);
+        let mut failures: Vec<_> = state.refusal.take().map(Failure::of_start).into_iter().collect();
+        failures.append(&mut state.failures);
         failures.extend(state.live.iter().map(|&worker| Failure { worker, cause: Cause::Stuck }));
         let summary = Summary {
             undecodable: self.undecodable.load(Ordering::Relaxed),

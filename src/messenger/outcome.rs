@@ -152,6 +152,16 @@ pub enum StartError {
         /// The text of the panic.
         text: String,
     },
+    /// A handler could not be made: the expression by which the table makes it returned an error. No handler has
+    /// started, and none has handled a message.
+    Handler {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// The handler's name in the table.
+        handler: &'static str,
+        /// The error.
+        error: Box<dyn Error + Send + Sync>,
+    },
     /// This messenger has run before, and a messenger runs once. Make another one.
     RanBefore,
 }
@@ -165,6 +175,9 @@ impl fmt::Display for StartError {
             StartError::Panicked { worker, place, text } => {
                 write!(f, "{place} panicked as worker {worker} was made ready: {text}")
             }
+            StartError::Handler { worker, handler, error } => {
+                write!(f, "handler {handler} of worker {worker} cannot be made: {error}")
+            }
             StartError::RanBefore => f.write_str("a messenger runs once; make another one"),
         }
     }
@@ -176,6 +189,7 @@ impl Error for StartError {
             StartError::Subscribe { error, .. } => Some(error),
             StartError::Writer { error, .. } => Some(error),
             StartError::Thread { error, .. } => Some(error),
+            StartError::Handler { error, .. } => Some(&**error),
             StartError::Panicked { .. } | StartError::RanBefore => None,
         }
     }
@@ -203,6 +217,11 @@ impl fmt::Display for Cause {
 }
 
 impl Failure {
+    /// Why the messenger did not start.
+    pub(super) fn of_start(error: StartError) -> Failure {
+        Failure { worker: "", cause: Cause::Start(error) }
+    }
+
     /// What happened on no worker's account.
     pub(super) fn of_messenger(place: Place, text: String) -> Failure {
         Failure { worker: "", cause: Cause::PanickedIn { place, header: None, text } }

@@ -13,9 +13,9 @@
 //! what its handlers emit for one ring of input. A loop that emits more than it takes fits in no memory; it ends at the
 //! outbox's limit, in an error that names the worker.
 
-use super::lifecycle::{Lifecycle, Phase, is_past};
+use super::lifecycle::{Lifecycle, Making, Phase, is_past};
 use super::outbox::Outbox;
-use super::outcome::Cause;
+use super::outcome::{Cause, StartError};
 use crate::blame::{At, Place, caught};
 use crate::routing::{Roster, Rows, Visit};
 use crate::traits::{
@@ -99,6 +99,10 @@ pub(super) struct Worker<B: MessageBus, R: Roster<C>, C> {
     writer: WorkerWriter<B>,
     /// Made in the first step.
     handlers: Option<R>,
+    /// Whether the others wait no longer for this worker to make them.
+    made: bool,
+    /// Whether they were started: not before those of all workers are made.
+    started: bool,
     /// Until the worker ends.
     config: Option<C>,
     /// Where to sleep, if a handler waits for more than messages.
@@ -149,6 +153,8 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 lifecycle,
             },
             handlers: None,
+            made: false,
+            started: false,
             config: Some(config),
             poller: None,
             unrouted: rows.map(Unrouted::new),
@@ -176,7 +182,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     }
 
     fn advance(&mut self) -> Step {
-        if self.handlers.is_none() {
+        if !self.started {
             return self.start();
         }
         self.writer.at.leave_for(Place::Bus);
@@ -307,15 +313,42 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     }
 
     /// Makes the handlers.
-    fn start(&mut self) -> Step {
-        let Some(config) = &self.config else { return Step::Finished };
-        let Some(handlers) = R::new(config, &self.writer, &self.writer.at) else {
+    fn make(&mut self) -> Option<()> {
+        let made = R::new(self.config.as_ref()?, &self.writer, &self.writer.at);
+        if made.is_none() {
             self.tell_panics(None);
+            if let Some((handler, error)) = self.writer.at.refusal() {
+                let worker = self.writer.name;
+                self.writer.lifecycle.refuse(StartError::Handler { worker, handler, error });
+            }
+        }
+        // Kept before they are called: if one of them panics they are still dropped one by one.
+        self.handlers = Some(made?);
+        self.made = true;
+        self.writer.lifecycle.made();
+        Some(())
+    }
+
+    /// Makes the handlers, and starts them once those of all workers are made.
+    fn start(&mut self) -> Step {
+        let makes = !self.made;
+        if makes && self.make().is_none() {
             self.leave();
             return Step::Finished;
-        };
-        // Kept before they are called: if one of them panics they are still dropped one by one.
-        let handlers = self.handlers.insert(handlers);
+        }
+        let lifecycle = &self.writer.lifecycle;
+        let is_late =
+            || lifecycle.phase() != Phase::Running && self.writer.at.during(Place::Clock, || lifecycle.is_late());
+        match lifecycle.making() {
+            Making::Done => {}
+            Making::Going if !is_late() => return if makes { Step::Worked } else { Step::Idle },
+            Making::Going | Making::Refused => {
+                self.leave();
+                return Step::Finished;
+            }
+        }
+        self.started = true;
+        let Some(handlers) = &mut self.handlers else { return Step::Finished };
         if !self.writer.failed.get() {
             handlers.visit(&mut OnStart(&self.writer), &self.writer.at);
             let mut found = None;
@@ -374,6 +407,9 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     }
 
     fn sleep(&mut self) {
+        if !self.started {
+            return self.writer.lifecycle.wait_for_making();
+        }
         let timeout = self.next_deadline().map(|deadline| deadline.since(self.writer.clock()));
         let Some(reader) = &mut self.reader else { return };
         if timeout == Some(Duration::ZERO) {
@@ -439,6 +475,9 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         at.drop_of(Place::Poller, self.poller.take());
         at.drop_of(Place::Config, self.config.take());
         self.tell_panics(None);
+        if !std::mem::replace(&mut self.made, true) {
+            lifecycle.made();
+        }
         lifecycle.leave(worker, unread, unsent, !std::mem::replace(&mut self.acknowledged, true));
     }
 }

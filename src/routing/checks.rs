@@ -39,6 +39,13 @@ checks! {
         note = "give every handler an id of its own; if it is one handler under two spellings, spell it the same way everywhere in the table"
     )]
     HasHandlerIdOfItsOwn;
+    /// No two handlers of a table send as one source.
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` is a route's source, and stands twice among the handlers of this routing table",
+        label = "one of several handlers of this type",
+        note = "what they send has one id, so nobody could tell them apart: give each a type of its own, such as `Name<1>` and `Name<2>` of `struct Name<const N: u16>` with `const ID: u16 = N`"
+    )]
+    SendsAlone;
     /// Every handler receives or sends something.
     #[diagnostic::on_unimplemented(
         message = "`{Self}` is in no receiver list and no route's source",
@@ -46,13 +53,6 @@ checks! {
         note = "add a route, remove the handler, or say that it is meant so: `#[allow(unrouted)] name: Type`"
     )]
     IsInSomeRoute;
-    /// A receiver is a handler of the route's worker.
-    #[diagnostic::on_unimplemented(
-        message = "the receiver `{Self}` is no handler of this worker",
-        label = "not in this worker's `handlers: [...]`",
-        note = "a worker delivers to its own handlers: add `{Self}: Type` to its `handlers: [...]`, or write this route in the worker that has `{Self}`"
-    )]
-    IsInThisWorker;
     /// A message does not take the id of [`Due`].
     #[diagnostic::on_unimplemented(
         message = "`{Self}` has the message id of the library's `Due`",
@@ -64,7 +64,7 @@ checks! {
     #[diagnostic::on_unimplemented(
         message = "the `Due` of `{Self}` does not go to its own handler alone",
         label = "its deadlines would go to another handler, or to more than one",
-        note = "a deadline becomes a message to the handler that named it: `Source, Due: [source]`, in the worker that has `source: Source`, with no other receiver, and no other handler of this type in the table"
+        note = "a deadline becomes a message to the handler that named it: `Source, Due: [source]`, in the worker that has `source: Source`, with no other receiver"
     )]
     HasDueAlone;
     /// A handler is marked with the one thing that there is.
@@ -76,18 +76,36 @@ checks! {
     IsUnrouted;
 }
 
+/// A receiver is a handler of the route's worker.
+#[diagnostic::on_unimplemented(
+    message = "this receiver is no handler of its worker",
+    label = "not in this worker's `handlers: [...]`",
+    note = "a worker delivers to its own handlers: add `name: Type` to its `handlers: [...]`, or write the route in the worker that has the handler"
+)]
+pub trait IsInThisWorker<const YES: bool, All, Among> {
+    /// The worker's handlers, among which it is: without an answer nobody looks for it there.
+    fn among(handlers: &mut All) -> &mut Among;
+}
+
+#[diagnostic::do_not_recommend]
+impl<T, H> IsInThisWorker<true, H, H> for T {
+    #[inline(always)]
+    fn among(handlers: &mut H) -> &mut H {
+        handlers
+    }
+}
+
 /// What is asked of a route.
 #[derive(Clone, Copy, Debug)]
 pub struct RouteChecks {
     /// Whether all handlers and sources with the id of its source spell the same type. One that is a handler of the
     /// table is not asked again.
     pub has_source_id_of_its_own: bool,
-    /// Whether all routes of messages with the id of its own spell the same type.
+    /// Whether all routes of messages with the id of its own spell the same type. Asked where that type stands first.
     pub has_message_id_of_its_own: bool,
     /// Whether its message may have its id: that of [`Due`] is for [`Due`].
     pub leaves_due_its_id: bool,
-    /// Whether it, if it is that of a [`Due`], has its source as its one receiver, and the table no other handler with
-    /// the id of that.
+    /// Whether it, if it is that of a [`Due`], has its source as its one receiver.
     pub has_due_alone: bool,
     /// Whether its worker has no other route from this source with this message, however they are spelled.
     pub is_routed_once: bool,
@@ -98,6 +116,8 @@ pub struct RouteChecks {
 pub struct HandlerChecks {
     /// Whether all handlers and sources with its id spell the same type.
     pub has_id_of_its_own: bool,
+    /// Whether no other handler is of its type, if that is a route's source.
+    pub sends_alone: bool,
     /// Whether it is a receiver in its worker, or the source of a route of any worker, or marked as neither.
     pub is_in_some_route: bool,
     /// Its id if its deadlines become messages: its worker routes its [`Due`].
@@ -116,27 +136,33 @@ impl<const N: usize> Index<'_, N> {
             has_due_alone: true,
             is_routed_once: true,
         };
-        let (Some(source), Some(message)) = (self.sender(source), self.message(message)) else { return checks };
+        let (Some(source), Some(indexed)) = (self.sender(source), self.message(message)) else { return checks };
+        let message = indexed.route;
         let Some(source_id) = self.sender_id(source.id) else { return checks };
         let Some(message_id) = self.message_id(message.message_id) else { return checks };
         checks.has_source_id_of_its_own = source.is_handler || source_id.types == 1;
-        checks.has_message_id_of_its_own = message_id.types == 1;
         checks.leaves_due_its_id = message.message_id != Due::ID || is_due(message);
         let Some(worker) = self.worker(worker) else { return checks };
+        checks.has_message_id_of_its_own =
+            message_id.types == 1 || worker != indexed.worker || source.id != message.source_id;
         let Some(row) = self.row(worker, source.id, message.message_id) else { return checks };
+        // Two handlers with its id are told of already, and so are two types with one id.
         checks.has_due_alone =
-            !is_due(message) || (source_id.handlers <= 1 && self.returns_to_its_source(worker, row.first));
-        checks.is_routed_once = row.routes == 1;
+            !is_due(message) || source_id.handlers > 1 || self.returns_to_its_source(worker, row.first);
+        checks.is_routed_once = row.routes == 1 || source_id.types != 1 || message_id.types != 1;
         checks
     }
 
     /// What is asked of the handler of this name in this worker.
     pub const fn check_handler(&self, worker: &str, name: &str) -> HandlerChecks {
-        let mut checks = HandlerChecks { has_id_of_its_own: true, is_in_some_route: true, due: None };
+        let mut checks =
+            HandlerChecks { has_id_of_its_own: true, sends_alone: true, is_in_some_route: true, due: None };
         let Some(worker) = self.worker(worker) else { return checks };
         let Some(IndexedHandler { handler, is_receiver }) = self.handler(worker, name) else { return checks };
         let Some(id) = self.sender_id(handler.id) else { return checks };
         checks.has_id_of_its_own = id.types == 1;
+        // Two types with one id are told of already.
+        checks.sends_alone = !id.is_source || id.handlers == 1 || id.types != 1;
         checks.is_in_some_route = *is_receiver || id.is_source || handler.allow_unrouted;
         if let Some(row) = self.row(worker, handler.id, Due::ID)
             && is_due(row.first)

@@ -14,8 +14,8 @@ pub struct Index<'a, const N: usize> {
     handlers: Map<'a, IndexedHandler<'a>, N>,
     /// The types of handlers and sources, as spelled.
     senders: Map<'a, Sender, N>,
-    /// The types of messages, as spelled, each with a route of it.
-    messages: Map<'a, &'a TableRoute<'a>, N>,
+    /// The types of messages, as spelled, each with the first route of it.
+    messages: Map<'a, IndexedMessage<'a>, N>,
     sender_ids: Map<'a, Id, N>,
     message_ids: Map<'a, Id, N>,
     /// By worker, source and message.
@@ -45,6 +45,14 @@ pub(super) struct Sender {
     pub(super) id: u16,
     /// Whether it is that of a handler of the table.
     pub(super) is_handler: bool,
+}
+
+/// A type that is sent.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct IndexedMessage<'a> {
+    /// The place of the worker in which it is routed first.
+    pub(super) worker: usize,
+    pub(super) route: &'a TableRoute<'a>,
 }
 
 /// What has an id.
@@ -132,7 +140,7 @@ impl<'a, const N: usize> Index<'a, N> {
             id.is_source = true;
         }
         if self.message(route.message).is_none() {
-            self.messages.add(named(0, route.message), route);
+            self.messages.add(named(0, route.message), IndexedMessage { worker, route });
             add_type(&mut self.message_ids, route.message_id);
         }
         let key = numbered(worker, row(route.source_id, route.message_id));
@@ -165,11 +173,8 @@ impl<'a, const N: usize> Index<'a, N> {
         self.senders.find(named(0, type_name))
     }
 
-    pub(super) const fn message(&self, type_name: &str) -> Option<&'a TableRoute<'a>> {
-        match self.messages.find(named(0, type_name)) {
-            Some(route) => Some(*route),
-            None => None,
-        }
+    pub(super) const fn message(&self, type_name: &str) -> Option<&IndexedMessage<'a>> {
+        self.messages.find(named(0, type_name))
     }
 
     pub(super) const fn sender_id(&self, id: u16) -> Option<&Id> {
@@ -265,7 +270,7 @@ mod tests {
         static INDEX: Index<'static, { size(&LARGE) }> = Index::of(&LARGE);
         assert_eq!(size(&LARGE), COUNT + 1);
         for route in &ROUTES {
-            assert!(std::ptr::eq(INDEX.message(route.message).expect("a message"), route));
+            assert!(std::ptr::eq(INDEX.message(route.message).expect("a message").route, route));
             assert_eq!(INDEX.message_id(route.message_id).expect("an id").types, 1);
             let row = INDEX.row(0, route.source_id, route.message_id).expect("a row");
             assert!(std::ptr::eq(row.first, route) && row.routes == 1);

@@ -1,9 +1,9 @@
 //! What a table becomes: the handlers of its workers, and how a message is decoded and delivered to them.
 
 use super::rows::Rows;
-use super::table::row;
+use super::table::{Table, row};
 use crate::blame::{At, Place};
-use crate::traits::{Encoded, Handle, Handler, Header, Message, Report, Time, Writer};
+use crate::traits::{Encoded, Handle, Handler, Header, Message, Report, Time, TryHandle, Writer};
 use std::borrow::Borrow;
 use std::mem::ManuallyDrop;
 
@@ -26,6 +26,17 @@ pub trait Topology<Config> {
     #[doc(hidden)]
     fn launch<L: Launch<Config>>(launcher: &mut L) -> Result<(), L::Error>;
 }
+
+/// A type that stands for a routing table.
+pub trait HasTable {
+    /// The table as data.
+    const TABLE: &'static Table<'static>;
+}
+
+/// What stands for a table that does not compile.
+pub const NO_TABLE: &Table<'static> = &Table { name: "", workers: &[] };
+/// Its rows.
+pub const NO_ROWS: &Rows = &Rows { table: NO_TABLE, sources: &[], routed: &[] };
 
 /// What is done with every worker of a table.
 pub trait Launch<Config> {
@@ -55,7 +66,8 @@ pub trait Roster<Config>: Router + Sized {
     /// The ids of those of its handlers whose deadlines become messages.
     const DUE: &'static [Option<u16>];
 
-    /// Makes the handlers. `None` if one of them panicked, which `at` then knows; those before it are gone again.
+    /// Makes the handlers. `None` if one of them panicked or could not be made, which `at` then knows; those before it
+    /// are gone again.
     fn new<W: Writer>(config: &Config, writer: &W, at: &At) -> Option<Self>;
 
     /// The earliest deadline of the handlers; if it unwinds, `at` says which one was asked. Of a handler whose
@@ -75,9 +87,20 @@ pub trait Visit {
     fn handler<H: Handler>(&mut self, handler: &mut H);
 }
 
+/// An id.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be an id: it does not become a `u16`",
+    label = "an id in this table is no `u16`",
+    note = "ids are of type `u16`, or of an enum that `rust_messenger::messenger_id_enum!` makes"
+)]
+pub trait Id: Into<u16> {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Into<u16>> Id for T {}
+
 /// Whether this is the header of such a message from such a source.
 #[inline]
-pub fn is<S: Into<u16>, M: Into<u16>>(header: &Header, source: S, message: M) -> bool {
+pub fn is<S: Id, M: Id>(header: &Header, source: S, message: M) -> bool {
     // One comparison of both ids. They are converted as they are when a message is sent, not cast.
     row(header.source, header.message) == row(source.into(), message.into())
 }
@@ -134,19 +157,40 @@ pub fn decode<M: Routed, W: Writer>(
     }
 }
 
-/// A message that the handler `H` handles.
+/// A message that the handler `H` handles, and how: [`EitherHandle`] or [`OrTryHandleNotBoth`],
+/// whichever it implements.
 #[diagnostic::on_unimplemented(
     message = "`{H}` receives `{Self}` in the routing table but does not handle it",
-    note = "implement `rust_messenger::traits::Handle<{Self}>` for `{H}`, or remove it from the route's receivers"
+    label = "not handled by `{H}`",
+    note = "implement `Handle<{Self}>` or `TryHandle<{Self}>` for `{H}`, or remove it from the route's receivers"
 )]
-pub trait RoutesTo<H>: Message {
+pub trait RoutesTo<H, How>: Message {
     /// Hands the message over.
     fn deliver<W: Writer>(&self, receiver: &mut H, writer: &W);
 }
 
-impl<M: Message, H: Handle<M>> RoutesTo<H> for M {
+/// By [`Handle`]. Where a handler implements both, the compiler lists this name and the next one.
+#[derive(Debug)]
+pub enum EitherHandle {}
+
+/// By [`TryHandle`].
+#[derive(Debug)]
+pub enum OrTryHandleNotBoth {}
+
+#[diagnostic::do_not_recommend]
+impl<M: Message, H: Handle<M>> RoutesTo<H, EitherHandle> for M {
     #[inline]
     fn deliver<W: Writer>(&self, receiver: &mut H, writer: &W) {
         receiver.handle(self, writer);
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<M: Message, H: TryHandle<M>> RoutesTo<H, OrTryHandleNotBoth> for M {
+    #[inline]
+    fn deliver<W: Writer>(&self, receiver: &mut H, writer: &W) {
+        if let Err(error) = receiver.try_handle(self, writer) {
+            writer.fail(error);
+        }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// A nano-service: a plain struct that receives messages and sends messages.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` stands in the routing table but is no handler",
-    note = "implement `rust_messenger::traits::Handler` for `{Self}`: it needs an id, all else is provided"
+    note = "add `rust_messenger::handler!({Self}, 7);`, with an id of its own, or implement `Handler` for `{Self}`"
 )]
 pub trait Handler {
     /// `u16`, or an enum that `as u16` accepts: see [`messenger_id_enum!`](crate::messenger_id_enum).
@@ -63,7 +63,7 @@ pub trait Handler {
 /// How a worker makes a handler from the configuration of its routing table.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made from the table's configuration `{Config}`",
-    note = "implement `rust_messenger::traits::New<{Config}>` for `{Self}`"
+    note = "implement `New<{Config}>` for `{Self}`; or write `handler!({Self}, id, default)`, or `name: {Self} = |config| ..` in the table"
 )]
 pub trait New<Config>: Handler {
     /// Makes the handler. The worker calls it on its own thread.
@@ -104,6 +104,49 @@ pub trait Handle<M: Message> {
     /// Handles one message. The worker calls it for every message of this kind that the table routes here, in the order
     /// of the bus.
     fn handle<W: Writer>(&mut self, message: &M, writer: &W);
+}
+
+/// How a handler handles one kind of message, when that can fail: as [`Handle`], but `?` works, and an `Err` ends the
+/// run as [`Writer::fail`] does.
+///
+/// The message whose handling failed has not been handled: on a journal, a worker that resumes begins with it again. A
+/// handler implements either this or [`Handle`] for a message, not both.
+///
+/// ```
+/// use rust_messenger::prelude::*;
+/// use std::num::ParseIntError;
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Line(String);
+/// serde_message!(Line, 1);
+///
+/// #[derive(Default)]
+/// struct Sum(u64);
+/// handler!(Sum, 1, default);
+///
+/// impl TryHandle<Line> for Sum {
+///     type Error = ParseIntError;
+///
+///     fn try_handle<W: Writer>(&mut self, line: &Line, _: &W) -> Result<(), ParseIntError> {
+///         self.0 += line.0.parse::<u64>()?;
+///         Ok(())
+///     }
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not handle `{M}`",
+    note = "implement `rust_messenger::traits::TryHandle<{M}>` for `{Self}`"
+)]
+pub trait TryHandle<M: Message> {
+    /// What can go wrong: any error, `Box<dyn Error + Send + Sync>`, or a text.
+    type Error: Into<Box<dyn Error + Send + Sync>>;
+
+    /// Handles one message, as [`Handle::handle`].
+    ///
+    /// # Errors
+    ///
+    /// [`Self::Error`]: the handler cannot go on. The messenger stops, and `join()` returns the error.
+    fn try_handle<W: Writer>(&mut self, message: &M, writer: &W) -> Result<(), Self::Error>;
 }
 
 /// How a handler sends: `Self::send(&message, writer)`. Every [`Handler`] has it.

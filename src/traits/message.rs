@@ -36,6 +36,24 @@ pub trait Message {
     const LAYOUT: Layout = Layout::UNKNOWN;
 }
 
+/// The id of a message or handler is a `u16`, which a cast alone would make of any number. For expansions.
+#[diagnostic::on_unimplemented(
+    message = "the id of `{Self}` is over 65535, or negative",
+    label = "its id is not within 0..=65535",
+    note = "an id is a `u16`: choose another number"
+)]
+pub trait FitsItsId<const YES: bool> {
+    /// Named by an expansion to ask the question.
+    const OK: () = ();
+}
+
+impl<T: ?Sized> FitsItsId<true> for T {}
+
+/// Whether a number is an id.
+pub const fn is_id(number: u64) -> bool {
+    number <= u16::MAX as u64
+}
+
 /// How a message becomes bytes: what a journal records, and compares when it is opened again.
 ///
 /// Two layouts are equal if all that they say is.

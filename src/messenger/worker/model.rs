@@ -118,7 +118,8 @@ fn outboxes_flush_by_ticket() {
         // The first step makes the handlers, which send: from here on the ring is full and both outboxes are pending.
         let mut first = Worker::<Bus, Alone<1>, Plan>::new(first);
         let mut second = Worker::<Bus, Alone<2>, Plan>::new(second);
-        assert_eq!((first.step(), second.step()), (Step::Worked, Step::Worked));
+        // The second is the last one to make its own, so it starts them at once.
+        assert_eq!((first.step(), second.step(), first.step()), (Step::Worked, Step::Worked, Step::Worked));
         assert_eq!((first.writer.outbox.len(), second.writer.outbox.len()), (late, late));
         let other = loom::thread::spawn(move || drive(second));
         drive(first);
@@ -133,7 +134,7 @@ fn pair() -> (Arc<Lifecycle<Bus>>, Worker<Bus, Alone<1>, Plan>, Worker<Bus, Alon
     let mut first = Worker::new(seed(&lifecycle, "first", plan));
     let mut second = Worker::new(seed(&lifecycle, "second", plan));
     lifecycle.expect(["first", "second"].into_iter());
-    assert_eq!((first.step(), second.step()), (Step::Worked, Step::Worked));
+    assert_eq!((first.step(), second.step(), first.step()), (Step::Worked, Step::Worked, Step::Worked));
     (lifecycle, first, second)
 }
 
