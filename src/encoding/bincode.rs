@@ -19,7 +19,7 @@ macro_rules! bincode_message {
         $crate::__encoded_message!(
             $message,
             $id,
-            $crate::__private::encoding::bincode::layout::<$message>(),
+            <$message as $crate::__private::encoding::bincode::Coded>::LAYOUT,
             $crate::__private::encoding::bincode
         );
     };
@@ -35,13 +35,9 @@ fn format(limit: usize) -> impl Options {
 /// The name of this encoding, as a journal keeps it.
 const NAME: &str = "bincode";
 
-/// The layout of an `M`.
-pub const fn layout<M: DeserializeOwned>() -> Layout {
-    Layout::variable(NAME).with_shape(trace::shape::<M>)
-}
-
 coded! {
     Serialize, DeserializeOwned;
+    LAYOUT = Layout::variable(NAME).with_shape(trace::shape::<Self>);
     "`{Self}` is no serde type",
     "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`, and to the types of its fields"
 }

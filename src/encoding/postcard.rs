@@ -18,7 +18,7 @@ macro_rules! serde_message {
         $crate::__encoded_message!(
             $message,
             $id,
-            $crate::__private::encoding::postcard::layout::<$message>(),
+            <$message as $crate::__private::encoding::postcard::Coded>::LAYOUT,
             $crate::__private::encoding::postcard
         );
     };
@@ -27,13 +27,9 @@ macro_rules! serde_message {
 /// The name of this encoding, as a journal keeps it.
 const NAME: &str = "postcard";
 
-/// The layout of an `M`.
-pub const fn layout<M: DeserializeOwned>() -> Layout {
-    Layout::variable(NAME).with_shape(trace::shape::<M>)
-}
-
 coded! {
     Serialize, DeserializeOwned;
+    LAYOUT = Layout::variable(NAME).with_shape(trace::shape::<Self>);
     "`{Self}` is no serde type",
     "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`, and to the types of its fields"
 }
