@@ -12,14 +12,12 @@
 /// missing derive is said once, and what to write instead.
 #[allow(unused_macros)] // With no feature that has an encoding.
 macro_rules! coded {
-    ($($bound:path),+; $(LAYOUT = $layout:expr;)? $message:literal, $note:literal) => {
+    ($($bound:path),+; LAYOUT = $layout:expr; $message:literal, $note:literal) => {
         /// What this encoding can write and read.
         #[diagnostic::on_unimplemented(message = $message, label = "lacks what a derive gives", note = $note)]
         pub trait Coded: Sized {
-            $(
-                /// How it becomes bytes.
-                const LAYOUT: Layout;
-            )?
+            /// How it becomes bytes, as far as every message of this encoding says.
+            const LAYOUT: Layout;
 
             /// [`size`].
             fn size(&self) -> usize;
@@ -41,7 +39,7 @@ macro_rules! coded {
 
         #[diagnostic::do_not_recommend]
         impl<M: $($bound +)+> Coded for M {
-            $( const LAYOUT: Layout = $layout; )?
+            const LAYOUT: Layout = $layout;
 
             #[inline]
             fn size(&self) -> usize {

@@ -50,6 +50,7 @@ pub const fn layout(fields: Option<fn() -> String>) -> Layout {
 
 coded! {
     Message, Default;
+    LAYOUT = Layout::variable(NAME);
     "`{Self}` is no prost type",
     "add `#[derive(Clone, PartialEq, prost::Message)]` to `{Self}`, and the like of `#[prost(uint64, tag = \"1\")]` to each field"
 }
