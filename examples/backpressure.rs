@@ -8,7 +8,8 @@
 //! cargo run --example backpressure
 //! ```
 
-use rust_messenger::traits::{Handle, Handler, New, Sender, WriteError, Writer};
+use rust_messenger::prelude::*;
+use rust_messenger::traits::WriteError;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ struct Reading {
     number: u32,
 }
 
-rust_messenger::serde_message!(Reading, 1);
+serde_message!(Reading, 1);
 
 #[derive(Clone)]
 struct Config {
@@ -31,10 +32,7 @@ struct Config {
 /// What the thread outside writes in the name of: a source without a place in the table.
 struct Sensor;
 
-impl Handler for Sensor {
-    type Id = u16;
-    const ID: u16 = 1;
-}
+handler!(Sensor, 1);
 
 /// Slow: it keeps a core busy for a while, as work would.
 struct Archive {
@@ -70,7 +68,7 @@ impl Handle<Reading> for Archive {
     }
 }
 
-rust_messenger::Messenger! {
+Messenger! {
     Config,
     Storage:
         handlers: [ archive: Archive ]
@@ -78,7 +76,7 @@ rust_messenger::Messenger! {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let messenger = Messenger::new(rust_messenger::CircularBus::new(CAPACITY)?);
+    let messenger = Messenger::new(CircularBus::new(CAPACITY)?);
     let handles = messenger.run(&Config { cost: Duration::from_micros(50) });
 
     // Any number of threads may have a writer of their own. This one is in the main thread.

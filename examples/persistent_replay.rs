@@ -3,8 +3,8 @@
 //!
 //! Run with `cargo run --example persistent_replay`. On Unix.
 
-use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
-use rust_messenger::{Handle, Handler, Messenger, New, Sender, Writer};
+use rust_messenger::message_bus::Start;
+use rust_messenger::prelude::*;
 use std::error::Error;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -14,13 +14,13 @@ use std::process::{Command, Stdio};
 struct Deposit {
     amount: u64,
 }
-rust_messenger::serde_message!(Deposit, 1);
+serde_message!(Deposit, 1);
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Total {
     total: u64,
 }
-rust_messenger::serde_message!(Total, 2);
+serde_message!(Total, 2);
 
 #[derive(Clone)]
 struct Config {
@@ -33,10 +33,7 @@ struct Config {
 /// Deposits come from outside of the messenger, in its name.
 struct Teller;
 
-impl Handler for Teller {
-    type Id = u16;
-    const ID: u16 = 1;
-}
+handler!(Teller, 1);
 
 /// Keeps the total in memory, and nowhere else.
 struct Counter {
@@ -44,10 +41,7 @@ struct Counter {
     factor: u64,
 }
 
-impl Handler for Counter {
-    type Id = u16;
-    const ID: u16 = 2;
-}
+handler!(Counter, 2);
 
 impl New<Config> for Counter {
     fn new<W: Writer>(config: &Config, _: &W) -> Self {
@@ -67,10 +61,7 @@ struct Printer {
     until: u64,
 }
 
-impl Handler for Printer {
-    type Id = u16;
-    const ID: u16 = 3;
-}
+handler!(Printer, 3);
 
 impl New<Config> for Printer {
     fn new<W: Writer>(config: &Config, _: &W) -> Self {

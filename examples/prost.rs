@@ -7,10 +7,11 @@
 //! cargo run --example prost --features prost
 //! ```
 
-use rust_messenger::traits::{self, Handle, Handler, New, Sender, Writer};
+use rust_messenger::prelude::*;
+use rust_messenger::traits;
 
-rust_messenger::messenger_id_enum!(MessageId { Reading = 1, Alarm = 2 });
-rust_messenger::messenger_id_enum!(HandlerId { Sensor = 1, Thermostat = 2, Switch = 3 });
+messenger_id_enum!(MessageId { Reading = 1, Alarm = 2 });
+messenger_id_enum!(HandlerId { Sensor = 1, Thermostat = 2, Switch = 3 });
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Reading {
@@ -19,7 +20,7 @@ struct Reading {
 }
 
 // The one-line way. Bytes that are no such message are an error that names the reason.
-rust_messenger::prost_message!(Reading, MessageId::Reading);
+prost_message!(Reading, MessageId::Reading);
 
 #[derive(Clone, PartialEq, prost::Message)]
 struct Alarm {
@@ -82,10 +83,7 @@ struct Thermostat {
     limit: i32,
 }
 
-impl Handler for Thermostat {
-    type Id = HandlerId;
-    const ID: HandlerId = HandlerId::Thermostat;
-}
+handler!(Thermostat, HandlerId::Thermostat);
 
 impl New<Config> for Thermostat {
     fn new<W: Writer>(config: &Config, _: &W) -> Self {
@@ -105,10 +103,7 @@ impl Handle<Reading> for Thermostat {
 /// Switches everything off when it gets far too warm.
 struct Switch;
 
-impl Handler for Switch {
-    type Id = HandlerId;
-    const ID: HandlerId = HandlerId::Switch;
-}
+handler!(Switch, HandlerId::Switch);
 
 impl New<Config> for Switch {
     fn new<W: Writer>(_: &Config, _: &W) -> Self {
@@ -126,7 +121,7 @@ impl Handle<Alarm> for Switch {
     }
 }
 
-rust_messenger::Messenger! {
+Messenger! {
     Config,
     Cellar:
         handlers: [ sensor: Sensor, thermostat: Thermostat, switch: Switch ]
@@ -134,7 +129,7 @@ rust_messenger::Messenger! {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let messenger = Messenger::new(rust_messenger::CircularBus::new(64 * 1024)?);
+    let messenger = Messenger::new(CircularBus::new(64 * 1024)?);
     messenger.run(&Config { limit: 25 }).join()?;
     Ok(())
 }

@@ -9,18 +9,19 @@
 //! cargo run --example timers
 //! ```
 
-use rust_messenger::traits::{Due, Handle, Handler, New, Sender, Time, Writer};
+use rust_messenger::prelude::*;
+use rust_messenger::traits::Time;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-rust_messenger::messenger_id_enum!(HandlerId { Heart = 1, Watch = 2 });
+messenger_id_enum!(HandlerId { Heart = 1, Watch = 2 });
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Beat {
     number: u32,
 }
 
-rust_messenger::serde_message!(Beat, 1);
+serde_message!(Beat, 1);
 
 #[derive(Clone)]
 struct Config {
@@ -109,7 +110,7 @@ impl Handle<Due> for Watch {
 }
 
 // Each on a worker of its own. A worker sleeps until the earliest deadline of its handlers, or until a message comes.
-rust_messenger::Messenger! {
+Messenger! {
     Config,
     Body:
         handlers: [ heart: Heart ]
@@ -121,7 +122,7 @@ rust_messenger::Messenger! {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let config = Config { period: Duration::from_millis(20), beats: 5, patience: Duration::from_millis(200) };
-    let messenger = Messenger::new(rust_messenger::CircularBus::new(64 * 1024)?);
+    let messenger = Messenger::new(CircularBus::new(64 * 1024)?);
     messenger.run(&config).join()?;
     Ok(())
 }

@@ -10,13 +10,12 @@
 
 #![forbid(unsafe_code)]
 
-use rust_messenger::SendInPlace;
-use rust_messenger::traits::{Handle, Handler, New, Sender, Writer};
+use rust_messenger::prelude::*;
 use serde::{Deserialize, Serialize};
 use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout};
 
-rust_messenger::messenger_id_enum!(MessageId { Tick = 1, Order = 2 });
-rust_messenger::messenger_id_enum!(HandlerId { Feed = 1, Strategy = 2, Gateway = 3 });
+messenger_id_enum!(MessageId { Tick = 1, Order = 2 });
+messenger_id_enum!(HandlerId { Feed = 1, Strategy = 2, Gateway = 3 });
 
 /// The order of the fields is the order of the bytes, and every byte belongs to a field: with `last` alone at the end
 /// there would be seven that do not, and the derives would refuse.
@@ -30,7 +29,7 @@ struct Tick {
     reserved: [u8; 3],
 }
 
-rust_messenger::zero_copy_message!(Tick, MessageId::Tick);
+zero_copy_message!(Tick, MessageId::Tick);
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
@@ -38,7 +37,7 @@ struct Order {
     reason: String,
 }
 
-rust_messenger::serde_message!(Order, MessageId::Order);
+serde_message!(Order, MessageId::Order);
 
 #[derive(Clone)]
 struct Config {
@@ -77,10 +76,7 @@ struct Strategy {
     previous: u64,
 }
 
-impl Handler for Strategy {
-    type Id = HandlerId;
-    const ID: HandlerId = HandlerId::Strategy;
-}
+handler!(Strategy, HandlerId::Strategy);
 
 impl New<Config> for Strategy {
     fn new<W: Writer>(_: &Config, _: &W) -> Self {
@@ -106,10 +102,7 @@ impl Handle<Tick> for Strategy {
 /// Would send orders to the exchange.
 struct Gateway;
 
-impl Handler for Gateway {
-    type Id = HandlerId;
-    const ID: HandlerId = HandlerId::Gateway;
-}
+handler!(Gateway, HandlerId::Gateway);
 
 impl New<Config> for Gateway {
     fn new<W: Writer>(_: &Config, _: &W) -> Self {
@@ -123,7 +116,7 @@ impl Handle<Order> for Gateway {
     }
 }
 
-rust_messenger::Messenger! {
+Messenger! {
     Config,
     Market:
         handlers: [ feed: Feed ]
@@ -134,7 +127,7 @@ rust_messenger::Messenger! {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let messenger = Messenger::new(rust_messenger::CircularBus::new(64 * 1024)?);
+    let messenger = Messenger::new(CircularBus::new(64 * 1024)?);
     messenger.run(&Config { prices: vec![100, 101, 99, 103, 98] }).join()?;
     Ok(())
 }
