@@ -9,6 +9,22 @@ use std::fmt;
 use std::sync::Arc;
 
 /// A nano-service: a plain struct that receives messages and sends messages.
+///
+/// ```
+/// use rust_messenger::prelude::*;
+///
+/// struct Porter;
+///
+/// // `handler!(Porter, 1);` says no more than the id.
+/// impl Handler for Porter {
+///     type Id = u16;
+///     const ID: u16 = 1;
+///
+///     fn on_start<W: Writer>(&mut self, writer: &W) {
+///         writer.stop();
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` stands in the routing table but is no handler",
     note = "add `rust_messenger::handler!({Self}, 7);`, with an id of its own, or implement `Handler` for `{Self}`"
@@ -61,6 +77,25 @@ pub trait Handler {
 }
 
 /// How a worker makes a handler from the configuration of its routing table.
+///
+/// ```
+/// use rust_messenger::prelude::*;
+///
+/// struct Config {
+///     last: u32,
+/// }
+///
+/// struct Ping {
+///     last: u32,
+/// }
+/// handler!(Ping, 1);
+///
+/// impl New<Config> for Ping {
+///     fn new<W: Writer>(config: &Config, _: &W) -> Self {
+///         Ping { last: config.last }
+///     }
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be made from the table's configuration `{Config}`",
     note = "implement `New<{Config}>` for `{Self}`; or write `handler!({Self}, id, default)`, or `name: {Self} = |config| ..` in the table"
@@ -150,6 +185,21 @@ pub trait TryHandle<M: Message> {
 }
 
 /// How a handler sends: `Self::send(&message, writer)`. Every [`Handler`] has it.
+///
+/// ```
+/// use rust_messenger::prelude::*;
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Tick(u64);
+/// serde_message!(Tick, 1);
+///
+/// struct Feed;
+/// handler!(Feed, 1);
+///
+/// fn forward<W: Writer>(price: u64, writer: &W) {
+///     Feed::send(&Tick(price), writer);
+/// }
+/// ```
 pub trait Sender: Handler {
     /// Sends `message`. A worker never waits here: when the bus is full, the message goes to the worker's outbox. A
     /// thread outside the messenger blocks until there is room or the messenger stops; `OutsideWriter::send_timeout`
@@ -185,6 +235,18 @@ fn unsent<H: Handler + ?Sized, M: Message>(writer: &impl Writer, error: WriteErr
 }
 
 /// A handler's connection to all that is outside it: the bus, the time, the stop.
+///
+/// ```
+/// use rust_messenger::prelude::*;
+/// use rust_messenger::traits::Time;
+///
+/// fn stop_when_late<W: Writer>(end: Time, writer: &W) {
+///     if writer.now() >= end {
+///         writer.stop();
+///     }
+/// }
+/// ```
+///
 /// [`Messenger::writer`](crate::messenger::Messenger::writer) makes one for other threads.
 pub trait Writer: Publish {
     /// The time. Handlers ask here and not the system, so that simulations and rebuilds are exact. While a worker
