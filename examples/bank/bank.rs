@@ -283,6 +283,331 @@ pub mod proto {
             }
         }
     }
+
+    impl bank::Address {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 string, \
+                 2 string, \
+                 3 uint32>",
+            ));
+    }
+
+    impl bank::AuditDoneInd {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32>",
+            ));
+    }
+
+    impl bank::AuditReq {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32, \
+                 2 string>",
+            ));
+    }
+
+    impl bank::AuditRsp {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32, \
+                 2 string>",
+            ));
+    }
+
+    impl bank::AuditStartReq {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32>",
+            ));
+    }
+
+    impl bank::ClientToServer {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 message<1 string, \
+                 2 message<1 string, \
+                 2 string, \
+                 3 uint32>, \
+                 3 bytes, \
+                 4 list<sint64>, \
+                 5 enum, \
+                 6 bool, \
+                 7 double>, \
+                 2 message<1 uint32, \
+                 2 sint64, \
+                 3 string>, \
+                 3 message<1 uint32>, \
+                 4 message<1 bytes>, \
+                 5 message<1 uint32, \
+                 2 uint32>, \
+                 6 message<1 uint32>, \
+                 7 message<1 uint32, \
+                 2 string>, \
+                 8 message<1 string>, \
+                 9 message<>, \
+                 10 message<>, \
+                 11 message<>>",
+            ));
+    }
+
+    impl bank::CloseReq {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<>",
+            ));
+    }
+
+    impl bank::CloseRsp {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32, \
+                 2 uint32, \
+                 3 uint32, \
+                 4 uint32>",
+            ));
+    }
+
+    impl bank::DepositInd {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32, \
+                 2 sint64, \
+                 3 string>",
+            ));
+    }
+
+    impl bank::DownloadReq {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32, \
+                 2 uint32>",
+            ));
+    }
+
+    impl bank::DownloadRsp {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 bytes>",
+            ));
+    }
+
+    impl bank::Entry {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32, \
+                 2 sint64, \
+                 3 string>",
+            ));
+    }
+
+    impl bank::JoinInd {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32, \
+                 2 string>",
+            ));
+    }
+
+    impl bank::KickReq {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<>",
+            ));
+    }
+
+    impl bank::KickRsp {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<>",
+            ));
+    }
+
+    impl bank::NopReq {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<>",
+            ));
+    }
+
+    impl bank::NopRsp {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<>",
+            ));
+    }
+
+    impl bank::OpenReq {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 string, \
+                 2 message<1 string, \
+                 2 string, \
+                 3 uint32>, \
+                 3 bytes, \
+                 4 list<sint64>, \
+                 5 enum, \
+                 6 bool, \
+                 7 double>",
+            ));
+    }
+
+    impl bank::OpenRsp {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32, \
+                 2 string, \
+                 3 message<1 string, \
+                 2 string, \
+                 3 uint32>, \
+                 4 uint32, \
+                 5 sint64, \
+                 6 enum, \
+                 7 bool, \
+                 8 double>",
+            ));
+    }
+
+    impl bank::ServerToClient {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 message<1 uint32, \
+                 2 string, \
+                 3 message<1 string, \
+                 2 string, \
+                 3 uint32>, \
+                 4 uint32, \
+                 5 sint64, \
+                 6 enum, \
+                 7 bool, \
+                 8 double>, \
+                 2 message<1 uint32, \
+                 2 string>, \
+                 3 message<1 uint32, \
+                 2 sint64, \
+                 3 bool, \
+                 4 list<message<1 uint32, \
+                 2 sint64, \
+                 3 string>>>, \
+                 4 message<1 uint32, \
+                 2 uint32>, \
+                 5 message<1 bytes>, \
+                 6 message<1 uint32, \
+                 2 string>, \
+                 7 message<1 uint32>, \
+                 8 message<1 uint32, \
+                 2 string>, \
+                 9 message<>, \
+                 10 message<>, \
+                 20 message<1 uint32, \
+                 2 uint32, \
+                 3 uint32, \
+                 4 uint32>>",
+            ));
+    }
+
+    impl bank::ShoutInd {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32, \
+                 2 string>",
+            ));
+    }
+
+    impl bank::ShoutReq {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 string>",
+            ));
+    }
+
+    impl bank::StatementReq {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32>",
+            ));
+    }
+
+    impl bank::StatementRsp {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32, \
+                 2 sint64, \
+                 3 bool, \
+                 4 list<message<1 uint32, \
+                 2 sint64, \
+                 3 string>>>",
+            ));
+    }
+
+    impl bank::UploadReq {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 bytes>",
+            ));
+    }
+
+    impl bank::UploadRsp {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 uint32, \
+                 2 uint32>",
+            ));
+    }
+
     ::rust_messenger::messi_protocol! {
         /// The protocol of bank.proto.
         pub Bank: server 65024, client 65025, messages from 0x1000;

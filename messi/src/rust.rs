@@ -52,8 +52,16 @@ pub fn generate(model: &Model, options: &Options) -> Result<Vec<Generated>, Erro
 struct Context {
     file: String,
     packages: String,
+    shapes: Vec<ShapeContext>,
     protocol: Option<Protocol>,
     uses: Vec<String>,
+}
+
+/// What the fields of a type are, by their numbers.
+#[derive(Serialize)]
+struct ShapeContext {
+    path: String,
+    shape: String,
 }
 
 #[derive(Serialize)]
@@ -114,7 +122,9 @@ fn generate_file(model: &Model, file: &File, options: &Options) -> Result<Genera
             })
         }
     };
-    let context = Context { file: format!("{}.proto", file_stem(file)), packages: tree(modules), protocol, uses };
+    let shapes = shapes(model, &files);
+    let context =
+        Context { file: format!("{}.proto", file_stem(file)), packages: tree(modules), shapes, protocol, uses };
     let text = templates::render(&TEMPLATES, "protocol.rs", context);
     Ok(Generated { path: format!("{}.rs", file.stem).into(), text })
 }
@@ -172,6 +182,79 @@ fn root_context(model: &Model, root: &Root, options: &Options) -> Result<RootCon
     let mut inner = module(root.message.full_name());
     inner.push(oneof.to_owned());
     Ok(RootContext { path: type_path(&root.message), oneof: inner.join("::"), members })
+}
+
+// -------------------------------------------------------------------------------------------------------------- shapes
+
+/// A list with more fields than that, in all messages within each other, is not written to its end.
+const MAX_LISTED: usize = 1000;
+
+/// The lists of all messages but those that come with the generator, which are listed where they are fields.
+fn shapes(model: &Model, files: &[FileDescriptor]) -> Vec<ShapeContext> {
+    let is_bundled = |file: &FileDescriptor| model.files.iter().any(|f| f.bundled && f.descriptor == *file);
+    let mut messages: Vec<MessageDescriptor> =
+        files.iter().filter(|file| !is_bundled(file)).flat_map(FileDescriptor::messages).collect();
+    let mut shapes = Vec::new();
+    while let Some(message) = messages.pop() {
+        messages.extend(message.child_messages());
+        if !message.is_map_entry() {
+            let shape = message_shape(&message, &mut Vec::new(), &mut 0);
+            shapes.push(ShapeContext { path: type_path(&message), shape });
+        }
+    }
+    shapes.sort_by(|one, other| one.path.cmp(&other.path));
+    shapes
+}
+
+/// The numbers and types of the fields of a message; `?` for one that is in itself, and beyond [`MAX_LISTED`].
+fn message_shape(message: &MessageDescriptor, around: &mut Vec<String>, listed: &mut usize) -> String {
+    if around.iter().any(|outer| outer == message.full_name()) || *listed >= MAX_LISTED {
+        return "?".to_owned();
+    }
+    around.push(message.full_name().to_owned());
+    let mut fields: Vec<FieldDescriptor> = message.fields().collect();
+    fields.sort_by_key(FieldDescriptor::number);
+    *listed += fields.len();
+    let fields = fields.iter().map(|field| format!("{} {}", field.number(), field_shape(field, around, listed)));
+    let fields: Vec<String> = fields.collect();
+    around.pop();
+    format!("message<{}>", fields.join(", "))
+}
+
+fn field_shape(field: &FieldDescriptor, around: &mut Vec<String>, listed: &mut usize) -> String {
+    match field.kind() {
+        Kind::Message(entry) if field.is_map() => {
+            let mut of = |field: FieldDescriptor| field_shape(&field, around, listed);
+            format!("map<{}, {}>", of(entry.map_entry_key_field()), of(entry.map_entry_value_field()))
+        }
+        kind => {
+            let shape = kind_shape(&kind, around, listed);
+            if field.is_list() { format!("list<{shape}>") } else { shape }
+        }
+    }
+}
+
+fn kind_shape(kind: &Kind, around: &mut Vec<String>, listed: &mut usize) -> String {
+    let word = match kind {
+        Kind::Message(message) => return message_shape(message, around, listed),
+        Kind::Enum(_) => "enum",
+        Kind::Double => "double",
+        Kind::Float => "float",
+        Kind::Int32 => "int32",
+        Kind::Int64 => "int64",
+        Kind::Uint32 => "uint32",
+        Kind::Uint64 => "uint64",
+        Kind::Sint32 => "sint32",
+        Kind::Sint64 => "sint64",
+        Kind::Fixed32 => "fixed32",
+        Kind::Fixed64 => "fixed64",
+        Kind::Sfixed32 => "sfixed32",
+        Kind::Sfixed64 => "sfixed64",
+        Kind::Bool => "bool",
+        Kind::String => "string",
+        Kind::Bytes => "bytes",
+    };
+    word.to_owned()
 }
 
 // --------------------------------------------------------------------------------------------------------------- names

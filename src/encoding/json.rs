@@ -221,6 +221,7 @@ impl<'a> Reader<'a> {
             Shape::Array(inner, count) => self.elements(inner, *count),
             Shape::Fields(fields) => self.fields(fields),
             Shape::Enum(variants) => self.variant(variants),
+            Shape::Message(_) => Err("fields by numbers, which this encoding does not have".to_owned()),
             Shape::Unknown | Shape::Word(_) | Shape::Up(_) => Ok(()),
         }
     }

@@ -6,6 +6,7 @@
 //!         | "[" shape "; " count "]"                   so many of one shape, behind each other
 //!         | "(" shape ", " .. ")"                      fields behind each other
 //!         | "{" name [ "@" offset ] ": " shape ", " .. "}"
+//!         | "message<" number " " shape ", " .. ">"     fields that are known by their numbers, in any order
 //!         | "enum<" name [ " " shape ] ", " .. ">"
 //!         | "^" levels                                 what stands so many levels further out: a type in itself
 //!         | "?"                                        not known
@@ -28,6 +29,8 @@ pub(crate) enum Shape {
     Map(Box<[Shape; 2]>),
     Array(Box<Shape>, u64),
     Fields(Fields),
+    /// Fields by their numbers.
+    Message(Vec<(u32, Shape)>),
     Enum(Variants),
     /// So many levels further out.
     Up(usize),
@@ -79,6 +82,7 @@ impl Shape {
             Shape::Option(inner) | Shape::List(inner) | Shape::Array(inner, _) => inner.is_complete(),
             Shape::Map(pair) => pair.iter().all(Shape::is_complete),
             Shape::Fields(fields) => !fields.open && fields.list.iter().all(|field| field.shape.is_complete()),
+            Shape::Message(fields) => fields.iter().all(|(_, shape)| shape.is_complete()),
             Shape::Enum(variants) => {
                 let mut held = variants.list.iter().filter_map(|(_, shape)| shape.as_ref());
                 !variants.open && held.all(Shape::is_complete)
@@ -99,6 +103,14 @@ impl fmt::Display for Shape {
             Shape::Map(pair) => write!(f, "map<{}, {}>", pair[0], pair[1]),
             Shape::Array(inner, count) => write!(f, "[{inner}; {count}]"),
             Shape::Fields(fields) => write!(f, "{fields}"),
+            Shape::Message(fields) => {
+                f.write_str("message<")?;
+                for (place, (number, shape)) in fields.iter().enumerate() {
+                    comma(f, place)?;
+                    write!(f, "{number} {shape}")?;
+                }
+                f.write_str(">")
+            }
             Shape::Enum(variants) => write!(f, "{variants}"),
             Shape::Up(levels) => write!(f, "^{levels}"),
         }
@@ -257,6 +269,15 @@ impl<'a> Parser<'a> {
             Shape::Map(Box::new([key, self.shape()?]))
         } else if self.eat("enum<") {
             return self.variants().map(Some);
+        } else if self.eat("message<") {
+            let mut fields = Vec::new();
+            self.list(">", |parser| {
+                let number = parser.number()?;
+                parser.expect(" ")?;
+                fields.push((number, parser.shape()?));
+                Some(())
+            })?;
+            return Some(Some(Shape::Message(fields)));
         } else if self.eat("(") {
             return self.fields(false, ")").map(Some);
         } else if self.eat("{") {
@@ -332,9 +353,7 @@ impl<'a> Parser<'a> {
 pub(crate) fn compare(codec: &str, written: &str, read: &str) -> Result<(), Difference> {
     match (parse(written), parse(read)) {
         (Some(Shape::Unknown), _) | (_, Some(Shape::Unknown)) => Ok(()),
-        (Some(old), Some(new)) => {
-            Rules { varint: codec == "postcard", by_number: codec == "prost" }.compare(&old, &new)
-        }
+        (Some(old), Some(new)) => Rules { varint: codec == "postcard" }.compare(&old, &new),
         _ if written == read => Ok(()),
         _ => Err(Difference { at: String::new(), written: written.to_owned(), read: read.to_owned() }),
     }
@@ -363,8 +382,6 @@ impl Difference {
 struct Rules {
     /// Integers of 16 bits and more have as many bytes as they need, and a larger one reads a smaller one's.
     varint: bool,
-    /// A field is known by its number, which is its name; one that is missing is no difference.
-    by_number: bool,
 }
 
 #[cfg(unix)]
@@ -390,9 +407,9 @@ impl Rules {
             (Shape::Fields(fields), Shape::Array(each, count)) if fits(fields, *count) => {
                 fields.list.iter().try_for_each(|field| self.compare(&field.shape, each)).or_else(|_| differ())
             }
-            (Shape::Fields(a), Shape::Fields(b)) if self.by_number => {
-                a.list.iter().try_for_each(|old| match b.list.iter().find(|new| new.name == old.name) {
-                    Some(new) => self.compare(&old.shape, &new.shape).map_err(|there| there.within(&label(old, 0))),
+            (Shape::Message(a), Shape::Message(b)) => {
+                a.iter().try_for_each(|(number, old)| match b.iter().find(|(other, _)| other == number) {
+                    Some((_, new)) => self.compare(old, new).map_err(|there| there.within(&number.to_string())),
                     None => Ok(()),
                 })
             }
@@ -482,6 +499,8 @@ mod tests {
             "{price@0: u64, side@8: [?; 4]}",
             "enum<Buy, Sell u32, Both (u8, i8), _ {x: char}, ?>",
             "enum<>",
+            "message<>",
+            "message<1 uint64, 7 list<message<1 map<string, ?>>>>",
             "{next: option<^2>, all: list<(^2, bool)>}",
         ] {
             let shape = parse(text).unwrap_or_else(|| panic!("{text}"));
@@ -559,9 +578,12 @@ mod tests {
         differs("postcard", "{a: u8}", "{a: u16}", "a");
         differs("bincode", "{a: u16}", "{a: u32}", "a");
         // By number: only one with two types differs.
-        same("prost", "{1: uint64, 2: string}", "{2: string, 3: {1: bytes}}");
-        differs("prost", "{1: uint64}", "{1: int64}", "1");
-        differs("prost", "{3: {1: bytes}}", "{3: {1: string}}", "3.1");
+        for codec in ["prost", ""] {
+            same(codec, "message<1 uint64, 2 string>", "message<2 string, 3 message<1 bytes>>");
+            same(codec, "message<>", "message<1 enum>");
+            differs(codec, "message<1 uint64>", "message<1 int64>", "1");
+            differs(codec, "message<3 list<message<1 bytes>>>", "message<3 list<message<1 string>>>", "3.each.1");
+        }
         // By hand.
         same("mine", "version 1!", "version 1!");
         differs("mine", "version 1!", "version 2!", "");

@@ -4,8 +4,8 @@ use super::peers::PeerId;
 use super::protocol::{Member, Protocol, ToClientSide, ToServerSide, Visitor};
 use super::reason::Reason;
 use crate::traits::{
-    AFTER_EVENTS, DecodeError, DeserializeFrom, EncodeError, ExtendedMessage, FIRST_OF_LIBRARY, Message, Payload,
-    Publish, Space, WriteError,
+    AFTER_EVENTS, DecodeError, DeserializeFrom, EncodeError, ExtendedMessage, FIRST_OF_LIBRARY, Layout, Message,
+    Payload, Publish, Space, WriteError,
 };
 use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 use std::fmt;
@@ -124,6 +124,11 @@ macro_rules! wrapper {
         impl<M: Member<$direction>> Message for $wrapper<M> {
             type Id = u16;
             const ID: u16 = id(<M::Protocol as Protocol>::MESSAGES, M::NUMBER, $number);
+            // Without the name of an encoding, as journals have it.
+            const LAYOUT: Layout = match M::SHAPE {
+                Some(shape) => Layout::UNKNOWN.with_shape(shape),
+                None => Layout::UNKNOWN,
+            };
         }
 
         impl<M: Member<$direction>> ExtendedMessage for $wrapper<M> {

@@ -108,6 +108,8 @@ pub trait Member<D>: prost::Message + Default + Clone + PartialEq + 'static {
     type Protocol: Protocol;
     /// Its number in `messi_protocol!`.
     const NUMBER: u16;
+    /// What a journal keeps of its fields: [`Layout::shape`](crate::traits::Layout::shape). Provided: `None`, unknown.
+    const SHAPE: Option<fn() -> String> = None;
 
     /// Its field number in the oneof.
     fn field() -> u32;
@@ -236,6 +238,11 @@ macro_rules! __messi_root {
             impl $crate::messi::Member<$crate::messi::$direction> for $member {
                 type Protocol = $name;
                 const NUMBER: u16 = $number;
+                const SHAPE: $crate::__private::Option<fn() -> $crate::__private::String> = {
+                    #[allow(unused_imports)]
+                    use $crate::__private::encoding::prost::Unlisted as _;
+                    <$member>::FIELD_SHAPE
+                };
 
                 #[inline]
                 fn field() -> u32 {

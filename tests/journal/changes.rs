@@ -220,25 +220,25 @@ macro_rules! prost_orders {
 }
 
 prost_orders! {
-    proto "{1: uint64, 2: string}" {
+    proto "message<1 uint64, 2 string>" {
         #[prost(uint64, tag = "1")] pub price: u64,
         #[prost(string, tag = "2")] pub note: String,
     }
-    proto_added "{1: uint64, 2: string, 3: bool}" {
+    proto_added "message<1 uint64, 2 string, 3 bool>" {
         #[prost(uint64, tag = "1")] pub price: u64,
         #[prost(string, tag = "2")] pub note: String,
         #[prost(bool, tag = "3")] pub more: bool,
     }
-    proto_removed "{2: string}" { #[prost(string, tag = "2")] pub note: String, }
-    proto_renamed "{1: uint64, 2: string}" {
+    proto_removed "message<2 string>" { #[prost(string, tag = "2")] pub note: String, }
+    proto_renamed "message<1 uint64, 2 string>" {
         #[prost(string, tag = "2")] pub text: String,
         #[prost(uint64, tag = "1")] pub limit: u64,
     }
-    proto_signed "{1: int64, 2: string}" {
+    proto_signed "message<1 int64, 2 string>" {
         #[prost(int64, tag = "1")] pub price: i64,
         #[prost(string, tag = "2")] pub note: String,
     }
-    proto_other "{1: uint64, 2: bytes}" {
+    proto_other "message<1 uint64, 2 bytes>" {
         #[prost(uint64, tag = "1")] pub price: u64,
         #[prost(bytes = "vec", tag = "2")] pub note: Vec<u8>,
     }

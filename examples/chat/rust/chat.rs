@@ -83,6 +83,85 @@ pub mod proto {
             pub name: ::prost::alloc::string::String,
         }
     }
+
+    impl chat::ClientToServer {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 message<1 string>, \
+                 2 message<1 string>>",
+            ));
+    }
+
+    impl chat::Enter {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 string>",
+            ));
+    }
+
+    impl chat::Entered {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 string>",
+            ));
+    }
+
+    impl chat::Left {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 string>",
+            ));
+    }
+
+    impl chat::Said {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 string, \
+                 2 string>",
+            ));
+    }
+
+    impl chat::Say {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 string>",
+            ));
+    }
+
+    impl chat::ServerToClient {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 message<1 list<string>>, \
+                 2 message<1 string>, \
+                 3 message<1 string, \
+                 2 string>, \
+                 4 message<1 string>>",
+            ));
+    }
+
+    impl chat::Welcome {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 list<string>>",
+            ));
+    }
+
     ::rust_messenger::messi_protocol! {
         /// The protocol of chat.proto.
         pub Chat: server 65024, client 65025, messages from 0x1000;

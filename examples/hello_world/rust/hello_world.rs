@@ -51,6 +51,43 @@ pub mod proto {
             pub text: ::prost::alloc::string::String,
         }
     }
+
+    impl hello_world::ClientToServer {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 message<1 string>>",
+            ));
+    }
+
+    impl hello_world::Greeting {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 string>",
+            ));
+    }
+
+    impl hello_world::Hello {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 string>",
+            ));
+    }
+
+    impl hello_world::ServerToClient {
+        /// The numbers and types of its fields, as a journal keeps them.
+        #[doc(hidden)]
+        pub const FIELD_SHAPE: ::core::option::Option<fn() -> ::std::string::String> =
+            ::core::option::Option::Some(|| ::std::string::String::from(
+                "message<1 message<1 string>>",
+            ));
+    }
+
     ::rust_messenger::messi_protocol! {
         /// The protocol of hello_world.proto.
         pub HelloWorld: server 65024, client 65025, messages from 0x1000;
