@@ -10,6 +10,15 @@ mod mmap;
 mod random;
 mod sync;
 
+#[cfg(all(
+    any(doc, doctest),
+    feature = "bincode",
+    feature = "messi",
+    feature = "serde",
+    feature = "testing",
+    feature = "zero_copy",
+))]
+pub mod guide;
 pub mod message_bus;
 pub mod messenger;
 #[cfg(feature = "messi")]

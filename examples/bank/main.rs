@@ -1,8 +1,8 @@
 //! Both sides of a bank over the network, as handlers: the interoperability scenario of `tests/interop/README.md`,
 //! which Messi's C and Python programs play, too.
 //!
-//! Its README shows what is where. The server is a Messi server and a teller, the client is two customers with a Messi client each. Their messages
-//! cross three buses and the network; each answer is checked.
+//! The server is a Messi server and a teller, the client is two customers with a Messi client each. Their messages
+//! cross three buses and the network; each answer is checked. The README beside this says what is where.
 //!
 //! ```sh
 //! cargo run --example bank --features messi                          # both sides, against each other
@@ -18,6 +18,7 @@ mod account;
 mod bank;
 mod client;
 mod customer;
+mod journal;
 mod ledger;
 mod scene;
 mod script;

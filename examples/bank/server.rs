@@ -1,6 +1,7 @@
 //! The server: the bridge to the clients and the teller, each on a worker of its own.
 
 use crate::bank::*;
+use crate::journal;
 use crate::ledger::Counter;
 use crate::teller::Teller;
 use rust_messenger::messi::{
@@ -9,8 +10,6 @@ use rust_messenger::messi::{
 };
 use rust_messenger::traits::{ExtendedMessage, MessageBus, Sender, WriteError, Writer};
 use rust_messenger::{CircularBus, Options};
-#[cfg(unix)]
-use rust_messenger::{PersistentBus, PersistentOptions};
 use std::error::Error;
 use std::sync::{Arc, mpsc};
 
@@ -98,26 +97,13 @@ pub fn serve(port: u16, service: Service, ready: mpsc::Sender<u16>) -> Result<()
     let config = Config { server, any, ready };
     match journal {
         None => run(CircularBus::new(RING)?, options, &config),
-        Some(path) => run(journal_at(&path)?, options, &config),
+        Some(path) => run(journal::open(&path, Messenger::table())?, options, &config),
     }
 }
 
 fn run(bus: impl MessageBus, options: Options, config: &Config) -> Result<(), Box<dyn Error>> {
     Messenger::with_options(bus, options).run(config).join()?;
     Ok(())
-}
-
-/// The bus of a bank that keeps what was said.
-#[cfg(unix)]
-fn journal_at(path: &str) -> Result<PersistentBus, Box<dyn Error>> {
-    let (bus, recovered) = PersistentBus::open(path, PersistentOptions::default().table(Messenger::table()))?;
-    eprintln!("{recovered}");
-    Ok(bus)
-}
-
-#[cfg(not(unix))]
-fn journal_at(_: &str) -> Result<CircularBus, Box<dyn Error>> {
-    Err("journals want Unix".into())
 }
 
 /// The counter as a place on the bus.

@@ -37,9 +37,10 @@ pub enum ClientEvent<P: Protocol> {
 ///
 /// ```no_run
 /// use rust_messenger::messi::{ClientEvent, ClientLoop, ClientOptions, Protocol};
+/// use std::error::Error;
 ///
 /// /// Says one thing, and returns the answer.
-/// fn ask<Chat: Protocol>(question: &Chat::ClientToServer) -> Result<Chat::ServerToClient, Box<dyn std::error::Error>> {
+/// fn ask<Chat: Protocol>(question: &Chat::ClientToServer) -> Result<Chat::ServerToClient, Box<dyn Error>> {
 ///     let mut client = ClientLoop::new(ClientOptions::<Chat>::new("tcp://127.0.0.1:4000"))?;
 ///     client.start();
 ///     loop {

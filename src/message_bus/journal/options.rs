@@ -24,8 +24,8 @@ use std::time::Duration;
 /// The fields whose defaults may surprise come first.
 #[derive(Clone)]
 pub struct PersistentOptions {
-    /// What an acknowledged message survives besides the death of the process. Default: [`Durability::None`], so a power
-    /// failure may lose about the last 30 seconds.
+    /// What an acknowledged message survives besides the death of the process. Default: [`Durability::None`], so that a
+    /// power failure may lose about the last 30 seconds.
     pub durability: Durability,
     /// Where readers begin, unless `starts` names them. Evictable readers
     /// ([`subscribe_evictable`](MessageBus::subscribe_evictable)) begin with the next message instead of resuming or
