@@ -22,6 +22,14 @@ const fn id(base: u16, number: u16, wrapper: u16) -> u16 {
 }
 
 /// One connection of a server. A server never reuses the id.
+///
+/// ```
+/// use rust_messenger::messi::ClientId;
+///
+/// let client = ClientId::from_number(7).unwrap();
+/// assert_eq!(client.number(), 7);
+/// assert_eq!(ClientId::from_number(0), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ClientId(u64);
 
@@ -43,15 +51,7 @@ impl ClientId {
         self.0
     }
 
-    /// The connection of this number, if it may be one's: for tests of handlers, and for who keeps numbers.
-    ///
-    /// ```
-    /// use rust_messenger::messi::ClientId;
-    ///
-    /// let client = ClientId::from_number(7).unwrap();
-    /// assert_eq!(client.number(), 7);
-    /// assert_eq!(ClientId::from_number(0), None);
-    /// ```
+    /// The connection of this number, if it may be one's: for tests of handlers, and for those who keep numbers.
     pub fn from_number(number: u64) -> Option<ClientId> {
         (number != 0).then_some(ClientId(number))
     }

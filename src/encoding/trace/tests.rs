@@ -190,6 +190,7 @@ impl<'de> Deserialize<'de> for Deep {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "millions of steps, without unsafe code in them")]
 fn whatever_a_type_does_it_ends() {
     is::<Panics>("?");
     is::<Generic<Panics>>("?");

@@ -9,6 +9,22 @@ use std::fmt;
 
 /// A routing table as a journal records it: the messages, handlers and sources of all tables with which the journal was
 /// ever opened, and the workers of the last one.
+///
+/// ```
+/// # #[cfg(all(unix, not(miri)))] { // Miri maps no files.
+/// use rust_messenger::message_bus::{Journal, PersistentBus, PersistentOptions};
+/// use rust_messenger::routing::Table;
+///
+/// static TABLE: Table = Table { name: "Bank", workers: &[] };
+/// let directory = tempfile::tempdir()?;
+/// let path = directory.path().join("bank.journal");
+/// drop(PersistentBus::open(&path, PersistentOptions::default().table(&TABLE))?);
+///
+/// let table = Journal::open(&path)?.info()?.table.ok_or("a table")?;
+/// assert_eq!((table.name(), table.messages().len()), ("Bank", 0));
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct JournalTable {
     name: String,
