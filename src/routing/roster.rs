@@ -157,7 +157,7 @@ pub fn decode<M: Routed, W: Writer>(
     }
 }
 
-/// A message that the handler `H` handles, and how: [`EitherHandle`] or [`OrTryHandleNotBoth`],
+/// A message that the handler `H` handles, and how: `EitherHandle` or `OrTryHandleNotBoth`,
 /// whichever it implements.
 #[diagnostic::on_unimplemented(
     message = "`{H}` receives `{Self}` in the routing table but does not handle it",
