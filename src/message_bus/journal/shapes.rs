@@ -154,6 +154,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "many minutes, without unsafe code in them")]
     fn what_does_not_fit_is_a_hash_and_never_too_large() {
         let long = format!("{{a: u8, b: ({})}}", vec!["u8, i8"; 100].join(", "));
         let all = shapes(&[(1, "{a: u8}"), (2, &long), (3, "{b: ?}")]);
