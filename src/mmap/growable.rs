@@ -47,14 +47,9 @@ pub(crate) trait Backing: Debug + Send + Sync {
 pub(crate) struct Memory;
 
 impl Backing for Memory {
-    #[allow(unsafe_code)]
-    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        if to > region.len() {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        // SAFETY: in bounds, checked above; exclusive, since nobody touches bytes that were not grown.
-        unsafe { region.place(0).with_bytes_mut(from, to - from, |bytes| bytes.fill(0)) }
-        Ok(())
+    /// What nobody has touched yet is zeros.
+    fn grow(&self, region: &Region, _: usize, to: usize) -> io::Result<()> {
+        if to > region.len() { Err(io::ErrorKind::StorageFull.into()) } else { Ok(()) }
     }
 
     fn reserve(&self, _: usize, _: usize) -> io::Result<()> {

@@ -493,8 +493,10 @@ impl Store for JournalStore {
         let _growing = lock(&self.upkeep.growing);
         let end = self.end();
         let needed = end.saturating_add(len).saturating_add(self.reserve + LOOK);
-        // A fraction of what the keeper does at a time: this writer waits for it.
-        self.grow(needed, self.ahead(end) / 16)
+        // A fraction of what the keeper does at a time: this writer waits for it. But no less than lets the next claims
+        // go without being counted one by one.
+        let step = (self.ahead(end) / 16).max(2 * self.reserve).min(self.upkeep.step);
+        self.grow(needed, step)
     }
 
     #[inline]
