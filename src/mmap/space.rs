@@ -144,6 +144,7 @@ impl<'a> Space<'a> {
     }
 
     /// Counts `len` bytes of [`unfilled`](Self::unfilled) as filled.
+    #[cfg(any(feature = "bincode", feature = "prost", feature = "serde"))]
     #[inline]
     pub(crate) fn advance(&mut self, len: usize) {
         debug_assert!(len <= self.remaining());
