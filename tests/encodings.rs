@@ -12,7 +12,7 @@ use rust_messenger::traits::{
 use rust_messenger::{CircularBus, message_bus};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::borrow::Borrow;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::fmt::Debug;
 
 // ------------------------------------------------------------------------------------------------------------ helpers
@@ -328,7 +328,7 @@ macro_rules! serde_laws {
 
             #[test]
             fn there_and_back() {
-                let wire = RefCell::new(Wire::new());
+                let wire = std::cell::RefCell::new(Wire::new());
                 proptest!(cases(), |(order in serde_types::order())| wire.borrow_mut().there_and_back(&Order(order)));
                 wire.into_inner().there_and_back(&Nothing(serde_types::Nothing));
             }
@@ -469,7 +469,7 @@ mod prost {
 
     #[test]
     fn there_and_back() {
-        let wire = RefCell::new(Wire::new());
+        let wire = std::cell::RefCell::new(Wire::new());
         proptest!(cases(), |(order in order())| wire.borrow_mut().there_and_back(&order));
         let mut wire = wire.into_inner();
         // The default value has no bytes at all.
