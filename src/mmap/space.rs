@@ -144,7 +144,7 @@ impl<'a> Space<'a> {
     }
 
     /// Counts `len` bytes of [`unfilled`](Self::unfilled) as filled.
-    #[cfg(any(feature = "bincode", feature = "prost", feature = "serde"))]
+    #[allow(dead_code, reason = "for encoders, each of which is a feature")]
     #[inline]
     pub(crate) fn advance(&mut self, len: usize) {
         debug_assert!(len <= self.remaining());
