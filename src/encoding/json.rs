@@ -447,7 +447,7 @@ mod tests {
             assert!(reads("postcard", shape, bytes).is_err(), "{shape}");
         }
         assert!(reads("bincode", "char", &[0xFF]).is_err());
-        assert!(reads("plain memory", "char", &[0, 0, 0xFF, 0]).is_err());
+        assert!(reads("plain memory", "char", &[0, 0xFF, 0xFF, 0]).is_err());
         assert!(reads("plain memory", "{a@18446744073709551615: u8}", &[0]).is_err());
     }
 }
