@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes, without unsafe code in them")]
 fn what_serde_writes_is_read_without_its_type() {
     #[derive(Serialize, Deserialize)]
     struct Order {
