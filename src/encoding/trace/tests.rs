@@ -1,7 +1,8 @@
 //! The shapes of types, ordinary and not.
 
 use super::*;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU32;

@@ -1,21 +1,19 @@
 //! Broken journals, and disks that lose things.
 
 use super::{
-    Bus, CAPACITY, FIRST, PAGE, PersistentBus, SMALL, check_whole, image_of, made, message, open, opening, read_all,
-    sample, small, synced_sample,
+    Bus, CAPACITY, Call, FIRST, PAGE, PersistentBus, Watched, check_whole, image_of, made, message, open, opening,
+    read_all, sample, small, synced_sample, whole_of,
 };
 use crate::message_bus::journal::header;
 use crate::message_bus::journal::options::{Durability, PersistentOptions, Retention, Start};
 use crate::message_bus::journal::read_only::{Entry, Journal};
 use crate::message_bus::journal::recovered::HeaderDamage;
-use crate::message_bus::journal::store::first_step;
 use crate::message_bus::journal::word::checked;
 use crate::message_bus::ring::slot::{self, Slots};
 use crate::message_bus::ring::store::Store;
-use crate::mmap::{Backing, Memory, Region};
+use crate::mmap::{Backing, Region};
 use crate::sync::{Arc, Mutex, Ordering, lock};
-use crate::traits::{MessageBus, Publish, Reader, WriteError};
-use std::io;
+use crate::traits::{MessageBus, Publish, Reader};
 
 #[test]
 fn what_was_written_is_there_after_a_reopen() {
@@ -239,125 +237,25 @@ fn damaged_words_and_cursors_are_reported_and_done_without() {
     assert!(bus.subscribe("named").is_ok());
 }
 
-// ---------------------------------------------------------------------------------------------------------- full disks
-
-/// Memory that has no space when it is told so.
-#[derive(Clone, Debug)]
-struct Tight(Arc<Mutex<Option<io::ErrorKind>>>);
-
-impl Backing for Tight {
-    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        match *lock(&self.0) {
-            None => Memory.grow(region, from, to),
-            Some(kind) => Err(kind.into()),
-        }
-    }
-
-    fn reserve(&self, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn sync(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
-        lock(&self.0).map_or(Ok(()), |kind| Err(kind.into()))
-    }
-
-    fn punch(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        Memory.punch(region, from, to)
-    }
-}
-
-fn tight(options: PersistentOptions) -> (Bus, Arc<Mutex<Option<io::ErrorKind>>>) {
-    let trouble = Arc::new(Mutex::new(None));
-    (made(options, |_| Box::new(Tight(Arc::clone(&trouble)))), trouble)
-}
-
-/// Each step of growth fails once, in every way of writing: an error with nothing claimed, and all is well when there
-/// is space again.
-#[test]
-#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
-fn a_full_disk_is_an_error_and_leaves_no_hole() {
-    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::PermissionDenied] {
-        let (bus, trouble) = tight(small());
-        let writer = bus.writer().unwrap();
-        let (mut number, mut steps) = (0_u8, 0);
-        loop {
-            *lock(&trouble) = Some(kind);
-            let refused = loop {
-                match writer.try_write_bytes(2, 7, &[number; 250]) {
-                    Ok(()) => number += 1,
-                    Err(error) => break error,
-                }
-            };
-            if let WriteError::Exhausted { capacity } = refused {
-                assert_eq!(capacity, CAPACITY);
-                break;
-            }
-            let expected = match kind {
-                io::ErrorKind::StorageFull => WriteError::NoSpace,
-                kind => WriteError::Storage { kind },
-            };
-            assert_eq!(refused, expected);
-            steps += 1;
-            let tail = bus.tail();
-            assert_eq!(writer.write(2, 7, 250, |_| panic!("filled without space")), Err(expected.clone()));
-            assert_eq!(bus.tail(), tail, "something was claimed");
-            let (_, recovered) = open(&image_of(&bus), small()).unwrap();
-            assert_eq!((recovered.messages, recovered.tail), (u64::from(number), tail));
-            *lock(&trouble) = None;
-            writer.try_write_bytes(2, 7, &[number; 250]).expect("there is space again");
-            number += 1;
-        }
-        assert!(steps > if cfg!(miri) { 1 } else { 8 }, "only {steps} steps failed");
-        let seen = read_all(&bus);
-        assert!(seen.iter().map(|payload| payload[0]).eq(0..number) && seen.iter().all(|p| *p == [p[0]; 250]));
-        assert_eq!(writer.write_bytes(2, 7, &[0; 250]), Err(WriteError::Exhausted { capacity: CAPACITY }));
-    }
-}
-
-/// After a sync that failed nothing that is written is called safe any more.
-#[test]
-#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
-fn a_failed_sync_is_not_forgotten() {
-    let (bus, trouble) = tight(PersistentOptions { durability: Durability::Always, ..small() });
-    let writer = bus.writer().unwrap();
-    writer.write_bytes(2, 7, &message(0)).unwrap();
-    let (kind, second) = (io::ErrorKind::Other, bus.tail());
-    *lock(&trouble) = Some(kind);
-    assert_eq!(writer.write_bytes(2, 7, &message(1)), Err(WriteError::Storage { kind }));
-    *lock(&trouble) = None;
-    assert_eq!(writer.write_bytes(2, 7, &message(2)), Err(WriteError::Storage { kind }));
-    assert_eq!(bus.sync(), Err(kind));
-    // Nor does the journal say that it was.
-    assert_eq!(whole_of(&image_of(&bus)), second);
-}
-
 // ------------------------------------------------------------------------------------------------------- power failure
 
-/// A disk that has what was synced, and may have any of the pages that were not.
-#[derive(Clone, Debug)]
-struct Disk(Arc<Mutex<Vec<u8>>>);
-
-impl Backing for Disk {
-    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        lock(&self.0).resize(to, 0);
-        Memory.grow(region, from, to)
-    }
-
-    fn reserve(&self, _: usize, _: usize) -> io::Result<()> {
+/// A disk that has what was synced, and may have any of the pages that were not. What retention gives back may be gone
+/// before anything else is written.
+fn disk_of(bytes: &Arc<Mutex<Vec<u8>>>) -> Box<dyn Backing> {
+    let bytes = Arc::clone(bytes);
+    Box::new(Watched(move |region: &Region, call| {
+        let mut disk = lock(&bytes);
+        match call {
+            Call::Grow { to, .. } => disk.resize(to, 0),
+            Call::Populate { .. } => {}
+            Call::Sync { from, to } => {
+                assert!(from.is_multiple_of(PAGE) && to.is_multiple_of(PAGE));
+                region.snapshot(from, &mut disk[from..to]);
+            }
+            Call::Punch { from, to } => disk[from..to].fill(0),
+        }
         Ok(())
-    }
-
-    fn sync(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        assert!(from.is_multiple_of(PAGE) && to.is_multiple_of(PAGE));
-        region.snapshot(from, &mut lock(&self.0)[from..to]);
-        Ok(())
-    }
-
-    /// Space may be gone before anything else is written.
-    fn punch(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        lock(&self.0)[from..to].fill(0);
-        Memory.punch(region, from, to)
-    }
+    }))
 }
 
 /// Everything that a power failure can leave: what was synced, and any subset of the other pages.
@@ -370,7 +268,7 @@ fn power_failures(level: Durability, rounds: u8, promised: impl Fn(u8, Option<u8
     let disk = Arc::new(Mutex::new(Vec::new()));
     let bus = made(options.clone(), |image| {
         lock(&disk).extend_from_slice(image);
-        Box::new(Disk(Arc::clone(&disk)))
+        disk_of(&disk)
     });
     bus.sync().unwrap();
     let writer = bus.writer().unwrap();
@@ -420,7 +318,7 @@ fn a_power_failure_after_retention_is_no_damage() {
     let disk = Arc::new(Mutex::new(Vec::new()));
     let bus = made(options.clone(), |image| {
         lock(&disk).extend_from_slice(image);
-        Box::new(Disk(Arc::clone(&disk)))
+        disk_of(&disk)
     });
     let writer = bus.writer().unwrap();
     let mut number = 0;
@@ -483,11 +381,6 @@ fn a_cursor_behind_the_end_is_brought_back() {
     assert_eq!(bus.tail(), open(&image, small()).unwrap().0.tail());
 }
 
-/// Where a journal was finished up to, as its first page says.
-fn whole_of(image: &[u8]) -> u64 {
-    header::whole_in(image, image.len() as u64).unwrap()
-}
-
 /// Nothing that the memory says after the opening is believed, either.
 #[test]
 #[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
@@ -537,144 +430,4 @@ fn times_are_right_under_load() {
         written -= 1;
     }
     assert_eq!(written, 0);
-}
-
-/// A disk that has a page left now and then, but never a whole step.
-#[derive(Debug)]
-struct Scarce;
-
-impl Backing for Scarce {
-    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        if to - from > PAGE { Err(io::ErrorKind::StorageFull.into()) } else { Memory.grow(region, from, to) }
-    }
-
-    fn reserve(&self, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn sync(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn punch(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-#[test]
-fn what_little_space_there_is_is_used() {
-    let options = PersistentOptions { step: 64 * PAGE as u64, ..small() };
-    let bus = made(options, |_| Box::new(Scarce));
-    let writer = bus.writer().unwrap();
-    let refused = loop {
-        if let Err(error) = writer.try_write_bytes(2, 7, &[1; 200]) {
-            break error;
-        }
-    };
-    assert_eq!(refused, WriteError::Exhausted { capacity: CAPACITY });
-}
-
-/// Memory that says by how much it was grown.
-#[derive(Clone, Debug, Default)]
-struct Growth(Arc<Mutex<Vec<u64>>>);
-
-impl Backing for Growth {
-    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        lock(&self.0).push((to - from) as u64);
-        Memory.grow(region, from, to)
-    }
-
-    fn reserve(&self, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn sync(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn punch(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// A small journal takes little space, and a large one grows rarely.
-#[test]
-#[cfg_attr(miri, ignore = "megabytes, of which Miri sees nothing new")]
-fn a_journal_grows_by_as_much_as_it_has_held() {
-    let step = 1 << 20;
-    let growth = Growth::default();
-    let bus = made(PersistentOptions { capacity: 8 * step, step, ..small() }, |_| Box::new(growth.clone()));
-    let (store, writer, first) = (&bus.shared.store, bus.writer().unwrap(), bus.tail());
-    let mut all = Vec::new();
-    store.grow_ahead();
-    assert!(std::mem::take(&mut *lock(&growth.0)).iter().sum::<u64>() <= 2 * first_step(step));
-    while bus.tail() - first < 4 * step {
-        writer.write_bytes(2, 7, &[1; 256]).unwrap();
-        store.grow_ahead();
-        let held = bus.tail() - first;
-        for grown in std::mem::take(&mut *lock(&growth.0)) {
-            // What is missing until the file is ahead again comes on top of a step.
-            assert!(grown <= 2 * first_step(step).max(held), "{grown} bytes more when {held} were held");
-            assert!(grown >= first_step(step), "{grown} bytes is a small step after {held}");
-            all.push(grown);
-        }
-    }
-    assert!(all.len() <= 10, "{all:?}");
-    assert!(all.contains(&step), "{all:?}");
-}
-
-/// Memory that says what it was told to make present.
-#[derive(Clone, Debug, Default)]
-struct Presence(Arc<Mutex<Vec<(u64, u64)>>>);
-
-impl Backing for Presence {
-    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        Memory.grow(region, from, to)
-    }
-
-    fn populate(&self, _: &Region, from: usize, to: usize) {
-        lock(&self.0).push((from as u64, to as u64));
-    }
-
-    fn reserve(&self, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn sync(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn punch(&self, _: &Region, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// The keeper makes present what it has grown, a piece at a time, and leaves out what a writer has passed already.
-#[test]
-#[cfg_attr(miri, ignore = "megabytes, of which Miri sees nothing new")]
-fn what_is_grown_ahead_is_made_present() {
-    let step = 1 << 20;
-    let options = PersistentOptions { capacity: 16 * step, step, ..small() };
-    let presence = Presence::default();
-    let bus = made(options, |_| Box::new(presence.clone()));
-    let (store, writer) = (&bus.shared.store, bus.writer().unwrap());
-    let contiguous = |pieces: &[(u64, u64)]| {
-        assert!(pieces.iter().all(|(from, to)| from < to && to - from <= step / 4), "{pieces:?}");
-        assert!(pieces.windows(2).all(|pair| pair[0].1 == pair[1].0), "{pieces:?}");
-        (pieces[0].0, pieces[pieces.len() - 1].1)
-    };
-    store.grow_ahead();
-    let (from, present) = contiguous(&std::mem::take(&mut *lock(&presence.0)));
-    assert_eq!(from, SMALL as u64);
-    assert!(present >= bus.tail() + first_step(step));
-    store.grow_ahead();
-    assert!(lock(&presence.0).is_empty(), "twice");
-    // A writer that grows the file itself is far ahead when the keeper comes.
-    while bus.tail() < present + step {
-        writer.write_bytes(2, 7, &[1; 256]).unwrap();
-    }
-    store.grow_ahead();
-    let (from, to) = contiguous(&std::mem::take(&mut *lock(&presence.0)));
-    assert_eq!(from, bus.tail() / PAGE as u64 * PAGE as u64);
-    assert!(to >= bus.tail() + step);
 }

@@ -1,56 +1,18 @@
 //! What a journal asks of its disk, call by call: what survives at each of them, in which order they come, and that
 //! they come at all, where a thread of the journal's own makes them.
 
-use super::{Bus, PAGE, image_of, message, open, opening, read_all, small};
+use super::{Bus, Call, PAGE, Watched, image_of, message, open, opening, read_all, small};
 use crate::message_bus::journal::header;
 use crate::message_bus::journal::keeper;
 use crate::message_bus::journal::options::{Durability, Retention};
 use crate::message_bus::journal::options::{PersistentOptions, Start};
 use crate::message_bus::journal::word;
 use crate::message_bus::ring::store::Store;
-use crate::mmap::{Backing, Memory, Region};
+use crate::mmap::Region;
 use crate::sync::{Arc, Mutex, Ordering, lock};
 use crate::traits::{Clock, MessageBus, Publish, Reader, Time};
 use std::cell::Cell;
-use std::fmt;
-use std::io;
 use std::time::{Duration, Instant};
-
-/// A call of a journal to its disk, before it is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Call {
-    Sync { from: usize, to: usize },
-    Punch { from: usize, to: usize },
-}
-
-/// Memory in the place of a disk, with somebody who sees every call.
-struct Watched<F>(F);
-
-impl<F> fmt::Debug for Watched<F> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Watched")
-    }
-}
-
-impl<F: Fn(&Region, Call) + Send + Sync> Backing for Watched<F> {
-    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        Memory.grow(region, from, to)
-    }
-
-    fn reserve(&self, _: usize, _: usize) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn sync(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        self.0(region, Call::Sync { from, to });
-        Ok(())
-    }
-
-    fn punch(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
-        self.0(region, Call::Punch { from, to });
-        Memory.punch(region, from, to)
-    }
-}
 
 /// Opens the journal whose bytes are `image` where its calls are watched, with a keeper if it shall have one.
 fn watched(
@@ -63,6 +25,10 @@ fn watched(
     let (findings, mut loaded) = (opening.inspect(image).unwrap(), image.to_vec());
     let region = opening.load(&findings, &mut loaded).unwrap();
     let keeper = |store: &_| if has_keeper { keeper::start(store).map(Some) } else { Ok(None) };
+    let watch = move |region: &Region, call| {
+        watch(region, call);
+        Ok(())
+    };
     opening.assemble(loaded.as_slice(), findings, region, Box::new(Watched(watch)), keeper).map(Bus::of).unwrap().0
 }
 

@@ -6,6 +6,7 @@ mod damage;
 mod disk_calls;
 mod lost_pages;
 mod positions;
+mod space;
 
 use super::{Adaptive, ManyWriters, PersistentBus};
 use crate::message_bus::journal::error::JournalError;
@@ -15,11 +16,12 @@ use crate::message_bus::journal::recovered::Recovered;
 use crate::message_bus::journal::recovery::{Opening, new_identity};
 use crate::message_bus::journal::word::unchecked;
 use crate::message_bus::ring::store::Store;
-use crate::mmap::{Backing, Memory};
+use crate::mmap::{Backing, Memory, Region};
 use crate::routing::{Table, TableHandler, TableRoute, TableWorker};
 use crate::sync::Ordering;
 use crate::traits::{Layout, MessageBus, Publish, Reader};
 use std::path::Path;
+use std::{fmt, io};
 
 pub(super) type Bus = PersistentBus<ManyWriters, Adaptive>;
 
@@ -80,6 +82,49 @@ pub(super) fn made(options: PersistentOptions, backing: impl FnOnce(&[u8]) -> Bo
     Bus::of(Opening { path, identity, options, created: true }.in_memory(image, backing).unwrap()).0
 }
 
+/// A call of a journal to its disk, before it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Call {
+    Grow { from: usize, to: usize },
+    Populate { from: usize, to: usize },
+    Sync { from: usize, to: usize },
+    Punch { from: usize, to: usize },
+}
+
+/// Memory in the place of a disk, with somebody who sees every call and may refuse it.
+pub(super) struct Watched<F>(pub(super) F);
+
+impl<F> fmt::Debug for Watched<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Watched")
+    }
+}
+
+impl<F: Fn(&Region, Call) -> io::Result<()> + Send + Sync> Backing for Watched<F> {
+    fn grow(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        self.0(region, Call::Grow { from, to })?;
+        Memory.grow(region, from, to)
+    }
+
+    fn populate(&self, region: &Region, from: usize, to: usize) {
+        // Nobody hears of a refusal: it is no more than a hint.
+        let _ = self.0(region, Call::Populate { from, to });
+    }
+
+    fn reserve(&self, _: usize, _: usize) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn sync(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        self.0(region, Call::Sync { from, to })
+    }
+
+    fn punch(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
+        self.0(region, Call::Punch { from, to })?;
+        Memory.punch(region, from, to)
+    }
+}
+
 /// The bytes of the file that a bus in memory stands for.
 pub(super) fn image_of(bus: &Bus) -> Vec<u8> {
     let region = bus.shared.store.slots().region();
@@ -87,6 +132,11 @@ pub(super) fn image_of(bus: &Bus) -> Vec<u8> {
     let mut image = vec![0; allocated as usize];
     region.snapshot(0, &mut image);
     image
+}
+
+/// Up to where a journal was finished, as its first page says.
+pub(super) fn whole_of(image: &[u8]) -> u64 {
+    header::whole_in(image, image.len() as u64).unwrap()
 }
 
 /// Message `number`: its size and every byte follow from it.
