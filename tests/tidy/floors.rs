@@ -120,7 +120,7 @@ fn rule_ignorance(file: &File) -> Complaints {
                 "prost.rs" => &["prost"],
                 "zero_copy.rs" => &["zerocopy"],
                 // Of any type of serde's, whatever is written with it.
-                "trace.rs" | "trace/tests.rs" => &["serde"],
+                "trace.rs" | "trace/seen.rs" | "trace/tracer.rs" | "trace/tests.rs" => &["serde"],
                 "json/written.rs" => &["serde", "postcard", "bincode"],
                 _ => &[],
             };

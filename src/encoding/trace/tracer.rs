@@ -1,38 +1,14 @@
 //! The deserializer that asks a type for its shape, place by place.
 
-use super::{Kind, Places, Trace, Variant};
+use super::seen::{Kind, Places, Stop, Trace, Variant};
 use serde::de::value::U32Deserializer;
 use serde::de::{self, DeserializeSeed, Deserializer, IntoDeserializer, Visitor};
-use std::fmt;
 
 /// Deeper places are not looked at: deserializing recurs.
 const DEPTH: usize = 64;
 
 const STRINGS: [&str; 3] = ["", "a", "1970-01-01T00:00:00Z"];
 const BYTES: [&[u8]; 3] = [b"", b"a", &[0; 16]];
-
-/// Why a pass ends before the type is made.
-#[derive(Debug)]
-pub(super) enum Stop {
-    /// The type does not take what it was given.
-    Refused,
-    /// There is nothing to give it.
-    Cut,
-}
-
-impl fmt::Display for Stop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("looked at, not read")
-    }
-}
-
-impl std::error::Error for Stop {}
-
-impl de::Error for Stop {
-    fn custom<T: fmt::Display>(_: T) -> Stop {
-        Stop::Refused
-    }
-}
 
 /// The deserializer of one place.
 pub(super) struct Tracer<'a> {
