@@ -2,8 +2,7 @@
 //!
 //! Lines are `name = value`, in any order. What is wrong is an error with its line, and no worker starts.
 
-use rust_messenger::traits::{Handler, New, Writer};
-use rust_messenger::{CircularBus, Messenger};
+use rust_messenger::prelude::*;
 
 #[derive(Clone)]
 struct Config {
@@ -28,28 +27,36 @@ impl Config {
     }
 }
 
-struct Greeter(String);
-impl Handler for Greeter {
-    type Id = u16;
-    const ID: u16 = 1;
-    fn on_start<W: Writer>(&mut self, writer: &W) {
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Knock;
+serde_message!(Knock, 1);
+
+struct Guest; // It stands in no worker: it names who sends.
+handler!(Guest, 1);
+
+struct Porter(String);
+handler!(Porter, 2);
+impl New<Config> for Porter {
+    fn new<W: Writer>(config: &Config, _: &W) -> Self {
+        Porter(config.greeting.clone())
+    }
+}
+impl Handle<Knock> for Porter {
+    fn handle<W: Writer>(&mut self, _: &Knock, writer: &W) {
         println!("{}", self.0);
         writer.stop();
     }
 }
-impl New<Config> for Greeter {
-    fn new<W: Writer>(config: &Config, _: &W) -> Self {
-        Greeter(config.greeting.clone())
-    }
-}
 
-Messenger! { Config, Worker: handlers: [ #[allow(unrouted)] greeter: Greeter ] routes: [] }
+Messenger! { Config, Door: handlers: [ porter: Porter ] routes: [ Guest, Knock: [ porter ] ] }
 
 pub fn main(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
     let path = arguments.first().ok_or("which file?")?;
     let text = std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
     let config = Config::parse(&text).map_err(|error| format!("{path}: {error}"))?;
     let messenger = Messenger::new(CircularBus::new(config.ring_bytes)?);
-    messenger.run(&config).join()?;
+    let handles = messenger.run(&config);
+    Guest::send(&Knock, &messenger.writer()?);
+    handles.join()?;
     Ok(())
 }

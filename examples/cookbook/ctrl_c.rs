@@ -2,8 +2,8 @@
 //!
 //! The crate `ctrlc` calls its handler on a thread of its own, so that may do anything; a writer is all it needs.
 
-use rust_messenger::traits::{Due, Handle, Handler, New, Time, Writer};
-use rust_messenger::{CircularBus, Messenger};
+use rust_messenger::prelude::*;
+use rust_messenger::traits::Time;
 use std::time::Duration;
 
 struct Clockwork {

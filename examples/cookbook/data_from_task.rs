@@ -3,20 +3,18 @@
 //! Any runtime will do. The one below has one task, and polls it again as soon as it yields.
 
 use rust_messenger::messenger::OutsideWriter;
-use rust_messenger::traits::{Handle, Handler, MessageBus, New, Sender, WriteError, Writer};
-use rust_messenger::{CircularBus, Messenger};
+use rust_messenger::prelude::*;
+use rust_messenger::traits::{MessageBus, WriteError};
 use std::task::{Context, Poll, Waker};
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Reading(u32);
-rust_messenger::serde_message!(Reading, 1);
+serde_message!(Reading, 1);
 
 struct Sensor;
-impl Handler for Sensor {
-    type Id = u16;
-    const ID: u16 = 1;
-}
+handler!(Sensor, 1);
 
+#[derive(Default)]
 struct Count(u32);
 impl Handler for Count {
     type Id = u16;
@@ -25,18 +23,13 @@ impl Handler for Count {
         println!("received {} in order", self.0);
     }
 }
-impl New<()> for Count {
-    fn new<W: Writer>(_: &(), _: &W) -> Self {
-        Count(0)
-    }
-}
 impl Handle<Reading> for Count {
     fn handle<W: Writer>(&mut self, reading: &Reading, _: &W) {
         self.0 += u32::from(reading.0 == self.0);
     }
 }
 
-Messenger! { (), Worker: handlers: [ count: Count ] routes: [ Sensor, Reading: [ count ] ] }
+Messenger! { (), Worker: handlers: [ count: Count = |_| Count::default() ] routes: [ Sensor, Reading: [ count ] ] }
 
 /// One future for all numbers, which owns the writer: so the task may go from thread to thread.
 fn produce<B: MessageBus>(count: u32, writer: OutsideWriter<B>) -> impl Future<Output = Result<(), WriteError>> + Send {

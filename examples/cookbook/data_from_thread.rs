@@ -2,19 +2,15 @@
 //!
 //! `send` would wait for room without a limit; here a bus that stays full for a second is an error.
 
-use rust_messenger::traits::{Handle, Handler, New, Writer};
-use rust_messenger::{CircularBus, Messenger};
+use rust_messenger::prelude::*;
 use std::time::Duration;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Reading(i32);
-rust_messenger::serde_message!(Reading, 1);
+serde_message!(Reading, 1);
 
 struct Sensor;
-impl Handler for Sensor {
-    type Id = u16;
-    const ID: u16 = 1;
-}
+handler!(Sensor, 1);
 
 struct Sum(i64);
 impl Handler for Sum {

@@ -2,13 +2,12 @@
 //!
 //! `main` needs no place in the table for that. Who wants to see all messages, and may miss some, takes a `tap`.
 
-use rust_messenger::traits::{Handle, Handler, New, Sender, Writer};
-use rust_messenger::{CircularBus, Messenger};
+use rust_messenger::prelude::*;
 use std::sync::mpsc;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Number(u32);
-rust_messenger::serde_message!(Number, 1);
+serde_message!(Number, 1);
 
 #[derive(Clone)]
 struct Config {

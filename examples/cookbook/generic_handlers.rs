@@ -2,18 +2,18 @@
 //!
 //! Each type in the table is a source with an id of its own, so what distinguishes them gives the id.
 
-use rust_messenger::traits::{ExtendedMessage, Handle, Handler, Message, New, Sender, Writer};
-use rust_messenger::{CircularBus, Messenger};
+use rust_messenger::prelude::*;
+use rust_messenger::traits::{ExtendedMessage, Message};
 use std::fmt::Debug;
 use std::marker::PhantomData;
 
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 struct Bid(u32);
-rust_messenger::serde_message!(Bid, 1);
+serde_message!(Bid, 1);
 
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 struct Ask(u32);
-rust_messenger::serde_message!(Ask, 2);
+serde_message!(Ask, 2);
 
 /// Shows any message that can be shown. The handler's id is that of its message.
 struct Show<M>(PhantomData<fn(M)>);
@@ -34,10 +34,7 @@ impl<M: Message<Id = u16> + Debug> Handle<M> for Show<M> {
 
 /// Whatever sends messages from outside.
 struct Market;
-impl Handler for Market {
-    type Id = u16;
-    const ID: u16 = 10;
-}
+handler!(Market, 10);
 
 fn quote<M: ExtendedMessage>(message: M, writer: &impl Writer) {
     Market::send(&message, writer);

@@ -2,12 +2,11 @@
 //! and in tests, where every run takes the same course.
 
 use rust_messenger::messenger::Step;
-use rust_messenger::traits::{Handle, Handler, New, Sender, Writer};
-use rust_messenger::{CircularBus, Messenger};
+use rust_messenger::prelude::*;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Ball(u32);
-rust_messenger::serde_message!(Ball, 1);
+serde_message!(Ball, 1);
 
 struct Player<const ID: u16>;
 impl<const ID: u16> Handler for Player<ID> {

@@ -3,16 +3,16 @@
 //! All that decides is in messages and their times, so a rebuild from a journal decides the same. What is open stands
 //! in a map by its id. Nobody waits: the handler goes on with other messages meanwhile.
 
-use rust_messenger::traits::{Due, Handle, Handler, New, Sender, Time, Writer};
-use rust_messenger::{CircularBus, Messenger};
+use rust_messenger::prelude::*;
+use rust_messenger::traits::Time;
 use std::{collections::BTreeMap, time::Duration};
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Request(u64, u32); // Its id, and a number to be halved.
-rust_messenger::serde_message!(Request, 1);
+serde_message!(Request, 1);
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Reply(u64, u32);
-rust_messenger::serde_message!(Reply, 2);
+serde_message!(Reply, 2);
 
 /// When which request is due.
 struct Asker(BTreeMap<u64, Time>);
@@ -50,15 +50,7 @@ impl Handle<Due> for Asker {
 
 /// Halves even numbers, and is silent about odd ones.
 struct Oracle;
-impl Handler for Oracle {
-    type Id = u16;
-    const ID: u16 = 2;
-}
-impl New<Duration> for Oracle {
-    fn new<W: Writer>(_: &Duration, _: &W) -> Self {
-        Oracle
-    }
-}
+handler!(Oracle, 2);
 impl Handle<Request> for Oracle {
     fn handle<W: Writer>(&mut self, request: &Request, writer: &W) {
         if request.1.is_multiple_of(2) {
@@ -70,12 +62,11 @@ impl Handle<Request> for Oracle {
 Messenger! {
     Duration,
     Front: handlers: [ asker: Asker ] routes: [ Asker, Due: [ asker ], Oracle, Reply: [ asker ] ]
-    Back: handlers: [ oracle: Oracle ] routes: [ Asker, Request: [ oracle ] ]
+    Back: handlers: [ oracle: Oracle = |_| Oracle ] routes: [ Asker, Request: [ oracle ] ]
 }
 
 pub fn main(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
     let timeout = arguments.first().map_or(Ok(100), |text| text.parse())?;
-    let messenger = Messenger::new(CircularBus::new(64 * 1024)?);
-    messenger.run(&Duration::from_millis(timeout)).join()?;
+    Messenger::new(CircularBus::new(64 * 1024)?).run(&Duration::from_millis(timeout)).join()?;
     Ok(())
 }

@@ -1,36 +1,35 @@
 //! Handlers and ids in several crates, here modules. Each crate has an enum of its own for its ids, in a range of its
 //! own; the crate with the table sees them all, and does not compile if two of them are equal.
 
-use rust_messenger::{CircularBus, Messenger};
+use rust_messenger::prelude::*;
 
 /// The crate that all others depend on: the messages.
 mod messages {
-    rust_messenger::messenger_id_enum!(MessageId { Order = 1, Fill = 2 });
+    use rust_messenger::prelude::*;
+    messenger_id_enum!(MessageId { Order = 1, Fill = 2 });
 
     #[derive(serde::Serialize, serde::Deserialize)]
     pub struct Order(pub u32);
-    rust_messenger::serde_message!(Order, MessageId::Order);
+    serde_message!(Order, MessageId::Order);
 
     #[derive(serde::Serialize, serde::Deserialize)]
     pub struct Fill(pub u32);
-    rust_messenger::serde_message!(Fill, MessageId::Fill);
+    serde_message!(Fill, MessageId::Fill);
 }
 
 /// A crate of handlers.
 mod trading {
     use super::messages::{Fill, Order};
-    use rust_messenger::traits::{Handle, Handler, New, Sender, Writer};
-    rust_messenger::messenger_id_enum!(HandlerId { Trader = 100, Venue = 101 });
+    use rust_messenger::prelude::*;
+    messenger_id_enum!(HandlerId { Trader = 100, Venue = 101 });
 
-    macro_rules! handler {
-        ($handler:ident { $($start:tt)* }) => {
-            pub struct $handler;
-            impl Handler for $handler { type Id = HandlerId; const ID: HandlerId = HandlerId::$handler; $($start)* }
-            impl<C> New<C> for $handler { fn new<W: Writer>(_: &C, _: &W) -> Self { $handler } }
-        };
-    }
-    handler!(Trader { fn on_start<W: Writer>(&mut self, writer: &W) { Self::send(&Order(7), writer); } });
-    handler!(Venue {});
+    #[derive(Default)]
+    pub struct Trader;
+    handler!(Trader, HandlerId::Trader, default);
+
+    #[derive(Default)]
+    pub struct Venue;
+    handler!(Venue, HandlerId::Venue, default);
 
     impl Handle<Order> for Venue {
         fn handle<W: Writer>(&mut self, order: &Order, writer: &W) {
@@ -52,6 +51,9 @@ Messenger! {
 }
 
 pub fn main(_: &[String]) -> Result<(), Box<dyn std::error::Error>> {
-    Messenger::new(CircularBus::new(64 * 1024)?).run(&()).join()?;
+    let messenger = Messenger::new(CircularBus::new(64 * 1024)?);
+    let handles = messenger.run(&());
+    Trader::send(&Order(7), &messenger.writer()?);
+    handles.join()?;
     Ok(())
 }

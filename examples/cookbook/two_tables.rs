@@ -4,12 +4,11 @@
 //! does not wait, for a worker that waited for another bus would keep its own full.
 
 use rust_messenger::messenger::OutsideWriter;
-use rust_messenger::traits::{Handle, Handler, New, Sender, Writer};
-use rust_messenger::{CircularBus, Messenger};
+use rust_messenger::prelude::*;
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Line(String);
-rust_messenger::serde_message!(Line, 1);
+serde_message!(Line, 1);
 
 struct Desk(OutsideWriter<CircularBus>);
 impl Handler for Desk {
@@ -32,16 +31,9 @@ impl Handle<Line> for Desk {
     }
 }
 
+#[derive(Default)]
 struct Shelf;
-impl Handler for Shelf {
-    type Id = u16;
-    const ID: u16 = 2;
-}
-impl New<()> for Shelf {
-    fn new<W: Writer>(_: &(), _: &W) -> Self {
-        Shelf
-    }
-}
+handler!(Shelf, 2, default);
 impl Handle<Line> for Shelf {
     fn handle<W: Writer>(&mut self, line: &Line, writer: &W) {
         println!("archived: {}", line.0);
