@@ -8,13 +8,15 @@ mod bus;
 mod error;
 mod handler;
 pub(crate) mod message;
+mod reader;
 mod time;
 
 pub use crate::mmap::Space;
-pub(crate) use bus::skipped;
-pub use bus::{BusWriter, Interest, MessageBus, Next, Poller, Publish, Reader, ReaderStats, Stats, Unread};
+pub use bus::{BusWriter, MessageBus, Publish, ReaderStats, Stats};
 pub use error::{CursorError, DecodeError, Divergence, EncodeError, NoWriter, ReadError, SubscribeError, WriteError};
 pub use handler::{Handle, Handler, New, Report, Sender, TryHandle, Writer};
 pub(crate) use message::{AFTER_EVENTS, FIRST_OF_LIBRARY};
 pub use message::{DeserializeFrom, Encoded, ExtendedMessage, Header, Layout, Message, Payload};
+pub(crate) use reader::skipped;
+pub use reader::{Interest, Next, Poller, Reader, Unread};
 pub use time::{Clock, Due, Time};

@@ -1,8 +1,9 @@
 //! Handlers, which receive and send, and the writers that connect them to all that is outside.
 
-use super::bus::{Poller, Publish};
+use super::bus::Publish;
 use super::error::{DecodeError, WriteError};
 use super::message::{Encode, ExtendedMessage, Header, Message};
+use super::reader::Poller;
 use super::time::Time;
 use std::error::Error;
 use std::fmt;
