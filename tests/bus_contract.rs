@@ -17,6 +17,10 @@
 mod own_bus;
 mod support;
 
+#[path = "bus_contract/held.rs"]
+mod held;
+
+use held::*;
 #[cfg(all(unix, not(miri)))]
 use rust_messenger::message_bus::OneWriter;
 use rust_messenger::message_bus::{CircularBus, CondvarBus, wait};
@@ -1759,6 +1763,16 @@ macro_rules! contract {
                 a_batch_releases_what_was_handled
                 what_was_not_read_is_counted
                 stats_say_what_happened
+                what_is_held_stays_until_it_is_released
+                a_held_reader_reads_again
+                a_held_reader_misses_nothing
+                a_held_reader_begins_at_a_message
+                what_is_released_counts_no_held_reader
+                only_held_readers_go_back
+            }
+            impossible! {
+                "it has held readers":
+                held_readers_are_refused
             }
             laws! {
                 a_waiting_reader_wakes
@@ -1832,6 +1846,8 @@ macro_rules! contract {
             a_loss_is_not_forgotten
             evictable_readers_account_for_everything
             a_gating_reader_is_never_overwritten
+            a_held_window_is_less_than_a_quarter
+            a_held_reader_begins_at_nothing_that_is_gone
         }
         laws! {
             a_full_bus_loses_nothing
@@ -1847,6 +1863,7 @@ macro_rules! contract {
             no_reader_holds_an_endless_bus
             a_silent_fill_is_sealed_on_an_endless_bus
             a_close_ends_the_waits_of_readers
+            a_held_window_has_no_end
         }
     };
     (@room endless $slots:ident) => {
@@ -1854,6 +1871,7 @@ macro_rules! contract {
             no_reader_holds_an_endless_bus
             a_silent_fill_is_sealed_on_an_endless_bus
             a_close_ends_the_waits_of_readers
+            a_held_window_has_no_end
         }
         impossible! {
             "it is never full, whoever reads or does not":
@@ -1869,6 +1887,8 @@ macro_rules! contract {
             waiting_for_room_ends_on_a_closed_bus
             waiting_for_room_ends_in_time
             a_gating_reader_is_never_overwritten
+            a_held_window_is_less_than_a_quarter
+            a_held_reader_begins_at_nothing_that_is_gone
         }
     };
     (@idle sleep) => {
@@ -1993,6 +2013,19 @@ mod own {
         waiting_for_room_ends_in_time
         #[cfg_attr(miri, ignore = "Miri has no processor time to measure")]
         a_waiting_reader_uses_no_processor_time
+        held_readers_are_refused
+        only_held_readers_go_back
+    }
+    impossible! {
+        "it has no held readers":
+        what_is_held_stays_until_it_is_released
+        a_held_reader_reads_again
+        a_held_reader_misses_nothing
+        a_held_reader_begins_at_a_message
+        a_held_reader_begins_at_nothing_that_is_gone
+        a_held_window_is_less_than_a_quarter
+        a_held_window_has_no_end
+        what_is_released_counts_no_held_reader
     }
     impossible! {
         "it has no slots, and a fill holds nobody up":

@@ -214,6 +214,18 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
         RingReader::new(&self.shared, Kind::Evictable, name, |standing| Ok(standing.tail()))
     }
 
+    fn subscribe_held(&self, name: &str, from: Option<u64>) -> Result<Self::Reader, SubscribeError> {
+        let gate = self.shared.gate();
+        RingReader::new(&self.shared, Kind::Held, name, |standing| match from {
+            None => Ok(standing.tail()),
+            Some(from) => Ok(gate.found(standing, from)?),
+        })
+    }
+
+    fn released(&self) -> u64 {
+        self.shared.gate().released()
+    }
+
     fn writer(&self) -> Result<Self::BusWriter, NoWriter> {
         RingWriter::new(&self.shared, Role::Outside)
     }

@@ -3,7 +3,7 @@
 use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
-    BusWriter, Header, Interest, MessageBus, NoWriter, Payload, Poller, Publish, ReadError, Reader, Stats,
+    BusWriter, CursorError, Header, Interest, MessageBus, NoWriter, Payload, Poller, Publish, ReadError, Reader, Stats,
     SubscribeError, Time, Unread, WriteError,
 };
 use std::time::Duration;
@@ -85,6 +85,14 @@ impl<B: MessageBus> MessageBus for CondvarBus<B> {
 
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
         Ok(self.wrap_reader(self.bus.subscribe_evictable(name)?))
+    }
+
+    fn subscribe_held(&self, name: &str, from: Option<u64>) -> Result<Self::Reader, SubscribeError> {
+        Ok(self.wrap_reader(self.bus.subscribe_held(name, from)?))
+    }
+
+    fn released(&self) -> u64 {
+        self.bus.released()
     }
 
     fn writer(&self) -> Result<Self::BusWriter, NoWriter> {
@@ -218,6 +226,16 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
     fn release(&mut self) {
         self.reader.release();
         self.link.0.notify_room();
+    }
+
+    fn release_to(&mut self, position: u64) -> Result<(), CursorError> {
+        let released = self.reader.release_to(position);
+        self.link.0.notify_room();
+        released
+    }
+
+    fn rewind_to(&mut self, position: u64) -> Result<(), CursorError> {
+        self.reader.rewind_to(position)
     }
 
     fn unread(&mut self, end: u64, patience: Duration) -> Unread {

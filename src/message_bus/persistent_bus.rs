@@ -182,7 +182,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
             Start::Latest => RingReader::new(shared, kind, name, |standing| Ok(standing.tail())),
             Start::Oldest => RingReader::new(shared, kind, name, |standing| Ok(standing.gate())),
             Start::At(asked) => RingReader::new(shared, kind, name, |standing| Ok(store.found(standing, asked)?)),
-            Start::Resume => self.resume(name),
+            Start::Resume => self.resume(name, Kind::Gating, None),
             Start::Rebuild => {
                 let mut rebuild = None;
                 let table = self.setup.starts.table.ok_or(CursorError::NoSources)?;
@@ -203,21 +203,24 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         }
     }
 
-    fn resume(&self, name: &str) -> Result<RingReader<W, JournalStore>, SubscribeError> {
+    /// A reader with a named cursor, which begins there if it is not told where.
+    fn resume(&self, name: &str, kind: Kind, from: Option<u64>) -> Result<RingReader<W, JournalStore>, SubscribeError> {
         let _cursors = lock(&self.setup.cursors);
         let store = &self.shared.store;
         let (bytes, check) = header::cursor_name(name).ok_or(CursorError::Name)?;
         let mut at = 0;
-        let reader = RingReader::new(&self.shared, Kind::Gating, name, |standing| {
+        let reader = RingReader::new(&self.shared, kind, name, |standing| {
             let oldest = standing.gate();
-            let (place, position) = match store.find_cursor(name) {
-                Some((place, _)) if store.is_attached(place) => return Err(CursorError::InUse.into()),
-                Some((_, None)) => return Err(CursorError::Damaged.into()),
-                Some((place, Some(position))) => (place, store.found(standing, position.max(oldest))?),
-                None => {
-                    let max = header::CURSOR_COUNT;
-                    let made = store.make_cursor(&bytes, check, oldest);
-                    (made.ok_or(CursorError::TooMany { max })?, oldest)
+            let from = from.map(|from| store.found(standing, from)).transpose()?;
+            let (place, position) = match (store.find_cursor(name), from) {
+                (Some((place, _)), _) if store.is_attached(place) => return Err(CursorError::InUse.into()),
+                (Some((place, _)), Some(from)) => (place, from),
+                (Some((_, None)), None) => return Err(CursorError::Damaged.into()),
+                (Some((place, Some(position))), None) => (place, store.found(standing, position.max(oldest))?),
+                (None, from) => {
+                    let (max, position) = (header::CURSOR_COUNT, from.unwrap_or(oldest));
+                    let made = store.make_cursor(&bytes, check, position);
+                    (made.ok_or(CursorError::TooMany { max })?, position)
                 }
             };
             at = place;
@@ -328,6 +331,14 @@ impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
 
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
         self.reader(name, Kind::Evictable)
+    }
+
+    fn subscribe_held(&self, name: &str, from: Option<u64>) -> Result<Self::Reader, SubscribeError> {
+        self.resume(name, Kind::Held, from)
+    }
+
+    fn released(&self) -> u64 {
+        self.shared.gate().released()
     }
 
     fn writer(&self) -> Result<Self::BusWriter, NoWriter> {

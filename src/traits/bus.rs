@@ -225,6 +225,64 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
     /// [`SubscribeError`]; [`SubscribeError::NotEvictable`] of a bus that has no such readers.
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError>;
 
+    /// Adds a **held** reader, for whoever hands messages on and may have to hand them on again. It gates the bus, and
+    /// nothing but [`Reader::release_to`] lets go of what it has read: no batch, no wait, not its drop. Until then it
+    /// can [go back](Reader::rewind_to).
+    ///
+    /// It begins at `from`, where a slot begins or at the tail. `None` stands for where it was: on a journal the named
+    /// cursor `name`, which is made at the oldest message if there is none; on any other bus the tail. On a journal the
+    /// cursor moves with `release_to` alone.
+    ///
+    /// On a ring what it has read and not released, its window, stays below a quarter of the capacity. At the limit it
+    /// is not [ready](Reader::ready), and a read says [`ReadError::WindowFull`](super::ReadError::WindowFull). A
+    /// journal sets no limit.
+    ///
+    /// Provided: [`SubscribeError::Unsupported`].
+    ///
+    /// ```
+    /// use rust_messenger::CircularBus;
+    /// use rust_messenger::traits::{MessageBus, Publish, Reader};
+    ///
+    /// let bus = CircularBus::new(64 * 1024)?;
+    /// let mut reader = bus.subscribe_held("away", None)?;
+    /// let writer = bus.writer()?;
+    /// for text in ["one", "two", "three"] {
+    ///     writer.write_bytes(1, 1, text.as_bytes())?;
+    /// }
+    /// let mut hand_on = |reader: &mut _| Reader::try_read(reader, |_, payload| payload.to_vec());
+    /// assert_eq!(hand_on(&mut reader)?, b"one");
+    /// let second = reader.position();
+    /// assert_eq!(hand_on(&mut reader)?, b"two");
+    ///
+    /// reader.release_to(second)?; // The other side has the first one,
+    /// reader.rewind_to(second)?; // and has lost the second one.
+    /// assert_eq!(hand_on(&mut reader)?, b"two");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError`]. A position at which no slot begins, or that somebody is about to write behind, is
+    /// [`CursorError::NoSuchPosition`](super::CursorError::NoSuchPosition); one that is gone,
+    /// [`NotRetained`](super::CursorError::NotRetained).
+    fn subscribe_held(&self, name: &str, from: Option<u64>) -> Result<Self::Reader, SubscribeError> {
+        let _ = (name, from);
+        Err(SubscribeError::Unsupported)
+    }
+
+    /// The position before which every gating reader has let go, held ones not counted; the tail if there is none. It
+    /// goes back only where a reader of a journal begins in the past.
+    ///
+    /// Provided: from [`stats`](Self::stats).
+    fn released(&self) -> u64 {
+        let Stats { tail, readers, .. } = self.stats();
+        let gating = readers.into_iter().filter(|reader| !reader.evictable && !reader.held);
+        gating.map(|reader| reader.position).fold(tail, |low, position| {
+            // Positions wrap around the end of u64.
+            if (position.wrapping_sub(low) as i64) < 0 { position } else { low }
+        })
+    }
+
     /// Makes a writer from outside the workers. While workers run on the bus, it is the first to find it full: part of
     /// the room is theirs.
     ///
@@ -360,6 +418,8 @@ pub struct ReaderStats {
     pub lag: u64,
     /// Whether the bus may move the reader on instead of waiting for it.
     pub evictable: bool,
+    /// Whether the reader is [held](MessageBus::subscribe_held).
+    pub held: bool,
     /// The most bytes that its worker's outbox ever held.
     pub outbox_high_water: u64,
 }

@@ -203,6 +203,9 @@ pub enum ReadError {
     Lagged(u64),
     /// The bus is closed, and the reader has read everything.
     Closed,
+    /// This [held](super::MessageBus::subscribe_held) reader holds as much of its ring as it may. Have it
+    /// [release](super::Reader::release_to) something.
+    WindowFull,
 }
 
 impl fmt::Display for ReadError {
@@ -211,6 +214,7 @@ impl fmt::Display for ReadError {
             ReadError::Empty => f.write_str("no message yet"),
             ReadError::Lagged(messages) => write!(f, "too slow: moved past {messages} messages"),
             ReadError::Closed => f.write_str("the bus is closed and read to its end"),
+            ReadError::WindowFull => f.write_str("the reader holds as much of the bus as it may, and must release"),
         }
     }
 }
@@ -226,24 +230,26 @@ pub enum SubscribeError {
         /// How many readers a bus has room for.
         max: usize,
     },
-    /// A journal cannot begin the reader where its options say.
+    /// A journal cannot begin the reader where its options say, or a bus where the call says.
     Journal(CursorError),
     /// This bus has no evictable readers: each would hold its writers back. No bus of this library says so.
     NotEvictable,
+    /// This bus has no [held readers](super::MessageBus::subscribe_held). Every bus of this library has.
+    Unsupported,
 }
 
-/// Why a journal does not begin a reader, or move a named cursor, where it was told to.
+/// Why a bus does not begin a reader, or move a named cursor or a held reader, where it was told to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CursorError {
-    /// Retention has released this position. Start at the oldest.
+    /// Retention has released this position, or the held reader itself has. Start at the oldest.
     NotRetained {
         /// The position in the options or the call.
         asked: u64,
         /// The oldest position.
         oldest: u64,
     },
-    /// No slot begins at this position.
+    /// No slot begins at this position; or this reader has not come to it.
     NoSuchPosition {
         /// The position in the options or the call.
         asked: u64,
@@ -272,6 +278,8 @@ pub enum CursorError {
     /// A rebuild must know who sends: give the journal the routing table, name the reader like a worker, and have each
     /// of that worker's handlers in no other worker.
     NoSources,
+    /// The reader is none of [`MessageBus::subscribe_held`](super::MessageBus::subscribe_held): it releases by itself.
+    NotHeld,
 }
 
 impl From<CursorError> for SubscribeError {
@@ -286,6 +294,7 @@ impl fmt::Display for SubscribeError {
             SubscribeError::TooManyReaders { max } => write!(f, "all {max} places for readers are taken"),
             SubscribeError::Journal(error) => error.fmt(f),
             SubscribeError::NotEvictable => f.write_str("this bus has no evictable readers"),
+            SubscribeError::Unsupported => f.write_str("this bus has no held readers"),
         }
     }
 }
@@ -309,6 +318,7 @@ impl fmt::Display for CursorError {
             CursorError::NoSources => f.write_str(
                 "a rebuild needs the routing table, a worker's name, and handlers that are in no other worker",
             ),
+            CursorError::NotHeld => f.write_str("the reader is not held: it releases by itself"),
         }
     }
 }
@@ -316,7 +326,7 @@ impl fmt::Display for CursorError {
 impl Error for SubscribeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            SubscribeError::TooManyReaders { .. } | SubscribeError::NotEvictable => None,
+            SubscribeError::TooManyReaders { .. } | SubscribeError::NotEvictable | SubscribeError::Unsupported => None,
             SubscribeError::Journal(error) => Some(error),
         }
     }

@@ -1,6 +1,6 @@
 //! The reading side of a bus: readers, what ends a batch or a wait, and where a worker sleeps.
 
-use super::error::ReadError;
+use super::error::{CursorError, ReadError};
 use super::message::Header;
 use std::fmt;
 use std::sync::Arc;
@@ -148,11 +148,43 @@ pub trait Reader {
     fn position(&self) -> u64;
 
     /// Releases everything that was read: writers may reuse its bytes. A reader releases by itself at least once per
-    /// eighth of the capacity, and before each wait.
+    /// eighth of the capacity, and before each wait. Does nothing for a held reader.
     ///
     /// Provided: does nothing, for readers that release each message as they step over it.
     #[inline]
     fn release(&mut self) {}
+
+    /// Releases everything before `position`, of a [held](super::MessageBus::subscribe_held) reader: writers may reuse
+    /// its bytes, and on a journal the named cursor moves there. `position` is where a message begins that was read, or
+    /// [the next one](Self::position); what is released already may be released again.
+    ///
+    /// Goes over the slots that it releases, one by one.
+    ///
+    /// Provided: [`CursorError::NotHeld`].
+    ///
+    /// # Errors
+    ///
+    /// [`CursorError::NotHeld`]; [`CursorError::NoSuchPosition`]: no message that was read begins there. Nothing is
+    /// released.
+    fn release_to(&mut self, position: u64) -> Result<(), CursorError> {
+        let _ = position;
+        Err(CursorError::NotHeld)
+    }
+
+    /// Makes the message at `position` the next one again, of a [held](super::MessageBus::subscribe_held) reader: it is
+    /// read once more, with all behind it. Goes back no further than the last [`release_to`](Self::release_to), or the
+    /// beginning; further back on a journal, subscribe again with `from`.
+    ///
+    /// Provided: [`CursorError::NotHeld`].
+    ///
+    /// # Errors
+    ///
+    /// [`CursorError::NotHeld`]; [`CursorError::NotRetained`]: it is released; [`CursorError::NoSuchPosition`]: no
+    /// message that was read begins there. The reader stays where it is.
+    fn rewind_to(&mut self, position: u64) -> Result<(), CursorError> {
+        let _ = position;
+        Err(CursorError::NotHeld)
+    }
 
     /// Whether the next message is history: a rebuild hands it to the handlers again. The worker calls no `on_loop`
     /// until the history ends.
@@ -228,7 +260,9 @@ pub(crate) fn skipped(reader: &mut (impl Reader + ?Sized), end: u64) -> Unread {
         match reader.skip() {
             Ok(()) => unread.messages += 1,
             Err(ReadError::Lagged(messages)) => unread.messages += messages,
-            Err(ReadError::Empty | ReadError::Closed) => return Unread { bytes: left, ..unread },
+            Err(ReadError::Empty | ReadError::Closed | ReadError::WindowFull) => {
+                return Unread { bytes: left, ..unread };
+            }
         }
     }
 }

@@ -171,8 +171,8 @@ entry! {
     ReaderEntry of READER_SIZE {
         /// Everything before it is released; an evictable reader's carries flags in its low bits.
         cursor = 0;
-        /// Not zero: it may be moved on rather than hold others back.
-        evictable = READER_COLD;
+        /// What kind of reader it is: see `gate.rs`.
+        kind = READER_COLD;
         /// Messages it was moved past and has not been told of.
         lost = READER_COLD + WORD;
         /// The ticket of its worker's outbox, or 0.

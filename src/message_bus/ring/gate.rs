@@ -4,8 +4,9 @@
 //!
 //! * **Law 1.** The gate stands behind every reader and behind every claim that is not finished: nobody claims past
 //!   gate + capacity. It moves only forward, under the gate lock, which is taken about once per eighth of a ring.
-//! * **Law 2.** A reader joins under the lock at the tail, so the gate cannot have passed it, and with it come all
-//!   releases the gate stands for: a new reader may look at a slot without a race with an earlier lap.
+//! * **Law 2.** A reader joins under the lock, at the tail or at a slot from the gate on, so the gate cannot have passed
+//!   it, and with it come all releases the gate stands for: a new reader may look at a slot without a race with an
+//!   earlier lap.
 //! * **Law 3.** Slots that the caller does not gate (a ring without readers, messages an evictable reader missed) are
 //!   walked under the lock only.
 //! * **Law 4.** An evictable reader pins its cursor word before it touches a slot, and an evictor changes only an
@@ -17,7 +18,7 @@ use super::position::{ahead, earlier, later};
 use super::slot::{Seen, Slots};
 use super::store::Store;
 use crate::sync::{Ordering, spin_loop, yield_now};
-use crate::traits::{ReaderStats, Stats, SubscribeError};
+use crate::traits::{CursorError, ReaderStats, Stats, SubscribeError};
 
 /// Low bits of an evictable reader's cursor word.
 const PINNED: u64 = 1;
@@ -27,11 +28,14 @@ const CURSOR_FLAGS: u64 = 15;
 /// `flags`: writers from outside are refused. The bits below count pending outboxes.
 pub(crate) const CLOSED: u64 = 1 << 63;
 
-/// How a reader counts.
+/// How a reader counts, as its entry in the reader table says it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    Gating,
-    Evictable,
+    Gating = 0,
+    /// It may be moved on rather than hold others back.
+    Evictable = 1,
+    /// It gates, and lets go of what it was told to only.
+    Held = 2,
 }
 
 /// What an evictable reader finds when it wants to look.
@@ -161,6 +165,33 @@ impl<'a, S: Store> Gate<'a, S> {
         self.finished_until(from, |position| position >= end)
     }
 
+    /// Before it every gating reader has let go, held ones not counted. Under the lock: whoever joins later begins at
+    /// the tail, which is not before this.
+    pub(crate) fn released(self) -> u64 {
+        let locked = self.lock();
+        let tail = self.stand(&locked).tail;
+        let gating = self.readers().filter(|entry| !is_evictable(*entry) && !is_held(*entry));
+        gating.map(cursor_of).fold(tail, earlier)
+    }
+
+    /// The position `asked`, where a reader can begin: a slot begins there and all before it are finished, or it is the
+    /// tail. To be asked while a reader [joins](Self::join).
+    pub(crate) fn found(self, standing: &Standing, asked: u64) -> Result<u64, CursorError> {
+        let (oldest, tail) = (standing.gate(), standing.tail());
+        if ahead(oldest, asked) > 0 {
+            return Err(CursorError::NotRetained { asked, oldest });
+        }
+        if asked == tail {
+            return Ok(asked);
+        }
+        let is_end = |position| ahead(position, asked) >= 0 || ahead(position, tail) >= 0;
+        if self.finished_until(oldest, is_end) == asked {
+            Ok(asked)
+        } else {
+            Err(CursorError::NoSuchPosition { asked })
+        }
+    }
+
     /// What `look` says while the gate stands still.
     #[cfg(unix)]
     pub(crate) fn standing<R>(self, look: impl FnOnce(&Standing) -> R) -> R {
@@ -202,7 +233,7 @@ impl<'a, S: Store> Gate<'a, S> {
             let part = std::array::from_fn(|_| bytes.next().unwrap_or(0));
             entry.name(word).store(u64::from_le_bytes(part), Ordering::Relaxed);
         }
-        entry.evictable().store(u64::from(kind == Kind::Evictable), Ordering::Relaxed);
+        entry.kind().store(kind as u64, Ordering::Relaxed);
         control.occupied().store(occupied | 1 << index.number(), Ordering::Release); // SYNC POINT gate.join
         Ok((index, position))
     }
@@ -398,6 +429,7 @@ impl<'a, S: Store> Gate<'a, S> {
                 position,
                 lag: ahead(tail, position).max(0) as u64,
                 evictable: is_evictable(entry),
+                held: is_held(entry),
                 outbox_high_water: entry.outbox_high_water().load(Ordering::Relaxed),
             });
         }
@@ -467,7 +499,11 @@ impl<'a, S: Store> Gate<'a, S> {
 }
 
 fn is_evictable(entry: ReaderEntry<'_>) -> bool {
-    entry.evictable().load(Ordering::Relaxed) != 0
+    entry.kind().load(Ordering::Relaxed) == Kind::Evictable as u64
+}
+
+fn is_held(entry: ReaderEntry<'_>) -> bool {
+    entry.kind().load(Ordering::Relaxed) == Kind::Held as u64
 }
 
 /// Where an entry's reader stands, flags taken off.

@@ -172,6 +172,11 @@ impl Store for Ring {
         Ring::capacity(self) / 8
     }
 
+    /// With the largest slot on top it is still below a quarter of the ring.
+    fn window(&self) -> u64 {
+        Ring::capacity(self) / 8
+    }
+
     #[inline(always)]
     fn make_room(&self, _len: u64) -> Result<(), WriteError> {
         Err(WriteError::Full)

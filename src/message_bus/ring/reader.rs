@@ -11,7 +11,7 @@ use super::store::Storage;
 use crate::message_bus::wait::{self, Adaptive, Sleeper, WaitStrategy};
 use crate::mmap::Bytes;
 use crate::sync::{Arc, Ordering};
-use crate::traits::{Header, Interest, Next, Poller, ReadError, Reader, SubscribeError, Unread, skipped};
+use crate::traits::{CursorError, Header, Interest, Next, Poller, ReadError, Reader, SubscribeError, Unread, skipped};
 use std::time::{Duration, Instant};
 
 /// A reader of a [`CircularBus`](crate::message_bus::CircularBus) or a `PersistentBus`. Dropping it ends the
@@ -21,14 +21,14 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Storage = Ring> {
     shared: Arc<Shared<S>>,
     /// Its entry in the reader table.
     index: ReaderIndex,
-    kind: Kind,
+    turn: Turn,
     /// Whether it was to begin with a rebuild.
     pub(crate) rebuilds: bool,
     /// The next message.
     position: u64,
     /// What the entry says; never ahead of `position`.
     released: u64,
-    /// Release at least that often, in bytes.
+    /// Release at least that often, in bytes; or, of a held reader, hold no more than the largest slot beyond that.
     batch: u64,
     /// Messages read since the last wait.
     handled: u64,
@@ -42,6 +42,25 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Storage = Ring> {
     copied: Option<Header>,
     strategy: W,
     patience: wait::Patience,
+}
+
+/// How a reader comes to its next message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+enum Turn {
+    /// It looks at it in place, and releases by itself.
+    Gating,
+    /// It looks at it in place.
+    Held,
+    /// It is held, and holds as much as it may.
+    Full,
+    /// It copies it.
+    Evictable,
+}
+
+impl Turn {
+    fn is_held(self) -> bool {
+        matches!(self, Turn::Held | Turn::Full)
+    }
 }
 
 impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
@@ -69,13 +88,12 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         let mut release_at = self.released.wrapping_add(self.batch);
         let mut ended = Ok(());
         while handled < most {
-            let looked = match self.kind {
-                Kind::Evictable => (None, Seen::Open { pending: false }),
-                Kind::Gating => {
-                    debug_assert!(ahead(position, self.released) >= 0);
-                    // SAFETY: a slot begins there, and the cursor that the gate goes by is `released`, not past it.
-                    unsafe { self.shared.store.slots().look(position) }
-                }
+            let looked = if self.turn > Turn::Held {
+                (None, Seen::Open { pending: false })
+            } else {
+                debug_assert!(ahead(position, self.released) >= 0);
+                // SAFETY: a slot begins there, and the cursor that the gate goes by is `released`, not past it.
+                unsafe { self.shared.store.slots().look(position) }
             };
             let (slot, header) = match looked {
                 (Some(slot), Seen::Message(header)) => (Some(slot), header),
@@ -121,9 +139,10 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
 
     #[inline]
     fn ready(&mut self) -> bool {
-        match self.kind {
-            Kind::Gating => !matches!(self.gated(self.position), Seen::Open { .. }),
-            Kind::Evictable => self.ready_or_moved(),
+        match self.turn {
+            Turn::Gating | Turn::Held => !matches!(self.gated(self.position), Seen::Open { .. }),
+            Turn::Full => false,
+            Turn::Evictable => self.ready_or_moved(),
         }
     }
 
@@ -164,7 +183,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         if self.copied().is_some() || self.is_at_tail() {
             return None;
         }
-        let pinned = self.kind == Kind::Evictable;
+        let pinned = self.turn == Turn::Evictable;
         if pinned && self.shared.gate().pin(self.index, self.position) != Pin::Pinned {
             return None;
         }
@@ -199,17 +218,34 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
 
     #[inline]
     fn release(&mut self) {
-        if self.kind == Kind::Gating && self.released != self.position {
-            self.released = self.position;
-            self.shared.gate().release(self.index, self.position);
-            self.shared.store.released(self.index, self.position);
-            self.shared.notify_room();
+        if self.turn == Turn::Gating && self.released != self.position {
+            self.let_go(self.position);
         }
+    }
+
+    fn release_to(&mut self, position: u64) -> Result<(), CursorError> {
+        self.check_read(position)?;
+        // Again what is released already: that lets go of nothing.
+        if ahead(position, self.released) > 0 {
+            self.let_go(position);
+            self.look_at_window();
+        }
+        Ok(())
+    }
+
+    fn rewind_to(&mut self, position: u64) -> Result<(), CursorError> {
+        self.check_read(position)?;
+        if ahead(self.released, position) > 0 {
+            return Err(CursorError::NotRetained { asked: position, oldest: self.released });
+        }
+        self.position = position;
+        self.look_at_window();
+        Ok(())
     }
 
     /// Looks at slots and reads none: what was not read is not let go of either.
     fn unread(&mut self, end: u64, patience: Duration) -> Unread {
-        if self.kind == Kind::Evictable {
+        if self.turn == Turn::Evictable {
             return skipped(self, end);
         }
         let deadline = Instant::now().checked_add(patience);
@@ -275,11 +311,15 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         Ok(RingReader {
             shared: Arc::clone(shared),
             index,
-            kind,
+            turn: match kind {
+                Kind::Gating => Turn::Gating,
+                Kind::Held => Turn::Held,
+                Kind::Evictable => Turn::Evictable,
+            },
             rebuilds: false,
             position,
             released: position,
-            batch: shared.store.batch(),
+            batch: if kind == Kind::Held { shared.store.window() } else { shared.store.batch() },
             handled: 0,
             wakes: shared.wakes.load(Ordering::Acquire), // SYNC POINT bus.wake
             silent: None,
@@ -305,8 +345,8 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     // Always inlined: there is one place per worker that reads, and a call costs as much as the look.
     #[inline(always)]
     fn deliver<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> (R, bool)) -> Result<R, ReadError> {
-        if self.kind == Kind::Evictable {
-            return self.deliver_copy(deliver);
+        if self.turn > Turn::Held {
+            return self.deliver_otherwise(deliver);
         }
         let (slot, header) = loop {
             match self.look(self.position) {
@@ -340,6 +380,42 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     #[inline(never)]
     fn release_batch(&mut self) {
         self.release();
+        self.look_at_window();
+    }
+
+    /// Whether a held reader holds as much as it may.
+    fn look_at_window(&mut self) {
+        if self.turn.is_held() {
+            let is_full = self.position.wrapping_sub(self.released) >= self.batch;
+            self.turn = if is_full { Turn::Full } else { Turn::Held };
+        }
+    }
+
+    /// Lets writers reuse everything before `position`.
+    fn let_go(&mut self, position: u64) {
+        self.released = position;
+        self.shared.gate().release(self.index, position);
+        self.shared.store.released(self.index, position);
+        self.shared.notify_room();
+    }
+
+    /// Whether a held reader has come by the beginning of a slot at `position`, or has released it.
+    fn check_read(&self, position: u64) -> Result<(), CursorError> {
+        if !self.turn.is_held() {
+            return Err(CursorError::NotHeld);
+        }
+        let mut place = self.released;
+        while ahead(position, place) > 0 && ahead(self.position, place) > 0 {
+            let slots = self.shared.store.slots();
+            // SAFETY: from one slot to the next, from `released` on, which the gate goes by; it came by all of these.
+            place = place.wrapping_add(match unsafe { slots.observe(place) } {
+                Seen::Message(header) => slots.slot_len(header.size as usize),
+                Seen::Sealed { len, .. } => len,
+                Seen::Open { .. } => break,
+            });
+        }
+        let is_read = place == position || ahead(self.released, position) > 0;
+        if is_read { Ok(()) } else { Err(CursorError::NoSuchPosition { asked: position }) }
     }
 
     /// Steps over what is no message, or says why there is nothing to step over.
@@ -358,9 +434,10 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     #[cold]
     #[inline(never)]
     fn look_further(&mut self, seen: Seen) -> Result<Option<Header>, ReadError> {
-        match self.kind {
-            Kind::Evictable => self.copy_next().map(Some),
-            Kind::Gating => self.step_over_no_message(seen).map(|()| None),
+        match self.turn {
+            Turn::Evictable => self.copy_next().map(Some),
+            Turn::Full => Err(self.full()),
+            Turn::Gating | Turn::Held => self.step_over_no_message(seen).map(|()| None),
         }
     }
 
@@ -374,7 +451,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     /// As [`gated`](Self::gated), with where that slot is.
     #[inline(always)]
     fn look(&self, place: u64) -> (Option<Slot<'_>>, Seen) {
-        debug_assert!(self.kind == Kind::Gating && ahead(place, self.released) >= 0);
+        debug_assert!(self.turn != Turn::Evictable && ahead(place, self.released) >= 0);
         // SAFETY: a slot begins there, and the cursor that the gate goes by is `released`, which is not past it.
         unsafe { self.shared.store.slots().look(place) }
     }
@@ -386,6 +463,11 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         // Acquire: what was committed before the close is visible after it.
         let closed = self.shared.control().flags().load(Ordering::Acquire) & CLOSED != 0; // SYNC POINT bus.close
         if closed && self.is_at_tail() { ReadError::Closed } else { ReadError::Empty }
+    }
+
+    /// Why a held reader with a full window reads nothing: there may be nothing, either.
+    fn full(&mut self) -> ReadError {
+        if self.is_at_tail() { self.nothing() } else { ReadError::WindowFull }
     }
 
     fn is_at_tail(&self) -> bool {
@@ -412,10 +494,14 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         }
     }
 
-    /// An evictable reader's turn: what it has copied nobody can take away, and a delivery that unwinds is repeated.
+    /// The turn of an evictable reader, or of one that may hold no more. What the former has copied nobody can take
+    /// away, and a delivery that unwinds is repeated.
     #[cold]
     #[inline(never)]
-    fn deliver_copy<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> (R, bool)) -> Result<R, ReadError> {
+    fn deliver_otherwise<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> (R, bool)) -> Result<R, ReadError> {
+        if self.turn == Turn::Full {
+            return Err(self.full());
+        }
         let header = self.copy_next()?;
         let (result, handled) = deliver(&header, &self.copy);
         if handled {
@@ -508,7 +594,10 @@ impl Drop for PutBack<'_> {
 
 impl<W: WaitStrategy, S: Storage> Drop for RingReader<W, S> {
     fn drop(&mut self) {
-        self.shared.store.left(self.index, self.position);
+        // A held one's cursor stays where it was released.
+        if !self.turn.is_held() {
+            self.shared.store.left(self.index, self.position);
+        }
         self.shared.gate().leave(self.index);
         self.shared.notify_room();
     }

@@ -31,6 +31,9 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
     /// How often a reader releases, in bytes.
     fn batch(&self) -> u64;
 
+    /// How much a held reader may have read and not released before it reads no further, in bytes.
+    fn window(&self) -> u64;
+
     // ---------------------------------------------------------------------------------------------------------- claims
 
     /// There was no room for `len` bytes: makes some, or says why there is none.
