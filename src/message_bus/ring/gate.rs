@@ -4,9 +4,9 @@
 //!
 //! * **Law 1.** The gate stands behind every reader and behind every claim that is not finished: nobody claims past
 //!   gate + capacity. It moves only forward, under the gate lock, which is taken about once per eighth of a ring.
-//! * **Law 2.** A reader joins under the lock, at the tail or at a slot from the gate on, so the gate cannot have passed
-//!   it, and with it come all releases the gate stands for: a new reader may look at a slot without a race with an
-//!   earlier lap.
+//! * **Law 2.** A reader joins under the lock, at the tail or at a slot from the gate on, so the gate cannot have
+//!   passed it, and with it come all releases the gate stands for: a new reader may look at a slot without a race with
+//!   an earlier lap.
 //! * **Law 3.** Slots that the caller does not gate (a ring without readers, messages an evictable reader missed) are
 //!   walked under the lock only.
 //! * **Law 4.** An evictable reader pins its cursor word before it touches a slot, and an evictor changes only an
