@@ -109,7 +109,8 @@ pub fn check(bytes: &[u8]) {
     let mut file = tempfile::NamedTempFile::new_in(scratch()).expect("a file");
     file.write_all(bytes).expect("written");
     let walked = walk(file.path());
-    let options = || PersistentOptions { step: 4096, start: Start::Oldest, ..PersistentOptions::default() };
+    let plain = || PersistentOptions { step: 4096, start: Start::Oldest, ..PersistentOptions::default() };
+    let options = || PersistentOptions { verify: true, ..plain() };
     let (bus, first) = match PersistentBus::open(file.path(), options()) {
         Ok(opened) => opened,
         Err(_) => {
@@ -128,6 +129,13 @@ pub fn check(bytes: &[u8]) {
     assert_eq!((read, reader.position()), (first.messages, bus.tail()));
     let appended = bus.writer().expect("a writer").write_bytes(1, 2, b"appended").is_ok();
     drop((bus, reader));
+    {
+        // An opening that begins at the end leaves to its readers what they can read.
+        let (bus, _) = PersistentBus::open(file.path(), plain()).expect("it was opened before");
+        let (mut reader, mut read) = (bus.subscribe("reader").expect("a place"), 0);
+        while reader.try_read(|_, _| read += 1).is_ok() {}
+        assert_eq!((read, reader.position()), (first.messages + u64::from(appended), bus.tail()));
+    }
     let (_, second) = PersistentBus::open(file.path(), options()).expect("it was opened before");
     assert_eq!(second.messages, first.messages + u64::from(appended));
     assert_eq!((second.torn, second.missing), (0, 0), "recovered once and for all");

@@ -78,7 +78,12 @@ impl PersistentBus {
     /// file. Follows symbolic links; where a link points to nothing, makes the file there.
     ///
     /// Opening recovers the journal: it cleans up what a killed process left unfinished, reports damage in
-    /// [`Recovered`], and steps over it. It never overwrites a message. It reads the file once, at the speed of memory.
+    /// [`Recovered`], and steps over it. It never overwrites a message.
+    ///
+    /// It looks at what was written since the journal was last synced or opened; after a clean stop, at nothing but the
+    /// unused end of the file. What stands before was whole then. The bus looks at it when a reader begins there, from
+    /// there on, once, at the speed of memory: [`recovered`](Self::recovered) says what it has found. With
+    /// [`verify`](PersistentOptions::verify) opening looks at everything.
     ///
     /// A process may die in this call, too. A new journal is there as a whole or not at all, and the next call finishes
     /// a recovery. (Where a file must have a name, as on other systems than Linux, a new one may stay behind as
@@ -151,7 +156,13 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     ///
     /// The system's error when it releases the space.
     pub fn retain(&self) -> io::Result<Retained> {
-        self.shared.store.retain()
+        self.shared.store.retain(u64::MAX)
+    }
+
+    /// What opening the journal has found, and what was found since: where a reader begins in what opening had left out
+    /// ([`Recovered::unchecked`]), everything from there on is looked at, and what is damaged is stepped over.
+    pub fn recovered(&self) -> Recovered {
+        lock(&self.shared.store.upkeep.unchecked.recovered).clone()
     }
 
     fn made_in_memory(options: PersistentOptions) -> Result<Self, JournalError> {
@@ -180,12 +191,19 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         let (shared, store) = (&self.shared, &self.shared.store);
         match self.start_of(name, kind) {
             Start::Latest => RingReader::new(shared, kind, name, |standing| Ok(standing.tail())),
-            Start::Oldest => RingReader::new(shared, kind, name, |standing| Ok(standing.gate())),
-            Start::At(asked) => RingReader::new(shared, kind, name, |standing| Ok(store.found(standing, asked)?)),
+            Start::Oldest => {
+                store.check_from(store.gate_now())?;
+                RingReader::new(shared, kind, name, |standing| Ok(standing.gate()))
+            }
+            Start::At(asked) => {
+                store.check_from(asked)?;
+                RingReader::new(shared, kind, name, |standing| Ok(store.found(standing, asked)?))
+            }
             Start::Resume => self.resume(name, Kind::Gating, None),
             Start::Rebuild => {
                 let mut rebuild = None;
                 let table = self.setup.starts.table.ok_or(CursorError::NoSources)?;
+                store.check_from(store.gate_now())?;
                 let mut reader = RingReader::new(shared, kind, name, |standing| {
                     let (first, oldest) = (store.first(), standing.gate());
                     if oldest != first {
@@ -208,6 +226,8 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         let _cursors = lock(&self.setup.cursors);
         let store = &self.shared.store;
         let (bytes, check) = header::cursor_name(name).ok_or(CursorError::Name)?;
+        let begins = from.or_else(|| store.find_cursor(name)?.1).unwrap_or(0);
+        store.check_from(begins.max(store.gate_now()))?;
         let mut at = 0;
         let reader = RingReader::new(&self.shared, kind, name, |standing| {
             let oldest = standing.gate();
@@ -289,6 +309,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         if store.is_attached(at) {
             return Err(CursorError::InUse);
         }
+        store.check_from(position)?;
         store.move_cursor(at, position, |standing| store.found(standing, position).map(drop))
     }
 

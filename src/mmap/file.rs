@@ -97,6 +97,11 @@ impl Backing for FileBacking {
         reserved
     }
 
+    /// Not through the mapping: where the disk fails to read, that is an error and no signal.
+    fn read(&self, _: &Region, offset: usize, bytes: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(bytes, offset as u64)
+    }
+
     fn sync(&self, region: &Region, from: usize, to: usize) -> io::Result<()> {
         region.mapping().flush_range(from, to - from)?;
         // Elsewhere `msync` is all of it.

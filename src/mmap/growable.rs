@@ -20,6 +20,16 @@ pub(crate) trait Backing: Debug + Send + Sync {
     /// of them, whoever is using them meanwhile.
     fn populate(&self, _region: &Region, _from: usize, _to: usize) {}
 
+    /// Copies bytes from `offset` on, a multiple of 8, as they are at some moment of the call.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    fn read(&self, region: &Region, offset: usize, bytes: &mut [u8]) -> io::Result<()> {
+        region.snapshot(offset, bytes);
+        Ok(())
+    }
+
     /// Has space for the bytes from `from` to `to`, whatever is in them; bytes behind the end are zero.
     ///
     /// # Errors

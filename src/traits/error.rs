@@ -265,6 +265,11 @@ pub enum CursorError {
         /// How many there are.
         max: usize,
     },
+    /// The disk failed to show what the reader would begin with.
+    Storage {
+        /// The kind of the failure.
+        kind: std::io::ErrorKind,
+    },
     /// The named cursor is damaged. Remove it, or set it to a position that you know.
     Damaged,
     /// A rebuild needs the whole history, and retention has forgotten where it began. See
@@ -310,6 +315,7 @@ impl fmt::Display for CursorError {
             CursorError::InUse => f.write_str("a reader has this cursor"),
             CursorError::Name => f.write_str("a cursor's name has 1 to 40 bytes, the last of them not zero"),
             CursorError::TooMany { max } => write!(f, "all {max} places for named cursors are taken"),
+            CursorError::Storage { kind } => write!(f, "the disk failed: {kind}"),
             CursorError::Damaged => f.write_str("the named cursor is damaged; remove it"),
             CursorError::HistoryGone { first, oldest } => write!(
                 f,

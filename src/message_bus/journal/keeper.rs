@@ -14,6 +14,9 @@ const TICK: Duration = Duration::from_millis(1);
 /// How often retention looks around.
 const RETAIN: Duration = Duration::from_secs(1);
 
+/// How much of what nobody has looked at it looks at for that: it has more to do.
+const LOOKED_AT: u64 = 64 << 20;
+
 /// Starts the keeper of `store`. Dropping what this returns ends it, and closes the journal.
 ///
 /// # Errors
@@ -87,7 +90,7 @@ fn keep(store: &JournalStore) {
         }
         if retain_at.is_some_and(|at| at <= now) {
             // What could not be given back now is tried again, and `retain` says so to whoever asks.
-            let _ = caught(|| store.retain());
+            let _ = caught(|| store.retain(LOOKED_AT));
             retain_at = Some(Instant::now() + RETAIN);
         }
     }

@@ -48,9 +48,13 @@ pub struct PersistentOptions {
     /// The messages and handlers of the table that had another name when the journal was written: the old name, and the
     /// new one. [`renamed`](Self::renamed) adds to them. Default: none.
     pub renamed: Vec<(&'static str, &'static str)>,
-    /// Whether opening refuses a damaged journal ([`JournalError::Damaged`]) instead of reporting the damage. Default:
-    /// no.
+    /// Whether opening refuses a damaged journal ([`JournalError::Damaged`]) instead of reporting the damage. It then
+    /// looks at all messages. Default: no.
     pub strict: bool,
+    /// Whether opening looks at all messages, as `strict` does. Otherwise it begins where everything before was finished
+    /// and synced when the journal was last written, at the end after a clean stop, and looks at the rest when a reader
+    /// begins there: [`Recovered::unchecked`](crate::message_bus::Recovered::unchecked). Default: no.
+    pub verify: bool,
     /// Whether every slot has a checksum (CRC-32C). The journal keeps the value with which it was made. Without
     /// checksums recovery finds a damaged length, by the slots around it, and loses no other message; it does not find
     /// other damage. Default: yes.
@@ -81,6 +85,7 @@ impl Default for PersistentOptions {
             table: None,
             renamed: Vec::new(),
             strict: false,
+            verify: false,
             crc: true,
             step: 16 << 20,
             table_capacity: 32 * 1024,

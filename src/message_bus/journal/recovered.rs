@@ -11,14 +11,19 @@ pub struct Span {
     pub len: u64,
 }
 
-/// What recovery found when it opened a journal for writing.
+/// What recovery found when it opened a journal for writing, and what was
+/// [found since](crate::message_bus::PersistentBus::recovered).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovered {
     /// Whether this opening made the journal.
     pub created: bool,
-    /// How many whole messages it holds.
+    /// How many whole messages there are, as far as it was looked at.
     pub messages: u64,
+    /// What nobody has looked at: it was finished and synced when the journal was last written. Messages, holes and
+    /// damage in it are in none of the other fields. After a clean stop opening leaves out everything; after a kill,
+    /// everything up to the last sync or opening. `None`: it was looked at everything.
+    pub unchecked: Option<Span>,
     /// The position of the next message.
     pub tail: u64,
     /// Holes: what a writer had claimed and not acknowledged when its process died, or what a power failure took
@@ -71,7 +76,7 @@ impl Recovered {
     /// How many holes, and how many damaged stretches, the lists name at most.
     pub const SPANS: usize = 1024;
 
-    /// Whether anything differs from what a writer wrote. Holes and a torn tail are no damage: no writer was told that
+    /// Whether anything differs from what a writer wrote, as far as it was looked at. Holes and a torn tail are no damage: no writer was told that
     /// they were written.
     pub fn is_damaged(&self) -> bool {
         let is_damage = |damage: &HeaderDamage| !matches!(damage, HeaderDamage::CursorAhead(_));
@@ -82,6 +87,9 @@ impl Recovered {
 impl fmt::Display for Recovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} messages", self.messages)?;
+        if let Some(Span { position, len }) = self.unchecked {
+            write!(f, " from position {} on", position + len)?;
+        }
         let Recovered { hole_count: holes, old_hole_count: old_holes, damaged_count: damaged, .. } = *self;
         let known = if old_holes == 0 { String::new() } else { format!(" ({old_holes} of them known)") };
         for (count, list, what) in

@@ -8,12 +8,13 @@ use super::error::JournalError;
 use super::header::{self, Area, CursorEntry, Identity, Mutable, PAGE, read_header};
 use super::merge::TableChange;
 use super::options::{PersistentOptions, Starts};
-use super::recovered::{HeaderDamage, Recovered, Span};
-use super::scan::{Found, Kind, Scan, Scanned};
-use super::slots::{self, JournalSlots, record_len};
+use super::recovered::{HeaderDamage, Recovered};
+use super::scan::{Found, Scan, Scanned};
+use super::slots::{JournalSlots, record_len};
 use super::source::{Source, Upto};
 use super::store::{JournalStore, LOOK, Plan};
 use super::table::{JournalTable, MessageRecord};
+use super::unchecked::{Mark, Stretch, Unchecked, page_of};
 use crate::encoding::shape::Difference;
 use crate::mmap::{Backing, Region};
 use crate::random;
@@ -53,6 +54,8 @@ pub(crate) struct Findings {
     /// The table to be written, and into which area with which generation.
     pub(crate) table: Option<(usize, Vec<u8>)>,
     pub(crate) recovered: Recovered,
+    /// From where on it was looked at.
+    pub(crate) from: u64,
     /// How many places are to be marked.
     pub(crate) marks: u64,
     pub(crate) len: u64,
@@ -65,23 +68,6 @@ pub(crate) struct Opened {
     pub(crate) starts: Starts,
     pub(crate) silent_after: Duration,
     pub(crate) recovered: Recovered,
-}
-
-/// How a place is to be marked that readers of the mapping could not step over, or could not see is damaged.
-#[derive(Clone, Copy)]
-enum Mark {
-    State(u64),
-    /// It was given up, and does not say how long it is.
-    Length,
-}
-
-fn mark_of(found: &Found) -> Option<Mark> {
-    match found.kind {
-        Kind::Hole { marked: false } => Some(Mark::State(slots::HOLE)),
-        Kind::Damaged { marked: false } => Some(Mark::State(slots::DAMAGED)),
-        Kind::Sealed { exact: false } => Some(Mark::Length),
-        _ => None,
-    }
 }
 
 /// Writes a table area over an older one at `base`. Until it is whole there is none: that somebody was killed in it is
@@ -140,34 +126,12 @@ fn refused(change: TableChange, path: &Path) -> JournalError {
     }
 }
 
-impl Recovered {
-    fn add(&mut self, found: Found) {
-        let span = Span { position: found.position, len: found.len };
-        let (count, list) = match found.kind {
-            Kind::Message(_) => {
-                self.messages += 1;
-                return;
-            }
-            Kind::Sealed { .. } => return,
-            Kind::Hole { marked } => {
-                self.old_hole_count += u64::from(marked);
-                (&mut self.hole_count, &mut self.holes)
-            }
-            Kind::Damaged { .. } => (&mut self.damaged_count, &mut self.damaged),
-        };
-        *count += 1;
-        if list.len() < Self::SPANS {
-            list.push(span);
-        }
-    }
-}
-
 impl Opening<'_> {
     pub(crate) fn io(&self, action: &'static str) -> impl Fn(io::Error) -> JournalError + '_ {
         move |error| JournalError::Io { path: self.path.to_owned(), action, error }
     }
 
-    /// Looks at everything and changes nothing.
+    /// Looks at it and changes nothing.
     pub(crate) fn inspect(&self, source: &(impl Source + ?Sized)) -> Result<Findings, JournalError> {
         let (identity, options) = (&self.identity, &self.options);
         let io = self.io("read it");
@@ -175,15 +139,17 @@ impl Opening<'_> {
         let header = read_header(source, identity).map_err(&io)?;
         let table = self.merged_table(&header)?;
         let mut recovered = Recovered { created: self.created, ..Recovered::default() };
-        let mut scan = Scan::new(source, identity, header.retained);
+        recovered.missing = header.allocated.saturating_sub(len);
+        let from = self.begin(&header, recovered.missing);
+        recovered.leave_out(Stretch { from: header.retained, to: from });
+        let mut scan = Scan::new(source, identity, from);
         let mut marks = 0;
         while let Scanned::Found(found) = scan.step().map_err(&io)? {
-            recovered.add(found);
-            marks += u64::from(mark_of(&found).is_some());
+            recovered.add(&found);
+            marks += u64::from(Mark::of(&found).is_some());
         }
         recovered.tail = scan.position();
         recovered.torn = scan.last_byte(recovered.tail).map_err(&io)? - recovered.tail;
-        recovered.missing = header.allocated.saturating_sub(len);
         recovered.header = header.damage.clone();
         for (_, name, position) in &header.cursors {
             if position.is_some_and(|position| position > recovered.tail) {
@@ -194,7 +160,14 @@ impl Opening<'_> {
             return Err(JournalError::Damaged { path: self.path.to_owned(), recovered: Box::new(recovered) });
         }
         options.check(identity)?;
-        Ok(Findings { header, table, recovered, marks, len })
+        Ok(Findings { header, table, recovered, from, marks, len })
+    }
+
+    /// Where to begin looking: where everything before was finished and synced once. Where anything says that the file
+    /// is not what it was, that word says nothing about the rest.
+    fn begin(&self, header: &Mutable, missing: u64) -> u64 {
+        let looks_at_all = self.options.verify || self.options.strict || missing != 0 || !header.damage.is_empty();
+        if looks_at_all { header.retained } else { header.whole.max(header.retained) }
     }
 
     /// The table to be written, if the one of the options says more than the journal's.
@@ -290,9 +263,10 @@ impl Opening<'_> {
             capacity,
             step: self.options.step.next_multiple_of(PAGE),
             ready,
-            first,
+            identity: self.identity,
             retained,
             tail,
+            unchecked: Unchecked::new(Stretch { from: retained, to: findings.from }, findings.recovered.clone()),
             sync: self.options.durability,
             retention,
             rebuilt: starts.rebuilt().filter(|_| keeps_history),
@@ -318,8 +292,8 @@ impl Opening<'_> {
         let from = findings.len.min(findings.recovered.tail) / PAGE * PAGE;
         backing.reserve(from as usize, ready as usize).map_err(&io)?;
         let reserve_mark = |found: &Found, _| {
-            let page = found.position / PAGE * PAGE;
-            backing.reserve(page as usize, (page + PAGE) as usize)
+            let (from, to) = page_of(found);
+            backing.reserve(from, to)
         };
         self.each_mark(source, findings, reserve_mark).map_err(&io)
     }
@@ -332,14 +306,9 @@ impl Opening<'_> {
         findings: &Findings,
         slots: &JournalSlots,
     ) -> Result<(), JournalError> {
-        let mark = |found: &Found, mark| {
+        let mark = |found: &Found, mark: Mark| {
             // SAFETY: the bus is not made yet, and this is the only process that writes to the file.
-            unsafe {
-                match mark {
-                    Mark::State(state) => slots.mark(found.position, state, found.len),
-                    Mark::Length => slots.mark_length(found.position, found.len),
-                }
-            }
+            unsafe { mark.put(slots, found) };
             Ok(())
         };
         self.each_mark(source, findings, mark).map_err(self.io("get space for it"))
@@ -353,12 +322,12 @@ impl Opening<'_> {
         mut f: impl FnMut(&Found, Mark) -> io::Result<()>,
     ) -> io::Result<()> {
         // As long as it was when it was inspected: a slot that was cut off does not get its end back as zeros.
-        let mut scan = Scan::new(Upto(source, findings.len), &self.identity, findings.header.retained);
+        let mut scan = Scan::new(Upto(source, findings.len), &self.identity, findings.from);
         let mut left = findings.marks;
         while left > 0
             && let Scanned::Found(found) = scan.step()?
         {
-            if let Some(mark) = mark_of(&found) {
+            if let Some(mark) = Mark::of(&found) {
                 f(&found, mark)?;
                 left -= 1;
             }

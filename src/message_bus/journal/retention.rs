@@ -3,8 +3,7 @@
 use super::header::{self, PAGE};
 use super::options::Retention;
 use super::store::JournalStore;
-use crate::message_bus::ring::store::Store;
-use crate::sync::{Ordering, lock};
+use crate::sync::lock;
 use std::io;
 use std::time::Duration;
 
@@ -21,8 +20,9 @@ pub struct Retained {
 }
 
 impl JournalStore {
-    /// Forgets what may be forgotten, and gives its space back.
-    pub(crate) fn retain(&self) -> io::Result<Retained> {
+    /// Forgets what may be forgotten, and gives its space back. Of what nobody has looked at, looks at so many bytes
+    /// `at_once`, and forgets no more.
+    pub(crate) fn retain(&self, at_once: u64) -> io::Result<Retained> {
         let upkeep = &self.upkeep;
         // Without the lock: the clock is the user's.
         let now = upkeep.clock.now();
@@ -41,10 +41,14 @@ impl JournalStore {
                 || age.is_some_and(is_old)
                 || (consumed && slowest.is_some_and(|(_, slowest)| position < *slowest))
         };
-        let before = self.control().gate().load(Ordering::Acquire); // SYNC POINT gate.move
-        let from = self.gate().retain(|position| is_pinned(position) || !may_go(position));
+        let before = self.gate_now();
+        let is_kept = |position| is_pinned(position) || !may_go(position);
+        // What goes is looked at before: a length that is damaged must not take more with it.
+        let goes = self.gate().standing(|standing| !is_kept(standing.gate()));
+        let checked = if goes { self.check_for_retention(at_once)? } else { u64::MAX };
+        let from = self.gate().retain(|position| position >= checked || is_kept(position));
         let mut pinned_by = None;
-        if from < tail && may_go(from) {
+        if from < tail.min(checked) && may_go(from) {
             pinned_by = match (upkeep.rebuilt, slowest) {
                 (Some(worker), _) => Some(worker.to_owned()),
                 (None, Some((name, position))) if *position <= from => Some(name.clone()),
@@ -59,7 +63,7 @@ impl JournalStore {
             // First: whoever reads by position looks at it after it has copied what is given back now.
             self.store_checked(header::RETAINED, from);
         }
-        let first = upkeep.first;
+        let first = self.first();
         let (hole, end) = (before.max(first) / PAGE * PAGE, from / PAGE * PAGE);
         let hole = hole.max(first.next_multiple_of(PAGE));
         if hole < end {

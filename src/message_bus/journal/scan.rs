@@ -107,6 +107,13 @@ impl<S: Source> Scan<S> {
         self.position
     }
 
+    /// Whether a slot begins where the next step does.
+    pub(crate) fn begins_slot(&mut self) -> io::Result<bool> {
+        let position = self.position;
+        let is_possible = position.is_multiple_of(slot::SLOT_ALIGN);
+        Ok(is_possible && self.next_stamp(position, position + slot::SLOT_ALIGN)? == Some(position))
+    }
+
     /// Steps over what stands at the position.
     pub(crate) fn step(&mut self) -> io::Result<Scanned> {
         let mut scanned = self.look()?;

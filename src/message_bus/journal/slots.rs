@@ -87,7 +87,7 @@ impl JournalSlots {
     ///
     /// # Safety
     ///
-    /// Nobody else has seen this journal yet.
+    /// No reader of this process has come to this place, and no writer is at it.
     pub(crate) unsafe fn mark(&self, position: u64, state: u64, len: u64) {
         // Whoever is killed between the two words must not leave the one with an old meaning of the other: a length is
         // no size. In between stands what will be stepped over in the same way, a claim with nothing in it or damage.
@@ -104,7 +104,7 @@ impl JournalSlots {
     ///
     /// # Safety
     ///
-    /// Nobody else has seen this journal yet.
+    /// As for [`mark`](Self::mark).
     pub(crate) unsafe fn mark_length(&self, position: u64, len: u64) {
         let slot = self.at(position);
         let Header { source, message, .. } = slot.header(position);

@@ -10,10 +10,11 @@
 //! * **Law 3.** Retention releases only what lies before the gate: no reader of this process still needs it.
 
 use super::background::{Background, Call};
-use super::header::{self, PAGE};
+use super::header::{self, Identity, PAGE};
 use super::options::{Durability, Retention};
 use super::rebuild::{Rebuild, Rebuilds};
 use super::slots::{JournalSlots, Record};
+use super::unchecked::Unchecked;
 use super::word::checked;
 use crate::message_bus::ring::claim::{Role, Room};
 use crate::message_bus::ring::control::{self, Control, ReaderIndex};
@@ -42,8 +43,9 @@ pub struct JournalStore {
 /// What growing, syncing and retention need. The clones of a store share it.
 pub(crate) struct Upkeep {
     pub(crate) backing: Box<dyn Backing>,
-    /// Where the first slot of the file stands.
-    pub(crate) first: u64,
+    /// What the journal is.
+    pub(crate) identity: Identity,
+    pub(crate) unchecked: Unchecked,
     /// No slot ends behind it.
     capacity: u64,
     /// How much the file grows at a time, at most.
@@ -87,9 +89,10 @@ pub(crate) struct Plan {
     pub(crate) step: u64,
     /// Where the file ends.
     pub(crate) ready: u64,
-    pub(crate) first: u64,
+    pub(crate) identity: Identity,
     pub(crate) retained: u64,
     pub(crate) tail: u64,
+    pub(crate) unchecked: Unchecked,
     pub(crate) sync: Durability,
     pub(crate) retention: Retention,
     /// The worker that needs the whole history.
@@ -123,37 +126,37 @@ const RESERVE: u64 = 64 * 1024;
 
 impl JournalStore {
     pub(crate) fn new(plan: Plan) -> io::Result<JournalStore> {
-        let Plan { backing, slots, capacity, step, ready, first, retained, tail, sync, retention, rebuilt, clock } =
-            plan;
+        let Plan { backing, slots, capacity, tail, .. } = plan;
         let control = Front::of(Region::anonymous(control::SIZE)?);
         Control(control.words()).begin(capacity, tail, slots.key());
-        Control(control.words()).gate().store(retained, Ordering::Release); // SYNC POINT gate.move
+        Control(control.words()).gate().store(plan.retained, Ordering::Release); // SYNC POINT gate.move
         // What fetch-and-add takes must be a few slots at least for it to pay.
         let reserve = (capacity / 16).min(RESERVE);
         let reserve = if reserve / 16 < slots.slot_len(0) { 0 } else { reserve / 16 * 16 };
         let word = |value| CachePadded::new(AtomicU64::new(value));
         let upkeep = Upkeep {
             backing,
-            first,
+            identity: plan.identity,
+            unchecked: plan.unchecked,
             capacity,
-            step,
-            ready: word(ready),
+            step: plan.step,
+            ready: word(plan.ready),
             growing: Mutex::new(()),
-            present: AtomicU64::new(ready),
+            present: AtomicU64::new(plan.ready),
             synced: word(tail),
             unsynced: AtomicU64::new(0),
             acknowledged: AtomicU64::new(0),
             syncing: Mutex::new(None),
-            retention,
+            retention: plan.retention,
             retaining: Mutex::new(()),
-            rebuilt,
-            clock,
+            rebuilt: plan.rebuilt,
+            clock: plan.clock,
             coarse: word(0),
             limited: AtomicU64::new(0),
             rebuilds: Rebuilds::new(),
             call: Arc::new(Call::new()),
         };
-        Ok(JournalStore { slots, control, reserve, sync, upkeep: Arc::new(upkeep) })
+        Ok(JournalStore { slots, control, reserve, sync: plan.sync, upkeep: Arc::new(upkeep) })
     }
 
     pub(crate) fn region(&self) -> &Region {
@@ -182,7 +185,7 @@ impl JournalStore {
     /// How much the file grows at a time, and how far ahead of the tail: as much as the journal has held, so that a
     /// small one stays small and a large one grows rarely.
     fn ahead(&self, tail: u64) -> u64 {
-        first_step(self.upkeep.step).max(tail - self.upkeep.first).min(self.upkeep.step)
+        first_step(self.upkeep.step).max(tail - self.first()).min(self.upkeep.step)
     }
 
     /// Grows ahead if it is time to, and prefaults what there is: the keeper's work. A writer reports the full disk.
@@ -228,6 +231,13 @@ impl JournalStore {
         self.store_checked(header::ALLOCATED, to);
         upkeep.ready.store(to, Ordering::Release); // SYNC POINT journal.ready
         Ok(())
+    }
+
+    /// Has space for a page that the file has had before, or is to have.
+    pub(crate) fn reserve_again(&self, (from, to): (usize, usize)) -> io::Result<()> {
+        // Where there is none the file gets its length back: not while it grows.
+        let _growing = lock(&self.upkeep.growing);
+        self.upkeep.backing.reserve(from, to)
     }
 
     // ------------------------------------------------------------------------------------------------------------ time
@@ -320,7 +330,12 @@ impl JournalStore {
 
     /// Where the first slot of the file stands, or stood.
     pub(crate) fn first(&self) -> u64 {
-        self.upkeep.first
+        self.upkeep.identity.header_len()
+    }
+
+    /// Where the gate stands: the oldest slot that is retained.
+    pub(crate) fn gate_now(&self) -> u64 {
+        self.control().gate().load(Ordering::Acquire) // SYNC POINT gate.move
     }
 
     pub(crate) fn forgets(&self) -> bool {
@@ -356,6 +371,7 @@ impl JournalStore {
 
     /// The position behind the slot at `asked`.
     pub(crate) fn position_after(&self, asked: u64) -> Result<u64, CursorError> {
+        self.check_from(asked)?;
         self.gate().standing(|standing| {
             let asked = self.found(standing, asked)?;
             let next = if asked < standing.tail() {

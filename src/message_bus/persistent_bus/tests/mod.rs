@@ -5,6 +5,7 @@ mod crash_at_every_step;
 mod damage;
 mod disk_calls;
 mod lost_pages;
+mod openings;
 mod positions;
 mod space;
 
@@ -59,6 +60,8 @@ pub(super) fn small() -> PersistentOptions {
         step: PAGE as u64,
         table_capacity: 1,
         start: Start::Oldest,
+        // What it says of damage is looked at; what it leaves out otherwise has tests of its own.
+        verify: true,
         ..PersistentOptions::default()
     }
 }
