@@ -1,5 +1,5 @@
-//! What opening has left out is looked at when a reader begins there, or retention comes there: no reader of this process
-//! meets what nobody has looked at.
+//! What opening has left out is looked at when a reader begins there, or retention comes there: no reader of this
+//! process meets what nobody has looked at.
 
 use super::scan::{Scan, Scanned};
 use super::slots::JournalSlots;

@@ -14,8 +14,8 @@
 //! * `recovered`, `error`: what recovery found, and why it refused. `source`: where bytes are read from.
 //! * `header`: the first pages. `scan`: from slot to slot, over damage. `read_only`: the read-only side.
 //! * `options`: what a user may choose. `rebuild`: history that handlers handle again. `background`: a thread.
-//! * `unchecked`: what opening has left out. `store`: the journal in memory, as a bus writes and reads it. `check`: what
-//!   was left out is looked at. `cursors`, `retention`: what it keeps and releases.
+//! * `unchecked`: what opening has left out. `store`: the journal in memory, as a bus writes and reads it. `check`:
+//!   what was left out is looked at. `cursors`, `retention`: what it keeps and releases.
 //! * `keeper`: what the thread does. `recovery`: makes a store of what a dead process left. `open`: the file itself.
 
 pub(crate) mod background;

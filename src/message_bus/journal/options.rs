@@ -51,9 +51,10 @@ pub struct PersistentOptions {
     /// Whether opening refuses a damaged journal ([`JournalError::Damaged`]) instead of reporting the damage. It then
     /// looks at all messages. Default: no.
     pub strict: bool,
-    /// Whether opening looks at all messages, as `strict` does. Otherwise it begins where everything before was finished
-    /// and synced when the journal was last written, at the end after a clean stop, and looks at the rest when a reader
-    /// begins there: [`Recovered::unchecked`](crate::message_bus::Recovered::unchecked). Default: no.
+    /// Whether opening looks at all messages, as `strict` does. Otherwise it begins where everything before was
+    /// finished and synced when the journal was last written, at the end after a clean stop, and the bus looks at the
+    /// rest when a reader begins there: [`Recovered::unchecked`](crate::message_bus::Recovered::unchecked). Default:
+    /// no.
     pub verify: bool,
     /// Whether every slot has a checksum (CRC-32C). The journal keeps the value with which it was made. Without
     /// checksums recovery finds a damaged length, by the slots around it, and loses no other message; it does not find

@@ -76,8 +76,8 @@ impl Recovered {
     /// How many holes, and how many damaged stretches, the lists name at most.
     pub const SPANS: usize = 1024;
 
-    /// Whether anything differs from what a writer wrote, as far as it was looked at. Holes and a torn tail are no damage: no writer was told that
-    /// they were written.
+    /// Whether anything differs from what a writer wrote, as far as it was looked at. Holes and a torn tail are no
+    /// damage: no writer was told that they were written.
     pub fn is_damaged(&self) -> bool {
         let is_damage = |damage: &HeaderDamage| !matches!(damage, HeaderDamage::CursorAhead(_));
         self.damaged_count != 0 || self.missing != 0 || self.header.iter().any(is_damage)
