@@ -109,7 +109,7 @@ total 6
 total 7
 total 8
 a counter that counts double:
-recovered: 16 messages
+recovered: 0 messages from position 74496 on
 worker Bank: handler counter failed: handler Counter (source 2) does not repeat what it sent on the message at 73728: \
 it sent message 2 [01], now it sends message 2 [02]
 ";
