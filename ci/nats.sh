@@ -10,7 +10,7 @@ cd nats
 cargo fmt --check
 cargo clippy --locked --all-targets -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
-cargo deny check --config ../deny.toml bans licenses sources
+cargo deny --config ../deny.toml check bans licenses sources
 cargo test --locked
 if [ "${MSRV:-0}" -ne 0 ]; then
     version=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' Cargo.toml)
