@@ -12,6 +12,7 @@ mod sync;
 
 #[cfg(all(
     any(doc, doctest),
+    feature = "async",
     feature = "bincode",
     feature = "messi",
     feature = "serde",

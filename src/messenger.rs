@@ -15,6 +15,8 @@ use std::sync::Arc;
 use std::thread;
 use worker::{Seed, Worker};
 
+#[cfg(feature = "async")]
+mod door;
 mod handles;
 mod lifecycle;
 mod options;
@@ -25,6 +27,8 @@ mod tap;
 mod worker;
 
 pub use crate::blame::Place;
+#[cfg(feature = "async")]
+pub use door::{AsyncTap, AsyncWriter};
 pub use handles::{JoinHandles, Workers};
 pub use options::{OnPanic, Options, SystemClock};
 pub use outcome::{Cause, Failure, Left, RunError, StartError, Summary};

@@ -40,11 +40,11 @@ pub(crate) fn nap(time: std::time::Duration) {
 }
 
 /// A thread that works in the background.
-#[cfg(unix)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "keepers of journals, and doors for tasks"))]
 pub(crate) type Thread = std::thread::JoinHandle<()>;
 
 /// Starts a thread that works in the background. One of the system's under loom, too, where no model needs one.
-#[cfg(unix)]
+#[cfg_attr(not(unix), allow(dead_code, reason = "keepers of journals, and doors for tasks"))]
 pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<Thread> {
     std::thread::Builder::new().name(name.to_owned()).spawn(body)
 }

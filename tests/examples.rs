@@ -210,7 +210,8 @@ fn bank() {
 /// What the cookbook's recipes print.
 #[cfg(feature = "serde")]
 const RECIPES: &[(&str, &[&str], &str)] = &[
-    ("data_from_task", &[], "received 1000 in order\n"),
+    #[cfg(feature = "async")]
+    ("data_from_task", &[], "alarm: 399\nalarm: 799\n"),
     ("data_from_thread", &["1", "2", "-5"], "sum: -2\n"),
     ("data_to_main", &[], "1\n4\n9\n"),
     ("generic_handlers", &[], "Bid(99)\nAsk(101)\n"),

@@ -469,6 +469,11 @@ macro_rules! on_both_buses {
     };
 }
 
+// Here, so that it has the macro above.
+#[cfg(feature = "async")]
+#[path = "messenger/door.rs"]
+mod door;
+
 on_both_buses! {
     start_loop_and_stop_come_in_order: 4096;
     stop_drains_what_was_written_before: 4096;

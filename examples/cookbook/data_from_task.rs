@@ -1,60 +1,60 @@
-//! Data from an async task: a task must not block, so it tries, and lets other tasks run while the bus is full.
+//! Data from an async task, and what the table says to it: doors that tasks wait at without blocking their thread. Any
+//! runtime will do; the library brings none.
 //!
-//! Any runtime will do. The one below has one task, and polls it again as soon as it yields.
+//! ```sh
+//! cargo run --features async --example cookbook -- data_from_task
+//! ```
 
-use rust_messenger::messenger::OutsideWriter;
+use rust_messenger::messenger::{AsyncTap, AsyncWriter};
 use rust_messenger::prelude::*;
-use rust_messenger::traits::{MessageBus, WriteError};
-use std::task::{Context, Poll, Waker};
+use rust_messenger::traits::{DeserializeFrom, WriteError};
 
 #[derive(serde::Serialize, serde::Deserialize)]
 struct Reading(u32);
 serde_message!(Reading, 1);
 
-struct Sensor;
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Alarm(u32);
+serde_message!(Alarm, 2);
+
+struct Sensor; // It stands in no worker: it names who sends.
 handler!(Sensor, 1);
 
 #[derive(Default)]
-struct Count(u32);
-impl Handler for Count {
-    type Id = u16;
-    const ID: u16 = 2;
-    fn on_stop(&mut self) {
-        println!("received {} in order", self.0);
-    }
-}
-impl Handle<Reading> for Count {
-    fn handle<W: Writer>(&mut self, reading: &Reading, _: &W) {
-        self.0 += u32::from(reading.0 == self.0);
-    }
-}
-
-Messenger! { (), Worker: handlers: [ count: Count = |_| Count::default() ] routes: [ Sensor, Reading: [ count ] ] }
-
-/// One future for all numbers, which owns the writer: so the task may go from thread to thread.
-fn produce<B: MessageBus>(count: u32, writer: OutsideWriter<B>) -> impl Future<Output = Result<(), WriteError>> + Send {
-    let mut next = 0;
-    std::future::poll_fn(move |context| {
-        while next < count {
-            match Sensor::try_send(&Reading(next), &writer) {
-                Ok(()) => next += 1,
-                Err(WriteError::Full) => {
-                    context.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+struct Watch;
+handler!(Watch, 2, default);
+impl Handle<Reading> for Watch {
+    fn handle<W: Writer>(&mut self, reading: &Reading, writer: &W) {
+        if reading.0 % 400 == 399 {
+            Self::send(&Alarm(reading.0), writer);
         }
-        Poll::Ready(Ok(()))
-    })
+    }
 }
+
+// Nobody in the table wants the alarms: the tap sees them all the same.
+Messenger! { (), Worker: handlers: [ #[allow(unrouted)] watch: Watch ] routes: [ Sensor, Reading: [ watch ] ] }
 
 pub fn main(_: &[String]) -> Result<(), Box<dyn std::error::Error>> {
-    let messenger = Messenger::new(CircularBus::new(1024)?);
+    let messenger = Messenger::new(CircularBus::new(64 * 1024)?);
+    let (writer, tap) = (AsyncWriter::new(messenger.writer()?), AsyncTap::new(messenger.tap()?));
     let handles = messenger.run(&());
-    let mut task = std::pin::pin!(produce(1000, messenger.writer()?));
-    while task.as_mut().poll(&mut Context::from_waker(Waker::noop()))?.is_pending() {}
-    messenger.stop();
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let sending = runtime.spawn(async move {
+        for number in 0..1000 {
+            writer.send::<Sensor, _>(&Reading(number)).await?;
+        }
+        messenger.stop();
+        Ok::<(), WriteError>(())
+    });
+    runtime.block_on(async {
+        while let Some(seen) = tap.recv().await {
+            let (header, payload) = seen?; // Or `Lagged`: so many were missed.
+            if header.source == Watch::ID {
+                println!("alarm: {}", Alarm::deserialize_from(&payload).0);
+            }
+        }
+        sending.await?.map_err(Box::<dyn std::error::Error>::from)
+    })?;
     handles.join()?;
     Ok(())
 }

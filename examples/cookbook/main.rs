@@ -7,6 +7,7 @@
 
 mod config_file;
 mod ctrl_c;
+#[cfg(feature = "async")]
 mod data_from_task;
 mod data_from_thread;
 mod data_to_main;
@@ -18,9 +19,10 @@ mod two_tables;
 
 type Main = fn(&[String]) -> Result<(), Box<dyn std::error::Error>>;
 
-const RECIPES: [(&str, Main); 10] = [
+const RECIPES: &[(&str, Main)] = &[
     ("config_file", config_file::main),
     ("ctrl_c", ctrl_c::main),
+    #[cfg(feature = "async")]
     ("data_from_task", data_from_task::main),
     ("data_from_thread", data_from_thread::main),
     ("data_to_main", data_to_main::main),
@@ -36,6 +38,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let name = arguments.next().unwrap_or_default();
     match RECIPES.iter().find(|(recipe, _)| *recipe == name) {
         Some((_, main)) => main(&arguments.collect::<Vec<_>>()),
-        None => Err(format!("no recipe `{name}`: there are {}", RECIPES.map(|(name, _)| name).join(", ")).into()),
+        None => Err(format!(
+            "no recipe `{name}`: there are {}",
+            RECIPES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+        )
+        .into()),
     }
 }

@@ -58,7 +58,7 @@ impl<B: MessageBus> Tap<B> {
     }
 
     /// The bus is closed at the stop, before the workers drain: until they have left, more may come.
-    fn try_read<R>(&mut self, mut read: impl FnMut(&Header, &[u8]) -> R) -> Result<R, ReadError> {
+    pub(super) fn try_read<R>(&mut self, mut read: impl FnMut(&Header, &[u8]) -> R) -> Result<R, ReadError> {
         match self.reader.try_read(&mut read) {
             // Once more: the last one may have written since, before it left.
             Err(ReadError::Closed) if self.lifecycle.is_over() => self.reader.try_read(read),

@@ -22,6 +22,7 @@ pub fn command(example: &str) -> Command {
         ("zero_copy", cfg!(feature = "zero_copy")),
         ("messi", cfg!(feature = "messi")),
         ("tls", cfg!(feature = "tls")),
+        ("async", cfg!(feature = "async")),
     ];
     let on: Vec<&str> = features.iter().filter(|(_, is_on)| *is_on).map(|(name, _)| *name).collect();
     process::example(Path::new(ROOT), example, &on)
