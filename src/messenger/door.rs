@@ -82,8 +82,8 @@ impl<B: MessageBus> AsyncWriter<B> {
 
     /// Sends `message` in the name of `Source`, and waits for room.
     ///
-    /// The poll that is ready with `Ok` has sent the message, and no other has: a future that is dropped before has sent
-    /// nothing. On a journal that waits for its disk ([`Durability`](crate::message_bus)), that poll does.
+    /// The poll that is ready with `Ok` has sent the message, and no other has: a future that is dropped before has
+    /// sent nothing. On a journal whose writers wait for the disk, that poll does.
     ///
     /// # Errors
     ///
@@ -190,8 +190,8 @@ impl<B: MessageBus> AsyncTap<B> {
     }
 
     /// Waits for the next message and returns a copy, as the iterator [`Tap`] does: `Ok((header, payload))`, or
-    /// `Err(`[`ReadError::Lagged`]`)` where the bus moved the tap on. `None` when the messenger has stopped, its workers
-    /// have ended, and everything was read; from then on always.
+    /// `Err(`[`ReadError::Lagged`]`)` where the bus moved the tap on. `None` when the messenger has stopped, its
+    /// workers have ended, and everything was read; from then on always.
     ///
     /// The poll that is ready takes the message, and no other does: a future that is dropped before loses nothing, the
     /// next one receives it.
