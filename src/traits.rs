@@ -7,6 +7,7 @@
 mod bus;
 mod error;
 mod handler;
+mod import;
 pub(crate) mod message;
 mod reader;
 mod time;
@@ -15,6 +16,7 @@ pub use crate::mmap::Space;
 pub use bus::{BusWriter, MessageBus, Publish, ReaderStats, Stats};
 pub use error::{CursorError, DecodeError, Divergence, EncodeError, NoWriter, ReadError, SubscribeError, WriteError};
 pub use handler::{Handle, Handler, New, Report, Sender, TryHandle, Writer};
+pub use import::{Import, ImportError};
 pub(crate) use message::{AFTER_EVENTS, FIRST_OF_LIBRARY};
 pub use message::{DeserializeFrom, Encoded, ExtendedMessage, Header, Layout, Message, Payload};
 pub(crate) use reader::skipped;

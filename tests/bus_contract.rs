@@ -19,8 +19,11 @@ mod support;
 
 #[path = "bus_contract/held.rs"]
 mod held;
+#[path = "bus_contract/imports.rs"]
+mod imports;
 
 use held::*;
+use imports::*;
 #[cfg(all(unix, not(miri)))]
 use rust_messenger::message_bus::OneWriter;
 use rust_messenger::message_bus::{CircularBus, CondvarBus, wait};
@@ -1787,6 +1790,7 @@ macro_rules! contract {
                 a_ticket_holds_back_outsiders
                 a_ticket_ends_with_its_worker
                 a_clone_is_the_same_bus
+                what_is_imported_arrives
             }
             contract!(@writers $writers $room $slots);
             contract!(@idle $idle);
@@ -2014,6 +2018,7 @@ mod own {
         #[cfg_attr(miri, ignore = "Miri has no processor time to measure")]
         a_waiting_reader_uses_no_processor_time
         held_readers_are_refused
+        what_is_imported_arrives
         only_held_readers_go_back
     }
     impossible! {

@@ -729,7 +729,7 @@ fn a_follower_sees_what_is_written() {
             let mut next = BTreeMap::from([(1, 0), (2, 0)]);
             wait_until("the follower has seen everything", || {
                 while let Some(entry) = entries.next().unwrap() {
-                    let Entry::Message { header, payload, cause, time } = entry else { panic!("{entry:?}") };
+                    let Entry::Message { header, payload, cause, time, .. } = entry else { panic!("{entry:?}") };
                     let expected = next.get_mut(&header.source).unwrap();
                     assert_eq!(number_of(&header, payload), *expected);
                     assert!(cause == 0 && time.as_nanos() > 0);

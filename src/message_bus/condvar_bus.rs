@@ -3,8 +3,8 @@
 use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
-    BusWriter, CursorError, Header, Interest, MessageBus, NoWriter, Payload, Poller, Publish, ReadError, Reader, Stats,
-    SubscribeError, Time, Unread, WriteError,
+    BusWriter, CursorError, Header, Import, ImportError, Interest, MessageBus, NoWriter, Payload, Poller, Publish,
+    ReadError, Reader, Stats, SubscribeError, Time, Unread, WriteError,
 };
 use std::time::Duration;
 
@@ -102,6 +102,10 @@ impl<B: MessageBus> MessageBus for CondvarBus<B> {
     fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::BusWriter, NoWriter> {
         let writer = self.bus.worker_writer(&reader.reader)?;
         Ok(CondvarWriter { writer, link: self.link(), bus: self.bus.clone() })
+    }
+
+    fn importer(&self, node: &str, incarnation: u64) -> Result<Box<dyn Import>, ImportError> {
+        Ok(Box::new(CondvarImporter { importer: self.bus.importer(node, incarnation)?, link: self.link() }))
     }
 
     fn close(&self) {
@@ -307,6 +311,28 @@ impl<B: MessageBus> CondvarWriter<B> {
         let shared = &*self.link.0;
         let limit = [timeout, unannounced_room(&self.bus, Interest::Room)].into_iter().flatten().min();
         shared.waiters.park(&shared.sleepers(Interest::Room), limit, || self.writer.has_room(size));
+    }
+}
+
+/// An importer of a [`CondvarBus`].
+struct CondvarImporter {
+    importer: Box<dyn Import>,
+    link: Link,
+}
+
+impl Import for CondvarImporter {
+    fn last(&self) -> Option<u64> {
+        self.importer.last()
+    }
+
+    fn try_write(&mut self, position: u64, source: u16, message: u16, payload: &[u8]) -> Result<(), ImportError> {
+        let _notify = Notify(&self.link.0);
+        self.importer.try_write(position, source, message, payload)
+    }
+
+    fn wait_for_room_at_most(&self, size: usize, timeout: Duration) {
+        // Whoever makes room tells this bus only, so look again from time to time.
+        self.importer.wait_for_room_at_most(size, timeout.min(Duration::from_millis(1)));
     }
 }
 

@@ -42,7 +42,7 @@ pub use journal::error::JournalError;
 #[cfg(unix)]
 pub use journal::options::{Durability, PersistentOptions, Retention, Start};
 #[cfg(unix)]
-pub use journal::read_only::{Entries, Entry, Info, Journal};
+pub use journal::read_only::{Entries, Entry, Info, Journal, Origin};
 #[cfg(unix)]
 pub use journal::recovered::{HeaderDamage, Recovered, Span};
 #[cfg(unix)]

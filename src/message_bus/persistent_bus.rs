@@ -3,6 +3,7 @@
 
 use super::journal::error::JournalError;
 use super::journal::header::{self, PAGE};
+use super::journal::importer::JournalImporter;
 #[cfg(not(rust_messenger_loom))]
 use super::journal::open;
 use super::journal::options::{PersistentOptions, Start, Starts};
@@ -21,7 +22,7 @@ use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Memory;
 use crate::sync::{Arc, Mutex, Ordering, lock};
-use crate::traits::{CursorError, MessageBus, NoWriter, Stats, SubscribeError};
+use crate::traits::{CursorError, Import, ImportError, MessageBus, NoWriter, Stats, SubscribeError};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -368,6 +369,10 @@ impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
 
     fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::BusWriter, NoWriter> {
         RingWriter::new(&self.shared, Role::Worker(reader.index()))
+    }
+
+    fn importer(&self, node: &str, incarnation: u64) -> Result<Box<dyn Import>, ImportError> {
+        Ok(Box::new(JournalImporter::<C, W>::new(&self.shared, node, incarnation)?))
     }
 
     fn close(&self) {

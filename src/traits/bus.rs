@@ -1,6 +1,7 @@
 //! Byte slots in one order: what a bus is, how it is written, and what it counts.
 
 use super::error::{EncodeError, NoWriter, SubscribeError, WriteError};
+use super::import::{Import, ImportError};
 use super::message::{Bytes, Fill, Payload};
 use super::reader::Reader;
 use super::time::Time;
@@ -298,6 +299,37 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
     /// [`NoWriter`].
     fn worker_writer(&self, reader: &Self::Reader) -> Result<Self::BusWriter, NoWriter>;
 
+    /// Makes a writer for what comes from the bus of another node, in one of its lives, which `incarnation` tells from
+    /// the others: the id of its journal, say. There is one for a node at a time.
+    ///
+    /// A `PersistentBus` keeps an account of what is there: [`Import::last`] goes on where it was, in whatever process,
+    /// and nothing is written twice.
+    ///
+    /// Provided: writes what it is given, and keeps no account.
+    ///
+    /// ```
+    /// # #[cfg(all(unix, not(miri)))] { // Megabytes of memory take Miri many minutes.
+    /// use rust_messenger::message_bus::{PersistentBus, PersistentOptions};
+    /// use rust_messenger::traits::{ImportError, MessageBus};
+    ///
+    /// let bus = PersistentBus::in_memory(PersistentOptions { capacity: 1 << 26, ..PersistentOptions::default() })?;
+    /// let mut berlin = bus.importer("berlin", 7)?;
+    /// assert_eq!(berlin.last(), None);
+    /// berlin.try_write(4096, 1, 2, b"hello")?;
+    /// assert_eq!(berlin.try_write(4096, 1, 2, b"hello"), Err(ImportError::AlreadyThere { last: 4096 }));
+    /// assert_eq!(bus.stats().messages, 1);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ImportError`].
+    fn importer(&self, node: &str, incarnation: u64) -> Result<Box<dyn Import>, ImportError> {
+        let _ = (node, incarnation);
+        Ok(Box::new(Unaccounted(self.writer().map_err(ImportError::Writer)?)))
+    }
+
     /// Closes the bus: from now on writers from outside get [`WriteError::Closed`]. Workers may still write. Readers
     /// read to the end and then get [`ReadError::Closed`]. Idempotent.
     fn close(&self);
@@ -313,6 +345,23 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
 
     /// The counters. Takes them without disturbing readers and writers.
     fn stats(&self) -> Stats;
+}
+
+/// Imports into a bus that keeps no account of it.
+struct Unaccounted<W>(W);
+
+impl<W: BusWriter + Send> Import for Unaccounted<W> {
+    fn last(&self) -> Option<u64> {
+        None
+    }
+
+    fn try_write(&mut self, _: u64, source: u16, message: u16, payload: &[u8]) -> Result<(), ImportError> {
+        self.0.try_write_bytes(source, message, payload).map_err(ImportError::Write)
+    }
+
+    fn wait_for_room_at_most(&self, size: usize, timeout: Duration) {
+        self.0.wait_for_room_at_most(size, timeout);
+    }
 }
 
 /// What a worker needs of its bus besides writing: fair turns when the bus is full.

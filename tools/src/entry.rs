@@ -6,7 +6,7 @@ use crate::json;
 use crate::names::{Names, clean};
 use crate::output::{Ink, Output};
 use jiff::Timestamp;
-use rust_messenger::message_bus::{Entry, Span};
+use rust_messenger::message_bus::{Entry, Origin, Span};
 use serde_json::value::RawValue;
 use std::io;
 use std::time::Duration;
@@ -41,8 +41,8 @@ impl Printer {
     }
 
     fn text(&self, entry: &Entry<'_>, names: &Names) -> String {
-        let (header, time, cause, payload) = match *entry {
-            Entry::Message { header, time, cause, payload } => (header, time, cause, payload),
+        let (header, time, cause, origin, payload) = match *entry {
+            Entry::Message { header, time, cause, origin, payload } => (header, time, cause, origin, payload),
             ref part => return self.part(part),
         };
         let (source, message) = (names.source(header.source), names.message(header.message));
@@ -54,6 +54,10 @@ impl Printer {
         line += &format!("  {source:<wide$}  {}{pad}  {:>7} B", self.output.paint(Ink::Strong, &message), header.size);
         if cause != 0 {
             line += &self.output.paint(Ink::Faint, &format!("  by {cause}"));
+        }
+        if let Some(Origin { node, position, .. }) = origin {
+            let node = if node.is_empty() { "somewhere".into() } else { clean(node) };
+            line += &self.output.paint(Ink::Faint, &format!("  from {node} {position}"));
         }
         match self.contents.read(header.message, payload, names) {
             Some(Ok(fields)) => line += &format!("  {fields}"),
@@ -92,7 +96,7 @@ impl Printer {
     }
 
     fn json(&self, entry: &Entry<'_>, names: &Names) -> io::Result<String> {
-        let Entry::Message { header, time, cause, payload } = *entry else {
+        let Entry::Message { header, time, cause, origin, payload } = *entry else {
             return match described(entry) {
                 Some((span, kind, _)) => part_line(kind, span),
                 None => json::line(&json::Unknown {}),
@@ -112,6 +116,11 @@ impl Printer {
             message_name: names.known_message(header.message),
             size: header.size,
             cause: Some(cause).filter(|&cause| cause != 0),
+            origin: origin.map(|Origin { node, incarnation, position, .. }| json::Origin {
+                node: node.to_owned(),
+                incarnation,
+                position,
+            }),
             fields,
             fields_error,
             payload: self.payload.then(|| payload.iter().map(|byte| format!("{byte:02x}")).collect()),

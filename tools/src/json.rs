@@ -5,6 +5,14 @@ use serde_json::ser::{CompactFormatter, Formatter, Serializer};
 use serde_json::value::RawValue;
 use std::io::{self, Write};
 
+/// Where a message comes from that was written elsewhere.
+#[derive(Debug, Serialize)]
+pub struct Origin {
+    pub node: String,
+    pub incarnation: u64,
+    pub position: u64,
+}
+
 /// A message that was committed.
 #[derive(Debug, Serialize)]
 #[serde(tag = "kind", rename = "message")]
@@ -17,6 +25,9 @@ pub struct Message {
     pub message_name: Option<String>,
     pub size: u32,
     pub cause: Option<u64>,
+    /// Where it comes from, if that is another node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<Origin>,
     /// What is in the payload, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<Box<RawValue>>,

@@ -3,6 +3,7 @@
 //! `docs/journal-format.md` draws the same, byte by byte.
 
 use super::error::JournalError;
+use super::origin::{self, Node, ORIGIN_COUNT, ORIGINS, OriginEntry};
 use super::recovered::HeaderDamage;
 use super::slots::{CRC, RECORD_HEADER};
 use super::source::Source;
@@ -39,8 +40,9 @@ pub(crate) const WORDS_END: usize = 160;
 const CURSORS: u64 = 512;
 pub(crate) const CURSOR_COUNT: usize = if cfg!(rust_messenger_loom) { 1 } else { 32 };
 /// The rest of the first page is kept for what is to come: ignored, and preserved.
-pub(crate) const RESERVED: u64 = 2560;
-const _: () = assert!(cursor_at(CURSOR_COUNT) <= RESERVED);
+#[cfg(test)]
+pub(crate) const RESERVED: u64 = origin::ACCOUNTED + 8;
+const _: () = assert!(cursor_at(CURSOR_COUNT) <= ORIGINS && (ORIGIN_COUNT == 0 || origin::ACCOUNTED < PAGE));
 pub(crate) const CURSOR_NAME: usize = 40;
 const CURSOR_SIZE: u64 = 64;
 const TABLE_TEXT: usize = 24;
@@ -343,6 +345,10 @@ pub(crate) struct Mutable {
     pub(crate) whole: u64,
     /// Index, name, position.
     pub(crate) cursors: Vec<(usize, String, Option<u64>)>,
+    /// Index, and what stands there.
+    pub(crate) origins: Vec<(usize, Node)>,
+    /// The table of origins says what was imported before it. 0: not known.
+    pub(crate) accounted: u64,
     /// The area, its generation, and the table.
     pub(crate) table: Option<((usize, u64), JournalTable)>,
     pub(crate) damage: Vec<HeaderDamage>,
@@ -369,6 +375,7 @@ pub(crate) fn read_header(source: &(impl Source + ?Sized), identity: &Identity) 
     let capacity = checked(CAPACITY, HeaderDamage::Capacity);
     let retained = checked(RETAINED, HeaderDamage::Retained).max(identity.header_len());
     let allocated = checked(ALLOCATED, HeaderDamage::Allocated);
+    let accounted = if ORIGIN_COUNT == 0 { 0 } else { checked(origin::ACCOUNTED, HeaderDamage::OriginName) };
     let whole = whole_in(&page, source.len()?).unwrap_or_else(|| {
         damage.push(HeaderDamage::Whole);
         0
@@ -383,6 +390,19 @@ pub(crate) fn read_header(source: &(impl Source + ?Sized), identity: &Identity) 
                     damage.push(HeaderDamage::Cursor(name.clone()));
                 }
                 cursors.push((index, name, position));
+            }
+        }
+    }
+    let mut origins = Vec::new();
+    for (index, entry) in origin::entries(&page) {
+        match entry {
+            OriginEntry::Free | OriginEntry::Old => {}
+            OriginEntry::Unnamed => damage.push(HeaderDamage::OriginName),
+            OriginEntry::Named(node) => {
+                if node.last.is_none() {
+                    damage.push(HeaderDamage::Origin(node.node.clone()));
+                }
+                origins.push((index, node));
             }
         }
     }
@@ -403,7 +423,7 @@ pub(crate) fn read_header(source: &(impl Source + ?Sized), identity: &Identity) 
             },
         }
     }
-    Ok(Mutable { capacity, retained, allocated, whole, cursors, table, damage })
+    Ok(Mutable { capacity, retained, allocated, whole, cursors, origins, accounted, table, damage })
 }
 
 #[cfg(test)]

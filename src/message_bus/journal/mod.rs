@@ -16,6 +16,7 @@
 //! * `options`: what a user may choose. `rebuild`: history that handlers handle again. `background`: a thread.
 //! * `unchecked`: what opening has left out. `store`: the journal in memory, as a bus writes and reads it. `check`:
 //!   what was left out is looked at. `cursors`, `retention`: what it keeps and releases.
+//! * `origin`, `origins`, `importer`: what comes from elsewhere.
 //! * `keeper`: what the thread does. `recovery`: makes a store of what a dead process left. `open`: the file itself.
 
 pub(crate) mod background;
@@ -23,12 +24,15 @@ pub(crate) mod check;
 pub(crate) mod cursors;
 pub(crate) mod error;
 pub(crate) mod header;
+pub(crate) mod importer;
 #[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
 pub(crate) mod keeper;
 pub(crate) mod merge;
 #[cfg(not(rust_messenger_loom))]
 pub(crate) mod open;
 pub(crate) mod options;
+pub(crate) mod origin;
+pub(crate) mod origins;
 pub(crate) mod read_only;
 pub(crate) mod rebuild;
 pub(crate) mod recovered;

@@ -5,6 +5,7 @@
 
 use super::error::JournalError;
 use super::header::{Identity, VERSION, read_header, read_identity};
+use super::origin::{self, Node, ORIGIN_COUNT, ORIGIN_SIZE, OriginEntry, origin_at};
 use super::recovered::{HeaderDamage, Span};
 use super::scan::{Found, Kind, Scan, Scanned};
 use super::source::{Source, open_file};
@@ -46,6 +47,18 @@ pub struct Info {
     pub missing: u64,
 }
 
+/// Where a message of a journal comes from that was written elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Origin<'a> {
+    /// The name of the node. Empty if the journal does not know it any more.
+    pub node: &'a str,
+    /// Which of the node's lives.
+    pub incarnation: u64,
+    /// The position of the message on the node's bus.
+    pub position: u64,
+}
+
 /// One stretch of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -59,6 +72,8 @@ pub enum Entry<'a> {
         /// The position of the message whose handling sent it. 0 if there is none: a timer, a loop, a start, or a
         /// writer from outside.
         cause: u64,
+        /// Where it comes from, if it was [imported](crate::traits::Import).
+        origin: Option<Origin<'a>>,
         /// The payload.
         payload: &'a [u8],
     },
@@ -164,7 +179,21 @@ impl Journal {
     fn scan(&self, position: u64, waits: bool) -> Entries<'_> {
         let start = position.clamp(self.identity.header_len(), POSITION_MAX) / 16 * 16;
         let scan = Scan::new(&self.file, &self.identity, start).shared(waits);
-        Entries { journal: self, scan, asked: position != 0, stalled: None }
+        Entries { journal: self, scan, asked: position != 0, stalled: None, origin: None }
+    }
+
+    /// The origin `entry`, as it stands in the table now: it may be another one than a slot meant that is gone.
+    fn origin(&self, entry: usize, position: u64) -> Result<(Node, u64), JournalError> {
+        let mut bytes = [0; ORIGIN_SIZE];
+        if entry < ORIGIN_COUNT {
+            self.file.read_at(origin_at(entry), &mut bytes).map_err(|error| self.io(error))?;
+        }
+        let unknown = Node { node: String::new(), incarnation: 0, made: 0, last: None };
+        let node = match origin::read(&bytes, entry) {
+            OriginEntry::Named(node) => node,
+            OriginEntry::Free | OriginEntry::Old | OriginEntry::Unnamed => unknown,
+        };
+        Ok((node, position))
     }
 
     fn io(&self, error: io::Error) -> JournalError {
@@ -184,6 +213,8 @@ pub struct Entries<'a> {
     asked: bool,
     /// Where it found something unfinished, and when to step over it.
     stalled: Option<(u64, Instant, Duration)>,
+    /// Where the last message came from.
+    origin: Option<(Node, u64)>,
 }
 
 impl Entries<'_> {
@@ -217,8 +248,15 @@ impl Entries<'_> {
                     return Ok(Some(match kind {
                         Kind::Message(header) => {
                             let record = self.scan.record(&header);
+                            let origin = record.origin().map(|(entry, position)| self.journal.origin(entry, position));
+                            self.origin = origin.transpose()?;
+                            let origin = self.origin.as_ref().map(|(node, position)| Origin {
+                                node: &node.node,
+                                incarnation: node.incarnation,
+                                position: *position,
+                            });
                             let (time, payload) = (Time::from_nanos(record.time), self.scan.payload(&header));
-                            Entry::Message { header, time, cause: record.cause, payload }
+                            Entry::Message { header, time, cause: record.cause(), origin, payload }
                         }
                         Kind::Sealed { .. } => Entry::Sealed(span),
                         Kind::Hole { .. } => Entry::Hole(span),

@@ -116,7 +116,7 @@ impl Rebuild {
                 Seen::Message(header) => {
                     self.at += slots.slot_len(header.size as usize);
                     // SAFETY: it was seen there, and is gated still.
-                    let cause = unsafe { slots.record(position) }.cause;
+                    let cause = unsafe { slots.record(position) }.cause();
                     let is_own = self.sources.iter().any(|(id, _)| *id == header.source);
                     if is_own && cause != 0 {
                         self.again = cause < self.cause || self.again && cause == self.cause;

@@ -70,6 +70,11 @@ pub enum HeaderDamage {
     Cursor(String),
     /// This cursor was behind the end of the journal. Recovery moves it to the end.
     CursorAhead(String),
+    /// An entry of the table of origins, or one that a message names is not there: nobody knows from which node that
+    /// came. Recovery gives the entry up; what its node sends again is taken for new.
+    OriginName,
+    /// The position of the last message of this origin when that was stored. What the retained messages say counts.
+    Origin(String),
 }
 
 impl Recovered {
@@ -124,6 +129,8 @@ impl fmt::Display for HeaderDamage {
             HeaderDamage::CursorName => f.write_str("the name of a cursor"),
             HeaderDamage::Cursor(name) => write!(f, "where the cursor {name} stood"),
             HeaderDamage::CursorAhead(name) => write!(f, "the cursor {name} stood behind the end"),
+            HeaderDamage::OriginName => f.write_str("where messages come from"),
+            HeaderDamage::Origin(node) => write!(f, "how far the node {node} had come"),
         }
     }
 }

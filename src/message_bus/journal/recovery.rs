@@ -8,8 +8,10 @@ use super::error::JournalError;
 use super::header::{self, Area, CursorEntry, Identity, Mutable, PAGE, read_header};
 use super::merge::TableChange;
 use super::options::{PersistentOptions, Starts};
+use super::origin::{self, ORIGIN_COUNT, OriginEntry};
+use super::origins::Walked;
 use super::recovered::{HeaderDamage, Recovered};
-use super::scan::{Found, Scan, Scanned};
+use super::scan::{Found, Kind, Scan, Scanned};
 use super::slots::{JournalSlots, record_len};
 use super::source::{Source, Upto};
 use super::store::{JournalStore, LOOK, Plan};
@@ -56,6 +58,8 @@ pub(crate) struct Findings {
     pub(crate) recovered: Recovered,
     /// From where on it was looked at.
     pub(crate) from: u64,
+    /// What the slots say of where they come from.
+    walked: Walked,
     /// How many places are to be marked.
     pub(crate) marks: u64,
     pub(crate) len: u64,
@@ -143,9 +147,12 @@ impl Opening<'_> {
         let from = self.begin(&header, recovered.missing);
         recovered.leave_out(Stretch { from: header.retained, to: from });
         let mut scan = Scan::new(source, identity, from);
-        let mut marks = 0;
+        let (mut marks, mut walked) = (0, Walked::default());
         while let Scanned::Found(found) = scan.step().map_err(&io)? {
             recovered.add(&found);
+            if let Kind::Message(header) = &found.kind {
+                walked.note(scan.record(header).origin());
+            }
             marks += u64::from(Mark::of(&found).is_some());
         }
         recovered.tail = scan.position();
@@ -156,18 +163,30 @@ impl Opening<'_> {
                 recovered.header.push(HeaderDamage::CursorAhead(name.clone()));
             }
         }
+        let is_there = |index| header.origins.iter().any(|(known, _)| *known == index);
+        let is_nowhere = (0..ORIGIN_COUNT).any(|index| walked.is_named[index] && !is_there(index));
+        if (walked.is_unknown || is_nowhere) && !recovered.header.contains(&HeaderDamage::OriginName) {
+            recovered.header.push(HeaderDamage::OriginName);
+        }
+        if header.retained > header.accounted {
+            // A program that knows nothing of origins has forgotten what it should have accounted for.
+            let lost = header.origins.iter().map(|(_, node)| HeaderDamage::Origin(node.node.clone()));
+            recovered.header.extend(lost.filter(|damage| !header.damage.contains(damage)));
+        }
         if options.strict && recovered.is_damaged() {
             return Err(JournalError::Damaged { path: self.path.to_owned(), recovered: Box::new(recovered) });
         }
         options.check(identity)?;
-        Ok(Findings { header, table, recovered, from, marks, len })
+        Ok(Findings { header, table, recovered, from, walked, marks, len })
     }
 
     /// Where to begin looking: where everything before was finished and synced once. Where anything says that the file
     /// is not what it was, that word says nothing about the rest.
     fn begin(&self, header: &Mutable, missing: u64) -> u64 {
         let looks_at_all = self.options.verify || self.options.strict || missing != 0 || !header.damage.is_empty();
-        if looks_at_all { header.retained } else { header.whole.max(header.retained) }
+        // What a program has synced that knows nothing of origins is whole, and not in their table.
+        let whole = if header.origins.is_empty() { header.whole } else { header.whole.min(header.accounted) };
+        if looks_at_all { header.retained } else { whole.max(header.retained) }
     }
 
     /// The table to be written, if the one of the options says more than the journal's.
@@ -349,6 +368,11 @@ impl Opening<'_> {
                 _ => {}
             }
         }
+        for (index, entry) in origin::entries(&page) {
+            if entry == OriginEntry::Unnamed {
+                store.remove_origin(index);
+            }
+        }
         if header.damage.contains(&HeaderDamage::Identity) {
             repair_identity(store.region(), &self.identity);
         }
@@ -357,7 +381,8 @@ impl Opening<'_> {
         store.store_checked(header::RETAINED, header.retained.min(tail));
         store.store_checked(header::CAPACITY, capacity);
         store.store_checked(header::ALLOCATED, ready);
-        if header.whole != tail {
+        store.begin_origins(&header.origins, &findings.walked);
+        if header.whole != tail || (!header.origins.is_empty() && header.accounted != tail) {
             // From now on what is missing before the tail is lost. A failure stays: writers are told.
             let _ = store.sync();
         }

@@ -59,6 +59,10 @@ impl JournalStore {
             };
         }
         let mut freed = 0;
+        if from != before && upkeep.origins.are_used() {
+            // What was imported into what goes is known by the table alone, and a sync stores it there.
+            self.sync()?;
+        }
         if from != before {
             // First: whoever reads by position looks at it after it has copied what is given back now.
             self.store_checked(header::RETAINED, from);

@@ -153,7 +153,7 @@ impl<S: Source> Scan<S> {
     /// Time and cause of the message that was stepped over last.
     pub(crate) fn record(&self, header: &Header) -> Record {
         let at = (header.position - self.block_at) as usize;
-        Record::of(word(&self.block, at + 16), word(&self.block, at + 24))
+        Record { time: word(&self.block, at + 16), word: word(&self.block, at + 24) }
     }
 
     fn look(&mut self) -> io::Result<Scanned> {

@@ -7,6 +7,7 @@
 //!
 //! It believes no length and no position that it reads: such memory may come from a disk at any moment.
 
+use super::origin;
 use super::word::{checked, unchecked};
 use crate::message_bus::ring::slot::{COMMITTED, FENCED, PENDING, SEALED, SLOT_ALIGN, Seen, Slot, Slots, pack, unpack};
 use crate::mmap::Region;
@@ -37,15 +38,20 @@ pub struct JournalSlots {
 pub struct Record {
     /// When it was claimed, in nanoseconds since 1970.
     pub(crate) time: u64,
-    /// The position of the message in whose handling it was sent, or 0.
-    pub(crate) cause: u64,
+    /// The position of the message in whose handling it was sent, or 0; or whence it came.
+    pub(crate) word: u64,
 }
 
 impl Record {
-    /// What a slot's third and fourth word say. A cause with one of its highest two bits is that of a message that came
-    /// from elsewhere, or came again: none that stands here.
-    pub(crate) fn of(time: u64, cause: u64) -> Record {
-        Record { time, cause: if cause >> 62 == 0 { cause } else { 0 } }
+    /// The position of the message in whose handling it was sent, or 0. A word with one of its highest two bits is that
+    /// of a message that came from elsewhere, or came again: none that stands here.
+    pub(crate) fn cause(self) -> u64 {
+        if self.word >> 62 == 0 { self.word } else { 0 }
+    }
+
+    /// The entry and the position of its origin, if it came from elsewhere.
+    pub(crate) fn origin(self) -> Option<(usize, u64)> {
+        origin::of_word(self.word)
     }
 }
 
@@ -79,8 +85,8 @@ impl JournalSlots {
     ///
     /// A message was seen there, and whatever lets the caller look at it still does: see [`Slots::with_payload`].
     pub(crate) unsafe fn record(&self, position: u64) -> Record {
-        let [time, cause] = more_of(self.at(position)).map(|word| word.load(Ordering::Relaxed));
-        Record::of(time, cause)
+        let [time, word] = more_of(self.at(position)).map(|word| word.load(Ordering::Relaxed));
+        Record { time, word }
     }
 
     /// Marks `len` bytes at `position` as a hole or as damaged.
@@ -179,7 +185,7 @@ unsafe impl Slots for JournalSlots {
     fn write_more(&self, slot: Slot<'_>, more: Record) {
         let [time, cause] = more_of(slot);
         time.store(more.time, Ordering::Relaxed);
-        cause.store(more.cause, Ordering::Relaxed);
+        cause.store(more.word, Ordering::Relaxed);
         // The head must be there when the process dies in the payload. Only the compiler could change that order.
         fence(Ordering::Release); // SYNC POINT journal.killed
     }

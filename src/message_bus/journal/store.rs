@@ -12,6 +12,7 @@
 use super::background::{Background, Call};
 use super::header::{self, Identity, PAGE};
 use super::options::{Durability, Retention};
+use super::origins::Origins;
 use super::rebuild::{Rebuild, Rebuilds};
 use super::slots::{JournalSlots, Record};
 use super::unchecked::Unchecked;
@@ -71,6 +72,7 @@ pub(crate) struct Upkeep {
     coarse: CachePadded<AtomicU64>,
     /// When a writer last came back for more room.
     limited: AtomicU64,
+    pub(crate) origins: Origins,
     rebuilds: Rebuilds,
     call: Arc<Call>,
 }
@@ -153,6 +155,7 @@ impl JournalStore {
             clock: plan.clock,
             coarse: word(0),
             limited: AtomicU64::new(0),
+            origins: Origins::new(),
             rebuilds: Rebuilds::new(),
             call: Arc::new(Call::new()),
         };
@@ -298,6 +301,9 @@ impl JournalStore {
             Ok(()) => {
                 upkeep.synced.store(finished, Ordering::Release); // SYNC POINT journal.synced
                 upkeep.unsynced.store(finished, Ordering::Relaxed);
+                if upkeep.origins.are_used() {
+                    upkeep.origins.account(&self.slots, synced, finished);
+                }
                 self.store_checked(header::WHOLE, finished);
                 Ok(finished)
             }
@@ -414,7 +420,14 @@ impl JournalStore {
     #[cfg(all(test, not(rust_messenger_loom)))]
     pub(crate) fn cause_at(&self, position: u64) -> u64 {
         // SAFETY: nobody else is there.
-        unsafe { self.slots.record(position) }.cause
+        unsafe { self.slots.record(position) }.cause()
+    }
+
+    /// Where the message at `position` comes from, in a test that has the journal to itself.
+    #[cfg(all(test, not(rust_messenger_loom)))]
+    pub(crate) fn origin_at(&self, position: u64) -> Option<(usize, u64)> {
+        // SAFETY: nobody else is there.
+        unsafe { self.slots.record(position) }.origin()
     }
 
     // --------------------------------------------------------------------------------------------------------- rebuild
@@ -522,15 +535,16 @@ impl Store for JournalStore {
 
     #[inline]
     fn more(&self, role: Role) -> Record {
-        let cause = match role {
+        let word = match role {
             Role::Worker(index) => self.control().reader(index).handling().load(Ordering::Relaxed),
             Role::Outside => 0,
+            Role::Import(entry) => self.upkeep.origins.word(entry),
         };
         let time = match self.upkeep.coarse.load(Ordering::Relaxed) {
             0 => self.upkeep.clock.now().as_nanos(),
             time => time,
         };
-        Record { time, cause }
+        Record { time, word }
     }
 
     #[inline]

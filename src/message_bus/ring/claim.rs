@@ -85,6 +85,8 @@ pub enum Role {
     Outside,
     /// The worker that reads with this reader.
     Worker(ReaderIndex),
+    /// From outside, what came from this origin of a journal.
+    Import(u8),
 }
 
 /// What claims are made of.

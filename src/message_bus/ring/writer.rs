@@ -70,8 +70,8 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         let flags = self.shared.control().flags().load(Ordering::Relaxed);
         match self.role {
             _ if flags == 0 => Ok(()),
-            Role::Outside if flags & CLOSED != 0 => Err(WriteError::Closed),
-            Role::Outside => Err(WriteError::Full),
+            Role::Outside | Role::Import(_) if flags & CLOSED != 0 => Err(WriteError::Closed),
+            Role::Outside | Role::Import(_) => Err(WriteError::Full),
             Role::Worker(reader) if flags & !CLOSED != 0 && !self.shared.gate().is_first(reader) => {
                 Err(WriteError::Full)
             }
@@ -277,7 +277,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> BusWriter for RingWriter<C, W, S> {
     fn is_slowest(&self) -> bool {
         match self.role {
             Role::Worker(reader) => self.shared.gate().is_slowest(reader),
-            Role::Outside => true,
+            Role::Outside | Role::Import(_) => true,
         }
     }
 

@@ -63,7 +63,7 @@ fn a_cause_from_elsewhere_is_none_here() {
             crate::message_bus::journal::header::read_identity(Path::new("(test)"), image.as_slice()).unwrap();
         let mut scan = Scan::new(image.as_slice(), &identity, second as u64);
         let Ok(Scanned::Found(Found { kind: Kind::Message(header), .. })) = scan.step() else { panic!("a message") };
-        assert_eq!(scan.record(&header).cause, expected);
+        assert_eq!(scan.record(&header).cause(), expected);
         assert_eq!(image_of(&bus)[second + 24..second + 32], cause.to_ne_bytes(), "preserved");
     }
 }

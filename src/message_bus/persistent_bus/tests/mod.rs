@@ -4,6 +4,7 @@
 mod crash_at_every_step;
 mod damage;
 mod disk_calls;
+mod imports;
 mod lost_pages;
 mod openings;
 mod positions;
