@@ -85,13 +85,16 @@ pub fn write_into<M: ExtendedMessage>(message: &M, buffer: &mut [u8]) {
     }
 }
 
-/// The id of a type as a `u16`, if it is one. The compiler looks at literals itself.
+/// The id of a type as a `u16`, if it is one. The compiler looks itself at literals without a suffix.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __id {
-    ($of:ty, $id:literal) => {
+    ($of:ty, $id:literal) => {{
+        <$of as $crate::__private::FitsItsId<{
+            $crate::__private::is_id_as_written($crate::__private::stringify!($id), $id as $crate::__private::u64)
+        }>>::OK;
         $id as $crate::__private::u16
-    };
+    }};
     ($of:ty, $id:expr) => {{
         <$of as $crate::__private::FitsItsId<{ $crate::__private::is_id($id as $crate::__private::u64) }>>::OK;
         $id as $crate::__private::u16

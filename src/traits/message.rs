@@ -54,6 +54,18 @@ pub const fn is_id(number: u64) -> bool {
     number <= u16::MAX as u64
 }
 
+/// Whether a literal is an id. One without a suffix becomes a `u16`, and where it is none the compiler points at it.
+pub const fn is_id_as_written(literal: &str, number: u64) -> bool {
+    let (bytes, mut place) = (literal.as_bytes(), 0);
+    while place < bytes.len() {
+        if matches!(bytes[place], b'u' | b'i') {
+            return is_id(number);
+        }
+        place += 1;
+    }
+    true
+}
+
 /// How a message becomes bytes: what a journal records, and compares when it is opened again.
 ///
 /// Two layouts are equal if all that they say is.
