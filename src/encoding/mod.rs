@@ -90,9 +90,9 @@ pub fn write_into<M: ExtendedMessage>(message: &M, buffer: &mut [u8]) {
 #[macro_export]
 macro_rules! __id {
     ($of:ty, $id:literal) => {{
-        <$of as $crate::__private::FitsItsId<{
-            $crate::__private::is_id_as_written($crate::__private::stringify!($id), $id as $crate::__private::u64)
-        }>>::OK;
+        <$of as $crate::__private::FitsItsId<
+            { $crate::__private::is_id_as_written($crate::__private::stringify!($id), $id as $crate::__private::u64) },
+        >>::OK;
         $id as $crate::__private::u16
     }};
     ($of:ty, $id:expr) => {{

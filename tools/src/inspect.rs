@@ -52,6 +52,9 @@ fn info_text(output: &mut Output, info: &Info) -> io::Result<()> {
             field("table", &clean(table.name()))?;
             for message in table.messages() {
                 field("message", &message_text(message))?;
+                if let Some(shape) = table.shape(message.id) {
+                    field("shape", &clean(&shape))?;
+                }
             }
             for (id, name) in table.handlers() {
                 field("handler", &format!("{} = {id}", clean(name)))?;
@@ -109,6 +112,7 @@ fn table_object(table: &JournalTable) -> json::Table<'_> {
         name: &message.name,
         encoding: &message.encoding,
         size: Some(message.size).filter(|&size| size != 0),
+        shape: table.shape(message.id),
     });
     json::Table {
         name: table.name(),

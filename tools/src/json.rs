@@ -83,6 +83,9 @@ pub struct TableMessage<'a> {
     pub name: &'a str,
     pub encoding: &'a str,
     pub size: Option<u64>,
+    /// What its bytes mean, if the journal knows that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shape: Option<String>,
 }
 
 #[derive(Debug, Serialize)]

@@ -22,7 +22,7 @@ impl Kept {
         }
     }
 
-    fn to_field(&self) -> String {
+    pub(crate) fn to_field(&self) -> String {
         match self {
             Kept::Text(text) => text.clone(),
             Kept::Hash(hash) => format!("#{hash:016x}"),

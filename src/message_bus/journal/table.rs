@@ -156,6 +156,12 @@ impl JournalTable {
         Some(json::to_json(&record.encoding, &shape, payload)?.map_err(DecodeError::new))
     }
 
+    /// What the bytes of a message mean, as the journal keeps it: a text, or `#` and a hash of one that did not fit.
+    /// `None` if it does not know.
+    pub fn shape(&self, message: u16) -> Option<String> {
+        self.shapes.get(message).map(Kept::to_field)
+    }
+
     /// The name of a message's type.
     pub fn message(&self, id: u16) -> Option<&str> {
         self.messages.iter().find(|message| message.id == id).map(|message| message.name.as_str())

@@ -97,6 +97,36 @@ fn fields_are_printed_by_their_shape_and_garbage_is_an_error() {
     assert!(lines[5].ends_with(" 1 B"), "{text}");
 }
 
+#[test]
+fn info_lists_the_shapes_under_their_messages() {
+    let (_directory, path) = scratch();
+    // As long as the place for all of them: it is kept as a hash.
+    fn long() -> String {
+        format!("{{{}: u32}}", "x".repeat(1 << 20))
+    }
+    let rows = [
+        ("Order", 1, postcard(|| "{id: u32, note: option<str>}".to_owned())),
+        ("Wide", 2, postcard(long)),
+        ("Odd", 3, Layout::variable("mine").with_shape(|| "a \u{1b}[2J b".to_owned())),
+        ("Unknown", 4, Layout::variable("postcard")),
+    ];
+    journal(&path, &rows, &[]);
+    let (_, text, _) = told("journal info", &path);
+    let lines: Vec<&str> = text.lines().collect();
+    let under = |message: &str| {
+        let at = lines.iter().position(|line| line.starts_with(&format!("message           {message} = ")));
+        lines[at.expect("the message is listed") + 1]
+    };
+    assert_eq!(under("Order"), "shape             {id: u32, note: option<str>}");
+    let hash = under("Wide").strip_prefix("shape             #").expect("a hash");
+    assert!(hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()), "{hash}");
+    assert!(under("Odd").starts_with("shape ") && !text.contains('\u{1b}'), "{text}");
+    assert!(!under("Unknown").starts_with("shape"), "{text}");
+    let (_, json, _) = told("journal info --format json", &path);
+    assert!(json.contains(r#""shape":"{id: u32, note: option<str>}"}"#), "{json}");
+    assert_eq!(json.matches("\"shape\":").count(), 3, "{json}");
+}
+
 /// Whatever bytes there are, each message is a line, and the command ends well.
 #[test]
 fn no_garbage_ends_the_command() {
