@@ -537,6 +537,25 @@ fn start_loop_and_stop_come_in_order<B: MessageBus>(bus: B) {
 }
 
 #[test]
+fn a_step_takes_no_more_than_it_may() {
+    let config = Config::idle();
+    let messenger = Pair::with_options(CircularBus::new(64 * 1024).unwrap(), patient());
+    let writer = messenger.writer().unwrap();
+    let mut workers = messenger.workers(&config).unwrap();
+    settle(&mut workers);
+    for number in 0..300 {
+        write(&writer, number).unwrap();
+    }
+    let mut handled = 0;
+    for (most, takes) in [(1, 1), (2, 2), (0, 1), (40, 40), (usize::MAX, 256), (1, 0)] {
+        handled += takes;
+        let worker = workers.iter_mut().next().unwrap();
+        assert_eq!(worker.step_up_to(most), if takes == 0 { Step::Idle } else { Step::Worked });
+        assert_eq!(config.numbers(1).len(), handled, "after a step of up to {most}");
+    }
+}
+
+#[test]
 fn on_loop_runs_once_before_each_wait() {
     let config = Config::idle();
     let messenger = Pair::with_options(CircularBus::new(4096).unwrap(), patient());

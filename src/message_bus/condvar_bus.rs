@@ -242,6 +242,10 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
         self.reader.rewind_to(position)
     }
 
+    fn abandon(self) {
+        self.reader.abandon();
+    }
+
     fn unread(&mut self, end: u64, patience: Duration) -> Unread {
         let unread = self.reader.unread(end, patience);
         self.link.0.notify_room();

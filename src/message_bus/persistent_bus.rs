@@ -2,7 +2,7 @@
 //! their options say.
 
 use super::journal::error::JournalError;
-use super::journal::header::{self, PAGE};
+use super::journal::header::{self, PAGE, read_identity};
 use super::journal::importer::JournalImporter;
 #[cfg(not(rust_messenger_loom))]
 use super::journal::open;
@@ -12,6 +12,7 @@ use super::journal::recovered::Recovered;
 use super::journal::recovery::{Opened, Opening, new_identity};
 use super::journal::retention::Retained;
 use super::journal::store::{JournalStore, first_step};
+use super::journal::word;
 use super::ring::claim::{self, Claim, ManyWriters, OneWriter, Role};
 use super::ring::gate::Kind;
 use super::ring::reader::RingReader;
@@ -164,6 +165,25 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     /// ([`Recovered::unchecked`]), everything from there on is looked at, and what is damaged is stepped over.
     pub fn recovered(&self) -> Recovered {
         lock(&self.shared.store.upkeep.unchecked.recovered).clone()
+    }
+
+    /// The bytes of the file that this bus in memory stands for, as a process leaves them that is killed now.
+    #[doc(hidden)]
+    pub fn image(&self) -> Vec<u8> {
+        let region = self.shared.store.slots().region();
+        let word = region.word(header::ALLOCATED as usize).load(Ordering::Relaxed);
+        let mut image = vec![0; word::unchecked(header::ALLOCATED, word).unwrap_or(0) as usize];
+        region.snapshot(0, &mut image);
+        image
+    }
+
+    /// Opens a journal in memory whose bytes are `image`, as `open` does a file: with recovery.
+    #[doc(hidden)]
+    pub fn from_image(image: Vec<u8>, options: PersistentOptions) -> Result<(Self, Recovered), JournalError> {
+        let path = Path::new("(memory)");
+        let identity = read_identity(path, image.as_slice())?;
+        let opening = Opening { path, identity, options, created: false };
+        opening.in_memory(image, Box::new(Memory)).map(Self::of)
     }
 
     fn made_in_memory(options: PersistentOptions) -> Result<Self, JournalError> {

@@ -72,6 +72,25 @@ pub trait Drive {
     /// Does what it can do now, one bounded batch at most, and never waits.
     fn step(&mut self) -> Step;
 
+    /// As [`step`](Self::step), but hands on `most` messages at most (at least one, and no more than `step` would): a
+    /// simulator chooses where a worker leaves off.
+    ///
+    /// ```
+    /// use rust_messenger::messenger::{Drive, Step};
+    ///
+    /// /// Each worker takes one message in its turn.
+    /// fn in_turns<'a>(workers: impl Iterator<Item = &'a mut dyn Drive>) -> bool {
+    ///     workers.fold(false, |worked, worker| worked | (worker.step_up_to(1) == Step::Worked))
+    /// }
+    /// # let _ = |workers: &mut rust_messenger::messenger::Workers| in_turns(workers.iter_mut());
+    /// ```
+    fn step_up_to(&mut self, most: usize) -> Step;
+
+    /// Makes the handlers, unless they are made, and starts none. Returns the name of the handler that waits in a
+    /// poller, if one does: nobody else may drive its worker.
+    #[doc(hidden)]
+    fn make(&mut self) -> Option<&'static str>;
+
     /// When to make the next step at the latest, if nothing else comes before. `None`: no deadline.
     fn next_deadline(&self) -> Option<Time>;
 
@@ -181,7 +200,8 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         handlers.next_deadline(&writer.at, |id, deadline| writer.timers.when(id, deadline))
     }
 
-    fn advance(&mut self) -> Step {
+    #[inline]
+    fn advance(&mut self, most: usize) -> Step {
         if !self.started {
             return self.start();
         }
@@ -219,7 +239,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 return if worked { Step::Worked } else { Step::Idle };
             }
         }
-        let Some(Taken { handled, mut due, let_go }) = self.take_batch(phase, end) else {
+        let Some(Taken { handled, mut due, let_go }) = self.take_batch(phase, end, most) else {
             // The next step is the last one.
             return Step::Worked;
         };
@@ -245,10 +265,10 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         if worked { Step::Worked } else { Step::Idle }
     }
 
-    /// Handles what is there, one batch at most, and leaves off where something else is to be done first. `None` if a
-    /// message was not handled to its end.
+    /// Handles what is there, `batch` messages at most, and leaves off where something else is to be done first. `None`
+    /// if a message was not handled to its end.
     #[inline]
-    fn take_batch(&mut self, phase: Phase, end: Option<u64>) -> Option<Taken> {
+    fn take_batch(&mut self, phase: Phase, end: Option<u64>, batch: usize) -> Option<Taken> {
         let (reader, handlers) = (self.reader.as_mut()?, self.handlers.as_mut()?);
         let (writer, at, lifecycle) = (&self.writer, &self.writer.at, &*self.writer.lifecycle);
         let (handling, deadline) = (&mut self.handling, &mut self.deadline);
@@ -262,12 +282,12 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             let is_late = || phase != Phase::Running && at.during(Place::Clock, || lifecycle.is_late());
             taken.due || (writer.outbox.is_pending() && end.is_none()) || lifecycle.phase() != phase || is_late()
         };
-        while taken.handled < BATCH && !is_after_end(reader.position()) {
+        while taken.handled < batch && !is_after_end(reader.position()) {
             let replaying = reader.is_replaying();
             // What is replayed was looked at when it was new.
             let mut unrouted = self.unrouted.as_mut().filter(|_| !replaying);
             // In history one by one, for after each message the reader may have come to its end.
-            let most = if replaying { 1 } else { BATCH - taken.handled };
+            let most = if replaying { 1 } else { batch - taken.handled };
             let (before, mut left_off, mut settled) = (taken.handled, false, true);
             let read = reader.try_read_up_to(most, |header, payload| {
                 // Before a message, not after one: the one before is stepped over by now, whatever happens here.
@@ -313,7 +333,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     }
 
     /// Makes the handlers.
-    fn make(&mut self) -> Option<()> {
+    fn make_handlers(&mut self) -> Option<()> {
         let made = R::new(self.config.as_ref()?, &self.writer, &self.writer.at);
         if made.is_none() {
             self.tell_panics(None);
@@ -332,7 +352,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     /// Makes the handlers, and starts them once those of all workers are made.
     fn start(&mut self) -> Step {
         let makes = !self.made;
-        if makes && self.make().is_none() {
+        if makes && self.make_handlers().is_none() {
             self.leave();
             return Step::Finished;
         }
@@ -353,7 +373,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             handlers.visit(&mut OnStart(&self.writer), &self.writer.at);
             let mut found = None;
             handlers.visit(&mut FindPoller { found: &mut found, writer: &self.writer }, &self.writer.at);
-            self.poller = found.map(|poller| Arc::new(Bedside::new(poller, &self.writer)));
+            self.poller = found.map(|(_, poller)| Arc::new(Bedside::new(poller, &self.writer)));
         }
         Step::Worked
     }
@@ -488,10 +508,32 @@ impl<B: MessageBus, R: Roster<C>, C> Drive for Worker<B, R, C> {
     }
 
     fn step(&mut self) -> Step {
+        self.step_up_to(BATCH)
+    }
+
+    fn step_up_to(&mut self, most: usize) -> Step {
         if self.finished {
             return Step::Finished;
         }
-        caught(|| self.advance()).unwrap_or_else(|text| self.panicked(text))
+        caught(|| self.advance(most.clamp(1, BATCH))).unwrap_or_else(|text| self.panicked(text))
+    }
+
+    fn make(&mut self) -> Option<&'static str> {
+        let mut waiting = None;
+        self.beside(|worker| {
+            if worker.made || worker.finished {
+                return;
+            }
+            if worker.make_handlers().is_none() {
+                return worker.leave();
+            }
+            if let Some(handlers) = &mut worker.handlers {
+                let mut found = None;
+                handlers.visit(&mut FindPoller { found: &mut found, writer: &worker.writer }, &worker.writer.at);
+                waiting = found.map(|(handler, _)| handler);
+            }
+        });
+        waiting
     }
 
     fn next_deadline(&self) -> Option<Time> {

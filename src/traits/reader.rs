@@ -207,6 +207,16 @@ pub trait Reader {
         self.try_read(|_, _| ())
     }
 
+    /// Gives the reader up as a process does that is killed: unlike a drop, this stores no cursor.
+    ///
+    /// Provided: drops it. That is right where no cursor outlives its reader.
+    #[doc(hidden)]
+    fn abandon(self)
+    where
+        Self: Sized,
+    {
+    }
+
     /// Counts the unread messages before `end`, for a reader that reads no more. Waits for unfinished fills, for
     /// `patience` in all. Moves no cursor that the bus keeps for a restart.
     ///

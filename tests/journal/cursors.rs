@@ -654,6 +654,35 @@ fn a_reader_whose_closure_panics_resumes_at_its_message() {
 }
 
 /// A message at which its handler always ends is handed to it after each restart, until somebody steps over it.
+/// As a process does that is killed: whatever was not released comes again.
+#[test]
+fn a_reader_that_is_given_up_leaves_its_cursor_where_it_was() {
+    let options = PersistentOptions { capacity: 1 << 26, ..resuming() };
+    let bus = PersistentBus::in_memory(options).unwrap();
+    for number in 0..9_u8 {
+        bus.writer().unwrap().write_bytes(1, 1, &[number]).unwrap();
+    }
+    let begin = || bus.subscribe("named").unwrap();
+    let mut reader = begin();
+    assert_eq!(reader.try_read(|_, payload| payload[0]), Ok(0));
+    reader.abandon();
+    let mut reader = begin();
+    for number in 0..3 {
+        assert_eq!(reader.try_read(|_, payload| payload[0]), Ok(number));
+    }
+    reader.release();
+    assert_eq!(reader.try_read(|_, payload| payload[0]), Ok(3));
+    let wrapped = CondvarBus::new(bus.clone());
+    reader.abandon();
+    let mut reader = wrapped.subscribe("named").unwrap();
+    assert_eq!(reader.try_read(|_, payload| payload[0]), Ok(3), "released, and nothing after it");
+    reader.abandon();
+    let mut reader = begin();
+    assert_eq!(reader.try_read(|_, payload| payload[0]), Ok(3));
+    drop(reader);
+    assert_eq!(begin().try_read(|_, payload| payload[0]), Ok(4), "a drop stores it");
+}
+
 #[test]
 fn a_poison_message_is_stepped_over() {
     for way in [Way::Panic(OnPanic::StopAll), Way::Fail] {

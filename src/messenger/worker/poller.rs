@@ -93,7 +93,8 @@ impl<B: MessageBus> Drop for Bedside<B> {
 }
 
 pub(super) struct FindPoller<'a, B: MessageBus> {
-    pub(super) found: &'a mut Option<Arc<dyn Poller>>,
+    /// With the handler that waits there.
+    pub(super) found: &'a mut Option<(&'static str, Arc<dyn Poller>)>,
     pub(super) writer: &'a WorkerWriter<B>,
 }
 
@@ -101,10 +102,10 @@ impl<B: MessageBus> Visit for FindPoller<'_, B> {
     fn handler<H: Handler>(&mut self, handler: &mut H) {
         let Some(poller) = handler.poller() else { return };
         match &self.found {
-            Some(other) if !Arc::ptr_eq(other, &poller) => {
+            Some((_, other)) if !Arc::ptr_eq(other, &poller) => {
                 self.writer.end(Cause::TwoPollers { handler: self.writer.at.handler() });
             }
-            _ => *self.found = Some(poller),
+            _ => *self.found = Some((self.writer.at.handler(), poller)),
         }
     }
 }

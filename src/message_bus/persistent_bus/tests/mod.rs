@@ -16,11 +16,8 @@ use crate::message_bus::journal::header::{self, read_identity};
 use crate::message_bus::journal::options::{PersistentOptions, Start};
 use crate::message_bus::journal::recovered::Recovered;
 use crate::message_bus::journal::recovery::{Opening, new_identity};
-use crate::message_bus::journal::word::unchecked;
-use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Memory, Region};
 use crate::routing::{Table, TableHandler, TableRoute, TableWorker};
-use crate::sync::Ordering;
 use crate::traits::{Layout, MessageBus, Publish, Reader};
 use std::path::Path;
 use std::{fmt, io};
@@ -74,7 +71,7 @@ pub(super) fn opening(image: &[u8], options: PersistentOptions) -> Result<Openin
 }
 
 pub(super) fn open(image: &[u8], options: PersistentOptions) -> Result<(Bus, Recovered), JournalError> {
-    opening(image, options)?.in_memory(image.to_vec(), Box::new(Memory)).map(Bus::of)
+    Bus::from_image(image.to_vec(), options)
 }
 
 /// A small journal that is made now, on the disk that `backing` makes of the first bytes of its file.
@@ -131,11 +128,7 @@ impl<F: Fn(&Region, Call) -> io::Result<()> + Send + Sync> Backing for Watched<F
 
 /// The bytes of the file that a bus in memory stands for.
 pub(super) fn image_of(bus: &Bus) -> Vec<u8> {
-    let region = bus.shared.store.slots().region();
-    let allocated = unchecked(header::ALLOCATED, region.word(144).load(Ordering::Relaxed)).unwrap();
-    let mut image = vec![0; allocated as usize];
-    region.snapshot(0, &mut image);
-    image
+    bus.image()
 }
 
 /// Up to where a journal was finished, as its first page says.
