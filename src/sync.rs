@@ -39,6 +39,15 @@ pub(crate) fn nap(time: std::time::Duration) {
     std::thread::sleep(time);
 }
 
+/// For tests of users.
+#[cfg(feature = "testing")]
+pub(crate) mod testing {
+    /// How this thread is called.
+    pub(crate) fn thread_name() -> Option<String> {
+        std::thread::current().name().map(str::to_owned)
+    }
+}
+
 /// A thread that works in the background.
 #[cfg_attr(not(unix), allow(dead_code, reason = "keepers of journals, and doors for tasks"))]
 pub(crate) type Thread = std::thread::JoinHandle<()>;

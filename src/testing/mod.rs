@@ -45,11 +45,16 @@
 //! Several handlers together, on one thread and in one order, are a table whose workers the test
 //! [steps](crate::messenger::Messenger::workers), with a [`ManualClock`] in its options.
 
+pub(crate) mod chance;
 mod clock;
 mod recorder;
+#[cfg(not(rust_messenger_loom))]
+mod sim;
 
 pub use clock::ManualClock;
 pub use recorder::Recorder;
+#[cfg(not(rust_messenger_loom))]
+pub use sim::{Faults, Finding, Seen, Sim, Simulated};
 
 #[cfg(all(test, not(rust_messenger_loom)))]
 mod tests;

@@ -1,0 +1,109 @@
+//! Simulations on journals: in memory and in files, reopened from what killed processes left.
+
+use super::{Ground, Reopened, Sim};
+use crate::message_bus::{JournalError, PersistentBus, PersistentOptions, Recovered, Start};
+use crate::sync::Arc;
+use crate::testing::ManualClock;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+/// How many messages there have to be: all, unless some may be forgotten. What is damaged is no journal.
+fn counted(recovered: &Recovered, options: &PersistentOptions) -> Result<Option<u64>, String> {
+    if recovered.is_damaged() {
+        return Err(format!("it is damaged when it is opened again: {recovered}"));
+    }
+    Ok((!options.retention.forgets()).then_some(recovered.messages))
+}
+
+fn timed(options: &PersistentOptions, clock: &ManualClock) -> PersistentOptions {
+    PersistentOptions { clock: Arc::new(clock.clone()), ..options.clone() }
+}
+
+/// Whether the reader of this name begins no later than where it was.
+fn resumes(options: &PersistentOptions) -> impl Fn(&str) -> bool + 'static {
+    let options = options.clone();
+    move |name| {
+        let listed = options.starts.iter().rev().find(|(listed, _)| *listed == name);
+        !matches!(listed.map_or(options.start, |(_, start)| *start), Start::Latest | Start::At(_))
+    }
+}
+
+fn text(error: JournalError) -> String {
+    error.to_string()
+}
+
+impl Sim<PersistentBus> {
+    /// A system on a journal in memory, which lives by the virtual clock. When all nodes are killed, what they left is
+    /// opened again, with recovery. A small [`capacity`](PersistentOptions::capacity) and
+    /// [`max_payload`](PersistentOptions::max_payload) make lives short.
+    ///
+    /// ```
+    /// use rust_messenger::PersistentOptions;
+    /// use rust_messenger::message_bus::Start;
+    /// use rust_messenger::testing::Sim;
+    ///
+    /// let small = PersistentOptions { capacity: 256 << 10, max_payload: 1024, step: 64 << 10, ..Default::default() };
+    /// let sim = Sim::on_journal(PersistentOptions { start: Start::Resume, ..small });
+    /// # let _ = sim;
+    /// ```
+    pub fn on_journal(options: PersistentOptions) -> Self {
+        let reopened = options.clone();
+        let reopen = move |bus: PersistentBus, clock: &ManualClock| -> Reopened<PersistentBus> {
+            let image = bus.image();
+            drop(bus);
+            let (bus, recovered) = PersistentBus::from_image(image, timed(&reopened, clock)).map_err(text)?;
+            Ok((bus, counted(&recovered, &reopened)?))
+        };
+        Sim::on(Ground {
+            fills: false,
+            resumes: Box::new(resumes(&options)),
+            make: Box::new(move |clock| PersistentBus::in_memory(timed(&options, clock)).map_err(text)),
+            reopen: Box::new(reopen),
+        })
+    }
+
+    /// As [`on_journal`](Self::on_journal), in files in `directory`, each removed when it is no longer needed. When all
+    /// nodes are killed, a copy of the file as it is then is opened again.
+    pub fn on_files(directory: impl Into<PathBuf>, options: PersistentOptions) -> Self {
+        let (directory, reopened) = (directory.into(), options.clone());
+        let name = |what: &str| directory.join(format!("simulation{what}.journal"));
+        let files = Rc::new(Files { file: name(""), copy: name(".copy") });
+        let copied = Rc::clone(&files);
+        let make = move |clock: &ManualClock| {
+            files.remove();
+            PersistentBus::open(&files.file, timed(&options, clock)).map(|(bus, _)| bus).map_err(text)
+        };
+        let resumes = Box::new(resumes(&reopened));
+        let reopen = move |bus: PersistentBus, clock: &ManualClock| -> Reopened<PersistentBus> {
+            let Files { file, copy } = &*copied;
+            // As it is now: what closing it does comes too late.
+            std::fs::copy(file, copy).map_err(|error| error.to_string())?;
+            drop(bus);
+            std::fs::rename(copy, file).map_err(|error| error.to_string())?;
+            let (bus, recovered) = PersistentBus::open(file, timed(&reopened, clock)).map_err(text)?;
+            Ok((bus, counted(&recovered, &reopened)?))
+        };
+        Sim::on(Ground { fills: false, resumes, make: Box::new(make), reopen: Box::new(reopen) })
+    }
+}
+
+/// The files of one simulation, as long as it is there.
+struct Files {
+    file: PathBuf,
+    copy: PathBuf,
+}
+
+impl Files {
+    fn remove(&self) {
+        for path in [&self.file, &self.copy] {
+            // It need not be there.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}

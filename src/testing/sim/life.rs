@@ -1,0 +1,617 @@
+//! One life of a simulated system: who moves next, what goes wrong, when time passes, and whether the laws hold.
+
+use super::bus::{INJECTED, Simulated};
+use super::case::Case;
+use super::faults::{Faults, Kind};
+use super::seen::Seen;
+use super::world::{Event, NOBODY, Shared, What, World};
+use super::{Law, Sim};
+use crate::blame::caught;
+use crate::messenger::{Cause, Options, RunError, Step, Workers};
+use crate::sync::{Arc, lock};
+use crate::testing::ManualClock;
+use crate::testing::chance::Chance;
+use crate::traits::{Clock, MessageBus, Time, WriteError};
+use std::time::Duration;
+
+/// A law that a life did not keep.
+#[derive(Debug)]
+pub(super) struct Violation {
+    pub(super) law: String,
+    pub(super) text: String,
+    pub(super) step: u32,
+}
+
+/// The law that there is a system to run.
+pub(super) const SETUP: &str = "there is a system to run";
+
+/// A node, in this life.
+struct Node {
+    /// While it is up.
+    up: Option<(Workers, Box<dyn Fn()>)>,
+    /// When it starts again, if it does.
+    down_until: Option<Time>,
+}
+
+/// A worker, in this life.
+struct Actor {
+    node: usize,
+    /// Its number in the node.
+    number: usize,
+    /// It had nothing to do, and nothing has happened since.
+    asleep: bool,
+    ended: bool,
+    /// It is not scheduled before.
+    paused_until: Time,
+    /// The number of the message that it handles next, in the order of the bus.
+    next: usize,
+}
+
+/// The next message from outside.
+struct Input {
+    /// Its number among all of them.
+    number: u32,
+    source: usize,
+    /// Its number among those of its source.
+    own: u64,
+    time: Time,
+}
+
+/// The streams of chance that are no fault's.
+#[derive(Clone, Copy)]
+enum Stream {
+    Schedule = 100,
+    Sizes,
+    Times,
+    Sources,
+}
+
+/// Steps in which nothing comes to rest are too many.
+const STEPS: u32 = 100_000;
+const STEPS_FOR_AN_INPUT: u32 = 1000;
+
+/// How time passes for a handler that wants to be called at once, again and again.
+const MOMENT: Duration = Duration::from_millis(1);
+
+/// Between no time at all and `1 << bits` nanoseconds; short and long are equally likely.
+fn some_time(number: u64, bits: u64) -> Duration {
+    Duration::from_nanos((number >> 8) % (1 << ((number & 0xFF) % bits)))
+}
+
+pub(super) struct Life<'s, B: MessageBus> {
+    sim: &'s Sim<B>,
+    world: Shared,
+    clock: ManualClock,
+    bus: Option<B>,
+    outside: Option<Simulated<B::BusWriter>>,
+    nodes: Vec<Node>,
+    actors: Vec<Actor>,
+    laws: Vec<(&'static str, Law)>,
+    schedule: Chance,
+    sizes: Chance,
+    times: Chance,
+    sources: Chance,
+    case: &'s Case,
+    input: Option<Input>,
+    /// How many inputs were drawn, of all and of each source.
+    drawn: u32,
+    drawn_of: Vec<u64>,
+    /// The message from outside found no room, and nothing has happened since.
+    outside_asleep: bool,
+    /// Deadlines after this one are not waited for.
+    horizon: Time,
+    step: u32,
+    stopping: bool,
+    /// The events that were looked at.
+    checked: usize,
+    /// The messages on the bus, by their events.
+    log: Vec<usize>,
+}
+
+impl<'s, B: MessageBus> Life<'s, B> {
+    /// Lives a whole life.
+    ///
+    /// # Errors
+    ///
+    /// The first law that is broken.
+    pub(super) fn run(sim: &'s Sim<B>, world: &Shared, case: &'s Case, rates: Faults) -> Result<(), Violation> {
+        let clock = {
+            let mut world = lock(world);
+            world.begin(case, rates);
+            world.clock.clone()
+        };
+        let stream = |stream: Stream| Chance::stream(case.seed, stream as u64);
+        let mut actors = Vec::new();
+        for (node, listed) in sim.nodes.iter().enumerate() {
+            actors.extend((0..listed.rows.table.workers.len()).map(|number| Actor {
+                node,
+                number,
+                asleep: false,
+                ended: false,
+                paused_until: clock.now(),
+                next: 0,
+            }));
+        }
+        let mut life = Life {
+            sim,
+            world: Arc::clone(world),
+            horizon: clock.now() + sim.lasting,
+            clock,
+            bus: None,
+            outside: None,
+            nodes: sim.nodes.iter().map(|_| Node { up: None, down_until: None }).collect(),
+            actors,
+            laws: sim.laws.iter().map(|(name, law)| (*name, law())).collect(),
+            schedule: stream(Stream::Schedule),
+            sizes: stream(Stream::Sizes),
+            times: stream(Stream::Times),
+            sources: stream(Stream::Sources),
+            case,
+            input: None,
+            drawn: 0,
+            drawn_of: vec![0; sim.outside.len()],
+            outside_asleep: false,
+            step: 0,
+            stopping: false,
+            checked: 0,
+            log: Vec::new(),
+        };
+        let lived = life.live();
+        // What is left is given up as it is.
+        for node in 0..life.nodes.len() {
+            life.take_down(node);
+        }
+        lived
+    }
+
+    fn live(&mut self) -> Result<(), Violation> {
+        let bus = caught(|| (self.sim.ground.make)(&self.clock)).unwrap_or_else(Err);
+        self.open(bus)?;
+        self.draw_input();
+        for node in 0..self.nodes.len() {
+            self.start(node)?;
+        }
+        while self.turn()? {}
+        self.check_rest()?;
+        self.stop()?;
+        self.check_end()
+    }
+
+    fn violation(&self, law: impl Into<String>, text: impl Into<String>) -> Violation {
+        Violation { law: law.into(), text: text.into(), step: self.step }
+    }
+
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+
+    fn world(&self) -> crate::sync::MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+
+    // ----------------------------------------------------------------------------------------------------------- nodes
+
+    /// Takes a bus that was just opened.
+    fn open(&mut self, bus: Result<B, String>) -> Result<(), Violation> {
+        let setup = |life: &Self, error: String| life.violation(SETUP, error);
+        let bus = bus.map_err(|error| setup(self, format!("no bus: {error}")))?;
+        let observer = bus.subscribe_latest("simulation").map_err(|error| setup(self, error.to_string()))?;
+        self.world().set_observer(Some(Box::new(observer)));
+        if !self.sim.outside.is_empty() {
+            let writer = bus.writer().map_err(|error| setup(self, error.to_string()))?;
+            self.outside = Some(Simulated::new(writer, Arc::clone(&self.world), NOBODY));
+        }
+        self.bus = Some(bus);
+        Ok(())
+    }
+
+    fn start(&mut self, node: usize) -> Result<(), Violation> {
+        let Some(bus) = self.bus.clone() else { return Ok(()) };
+        self.nodes[node].down_until = None;
+        self.world().revive(node as u16);
+        let bus = Simulated::new(bus, Arc::clone(&self.world), node as u16);
+        let options = Options { clock: Arc::new(self.clock.clone()), ..Options::default() };
+        let name = self.sim.nodes[node].name;
+        let started = caught(|| (self.sim.nodes[node].start)(bus, options));
+        let started = started.and_then(|started| started.map_err(|error| error.to_string()));
+        let (mut workers, stop) =
+            started.map_err(|error| self.violation(SETUP, format!("node {name} does not start: {error}")))?;
+        let waiting = workers.iter_mut().find_map(|worker| worker.make().map(|handler| (worker.name(), handler)));
+        self.nodes[node].up = Some((workers, stop));
+        if let Some((worker, handler)) = waiting {
+            let text = format!(
+                "handler {handler} of worker {worker} in node {name} waits in a poller, and one thread runs \
+                 everything: let another handler stand in for it, as in `#[cfg(test)] use StandIn as Bridge`"
+            );
+            return Err(self.violation(SETUP, text));
+        }
+        for actor in self.actors.iter_mut().filter(|actor| actor.node == node) {
+            (actor.ended, actor.paused_until) = (false, Time::default());
+        }
+        self.wake();
+        self.check().map(drop)
+    }
+
+    /// Everything of a node is gone, as when its process is killed.
+    fn take_down(&mut self, node: usize) {
+        self.world().kill(node as u16);
+        self.nodes[node].up = None;
+    }
+
+    /// A node is killed, and starts again after a while.
+    fn crash(&mut self, node: usize, kind: Kind, number: u64) -> Result<(), Violation> {
+        self.world().note_fault(kind, node as u16);
+        self.take_down(node);
+        self.nodes[node].down_until = Some(self.now() + some_time(number, 32));
+        self.wake();
+        self.check().map(drop)
+    }
+
+    /// All nodes are killed, and a journal is opened again.
+    fn black_out(&mut self, number: u64) -> Result<(), Violation> {
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].up.is_some() {
+                self.crash(node, Kind::Blackout, number.rotate_left(7 * node as u32))?;
+            }
+        }
+        self.outside = None;
+        self.world().set_observer(None);
+        let Some(bus) = self.bus.take() else { return Ok(()) };
+        let opened = caught(|| (self.sim.ground.reopen)(bus, &self.clock)).unwrap_or_else(Err);
+        let (bus, messages) = match opened {
+            Ok((bus, messages)) => (Ok(bus), messages),
+            Err(error) => (Err(error), None),
+        };
+        self.open(bus)?;
+        match messages {
+            Some(messages) if messages != self.log.len() as u64 => {
+                let text = format!("{messages} messages of {} are there when it is opened again", self.log.len());
+                Err(self.violation("a journal keeps what was written", text))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// All workers of a node have ended.
+    fn ended(&mut self, node: usize) -> Result<(), Violation> {
+        let Some((workers, stop)) = self.nodes[node].up.take() else { return Ok(()) };
+        let concluded = workers.conclude();
+        drop(stop);
+        let injected = |error: &RunError| {
+            let of_ours = |cause: &Cause| matches!(cause, Cause::Panicked { text, .. } if text == INJECTED);
+            error.failures.iter().all(|failure| of_ours(&failure.cause))
+        };
+        match concluded {
+            Ok(summary) if summary.left.is_empty() => Ok(()),
+            Ok(summary) => Err(self.violation("a stop drains", format!("{:?}", summary.left))),
+            Err(error) if injected(&error) => {
+                let number = self.sizes.nth(u64::from(self.step));
+                self.nodes[node].down_until = Some(self.now() + some_time(number, 32));
+                Ok(())
+            }
+            Err(error) => Err(self.violation("no worker fails", error.to_string())),
+        }
+    }
+
+    // ----------------------------------------------------------------------------------------------------------- turns
+
+    /// Something has happened: everybody looks again.
+    fn wake(&mut self) {
+        self.actors.iter_mut().for_each(|actor| actor.asleep = false);
+        self.outside_asleep = false;
+    }
+
+    fn is_awake(&self, actor: &Actor, now: Time) -> bool {
+        !actor.asleep && !actor.ended && actor.paused_until <= now && self.nodes[actor.node].up.is_some()
+    }
+
+    fn has_input(&self, now: Time) -> bool {
+        !self.outside_asleep && self.input.as_ref().is_some_and(|input| input.time <= now)
+    }
+
+    /// Somebody moves, or time passes. False when nobody will ever move again.
+    fn turn(&mut self) -> Result<bool, Violation> {
+        self.step += 1;
+        let most = STEPS.saturating_add(STEPS_FOR_AN_INPUT.saturating_mul(self.drawn));
+        if self.step > most {
+            return Err(self.violation("everything comes to rest", format!("not within {most} steps")));
+        }
+        {
+            let mut world = self.world();
+            (world.step, world.refused) = (self.step, false);
+        }
+        let now = self.now();
+        let awake = self.actors.iter().filter(|actor| self.is_awake(actor, now)).count() as u64;
+        let outside = u64::from(self.has_input(now));
+        if awake + outside == 0 {
+            return self.pass_time(now);
+        }
+        let chosen = self.schedule.below(awake + outside);
+        let mut awake = self.actors.iter().enumerate().filter(|(_, actor)| self.is_awake(actor, now));
+        match awake.nth(chosen as usize).map(|(place, _)| place) {
+            Some(place) => self.act(place)?,
+            None => self.give_input()?,
+        }
+        Ok(true)
+    }
+
+    /// A worker's turn.
+    fn act(&mut self, place: usize) -> Result<(), Violation> {
+        let (node, worker) = (self.actors[place].node, self.actors[place].number);
+        let (pause, blackout, crash) = {
+            let mut world = self.world();
+            (world.fault(Kind::Pause), world.fault(Kind::Blackout), world.fault(Kind::Crash))
+        };
+        if let Some(number) = pause {
+            self.actors[place].paused_until = self.now() + some_time(number, 32);
+            self.world().note_fault(Kind::Pause, place as u16);
+            return Ok(());
+        }
+        if let Some(number) = blackout {
+            return self.black_out(number);
+        }
+        match crash {
+            Some(number) if number.is_multiple_of(2) => return self.crash(node, Kind::Crash, number / 2),
+            // Before or after one of the next writes.
+            Some(number) => self.world().arm(node as u16, number >> 32 & 3, number >> 40 & 1 == 0),
+            None => {}
+        }
+        let bits = self.sizes.below(9);
+        let most = 1 + self.sizes.below(1 << bits) as usize;
+        let Some((workers, _)) = &mut self.nodes[node].up else { return Ok(()) };
+        let Some(worker) = workers.iter_mut().nth(worker) else { return Ok(()) };
+        let step = worker.step_up_to(most);
+        let refused = {
+            let mut world = self.world();
+            world.disarm();
+            world.refused
+        };
+        if let Some(number) = crash {
+            return self.crash(node, Kind::Crash, number / 2);
+        }
+        let happened = self.check()?;
+        if happened || step != Step::Idle {
+            self.wake();
+        }
+        // A write that was refused by chance is tried again.
+        self.actors[place].asleep = step == Step::Idle && !happened && !refused;
+        if step == Step::Finished {
+            self.actors[place].ended = true;
+            if self.actors.iter().all(|actor| actor.ended || actor.node != node) {
+                return self.ended(node);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next message from outside is one of those that the case gives.
+    fn draw_input(&mut self) {
+        let mut time = self.input.take().map_or(self.now(), |input| input.time);
+        let left = |source: usize, drawn: &[u64]| self.sim.outside[source].0 - drawn[source];
+        loop {
+            let sources = 0..self.sim.outside.len();
+            let all: u64 = sources.clone().map(|source| left(source, &self.drawn_of)).sum();
+            if all == 0 {
+                break;
+            }
+            let mut lot = self.sources.below(all);
+            let mut source = 0;
+            for candidate in sources {
+                source = candidate;
+                let left = left(candidate, &self.drawn_of);
+                if lot < left {
+                    break;
+                }
+                lot -= left;
+            }
+            let number = self.times.draw();
+            if number.is_multiple_of(2) {
+                time = time + some_time(number / 2, 30);
+            }
+            let input = Input { number: self.drawn, source, own: self.drawn_of[source], time };
+            self.drawn += 1;
+            self.drawn_of[source] += 1;
+            let allowed = |only: &super::case::Only| only.inputs.binary_search(&input.number).is_ok();
+            if self.case.only.as_ref().is_none_or(allowed) {
+                self.input = Some(input);
+                break;
+            }
+        }
+        self.horizon = time + self.sim.lasting;
+    }
+
+    /// Somebody outside writes.
+    fn give_input(&mut self) -> Result<(), Violation> {
+        let (Some(input), Some(writer)) = (&self.input, &self.outside) else { return Ok(()) };
+        let give = &self.sim.outside[input.source].1;
+        let given = caught(|| give(input.own, writer));
+        let (number, refused) = (input.number, self.world().refused);
+        match given {
+            Ok(Ok(())) => {
+                self.world().given.push(number);
+                self.check()?;
+                self.draw_input();
+                self.wake();
+                Ok(())
+            }
+            Ok(Err(WriteError::Full)) => {
+                self.outside_asleep = !refused;
+                self.check().map(drop)
+            }
+            Ok(Err(error)) => Err(self.violation("what is outside can write", format!("input {number}: {error}"))),
+            Err(text) => Err(self.violation("what is outside can write", format!("input {number} panicked: {text}"))),
+        }
+    }
+
+    // ------------------------------------------------------------------------------------------------------------ time
+
+    /// Nobody has anything to do now. False if nobody ever will.
+    fn pass_time(&mut self, now: Time) -> Result<bool, Violation> {
+        let mut next: Option<Time> = None;
+        let mut consider = |time: Time| next = Some(next.map_or(time, |next| next.min(time)));
+        self.nodes.iter().filter_map(|node| node.down_until).for_each(&mut consider);
+        if let Some(input) = self.input.as_ref().filter(|_| !self.outside_asleep) {
+            consider(input.time);
+        }
+        for (node, running) in self.nodes.iter_mut().enumerate() {
+            let Some((workers, _)) = &mut running.up else { continue };
+            let actors = self.actors.iter().filter(|actor| actor.node == node);
+            for (worker, actor) in workers.iter_mut().zip(actors).filter(|(_, actor)| !actor.ended) {
+                if actor.paused_until > now {
+                    consider(actor.paused_until);
+                } else if let Some(deadline) = worker.next_deadline()
+                    && (self.stopping || deadline <= self.horizon)
+                {
+                    consider(deadline);
+                }
+            }
+        }
+        match next {
+            Some(next) => {
+                self.clock.set(if next > now { next } else { now + MOMENT });
+                self.wake();
+                self.start_who_is_due(false)?;
+                Ok(true)
+            }
+            None if !self.world().peace => {
+                self.world().peace = true;
+                self.wake();
+                self.start_who_is_due(true)?;
+                Ok(true)
+            }
+            None => Ok(false),
+        }
+    }
+
+    fn start_who_is_due(&mut self, all: bool) -> Result<(), Violation> {
+        for node in 0..self.nodes.len() {
+            if self.nodes[node].down_until.is_some_and(|until| all || until <= self.now()) {
+                self.start(node)?;
+            }
+        }
+        Ok(())
+    }
+
+    // ------------------------------------------------------------------------------------------------------------ laws
+
+    /// Looks at what has happened. Whether anything has.
+    fn check(&mut self) -> Result<bool, Violation> {
+        let shared = Arc::clone(&self.world);
+        let world = lock(&shared);
+        if let Some(text) = &world.broken {
+            return Err(self.violation("a bus does what it says", text.clone()));
+        }
+        let from = self.checked;
+        while self.checked < world.trace.events.len() {
+            let number = self.checked;
+            self.checked += 1;
+            let event = world.trace.events[number];
+            match event.what {
+                What::Fault(_) => continue,
+                What::Began => self.check_begin(&world, &event)?,
+                What::Begun | What::Handled | What::Spoilt => self.check_handled(&world, &event)?,
+                What::Written => {
+                    let last = self.log.last().map(|&last| world.trace.events[last].header.position);
+                    if last.is_some_and(|last| last >= event.header.position) {
+                        let text = format!("position {} comes after {last:?}", event.header.position);
+                        return Err(self.violation("one order", text));
+                    }
+                    self.log.push(number);
+                }
+            }
+            if matches!(event.what, What::Begun | What::Spoilt) {
+                continue;
+            }
+            let seen = Seen::of(self.sim, &world, &event);
+            for (name, law) in &mut self.laws {
+                let kept = caught(|| law(&seen)).unwrap_or_else(|text| Err(format!("the law panicked: {text}")));
+                if let Err(text) = kept {
+                    return Err(Violation { law: (*name).to_owned(), text, step: self.step });
+                }
+            }
+        }
+        Ok(self.checked != from)
+    }
+
+    /// A worker's reader begins where it has to.
+    fn check_begin(&mut self, world: &World, event: &Event) -> Result<(), Violation> {
+        let position = event.header.position;
+        let next = self.log.partition_point(|&written| world.trace.events[written].header.position < position);
+        let worker = world.places[usize::from(event.place)].name;
+        let before = std::mem::replace(&mut self.actors[usize::from(event.place)].next, next);
+        if next > before && (self.sim.ground.resumes)(worker) {
+            let text = format!("worker {worker} begins {} messages after what it has handled", next - before);
+            return Err(self.violation("nothing is lost by a restart", text));
+        }
+        Ok(())
+    }
+
+    /// A worker is handed the message that it has to be.
+    fn check_handled(&mut self, world: &World, event: &Event) -> Result<(), Violation> {
+        let trace = &world.trace;
+        let actor = &mut self.actors[usize::from(event.place)];
+        let due = self.log.get(actor.next).map(|&written| &trace.events[written]);
+        let is_due = |due: &Event| due.header == event.header && trace.payload(due) == trace.payload(event);
+        if due.is_some_and(is_due) {
+            actor.next += usize::from(event.what != What::Begun);
+            return Ok(());
+        }
+        let worker = world.places[usize::from(event.place)].name;
+        let (law, what) = match due.map(|due| due.header.position) {
+            Some(due) if due < event.header.position => ("nothing is lost", format!("{due} was due")),
+            Some(due) if due == event.header.position => ("bytes are stable", "other bytes were written".to_owned()),
+            Some(due) => ("nothing comes twice", format!("{due} was due")),
+            None => ("nothing comes twice", "nothing was due".to_owned()),
+        };
+        let text = format!("worker {worker} is handed the message at {}, but {what}", event.header.position);
+        Err(self.violation(law, text))
+    }
+
+    /// Nobody moves any more.
+    fn check_rest(&mut self) -> Result<(), Violation> {
+        if let Some(input) = &self.input {
+            let text = format!("nobody moves, and input {} finds no room", input.number);
+            return Err(self.violation("everything is handled", text));
+        }
+        let is_behind = |(_, actor): &(usize, &Actor)| {
+            self.nodes[actor.node].up.is_some() && !actor.ended && actor.next != self.log.len()
+        };
+        let Some((place, actor)) = self.actors.iter().enumerate().find(is_behind) else { return Ok(()) };
+        let (worker, left) = (self.world().places[place].name, self.log.len() - actor.next);
+        let text = format!("nobody moves, and {left} messages are there for worker {worker}");
+        Err(self.violation("everything is handled", text))
+    }
+
+    /// Stops all nodes.
+    fn stop(&mut self) -> Result<(), Violation> {
+        self.stopping = true;
+        for node in 0..self.nodes.len() {
+            if let Some((_, stop)) = &self.nodes[node].up {
+                caught(stop).map_err(|text| self.violation("a stop drains", text))?;
+            }
+        }
+        self.wake();
+        while self.nodes.iter().any(|node| node.up.is_some()) {
+            if !self.turn()? {
+                return Err(self.violation("a stop drains", "nobody moves, and not all workers have ended"));
+            }
+        }
+        Ok(())
+    }
+
+    fn check_end(&mut self) -> Result<(), Violation> {
+        if self.sim.ends.is_empty() {
+            return Ok(());
+        }
+        let shared = Arc::clone(&self.world);
+        let world = lock(&shared);
+        let is_seen = |event: &&Event| matches!(event.what, What::Began | What::Handled | What::Written);
+        let events = world.trace.events.iter().filter(is_seen);
+        let seen: Vec<_> = events.map(|event| Seen::of(self.sim, &world, event)).collect();
+        for (name, end) in &self.sim.ends {
+            let kept = caught(|| end(&seen)).unwrap_or_else(|text| Err(format!("the law panicked: {text}")));
+            kept.map_err(|text| self.violation(*name, text))?;
+        }
+        Ok(())
+    }
+}

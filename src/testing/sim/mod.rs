@@ -1,0 +1,480 @@
+//! [`Sim`]: whole systems from a seed.
+//!
+//! `bus.rs` wraps the bus, `world.rs` notes what happens there and lets go wrong what the seed decides, `life.rs` lets
+//! one system live from its start to its stop and checks the laws, `tell.rs` puts a failure into words.
+
+use crate::message_bus::BusError;
+use crate::messenger::{Messenger, Options, StartError, Workers};
+use crate::routing::{Rows, TableRoute, Topology};
+use crate::sync::testing::thread_name;
+use crate::sync::{Arc, Mutex, lock};
+use crate::testing::ManualClock;
+use crate::testing::chance::shrink;
+use crate::traits::{MessageBus, WriteError};
+use case::{Case, Only};
+use life::{Life, SETUP, Violation};
+use std::collections::BTreeSet;
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::Duration;
+use tell::Teller;
+use world::{Shared, Trace, World};
+
+mod bus;
+mod case;
+mod faults;
+#[cfg(unix)]
+mod journals;
+mod life;
+mod seen;
+mod tell;
+mod world;
+
+pub use bus::Simulated;
+pub use faults::Faults;
+pub use seen::Seen;
+
+/// A law, with its state in one life.
+type Law = Box<dyn FnMut(&Seen<'_>) -> Result<(), String>>;
+type End = Box<dyn Fn(&[Seen<'_>]) -> Result<(), String>>;
+type Started = Result<(Workers, Box<dyn Fn()>), StartError>;
+/// How many messages, and who writes message `n`.
+type Outside<B> = (u64, Box<dyn Fn(u64, &Writer<B>) -> Result<(), WriteError>>);
+type Writer<B> = Simulated<<B as MessageBus>::BusWriter>;
+/// A bus, and how many messages are on it, if that must be so many.
+type Reopened<B> = Result<(B, Option<u64>), String>;
+
+/// Where a system lives.
+struct Ground<B> {
+    make: Box<dyn Fn(&ManualClock) -> Result<B, String>>,
+    /// All that used this bus was killed.
+    reopen: Box<dyn Fn(B, &ManualClock) -> Reopened<B>>,
+    /// Whether it is ever full.
+    fills: bool,
+    /// Whether the reader of this name begins no later than where it was, whatever ended it.
+    resumes: Box<dyn Fn(&str) -> bool>,
+}
+
+/// One process.
+struct Node<B> {
+    name: &'static str,
+    rows: &'static Rows,
+    start: Box<dyn Fn(Simulated<B>, Options) -> Started>,
+}
+
+impl<B> Node<B> {
+    fn routes_of(&self, worker: &str) -> &'static [TableRoute<'static>] {
+        self.rows.table.workers.iter().find(|listed| listed.name == worker).map_or(&[], |listed| listed.routes)
+    }
+}
+
+/// Whole systems, run from a number: every order of steps, every fault, and the same again.
+///
+/// A system is one or several tables on one bus. Each is a **node**: the messenger of one process. One thread runs all
+/// of it. The **seed** chooses which worker moves next and how many messages it takes then, when messages come from
+/// outside and in which order, and which [`Faults`] happen. Time is virtual, and passes when nobody has anything to do.
+///
+/// After each message, and at the end, your laws are asked; those of the bus always: one order, nothing lost, nothing
+/// twice, stable bytes, everything handled, stops that drain, no worker that fails. When all inputs are given and
+/// nobody moves any more, nothing goes wrong any more, who is down starts again, and when the system has come to rest
+/// it is stopped.
+///
+/// A failure says its seed and its last steps, then how few inputs and faults are enough for it, and the command that
+/// repeats it. `SIM_SEED=17` runs seed 17 alone, `SIM_SEEDS=100000` that many.
+///
+/// Handlers have to do the same when they are given the same: they ask [`Writer::now`](crate::traits::Writer::now) for
+/// the time, and use neither the system's clock and random numbers nor the order of a `HashMap`. The first seed and each
+/// one that fails run twice, and what differs is a failure that names the handler.
+///
+/// ```
+/// use rust_messenger::prelude::*;
+/// use rust_messenger::testing::{Faults, Sim};
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Order { n: u64 }
+/// serde_message!(Order, 1);
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Trade { n: u64 }
+/// serde_message!(Trade, 2);
+///
+/// struct Gateway; // Somebody outside.
+/// handler!(Gateway, 1);
+///
+/// #[derive(Default)]
+/// struct Venue;
+/// handler!(Venue, 2, default);
+///
+/// impl Handle<Order> for Venue {
+///     fn handle<W: Writer>(&mut self, order: &Order, writer: &W) {
+///         Self::send(&Trade { n: order.n }, writer);
+///     }
+/// }
+///
+/// #[derive(Default)]
+/// struct Ledger;
+/// handler!(Ledger, 3, default);
+///
+/// impl Handle<Trade> for Ledger {
+///     fn handle<W: Writer>(&mut self, _: &Trade, _: &W) {}
+/// }
+///
+/// Messenger! {
+///     type Market;
+///     (),
+///     Trading: handlers: [ venue: Venue ] routes: [ Gateway, Order: [ venue ] ]
+///     Books: handlers: [ ledger: Ledger ] routes: [ Venue, Trade: [ ledger ] ]
+/// }
+///
+/// Sim::new(|| CircularBus::new(4096))
+///     .node("market", Market::with_options, ())
+///     .outside(20, |n, writer| Gateway::try_send(&Order { n }, writer))
+///     .faults(Faults { full: 0.05, pause: 0.01, ..Faults::default() })
+///     .law("each order is traded once, in order", 0, |next, seen| {
+///         let Some(trade) = seen.handled::<Trade>() else { return Ok(()) };
+///         *next += 1;
+///         if trade.n + 1 == *next { Ok(()) } else { Err(format!("trade {} is number {next}", trade.n)) }
+///     })
+///     .at_end("all are traded", |seen| {
+///         let trades = seen.iter().filter(|seen| seen.written::<Trade>().is_some()).count();
+///         if trades == 20 { Ok(()) } else { Err(format!("{trades} trades")) }
+///     })
+///     .seeds(50)
+///     .run();
+/// ```
+pub struct Sim<B: MessageBus> {
+    ground: Ground<B>,
+    nodes: Vec<Node<B>>,
+    outside: Vec<Outside<B>>,
+    laws: Vec<(&'static str, Box<dyn Fn() -> Law>)>,
+    ends: Vec<(&'static str, End)>,
+    faults: Faults,
+    seeds: Range<u64>,
+    lasting: Duration,
+    file: Option<PathBuf>,
+}
+
+/// What a simulation found. It prints as a report.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Finding {
+    /// The seed.
+    pub seed: u64,
+    /// In which turn of somebody.
+    pub step: u64,
+    /// The name of the law that is broken.
+    pub law: String,
+    /// What was found, and how to run it again.
+    report: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.report)
+    }
+}
+
+impl std::error::Error for Finding {}
+
+impl<B: MessageBus> fmt::Debug for Sim<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sim").field("seeds", &self.seeds).field("faults", &self.faults).finish_non_exhaustive()
+    }
+}
+
+impl<B: MessageBus> Sim<B> {
+    /// A system on the bus that `make` makes for each life. If all nodes are killed, the bus stays as it is, as one does
+    /// in which somebody else has a part.
+    pub fn new(make: impl Fn() -> Result<B, BusError> + 'static) -> Sim<B> {
+        Self::on(Ground {
+            make: Box::new(move |_| make().map_err(|error| error.to_string())),
+            reopen: Box::new(|bus, _| Ok((bus, None))),
+            fills: true,
+            resumes: Box::new(|_| false),
+        })
+    }
+
+    fn on(ground: Ground<B>) -> Sim<B> {
+        Sim {
+            ground,
+            nodes: Vec::new(),
+            outside: Vec::new(),
+            laws: Vec::new(),
+            ends: Vec::new(),
+            faults: Faults::default(),
+            seeds: 0..100,
+            lasting: Duration::from_secs(10),
+            file: None,
+        }
+    }
+
+    /// Adds a node: a table, as its `with_options` makes it, and the configuration of its handlers. The options have the
+    /// virtual clock; pass them on, changed as you like: `|bus, options| Market::with_options(bus, Options { .. })`. No
+    /// two nodes may have workers of one name.
+    pub fn node<M, T, C>(
+        mut self,
+        name: &'static str,
+        make: impl Fn(Simulated<B>, Options) -> M + 'static,
+        config: C,
+    ) -> Self
+    where
+        M: Deref<Target = Messenger<Simulated<B>, T>> + 'static,
+        T: Topology<C> + 'static,
+        C: Clone + 'static,
+    {
+        let start = move |bus: Simulated<B>, options: Options| -> Started {
+            let messenger = make(bus, options);
+            let workers = messenger.workers(&config)?;
+            Ok((workers, Box::new(move || messenger.stop())))
+        };
+        self.nodes.push(Node { name, rows: T::ROWS, start: Box::new(start) });
+        self
+    }
+
+    /// Adds somebody outside, who writes `count` messages: `write` is called with 0, 1, and so on, each time when the
+    /// seed says. If the bus is full, it is called again with the same number.
+    pub fn outside(
+        mut self,
+        count: u64,
+        write: impl Fn(u64, &Simulated<B::BusWriter>) -> Result<(), WriteError> + 'static,
+    ) -> Self {
+        self.outside.push((count, Box::new(write)));
+        self
+    }
+
+    /// What may go wrong. Default: nothing.
+    pub fn faults(self, faults: Faults) -> Self {
+        Sim { faults, ..self }
+    }
+
+    /// Adds a law, which sees each message that is written or handled, and what it knows in each life: a copy of
+    /// `state` at first. A law that panics is broken, too.
+    pub fn law<S: Clone + 'static>(
+        mut self,
+        name: &'static str,
+        state: S,
+        law: impl Fn(&mut S, &Seen<'_>) -> Result<(), String> + 'static,
+    ) -> Self {
+        let law = Rc::new(law);
+        let begin = move || -> Law {
+            let (mut state, law) = (state.clone(), Rc::clone(&law));
+            Box::new(move |seen| law(&mut state, seen))
+        };
+        self.laws.push((name, Box::new(begin)));
+        self
+    }
+
+    /// Adds a law of a whole life, asked after its stop.
+    pub fn at_end(
+        mut self,
+        name: &'static str,
+        law: impl Fn(&[Seen<'_>]) -> Result<(), String> + 'static,
+    ) -> Self {
+        self.ends.push((name, Box::new(law)));
+        self
+    }
+
+    /// Runs the seeds from 0 to below `count`. Default: 100.
+    pub fn seeds(self, count: u64) -> Self {
+        Sim { seeds: 0..count, ..self }
+    }
+
+    /// How long deadlines are waited for after the last message from outside, in virtual time. Default: 10 s.
+    pub fn lasting(self, time: Duration) -> Self {
+        Sim { lasting: time, ..self }
+    }
+
+    /// Writes a failure to this file: its seed, its faults and its inputs. [`run`](Self::run) with `SIM_FILE=path` runs
+    /// what is in such a file and nothing else. Default: nothing is written.
+    pub fn file(self, path: impl Into<PathBuf>) -> Self {
+        Sim { file: Some(path.into()), ..self }
+    }
+
+    /// Runs the seeds, or those that the environment names: `SIM_SEED=n` one, `SIM_SEEDS=n` so many, `SIM_FILE=path` the
+    /// case in a file.
+    ///
+    /// # Panics
+    ///
+    /// With the report, when a law is broken, or there is no such system.
+    #[track_caller]
+    pub fn run(mut self) {
+        let file = std::env::var_os("SIM_FILE").map(PathBuf::from);
+        let number = |variable: &str| {
+            let text = std::env::var(variable).ok()?;
+            Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
+        };
+        let ran = match (file, number("SIM_SEED"), number("SIM_SEEDS")) {
+            (Some(file), ..) => self.run_file(&file),
+            (None, seed, count) => {
+                self.seeds = match (seed, count) {
+                    (Some(seed), _) => seed..seed.saturating_add(1),
+                    (None, Some(count)) => 0..count,
+                    (None, None) => self.seeds,
+                };
+                self.try_run()
+            }
+        };
+        if let Err(finding) = ran {
+            panic!("{finding}");
+        }
+    }
+
+    /// Runs the seeds, whatever the environment says. Returns how many there were.
+    ///
+    /// # Errors
+    ///
+    /// The first finding.
+    pub fn try_run(&self) -> Result<u64, Finding> {
+        let world = self.world()?;
+        for seed in self.seeds.clone() {
+            self.run_case(&world, &Case::of(seed), self.faults, seed == self.seeds.start)?;
+        }
+        Ok(self.seeds.end - self.seeds.start)
+    }
+
+    /// Runs the case in a file.
+    fn run_file(&self, path: &Path) -> Result<u64, Finding> {
+        let world = self.world()?;
+        let (case, faults) = case::read(path).map_err(|error| finding_of_setup(&error))?;
+        if let Some(complaint) = faults.complaint() {
+            return Err(finding_of_setup(&complaint));
+        }
+        self.run_case(&world, &case, faults, true).map(|()| 1)
+    }
+
+    /// What all lives share, if there is a system to run.
+    fn world(&self) -> Result<Shared, Finding> {
+        let workers = self.nodes.iter().enumerate().flat_map(|(node, listed)| {
+            listed.rows.table.workers.iter().map(move |worker| (node as u16, worker.name))
+        });
+        let mut names = BTreeSet::new();
+        let twice = workers.clone().map(|(_, name)| name).find(|name| !names.insert(*name));
+        let complaint = match twice {
+            Some(worker) => Some(format!("two workers are called {worker}: nobody could tell their readers apart")),
+            None if names.is_empty() => Some("there is no node with a worker".to_owned()),
+            None if self.seeds.is_empty() => Some("there is no seed to run".to_owned()),
+            None => self.faults.complaint(),
+        };
+        match complaint {
+            Some(complaint) => Err(finding_of_setup(&complaint)),
+            None => Ok(Arc::new(Mutex::new(World::new(self.nodes.len(), workers)))),
+        }
+    }
+
+    /// Runs one case, twice if it fails or `twice` says so.
+    fn run_case(&self, world: &Shared, case: &Case, mut rates: Faults, twice: bool) -> Result<(), Finding> {
+        if !self.ground.fills {
+            rates.full = 0.0;
+        }
+        let lived = Life::run(self, world, case, rates);
+        if lived.is_ok() && !twice {
+            return Ok(());
+        }
+        if let Err(violation) = &lived
+            && violation.law == SETUP
+        {
+            return Err(finding_of_setup(&violation.text));
+        }
+        let (first, fired, given) = {
+            let mut world = lock(world);
+            (std::mem::take(&mut world.trace), world.fired.clone(), world.given.clone())
+        };
+        let again = Life::run(self, world, case, rates);
+        self.compare(&first, &lock(world), case)?;
+        let Err(violation) = lived else { return Ok(()) };
+        debug_assert!(again.is_err());
+        Err(self.report(world, case, rates, &violation, fired, given))
+    }
+
+    /// The same seed is the same run.
+    fn compare(&self, first: &Trace, world: &World, case: &Case) -> Result<(), Finding> {
+        let second = &world.trace;
+        let most = first.events.len().max(second.events.len());
+        let Some(place) = (0..most).find(|&place| !first.agrees(second, place)) else { return Ok(()) };
+        let teller = Teller { nodes: &self.nodes, places: &world.places };
+        let step = [first, second].iter().filter_map(|trace| trace.events.get(place)).map(|event| event.step).min();
+        let report = format!(
+            "the same seed is not the same run: {} does not do the same twice. It asks something other than its \
+             messages and its writer: the system's clock, a random number, the order of a hash table\n  \
+             once  {}\n  again {}\nseed {}, step {}\nrun it again: {}",
+            teller.who([first, second], place),
+            teller.event_or_end(first, place),
+            teller.event_or_end(second, place),
+            case.seed,
+            step.unwrap_or(0),
+            command(case.seed),
+        );
+        Err(Finding { seed: case.seed, step: step.unwrap_or(0).into(), law: "the same seed is the same run".into(), report })
+    }
+
+    /// Finds how little is enough for a failure, and says all of it.
+    fn report(
+        &self,
+        world: &Shared,
+        case: &Case,
+        rates: Faults,
+        violation: &Violation,
+        fired: Vec<(faults::Kind, u32)>,
+        given: Vec<u32>,
+    ) -> Finding {
+        let part = |kept: &[bool]| {
+            let (of_faults, of_inputs) = kept.split_at(fired.len());
+            let mut faults: Vec<_> = fired.iter().zip(of_faults).filter(|(_, kept)| **kept).map(|(one, _)| *one).collect();
+            let mut inputs: Vec<_> = given.iter().zip(of_inputs).filter(|(_, kept)| **kept).map(|(one, _)| *one).collect();
+            faults.sort_unstable();
+            inputs.sort_unstable();
+            Case { seed: case.seed, only: Some(Only { faults, inputs }) }
+        };
+        // The input that was refused, or had not come, is left out from the beginning if that makes no difference.
+        let kept = shrink(fired.len() + given.len(), LIVES_TO_SHRINK, |kept| {
+            Life::run(self, world, &part(kept), rates).is_err_and(|found| found.law == violation.law)
+        });
+        let least = part(&kept);
+        let (least, told) = match Life::run(self, world, &least, rates) {
+            Err(found) if found.law == violation.law => (least, found),
+            _ => (case.clone(), Life::run(self, world, case, rates).err().unwrap_or_else(|| Violation {
+                law: violation.law.clone(),
+                text: violation.text.clone(),
+                step: violation.step,
+            })),
+        };
+        let world = lock(world);
+        let teller = Teller { nodes: &self.nodes, places: &world.places };
+        let mut report = format!(
+            "law broken: {}\n  {}\nseed {}, step {}\n",
+            violation.law, violation.text, case.seed, violation.step
+        );
+        teller.needed(&mut report, &least, (fired.len(), given.len()), &told);
+        teller.steps(&mut report, &world.trace, told.step);
+        report += &format!("run it again: {}", command(case.seed));
+        if let Some(path) = &self.file {
+            let text = case::Text(&least, &rates).to_string();
+            report += &match std::fs::write(path, text) {
+                Ok(()) => format!("\nor its least form: SIM_FILE={} {}", path.display(), cargo_test()),
+                Err(error) => format!("\n(its least form was not written to {}: {error})", path.display()),
+            };
+        }
+        Finding { seed: case.seed, step: violation.step.into(), law: violation.law.clone(), report }
+    }
+}
+
+/// How many lives are spent to find out how little is enough.
+const LIVES_TO_SHRINK: usize = 500;
+
+fn finding_of_setup(text: &str) -> Finding {
+    Finding { seed: 0, step: 0, law: SETUP.to_owned(), report: text.to_owned() }
+}
+
+/// What runs the test that is running: it gives its thread its name.
+fn cargo_test() -> String {
+    match thread_name() {
+        Some(name) if name != "main" => format!("cargo test {name}"),
+        _ => "cargo test".to_owned(),
+    }
+}
+
+fn command(seed: u64) -> String {
+    format!("SIM_SEED={seed} {}", cargo_test())
+}

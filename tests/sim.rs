@@ -1,0 +1,71 @@
+//! Whole systems from a seed: a system that is right in every life, on each bus, and bugs that are found.
+//!
+//! `ci/sim.sh` runs more lives. A failure prints its seed: `SIM_SEED=<seed>` runs that one alone.
+
+#![cfg(all(unix, feature = "serde", not(rust_messenger_loom)))]
+
+#[path = "sim/system.rs"]
+mod system;
+
+use rust_messenger::CircularBus;
+use rust_messenger::message_bus::{CondvarBus, Start};
+use rust_messenger::testing::{Faults, Finding, Sim};
+use std::time::Instant;
+use system::{Bug, harsh, journal, laws, system};
+
+/// Under Miri a life takes a second.
+const FEW: u64 = if cfg!(miri) { 2 } else { 200 };
+
+fn ring() -> Sim<CircularBus> {
+    Sim::new(|| CircularBus::new(4096))
+}
+
+/// Nobody is killed: a ring loses what a killed node has not read.
+fn mild() -> Faults {
+    Faults { full: 0.05, pause: 0.02, ..Faults::default() }
+}
+
+#[test]
+fn lives_on_a_ring() {
+    laws(system(ring(), Bug::None)).faults(mild()).seeds(FEW).run();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "journals take Miri minutes")]
+fn lives_on_a_journal() {
+    laws(system(Sim::on_journal(journal(Start::Rebuild)), Bug::None)).faults(harsh()).seeds(FEW / 4).run();
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "Miri maps no files")]
+fn lives_in_files() {
+    let directory = tempfile::tempdir().unwrap();
+    let faults = Faults { blackout: 0.01, ..harsh() };
+    let sim = Sim::on_files(directory.path(), journal(Start::Rebuild));
+    laws(system(sim, Bug::None)).faults(faults).seeds(5).run();
+    assert_eq!(directory.path().read_dir().unwrap().count(), 0, "nothing is left");
+}
+
+/// With everything that can go wrong, the bus keeps its laws, and no worker fails but as the simulation wants it.
+#[test]
+fn lives_with_all_faults() {
+    let faults = Faults { refusal: 0.02, panic: 0.005, undecodable: 0.02, crash: 0.01, blackout: 0.003, ..mild() };
+    system(ring(), Bug::None).faults(faults).seeds(FEW).run();
+    system(Sim::new(|| CircularBus::new(4096).map(CondvarBus::new)), Bug::None).faults(faults).seeds(FEW / 4).run();
+}
+
+/// Measures; `cargo test --release --test sim speed -- --ignored --nocapture` shows it.
+#[test]
+#[ignore = "measures, and fails on a machine that is busy"]
+fn speed() {
+    let lives = 2000;
+    let rate = |name: &str, lives: u64, run: &dyn Fn() -> Result<u64, Finding>| {
+        let start = Instant::now();
+        run().unwrap_or_else(|finding| panic!("{finding}"));
+        eprintln!("{name}: {:.0} lives per second", lives as f64 / start.elapsed().as_secs_f64());
+    };
+    rate("ring", lives, &|| laws(system(ring(), Bug::None)).faults(mild()).seeds(lives).try_run());
+    let on_journal = |start| laws(system(Sim::on_journal(journal(start)), Bug::None));
+    rate("journal", lives, &|| on_journal(Start::Rebuild).faults(mild()).seeds(lives).try_run());
+    rate("journal, rebuilds", lives, &|| on_journal(Start::Rebuild).faults(harsh()).seeds(lives).try_run());
+}

@@ -1,0 +1,61 @@
+//! What a user writes first: a table, and a law of it. The bug: a bill may come before the delivery that it is for.
+
+use rust_messenger::prelude::*;
+use rust_messenger::testing::Sim;
+
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Order { n: u64 }
+serde_message!(Order, 1);
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Delivery { n: u64 }
+serde_message!(Delivery, 2);
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Bill { n: u64 }
+serde_message!(Bill, 3);
+
+struct Shop;
+handler!(Shop, 1);
+#[derive(Default)]
+struct Store;
+handler!(Store, 2, default);
+#[derive(Default)]
+struct Office;
+handler!(Office, 3, default);
+#[derive(Default)]
+struct Customer;
+handler!(Customer, 4, default);
+
+impl Handle<Order> for Store {
+    fn handle<W: Writer>(&mut self, order: &Order, writer: &W) { Self::send(&Delivery { n: order.n }, writer); }
+}
+impl Handle<Order> for Office {
+    fn handle<W: Writer>(&mut self, order: &Order, writer: &W) { Self::send(&Bill { n: order.n }, writer); }
+}
+impl Handle<Delivery> for Customer {
+    fn handle<W: Writer>(&mut self, _: &Delivery, _: &W) {}
+}
+impl Handle<Bill> for Customer {
+    fn handle<W: Writer>(&mut self, _: &Bill, _: &W) {}
+}
+
+Messenger! {
+    (),
+    Goods: handlers: [ store: Store ] routes: [ Shop, Order: [ store ] ]
+    Money: handlers: [ office: Office ] routes: [ Shop, Order: [ office ] ]
+    Home: handlers: [ customer: Customer ] routes: [ Store, Delivery: [ customer ], Office, Bill: [ customer ] ]
+}
+
+#[test]
+fn a_customer_gets_the_goods_before_the_bill() {
+    let sim = Sim::new(|| CircularBus::new(4096))
+        .node("shop", Messenger::with_options, ())
+        .outside(10, |n, writer| Shop::try_send(&Order { n }, writer))
+        .law("goods come before the bill", Vec::new(), |delivered: &mut Vec<u64>, seen| {
+            delivered.extend(seen.handled::<Delivery>().map(|delivery| delivery.n));
+            match seen.handled::<Bill>() {
+                Some(bill) if !delivered.contains(&bill.n) => Err(format!("bill {} comes first", bill.n)),
+                _ => Ok(()),
+            }
+        });
+    assert_eq!(sim.try_run().unwrap_err().law, "goods come before the bill");
+}
