@@ -4,6 +4,12 @@
 
 #![cfg(all(unix, feature = "serde", not(rust_messenger_loom)))]
 
+#[path = "sim/failures.rs"]
+mod failures;
+#[path = "sim/first.rs"]
+mod first;
+#[path = "sim/planted.rs"]
+mod planted;
 #[path = "sim/system.rs"]
 mod system;
 

@@ -2,7 +2,8 @@
 
 use super::system::{Bug, PANICS_ON_UNDECODABLE, harsh, journal, laws, system};
 use super::{mild, ring};
-use rust_messenger::message_bus::{MessageBus, Start};
+use rust_messenger::MessageBus;
+use rust_messenger::message_bus::Start;
 use rust_messenger::testing::{Faults, Finding, Sim};
 
 const SEEDS: u64 = 10_000;

@@ -326,8 +326,8 @@ Messenger! {
     type Market;
     Config,
     Trading:
-        handlers: [ venue: Venue, risk: Risk ]
-        routes: [ Gateway, Order: [ venue, risk ], Feed, Raw: [ risk ] ]
+        handlers: [ venue: Venue ]
+        routes: [ Gateway, Order: [ venue ] ]
     Books:
         handlers: [ ledger: Ledger ]
         routes: [ Venue, Trade: [ ledger ] ]
@@ -337,8 +337,10 @@ Messenger! {
     type Back;
     Config,
     Office:
-        handlers: [ settlement: Settlement, #[allow(unrouted)] heart: Heart ]
+        handlers: [ #[allow(unrouted)] risk: Risk, settlement: Settlement, #[allow(unrouted)] heart: Heart ]
         routes: [
+            Gateway, Order: [ risk ],
+            Feed, Raw: [ risk ],
             Risk, Checked: [ settlement ],
             Ledger, Booked: [ settlement ],
             Settlement, Due: [ settlement ],

@@ -172,11 +172,7 @@ impl<R: Reader> Reader for Simulated<R> {
                 let event = world.trace.events.len();
                 (event, world.hand_over(place, header, payload, replaying))
             };
-            let next = if spoilt {
-                handle(&Header { size: 1, ..*header }, &SPOILT.0)
-            } else {
-                handle(header, payload)
-            };
+            let next = if spoilt { handle(&Header { size: 1, ..*header }, &SPOILT.0) } else { handle(header, payload) };
             lock(&world).handled(place, event, next != Next::Keep);
             next
         })

@@ -74,9 +74,7 @@ pub(super) fn parse(text: &str) -> Result<(Case, Faults), String> {
             (Some(&"fault"), Some(name), Some(value), Some(only)) => {
                 kind(name).zip(value.parse().ok()).map(|fault| only.faults.push(fault))
             }
-            (Some(&"input"), Some(value), None, Some(only)) => {
-                value.parse().ok().map(|value| only.inputs.push(value))
-            }
+            (Some(&"input"), Some(value), None, Some(only)) => value.parse().ok().map(|value| only.inputs.push(value)),
             _ => None,
         };
         read.filter(|()| words.len() <= 3).ok_or_else(|| format!("line {number} says nothing known: {line}"))?;
@@ -107,7 +105,8 @@ mod tests {
     fn what_is_written_is_read() {
         let rates = Faults { full: 0.05, crash: 0.25, ..Faults::default() };
         let only = Only { faults: vec![(Kind::Full, 3), (Kind::Crash, 0)], inputs: vec![1, 40] };
-        for case in [Case::of(u64::MAX), Case { seed: 3, only: Some(only) }, Case { seed: 3, only: Some(Only::default()) }]
+        for case in
+            [Case::of(u64::MAX), Case { seed: 3, only: Some(only) }, Case { seed: 3, only: Some(Only::default()) }]
         {
             let text = Text(&case, &rates).to_string();
             assert_eq!(parse(&text), Ok((case, rates)), "{text}");

@@ -29,7 +29,7 @@ pub struct Faults {
     /// A worker is not scheduled for a while, up to four seconds. Occasion: each of its turns.
     pub pause: f64,
     /// A node is killed, between two steps or at one of the next writes of a worker, and starts again after up to four
-    /// seconds. No cursor is stored, what is in an outbox is gone, and there is no `on_stop`. (Rust drops its handlers.)
+    /// seconds. No cursor is stored, what is in an outbox is gone, and there is no `on_stop`. (Handlers are dropped.)
     /// On a ring a node loses what it has not read. Occasion: each turn of one of its workers.
     pub crash: f64,
     /// All nodes are killed. A journal is opened again, with recovery, from what they left. Occasion: each turn of a
@@ -50,15 +50,8 @@ pub(super) enum Kind {
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 7] = [
-        Kind::Full,
-        Kind::Refusal,
-        Kind::Panic,
-        Kind::Undecodable,
-        Kind::Pause,
-        Kind::Crash,
-        Kind::Blackout,
-    ];
+    pub(super) const ALL: [Kind; 7] =
+        [Kind::Full, Kind::Refusal, Kind::Panic, Kind::Undecodable, Kind::Pause, Kind::Crash, Kind::Blackout];
 
     /// As its field is called.
     pub(super) fn name(self) -> &'static str {

@@ -1,6 +1,7 @@
 //! Simulations on journals: in memory and in files, reopened from what killed processes left.
 
-use super::{Ground, Reopened, Sim};
+use super::Sim;
+use super::system::{Ground, Reopened};
 use crate::message_bus::{JournalError, PersistentBus, PersistentOptions, Recovered, Start};
 use crate::sync::Arc;
 use crate::testing::ManualClock;

@@ -4,8 +4,8 @@ use super::bus::{INJECTED, Simulated};
 use super::case::Case;
 use super::faults::{Faults, Kind};
 use super::seen::Seen;
+use super::system::{Law, System};
 use super::world::{Event, NOBODY, Shared, What, World};
-use super::{Law, Sim};
 use crate::blame::caught;
 use crate::messenger::{Cause, Options, RunError, Step, Workers};
 use crate::sync::{Arc, lock};
@@ -79,7 +79,7 @@ fn some_time(number: u64, bits: u64) -> Duration {
 }
 
 pub(super) struct Life<'s, B: MessageBus> {
-    sim: &'s Sim<B>,
+    system: &'s System<B>,
     world: Shared,
     clock: ManualClock,
     bus: Option<B>,
@@ -114,7 +114,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
     /// # Errors
     ///
     /// The first law that is broken.
-    pub(super) fn run(sim: &'s Sim<B>, world: &Shared, case: &'s Case, rates: Faults) -> Result<(), Violation> {
+    pub(super) fn run(system: &'s System<B>, world: &Shared, case: &'s Case, rates: Faults) -> Result<(), Violation> {
         let clock = {
             let mut world = lock(world);
             world.begin(case, rates);
@@ -122,7 +122,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
         };
         let stream = |stream: Stream| Chance::stream(case.seed, stream as u64);
         let mut actors = Vec::new();
-        for (node, listed) in sim.nodes.iter().enumerate() {
+        for (node, listed) in system.nodes.iter().enumerate() {
             actors.extend((0..listed.rows.table.workers.len()).map(|number| Actor {
                 node,
                 number,
@@ -133,15 +133,15 @@ impl<'s, B: MessageBus> Life<'s, B> {
             }));
         }
         let mut life = Life {
-            sim,
+            system,
             world: Arc::clone(world),
-            horizon: clock.now() + sim.lasting,
+            horizon: clock.now() + system.lasting,
             clock,
             bus: None,
             outside: None,
-            nodes: sim.nodes.iter().map(|_| Node { up: None, down_until: None }).collect(),
+            nodes: system.nodes.iter().map(|_| Node { up: None, down_until: None }).collect(),
             actors,
-            laws: sim.laws.iter().map(|(name, law)| (*name, law())).collect(),
+            laws: system.laws.iter().map(|(name, law)| (*name, law())).collect(),
             schedule: stream(Stream::Schedule),
             sizes: stream(Stream::Sizes),
             times: stream(Stream::Times),
@@ -149,7 +149,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
             case,
             input: None,
             drawn: 0,
-            drawn_of: vec![0; sim.outside.len()],
+            drawn_of: vec![0; system.outside.len()],
             outside_asleep: false,
             step: 0,
             stopping: false,
@@ -165,7 +165,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
     }
 
     fn live(&mut self) -> Result<(), Violation> {
-        let bus = caught(|| (self.sim.ground.make)(&self.clock)).unwrap_or_else(Err);
+        let bus = caught(|| (self.system.ground.make)(&self.clock)).unwrap_or_else(Err);
         self.open(bus)?;
         self.draw_input();
         for node in 0..self.nodes.len() {
@@ -197,7 +197,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
         let bus = bus.map_err(|error| setup(self, format!("no bus: {error}")))?;
         let observer = bus.subscribe_latest("simulation").map_err(|error| setup(self, error.to_string()))?;
         self.world().set_observer(Some(Box::new(observer)));
-        if !self.sim.outside.is_empty() {
+        if !self.system.outside.is_empty() {
             let writer = bus.writer().map_err(|error| setup(self, error.to_string()))?;
             self.outside = Some(Simulated::new(writer, Arc::clone(&self.world), NOBODY));
         }
@@ -211,8 +211,8 @@ impl<'s, B: MessageBus> Life<'s, B> {
         self.world().revive(node as u16);
         let bus = Simulated::new(bus, Arc::clone(&self.world), node as u16);
         let options = Options { clock: Arc::new(self.clock.clone()), ..Options::default() };
-        let name = self.sim.nodes[node].name;
-        let started = caught(|| (self.sim.nodes[node].start)(bus, options));
+        let name = self.system.nodes[node].name;
+        let started = caught(|| (self.system.nodes[node].start)(bus, options));
         let started = started.and_then(|started| started.map_err(|error| error.to_string()));
         let (mut workers, stop) =
             started.map_err(|error| self.violation(SETUP, format!("node {name} does not start: {error}")))?;
@@ -257,7 +257,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
         self.outside = None;
         self.world().set_observer(None);
         let Some(bus) = self.bus.take() else { return Ok(()) };
-        let opened = caught(|| (self.sim.ground.reopen)(bus, &self.clock)).unwrap_or_else(Err);
+        let opened = caught(|| (self.system.ground.reopen)(bus, &self.clock)).unwrap_or_else(Err);
         let (bus, messages) = match opened {
             Ok((bus, messages)) => (Ok(bus), messages),
             Err(error) => (Err(error), None),
@@ -387,9 +387,9 @@ impl<'s, B: MessageBus> Life<'s, B> {
     /// The next message from outside is one of those that the case gives.
     fn draw_input(&mut self) {
         let mut time = self.input.take().map_or(self.now(), |input| input.time);
-        let left = |source: usize, drawn: &[u64]| self.sim.outside[source].0 - drawn[source];
+        let left = |source: usize, drawn: &[u64]| self.system.outside[source].0 - drawn[source];
         loop {
-            let sources = 0..self.sim.outside.len();
+            let sources = 0..self.system.outside.len();
             let all: u64 = sources.clone().map(|source| left(source, &self.drawn_of)).sum();
             if all == 0 {
                 break;
@@ -417,13 +417,13 @@ impl<'s, B: MessageBus> Life<'s, B> {
                 break;
             }
         }
-        self.horizon = time + self.sim.lasting;
+        self.horizon = time + self.system.lasting;
     }
 
     /// Somebody outside writes.
     fn give_input(&mut self) -> Result<(), Violation> {
         let (Some(input), Some(writer)) = (&self.input, &self.outside) else { return Ok(()) };
-        let give = &self.sim.outside[input.source].1;
+        let give = &self.system.outside[input.source].1;
         let given = caught(|| give(input.own, writer));
         let (number, refused) = (input.number, self.world().refused);
         match given {
@@ -522,7 +522,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
             if matches!(event.what, What::Begun | What::Spoilt) {
                 continue;
             }
-            let seen = Seen::of(self.sim, &world, &event);
+            let seen = Seen::of(&self.system.nodes, &world, &event);
             for (name, law) in &mut self.laws {
                 let kept = caught(|| law(&seen)).unwrap_or_else(|text| Err(format!("the law panicked: {text}")));
                 if let Err(text) = kept {
@@ -539,7 +539,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
         let next = self.log.partition_point(|&written| world.trace.events[written].header.position < position);
         let worker = world.places[usize::from(event.place)].name;
         let before = std::mem::replace(&mut self.actors[usize::from(event.place)].next, next);
-        if next > before && (self.sim.ground.resumes)(worker) {
+        if next > before && (self.system.ground.resumes)(worker) {
             let text = format!("worker {worker} begins {} messages after what it has handled", next - before);
             return Err(self.violation("nothing is lost by a restart", text));
         }
@@ -600,15 +600,15 @@ impl<'s, B: MessageBus> Life<'s, B> {
     }
 
     fn check_end(&mut self) -> Result<(), Violation> {
-        if self.sim.ends.is_empty() {
+        if self.system.ends.is_empty() {
             return Ok(());
         }
         let shared = Arc::clone(&self.world);
         let world = lock(&shared);
         let is_seen = |event: &&Event| matches!(event.what, What::Began | What::Handled | What::Written);
         let events = world.trace.events.iter().filter(is_seen);
-        let seen: Vec<_> = events.map(|event| Seen::of(self.sim, &world, event)).collect();
-        for (name, end) in &self.sim.ends {
+        let seen: Vec<_> = events.map(|event| Seen::of(&self.system.nodes, &world, event)).collect();
+        for (name, end) in &self.system.ends {
             let kept = caught(|| end(&seen)).unwrap_or_else(|text| Err(format!("the law panicked: {text}")));
             kept.map_err(|text| self.violation(*name, text))?;
         }

@@ -1,24 +1,26 @@
 //! [`Sim`]: whole systems from a seed.
 //!
 //! `bus.rs` wraps the bus, `world.rs` notes what happens there and lets go wrong what the seed decides, `life.rs` lets
-//! one system live from its start to its stop and checks the laws, `tell.rs` puts a failure into words.
+//! one system live from its start to its stop and checks the laws, `tell.rs` puts a failure into words. Here lives are
+//! run for many seeds, compared, and made as small as they still fail.
 
 use crate::message_bus::BusError;
-use crate::messenger::{Messenger, Options, StartError, Workers};
-use crate::routing::{Rows, TableRoute, Topology};
+use crate::messenger::{Messenger, Options};
+use crate::routing::Topology;
 use crate::sync::testing::thread_name;
 use crate::sync::{Arc, Mutex, lock};
-use crate::testing::ManualClock;
 use crate::testing::chance::shrink;
 use crate::traits::{MessageBus, WriteError};
 use case::{Case, Only};
 use life::{Life, SETUP, Violation};
+use node::{Node, Started};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
+use system::{Ground, Law, System};
 use tell::Teller;
 use world::{Shared, Trace, World};
 
@@ -28,47 +30,15 @@ mod faults;
 #[cfg(unix)]
 mod journals;
 mod life;
+mod node;
 mod seen;
+mod system;
 mod tell;
 mod world;
 
 pub use bus::Simulated;
 pub use faults::Faults;
 pub use seen::Seen;
-
-/// A law, with its state in one life.
-type Law = Box<dyn FnMut(&Seen<'_>) -> Result<(), String>>;
-type End = Box<dyn Fn(&[Seen<'_>]) -> Result<(), String>>;
-type Started = Result<(Workers, Box<dyn Fn()>), StartError>;
-/// How many messages, and who writes message `n`.
-type Outside<B> = (u64, Box<dyn Fn(u64, &Writer<B>) -> Result<(), WriteError>>);
-type Writer<B> = Simulated<<B as MessageBus>::BusWriter>;
-/// A bus, and how many messages are on it, if that must be so many.
-type Reopened<B> = Result<(B, Option<u64>), String>;
-
-/// Where a system lives.
-struct Ground<B> {
-    make: Box<dyn Fn(&ManualClock) -> Result<B, String>>,
-    /// All that used this bus was killed.
-    reopen: Box<dyn Fn(B, &ManualClock) -> Reopened<B>>,
-    /// Whether it is ever full.
-    fills: bool,
-    /// Whether the reader of this name begins no later than where it was, whatever ended it.
-    resumes: Box<dyn Fn(&str) -> bool>,
-}
-
-/// One process.
-struct Node<B> {
-    name: &'static str,
-    rows: &'static Rows,
-    start: Box<dyn Fn(Simulated<B>, Options) -> Started>,
-}
-
-impl<B> Node<B> {
-    fn routes_of(&self, worker: &str) -> &'static [TableRoute<'static>] {
-        self.rows.table.workers.iter().find(|listed| listed.name == worker).map_or(&[], |listed| listed.routes)
-    }
-}
 
 /// Whole systems, run from a number: every order of steps, every fault, and the same again.
 ///
@@ -85,8 +55,8 @@ impl<B> Node<B> {
 /// repeats it. `SIM_SEED=17` runs seed 17 alone, `SIM_SEEDS=100000` that many.
 ///
 /// Handlers have to do the same when they are given the same: they ask [`Writer::now`](crate::traits::Writer::now) for
-/// the time, and use neither the system's clock and random numbers nor the order of a `HashMap`. The first seed and each
-/// one that fails run twice, and what differs is a failure that names the handler.
+/// the time, and use neither the system's clock and random numbers nor the order of a `HashMap`. The first seed and
+/// each one that fails run twice, and what differs is a failure that names the handler.
 ///
 /// ```
 /// use rust_messenger::prelude::*;
@@ -145,14 +115,9 @@ impl<B> Node<B> {
 ///     .run();
 /// ```
 pub struct Sim<B: MessageBus> {
-    ground: Ground<B>,
-    nodes: Vec<Node<B>>,
-    outside: Vec<Outside<B>>,
-    laws: Vec<(&'static str, Box<dyn Fn() -> Law>)>,
-    ends: Vec<(&'static str, End)>,
+    system: System<B>,
     faults: Faults,
     seeds: Range<u64>,
-    lasting: Duration,
     file: Option<PathBuf>,
 }
 
@@ -185,8 +150,8 @@ impl<B: MessageBus> fmt::Debug for Sim<B> {
 }
 
 impl<B: MessageBus> Sim<B> {
-    /// A system on the bus that `make` makes for each life. If all nodes are killed, the bus stays as it is, as one does
-    /// in which somebody else has a part.
+    /// A system on the bus that `make` makes for each life. If all nodes are killed, the bus stays as it is, as one
+    /// does in which somebody else has a part.
     pub fn new(make: impl Fn() -> Result<B, BusError> + 'static) -> Sim<B> {
         Self::on(Ground {
             make: Box::new(move |_| make().map_err(|error| error.to_string())),
@@ -197,22 +162,20 @@ impl<B: MessageBus> Sim<B> {
     }
 
     fn on(ground: Ground<B>) -> Sim<B> {
-        Sim {
+        let system = System {
             ground,
             nodes: Vec::new(),
             outside: Vec::new(),
             laws: Vec::new(),
             ends: Vec::new(),
-            faults: Faults::default(),
-            seeds: 0..100,
             lasting: Duration::from_secs(10),
-            file: None,
-        }
+        };
+        Sim { system, faults: Faults::default(), seeds: 0..100, file: None }
     }
 
-    /// Adds a node: a table, as its `with_options` makes it, and the configuration of its handlers. The options have the
-    /// virtual clock; pass them on, changed as you like: `|bus, options| Market::with_options(bus, Options { .. })`. No
-    /// two nodes may have workers of one name.
+    /// Adds a node: a table, as its `with_options` makes it, and the configuration of its handlers. The options have
+    /// the virtual clock; pass them on, changed as you like: `|bus, options| Market::with_options(bus, Options { .. })`.
+    /// No two nodes may have workers of one name.
     pub fn node<M, T, C>(
         mut self,
         name: &'static str,
@@ -229,7 +192,7 @@ impl<B: MessageBus> Sim<B> {
             let workers = messenger.workers(&config)?;
             Ok((workers, Box::new(move || messenger.stop())))
         };
-        self.nodes.push(Node { name, rows: T::ROWS, start: Box::new(start) });
+        self.system.nodes.push(Node { name, rows: T::ROWS, start: Box::new(start) });
         self
     }
 
@@ -240,7 +203,7 @@ impl<B: MessageBus> Sim<B> {
         count: u64,
         write: impl Fn(u64, &Simulated<B::BusWriter>) -> Result<(), WriteError> + 'static,
     ) -> Self {
-        self.outside.push((count, Box::new(write)));
+        self.system.outside.push((count, Box::new(write)));
         self
     }
 
@@ -262,17 +225,13 @@ impl<B: MessageBus> Sim<B> {
             let (mut state, law) = (state.clone(), Rc::clone(&law));
             Box::new(move |seen| law(&mut state, seen))
         };
-        self.laws.push((name, Box::new(begin)));
+        self.system.laws.push((name, Box::new(begin)));
         self
     }
 
     /// Adds a law of a whole life, asked after its stop.
-    pub fn at_end(
-        mut self,
-        name: &'static str,
-        law: impl Fn(&[Seen<'_>]) -> Result<(), String> + 'static,
-    ) -> Self {
-        self.ends.push((name, Box::new(law)));
+    pub fn at_end(mut self, name: &'static str, law: impl Fn(&[Seen<'_>]) -> Result<(), String> + 'static) -> Self {
+        self.system.ends.push((name, Box::new(law)));
         self
     }
 
@@ -282,8 +241,9 @@ impl<B: MessageBus> Sim<B> {
     }
 
     /// How long deadlines are waited for after the last message from outside, in virtual time. Default: 10 s.
-    pub fn lasting(self, time: Duration) -> Self {
-        Sim { lasting: time, ..self }
+    pub fn lasting(mut self, time: Duration) -> Self {
+        self.system.lasting = time;
+        self
     }
 
     /// Writes a failure to this file: its seed, its faults and its inputs. [`run`](Self::run) with `SIM_FILE=path` runs
@@ -292,8 +252,8 @@ impl<B: MessageBus> Sim<B> {
         Sim { file: Some(path.into()), ..self }
     }
 
-    /// Runs the seeds, or those that the environment names: `SIM_SEED=n` one, `SIM_SEEDS=n` so many, `SIM_FILE=path` the
-    /// case in a file.
+    /// Runs the seeds, or those that the environment names: `SIM_SEED=n` one, `SIM_SEEDS=n` so many, `SIM_FILE=path`
+    /// the case in a file.
     ///
     /// # Panics
     ///
@@ -306,7 +266,7 @@ impl<B: MessageBus> Sim<B> {
             Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{variable} is no number: {text}")))
         };
         let ran = match (file, number("SIM_SEED"), number("SIM_SEEDS")) {
-            (Some(file), ..) => self.run_file(&file),
+            (Some(file), ..) => self.rerun(&file),
             (None, seed, count) => {
                 self.seeds = match (seed, count) {
                     (Some(seed), _) => seed..seed.saturating_add(1),
@@ -334,10 +294,14 @@ impl<B: MessageBus> Sim<B> {
         Ok(self.seeds.end - self.seeds.start)
     }
 
-    /// Runs the case in a file.
-    fn run_file(&self, path: &Path) -> Result<u64, Finding> {
+    /// Runs the case in a file that [`file`](Self::file) wrote, and nothing else.
+    ///
+    /// # Errors
+    ///
+    /// What it finds, or why that is no case.
+    pub fn rerun(&self, path: impl AsRef<Path>) -> Result<u64, Finding> {
         let world = self.world()?;
-        let (case, faults) = case::read(path).map_err(|error| finding_of_setup(&error))?;
+        let (case, faults) = case::read(path.as_ref()).map_err(|error| finding_of_setup(&error))?;
         if let Some(complaint) = faults.complaint() {
             return Err(finding_of_setup(&complaint));
         }
@@ -346,9 +310,10 @@ impl<B: MessageBus> Sim<B> {
 
     /// What all lives share, if there is a system to run.
     fn world(&self) -> Result<Shared, Finding> {
-        let workers = self.nodes.iter().enumerate().flat_map(|(node, listed)| {
-            listed.rows.table.workers.iter().map(move |worker| (node as u16, worker.name))
-        });
+        let workers =
+            self.system.nodes.iter().enumerate().flat_map(|(node, listed)| {
+                listed.rows.table.workers.iter().map(move |worker| (node as u16, worker.name))
+            });
         let mut names = BTreeSet::new();
         let twice = workers.clone().map(|(_, name)| name).find(|name| !names.insert(*name));
         let complaint = match twice {
@@ -359,16 +324,16 @@ impl<B: MessageBus> Sim<B> {
         };
         match complaint {
             Some(complaint) => Err(finding_of_setup(&complaint)),
-            None => Ok(Arc::new(Mutex::new(World::new(self.nodes.len(), workers)))),
+            None => Ok(Arc::new(Mutex::new(World::new(self.system.nodes.len(), workers)))),
         }
     }
 
     /// Runs one case, twice if it fails or `twice` says so.
     fn run_case(&self, world: &Shared, case: &Case, mut rates: Faults, twice: bool) -> Result<(), Finding> {
-        if !self.ground.fills {
+        if !self.system.ground.fills {
             rates.full = 0.0;
         }
-        let lived = Life::run(self, world, case, rates);
+        let lived = Life::run(&self.system, world, case, rates);
         if lived.is_ok() && !twice {
             return Ok(());
         }
@@ -381,7 +346,7 @@ impl<B: MessageBus> Sim<B> {
             let mut world = lock(world);
             (std::mem::take(&mut world.trace), world.fired.clone(), world.given.clone())
         };
-        let again = Life::run(self, world, case, rates);
+        let again = Life::run(&self.system, world, case, rates);
         self.compare(&first, &lock(world), case)?;
         let Err(violation) = lived else { return Ok(()) };
         debug_assert!(again.is_err());
@@ -393,7 +358,7 @@ impl<B: MessageBus> Sim<B> {
         let second = &world.trace;
         let most = first.events.len().max(second.events.len());
         let Some(place) = (0..most).find(|&place| !first.agrees(second, place)) else { return Ok(()) };
-        let teller = Teller { nodes: &self.nodes, places: &world.places };
+        let teller = Teller { nodes: &self.system.nodes, places: &world.places };
         let step = [first, second].iter().filter_map(|trace| trace.events.get(place)).map(|event| event.step).min();
         let report = format!(
             "the same seed is not the same run: {} does not do the same twice. It asks something other than its \
@@ -406,7 +371,12 @@ impl<B: MessageBus> Sim<B> {
             step.unwrap_or(0),
             command(case.seed),
         );
-        Err(Finding { seed: case.seed, step: step.unwrap_or(0).into(), law: "the same seed is the same run".into(), report })
+        Err(Finding {
+            seed: case.seed,
+            step: step.unwrap_or(0).into(),
+            law: "the same seed is the same run".into(),
+            report,
+        })
     }
 
     /// Finds how little is enough for a failure, and says all of it.
@@ -421,32 +391,37 @@ impl<B: MessageBus> Sim<B> {
     ) -> Finding {
         let part = |kept: &[bool]| {
             let (of_faults, of_inputs) = kept.split_at(fired.len());
-            let mut faults: Vec<_> = fired.iter().zip(of_faults).filter(|(_, kept)| **kept).map(|(one, _)| *one).collect();
-            let mut inputs: Vec<_> = given.iter().zip(of_inputs).filter(|(_, kept)| **kept).map(|(one, _)| *one).collect();
+            let mut faults: Vec<_> =
+                fired.iter().zip(of_faults).filter(|(_, kept)| **kept).map(|(one, _)| *one).collect();
+            let mut inputs: Vec<_> =
+                given.iter().zip(of_inputs).filter(|(_, kept)| **kept).map(|(one, _)| *one).collect();
             faults.sort_unstable();
             inputs.sort_unstable();
             Case { seed: case.seed, only: Some(Only { faults, inputs }) }
         };
         // The input that was refused, or had not come, is left out from the beginning if that makes no difference.
         let kept = shrink(fired.len() + given.len(), LIVES_TO_SHRINK, |kept| {
-            Life::run(self, world, &part(kept), rates).is_err_and(|found| found.law == violation.law)
+            Life::run(&self.system, world, &part(kept), rates).is_err_and(|found| found.law == violation.law)
         });
         let least = part(&kept);
-        let (least, told) = match Life::run(self, world, &least, rates) {
+        let (least, told) = match Life::run(&self.system, world, &least, rates) {
             Err(found) if found.law == violation.law => (least, found),
-            _ => (case.clone(), Life::run(self, world, case, rates).err().unwrap_or_else(|| Violation {
-                law: violation.law.clone(),
-                text: violation.text.clone(),
-                step: violation.step,
-            })),
+            _ => (
+                case.clone(),
+                Life::run(&self.system, world, case, rates).err().unwrap_or_else(|| Violation {
+                    law: violation.law.clone(),
+                    text: violation.text.clone(),
+                    step: violation.step,
+                }),
+            ),
         };
         let world = lock(world);
-        let teller = Teller { nodes: &self.nodes, places: &world.places };
+        let teller = Teller { nodes: &self.system.nodes, places: &world.places };
         let mut report = format!(
             "law broken: {}\n  {}\nseed {}, step {}\n",
             violation.law, violation.text, case.seed, violation.step
         );
-        teller.needed(&mut report, &least, (fired.len(), given.len()), &told);
+        teller.needed(&mut report, &least, (fired.len(), given.len()), &told.text);
         teller.steps(&mut report, &world.trace, told.step);
         report += &format!("run it again: {}", command(case.seed));
         if let Some(path) = &self.file {

@@ -1,8 +1,8 @@
 //! A failure in words: what happened, by the names of the tables.
 
-use super::Node;
 use super::case::Case;
-use super::life::Violation;
+use super::faults::Kind;
+use super::node::Node;
 use super::world::{Event, Place, Trace, What};
 use crate::routing::short;
 use std::fmt::Write;
@@ -34,7 +34,8 @@ impl<B> Teller<'_, B> {
     /// What happened, in a line.
     pub(super) fn event(&self, event: &Event) -> String {
         let header = &event.header;
-        let message = || format!("{} of {} at {}", self.message(header.message), self.source(header.source), header.position);
+        let message =
+            || format!("{} of {} at {}", self.message(header.message), self.source(header.source), header.position);
         let cause = || if event.cause == 0 { String::new() } else { format!(", on {}", event.cause) };
         let worker = self.worker(event.place);
         let what = match event.what {
@@ -45,7 +46,6 @@ impl<B> Teller<'_, B> {
             What::Spoilt => format!("{worker:<12} -> {}, undecodable", message()),
             What::Written => format!("{worker:<12} <- {}{}", message(), cause()),
             What::Fault(kind) => {
-                use super::faults::Kind;
                 let who = match kind {
                     Kind::Crash | Kind::Blackout => {
                         let node = self.nodes.get(usize::from(event.place)).map_or("", |node| node.name);
@@ -80,16 +80,20 @@ impl<B> Teller<'_, B> {
     }
 
     /// How little is enough.
-    pub(super) fn needed(&self, text: &mut String, least: &Case, all: (usize, usize), found: &Violation) {
+    pub(super) fn needed(&self, text: &mut String, least: &Case, all: (usize, usize), found: &str) {
         let Some(only) = &least.only else { return };
         let (faults, inputs) = (only.faults.len(), only.inputs.len());
-        let _ = writeln!(text, "{faults} of {} faults and {inputs} of {} inputs are enough: {}", all.0, all.1, found.text);
+        let _ = writeln!(text, "{faults} of {} faults and {inputs} of {} inputs are enough: {}", all.0, all.1, found);
     }
 
     /// The last steps.
     pub(super) fn steps(&self, text: &mut String, trace: &Trace, step: u32) {
         let first = trace.events.len().saturating_sub(TOLD);
-        let _ = writeln!(text, "the last of its {} events, to step {step} (-> is handled, <- is written):", trace.events.len());
+        let _ = writeln!(
+            text,
+            "the last of its {} events, to step {step} (-> is handled, <- is written):",
+            trace.events.len()
+        );
         for event in &trace.events[first..] {
             let _ = writeln!(text, "{}", self.event(event));
         }
