@@ -243,12 +243,12 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         Ok(())
     }
 
-    /// Looks at slots and reads none: what was not read is not let go of either.
     fn abandon(mut self) {
         // What is stored then is what is stored already.
         self.position = self.released;
     }
 
+    /// Looks at slots and reads none: what was not read is not let go of either.
     fn unread(&mut self, end: u64, patience: Duration) -> Unread {
         if self.turn == Turn::Evictable {
             return skipped(self, end);

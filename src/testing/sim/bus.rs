@@ -3,8 +3,8 @@
 use super::world::{NOBODY, Shared, Verdict, World};
 use crate::sync::{Arc, MutexGuard, lock};
 use crate::traits::{
-    BusWriter, EncodeError, Header, Interest, MessageBus, Next, NoWriter, Payload, Poller, Publish, ReadError, Reader,
-    Space, Stats, SubscribeError, Time, Unread, WriteError,
+    BusWriter, CursorError, EncodeError, Header, Interest, MessageBus, Next, NoWriter, Payload, Poller, Publish,
+    ReadError, Reader, Space, Stats, SubscribeError, Time, Unread, WriteError,
 };
 use std::fmt;
 use std::panic::resume_unwind;
@@ -112,6 +112,17 @@ impl<B: MessageBus> MessageBus for Simulated<B> {
         Ok(self.beside(self.inner().subscribe_evictable(name)?, NOBODY, B::Reader::abandon))
     }
 
+    fn subscribe_held(&self, name: &str, from: Option<u64>) -> Result<Self::Reader, SubscribeError> {
+        if self.is_dead() {
+            return Err(DEAD);
+        }
+        Ok(self.beside(self.inner().subscribe_held(name, from)?, NOBODY, B::Reader::abandon))
+    }
+
+    fn released(&self) -> u64 {
+        self.inner().released()
+    }
+
     fn writer(&self) -> Result<Self::BusWriter, NoWriter> {
         Ok(self.beside(self.inner().writer()?, NOBODY, drop))
     }
@@ -206,6 +217,14 @@ impl<R: Reader> Reader for Simulated<R> {
 
     fn release(&mut self) {
         self.inner_mut().release();
+    }
+
+    fn release_to(&mut self, position: u64) -> Result<(), CursorError> {
+        self.inner_mut().release_to(position)
+    }
+
+    fn rewind_to(&mut self, position: u64) -> Result<(), CursorError> {
+        self.inner_mut().rewind_to(position)
     }
 
     fn is_replaying(&self) -> bool {

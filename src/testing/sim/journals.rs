@@ -5,15 +5,22 @@ use super::system::{Ground, Reopened};
 use crate::message_bus::{JournalError, PersistentBus, PersistentOptions, Recovered, Start};
 use crate::sync::Arc;
 use crate::testing::ManualClock;
+use crate::traits::MessageBus;
 use std::path::PathBuf;
 use std::rc::Rc;
 
-/// How many messages there have to be: all, unless some may be forgotten. What is damaged is no journal.
-fn counted(recovered: &Recovered, options: &PersistentOptions) -> Result<Option<u64>, String> {
-    if recovered.is_damaged() {
-        return Err(format!("it is damaged when it is opened again: {recovered}"));
+/// How many messages there are, if all were counted and none may be forgotten. It has to be as long as it was, and
+/// whole.
+fn counted(recovered: &Recovered, tail: u64, options: &PersistentOptions) -> Result<Option<u64>, String> {
+    if recovered.is_damaged() || recovered.tail != tail {
+        return Err(format!("of {tail} bytes, there are {} when it is opened again: {recovered}", recovered.tail));
     }
-    Ok((!options.retention.forgets()).then_some(recovered.messages))
+    let counts_all = recovered.unchecked.is_none() && !options.retention.forgets();
+    Ok(counts_all.then_some(recovered.messages))
+}
+
+fn again(options: &PersistentOptions, clock: &ManualClock, verify: bool) -> PersistentOptions {
+    PersistentOptions { verify, ..timed(options, clock) }
 }
 
 fn timed(options: &PersistentOptions, clock: &ManualClock) -> PersistentOptions {
@@ -49,11 +56,12 @@ impl Sim<PersistentBus> {
     /// ```
     pub fn on_journal(options: PersistentOptions) -> Self {
         let reopened = options.clone();
-        let reopen = move |bus: PersistentBus, clock: &ManualClock| -> Reopened<PersistentBus> {
+        let reopen = move |bus: PersistentBus, clock: &ManualClock, verify: bool| -> Reopened<PersistentBus> {
+            let tail = bus.tail();
             let image = bus.image();
             drop(bus);
-            let (bus, recovered) = PersistentBus::from_image(image, timed(&reopened, clock)).map_err(text)?;
-            Ok((bus, counted(&recovered, &reopened)?))
+            let (bus, recovered) = PersistentBus::from_image(image, again(&reopened, clock, verify)).map_err(text)?;
+            Ok((bus, counted(&recovered, tail, &reopened)?))
         };
         Sim::on(Ground {
             fills: false,
@@ -75,14 +83,15 @@ impl Sim<PersistentBus> {
             PersistentBus::open(&files.file, timed(&options, clock)).map(|(bus, _)| bus).map_err(text)
         };
         let resumes = Box::new(resumes(&reopened));
-        let reopen = move |bus: PersistentBus, clock: &ManualClock| -> Reopened<PersistentBus> {
+        let reopen = move |bus: PersistentBus, clock: &ManualClock, verify: bool| -> Reopened<PersistentBus> {
+            let tail = bus.tail();
             let Files { file, copy } = &*copied;
             // As it is now: what closing it does comes too late.
             std::fs::copy(file, copy).map_err(|error| error.to_string())?;
             drop(bus);
             std::fs::rename(copy, file).map_err(|error| error.to_string())?;
-            let (bus, recovered) = PersistentBus::open(file, timed(&reopened, clock)).map_err(text)?;
-            Ok((bus, counted(&recovered, &reopened)?))
+            let (bus, recovered) = PersistentBus::open(file, again(&reopened, clock, verify)).map_err(text)?;
+            Ok((bus, counted(&recovered, tail, &reopened)?))
         };
         Sim::on(Ground { fills: false, resumes, make: Box::new(make), reopen: Box::new(reopen) })
     }

@@ -155,7 +155,7 @@ impl<B: MessageBus> Sim<B> {
     pub fn new(make: impl Fn() -> Result<B, BusError> + 'static) -> Sim<B> {
         Self::on(Ground {
             make: Box::new(move |_| make().map_err(|error| error.to_string())),
-            reopen: Box::new(|bus, _| Ok((bus, None))),
+            reopen: Box::new(|bus, _, _| Ok((bus, None))),
             fills: true,
             resumes: Box::new(|_| false),
         })
@@ -174,8 +174,8 @@ impl<B: MessageBus> Sim<B> {
     }
 
     /// Adds a node: a table, as its `with_options` makes it, and the configuration of its handlers. The options have
-    /// the virtual clock; pass them on, changed as you like: `|bus, options| Market::with_options(bus, Options { .. })`.
-    /// No two nodes may have workers of one name.
+    /// the virtual clock; pass them on, changed as you like: `|bus, options| Market::with_options(bus, Options { .. })`
+    /// is such a function, too. No two nodes may have workers of one name.
     pub fn node<M, T, C>(
         mut self,
         name: &'static str,

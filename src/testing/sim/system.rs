@@ -13,17 +13,17 @@ pub(super) type End = Box<dyn Fn(&[Seen<'_>]) -> Result<(), String>>;
 /// How many messages, and who writes message `n`.
 pub(super) type Outside<B> = (u64, Box<dyn Fn(u64, &Writer<B>) -> Result<(), WriteError>>);
 type Writer<B> = Simulated<<B as MessageBus>::BusWriter>;
-/// A bus, and how many messages are on it, if that must be so many.
+/// A bus, and how many messages are on it, if somebody has counted them.
 pub(super) type Reopened<B> = Result<(B, Option<u64>), String>;
 
 type Make<B> = Box<dyn Fn(&ManualClock) -> Result<B, String>>;
-type Reopen<B> = Box<dyn Fn(B, &ManualClock) -> Reopened<B>>;
+type Reopen<B> = Box<dyn Fn(B, &ManualClock, bool) -> Reopened<B>>;
 type Begin = Box<dyn Fn() -> Law>;
 
 /// Where a system lives.
 pub(super) struct Ground<B> {
     pub(super) make: Make<B>,
-    /// All that used this bus was killed.
+    /// All that used this bus was killed. The last word says whether to look at everything that is there.
     pub(super) reopen: Reopen<B>,
     /// Whether it is ever full.
     pub(super) fills: bool,

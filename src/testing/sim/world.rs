@@ -100,7 +100,7 @@ impl<R: Reader + Send> Observe for R {
             match self.try_read(&mut *see) {
                 Ok(()) => {}
                 Err(ReadError::Lagged(_)) => {}
-                Err(ReadError::Empty | ReadError::Closed) => break,
+                Err(ReadError::Empty | ReadError::WindowFull | ReadError::Closed) => break,
             }
         }
         self.release();
