@@ -1,11 +1,16 @@
-//! The bank example with a journal: what `rmsg` says of it is what the example's README shows.
+//! The pictures of the documentation are what the commands of the repository draw, and so are the counts of the bank
+//! example. `BLESS=1` draws them anew.
 
 #![cfg(unix)]
 
 #[path = "../../tests/support/process.rs"]
 mod process;
+#[path = "flagship/ring.rs"]
+mod ring;
 
 use process::Process;
+use rust_messenger::prelude::*;
+use rust_messenger::traits::{DeserializeFrom, ExtendedMessage, Message};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -16,7 +21,87 @@ fn rmsg(arguments: &[&str], journal: &Path) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// `BLESS=1` draws the picture anew.
+/// Compares a picture with what was drawn; with `BLESS=1` it is written anew.
+fn compare(picture: &str, drawn: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(picture);
+    let shown = fs::read_to_string(&path).unwrap_or_default();
+    if shown != drawn && std::env::var_os("BLESS").is_some_and(|value| value == "1") {
+        fs::write(&path, drawn).unwrap();
+    }
+    assert!(shown == drawn, "BLESS=1 draws {picture} anew");
+}
+
+struct Temperature;
+
+impl Message for Temperature {
+    type Id = u16;
+    const ID: u16 = 1;
+}
+
+impl ExtendedMessage for Temperature {
+    fn get_size(&self) -> usize {
+        0
+    }
+
+    fn write_into(&self, _: &mut [u8]) {}
+}
+
+impl DeserializeFrom for Temperature {
+    fn deserialize_from(_: &[u8]) -> Temperature {
+        Temperature
+    }
+}
+
+#[derive(Clone)]
+struct Config;
+
+#[derive(Default)]
+struct Meter;
+handler!(Meter, 1, default);
+
+#[derive(Default)]
+struct Alarm;
+handler!(Alarm, 2, default);
+
+impl Handle<Temperature> for Alarm {
+    fn handle<W: Writer>(&mut self, _: &Temperature, _: &W) {}
+}
+
+/// A table, and its text without spaces.
+macro_rules! table {
+    ($($table:tt)*) => {
+        Messenger! { $($table)* }
+        const TABLE: &str = stringify!($($table)*);
+    };
+}
+
+table! {
+    Config,
+    Sensors:
+        handlers: [ meter: Meter ]
+        routes: []
+    Watch:
+        handlers: [ alarm: Alarm ]
+        routes: [ Meter, Temperature: [ alarm ] ]
+}
+
+/// The first table of the guide, word by word, and its picture by `rmsg graph`.
+#[test]
+fn the_first_table_is_what_its_page_shows() {
+    let dense = |text: &str| text.split_whitespace().collect::<String>();
+    let page = include_str!("../../docs/guide/first-table.md");
+    assert!(dense(page).contains(&dense(TABLE)), "the page has another table");
+    let directory = tempfile::tempdir().unwrap();
+    let journal = directory.path().join("first.journal");
+    drop(PersistentBus::open(&journal, PersistentOptions::default().table(Messenger::table())).unwrap());
+    compare("docs/guide/first-table.svg", &rmsg(&["graph", "--format", "svg"], &journal));
+}
+
+#[test]
+fn the_memory_of_a_ring_is_as_its_picture_shows() {
+    compare("docs/guide/ring.svg", &ring::draw());
+}
+
 #[test]
 fn the_bank_is_what_its_readme_shows() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
@@ -27,13 +112,7 @@ fn the_bank_is_what_its_readme_shows() {
     let (status, printed) = Process::start(bank).end();
     assert!(status.success(), "{printed:?}");
 
-    let picture = root.join("examples/bank/table.svg");
-    let (shown, drawn) =
-        (fs::read_to_string(&picture).unwrap_or_default(), rmsg(&["graph", "--format", "svg"], &journal));
-    if shown != drawn && std::env::var_os("BLESS").is_some_and(|value| value == "1") {
-        fs::write(&picture, &drawn).unwrap();
-    }
-    assert!(shown == drawn, "BLESS=1 draws {} anew", picture.display());
+    compare("examples/bank/table.svg", &rmsg(&["graph", "--format", "svg"], &journal));
 
     // Every run says the same to everybody, so the counts of the README are those of any run.
     let readme = fs::read_to_string(root.join("examples/bank/README.md")).unwrap();
