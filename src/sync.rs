@@ -71,6 +71,12 @@ pub(crate) fn unix_nanos() -> u64 {
     nanos.saturating_add(start.elapsed().as_nanos() as u64)
 }
 
+/// Keeps the compiler from moving a load before a store. The processor may.
+#[inline(always)]
+pub(crate) fn keep_order() {
+    std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst); // SYNC POINT wait.announce
+}
+
 /// The two halves of a store-then-load handshake in which one side is hot and the other is about to sleep.
 ///
 /// Each side stores its word and then loads the other's; at least one of the two must see the other's store. That
@@ -87,11 +93,16 @@ impl Barrier {
         Barrier { asymmetric: heavy::register() }
     }
 
+    /// Whether [`keep_order`] is all that the hot side owes.
+    pub(crate) fn is_asymmetric(self) -> bool {
+        self.asymmetric
+    }
+
     /// The hot side: between its store and its load.
     #[inline(always)]
     pub(crate) fn light(self) {
         if self.asymmetric {
-            std::sync::atomic::compiler_fence(std::sync::atomic::Ordering::SeqCst); // SYNC POINT wait.announce
+            keep_order(); // SYNC POINT wait.announce
         } else {
             fence(Ordering::SeqCst); // SYNC POINT wait.announce
         }

@@ -54,9 +54,10 @@ impl Drop for Link {
 impl<B: MessageBus> CondvarBus<B> {
     /// Wraps `bus`. From then on use no reader or writer of `bus` itself: they would wake nobody.
     pub fn new(bus: B) -> CondvarBus<B> {
-        let word = || CachePadded::new(AtomicU64::new(0));
-        let (message_sleepers, room_sleepers, wakes) = (word(), word(), word());
-        CondvarBus { bus, shared: Arc::new(Shared { waiters: Waiters::new(), message_sleepers, room_sleepers, wakes }) }
+        let waiters = Waiters::new();
+        let word = |first| CachePadded::new(AtomicU64::new(first));
+        let (message_sleepers, room_sleepers) = (word(waiters.nobody()), word(waiters.nobody()));
+        CondvarBus { bus, shared: Arc::new(Shared { waiters, message_sleepers, room_sleepers, wakes: word(0) }) }
     }
 
     fn link(&self) -> Link {

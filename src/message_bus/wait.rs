@@ -5,7 +5,7 @@
 //! At least one of them sees the other, and while nobody sleeps a waker pays one load.
 
 use crate::blame::caught;
-use crate::sync::{AtomicU64, Barrier, Condvar, Mutex, MutexGuard, Ordering, lock, spin_loop, yield_now};
+use crate::sync::{AtomicU64, Barrier, Condvar, Mutex, MutexGuard, Ordering, keep_order, lock, spin_loop, yield_now};
 use crate::traits::{Interest, Poller, Reader};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -253,21 +253,33 @@ impl Waiters {
         Waiters { asleep: Mutex::new(Vec::new()), changed: Condvar::new(), barrier: Barrier::detect() }
     }
 
+    /// What a word says on which nobody sleeps, as it is to begin with. Not 0 where wakers owe a fence, so that all of
+    /// them come to where they pass it.
+    pub(crate) fn nobody(&self) -> u64 {
+        if self.barrier.is_asymmetric() { 0 } else { 2 }
+    }
+
     /// Wakes everybody who sleeps on `sleepers`. To be called after the change that they wait for.
     #[inline(always)]
     pub(crate) fn notify(&self, sleepers: &AtomicU64) {
-        self.barrier.light(); // SYNC POINT wait.announce
-        if sleepers.load(Ordering::Relaxed) != 0 {
+        keep_order(); // SYNC POINT wait.announce
+        // No model needs this look: it orders nothing.
+        if cfg!(rust_messenger_loom) || sleepers.load(Ordering::Relaxed) != 0 {
             self.wake(sleepers);
         }
     }
 
     #[cold]
+    #[inline(never)]
     fn wake(&self, sleepers: &AtomicU64) {
-        // Under the lock a sleeper has either not looked yet or is asleep for good, so none is missed. Zero, so that
-        // a busy writer does not come here again before the sleeper is back.
+        self.barrier.light(); // SYNC POINT wait.announce
+        if sleepers.load(Ordering::Relaxed) == self.nobody() {
+            return;
+        }
+        // Under the lock a sleeper has either not looked yet or is asleep for good, so none is missed. Nobody's, so that
+        // a busy writer does not come this far again before the sleeper is back.
         let mut asleep = lock(&self.asleep);
-        sleepers.store(0, Ordering::Relaxed);
+        sleepers.store(self.nobody(), Ordering::Relaxed);
         // In their order: who comes back while the others are notified has seen the change, and stands behind them.
         for _ in 0..asleep.len() {
             if asleep.is_empty() {

@@ -205,16 +205,16 @@ unsafe impl Slots for JournalSlots {
 
     #[inline(always)]
     #[allow(private_interfaces)]
-    fn find(&self, position: u64) -> Option<Slot<'_>> {
-        (position <= self.last).then(|| self.at(position))
+    fn finder<'a>(&'a self) -> impl Fn(u64) -> Option<Slot<'a>> {
+        move |position| (position <= self.last).then(|| self.at(position))
     }
 
     /// As for a ring, but not even the memory is believed: it may be read from a disk at any moment.
     #[inline(always)]
     #[allow(private_interfaces)]
-    unsafe fn look_at(&self, slot: Slot<'_>, position: u64) -> Seen {
+    unsafe fn look_at(&self, slot: Slot<'_>, position: u64, key: u64) -> Seen {
         let stamp = slot.stamp().load(Ordering::Acquire); // SYNC POINT slot.publish
-        let state = stamp ^ self.key ^ position;
+        let state = stamp ^ key ^ position;
         let head = slot.head().load(Ordering::Relaxed);
         if state == COMMITTED && head as u32 as usize <= self.max_payload {
             return Seen::Message(unpack(head, position));

@@ -114,9 +114,9 @@ impl<'a> Control<'a> {
         gate = GATE;
         /// What keeps writers from just going on: see `gate.rs`.
         flags = ATTENTION;
-        /// Not zero: somebody sleeps until a message comes.
+        /// Whether somebody sleeps until a message comes: see `Waiters::nobody`.
         message_sleepers = ATTENTION + WORD;
-        /// Not zero: somebody sleeps until room comes free.
+        /// Whether somebody sleeps until room comes free.
         room_sleepers = ATTENTION + 2 * WORD;
         /// The gate lock.
         lock = LOCK;

@@ -56,6 +56,19 @@ impl Ring {
         self.mask + 1
     }
 
+    /// Where the slot of a position is.
+    #[inline(always)]
+    fn addresses<'a>(&'a self) -> impl Fn(u64) -> Slot<'a> {
+        // SAFETY: the region is longer than nothing.
+        let (base, mask) = (unsafe { self.slots.place(0) }, self.mask);
+        move |position| {
+            debug_assert!(position.is_multiple_of(SLOT_ALIGN));
+            // SAFETY: a slot begins inside the ring, whose mask this is; the control block's size is a multiple of 16, and
+            // the region aligned to a page.
+            unsafe { Slot::of(base.behind((position & mask) as usize)) }
+        }
+    }
+
     /// How much of it a writer may fill.
     fn span(&self, role: Role) -> u64 {
         let capacity = self.capacity();
@@ -83,9 +96,14 @@ unsafe impl Slots for Ring {
     #[inline(always)]
     #[allow(private_interfaces)]
     fn at(&self, position: u64) -> Slot<'_> {
-        debug_assert!(position.is_multiple_of(SLOT_ALIGN));
-        // SAFETY: see above; the control block's size is a multiple of 16, and the region aligned to a page.
-        unsafe { Slot::of(self.slots.place((position & self.mask) as usize)) }
+        self.addresses()(position)
+    }
+
+    #[inline(always)]
+    #[allow(private_interfaces)]
+    fn finder<'a>(&'a self) -> impl Fn(u64) -> Option<Slot<'a>> {
+        let address = self.addresses();
+        move |position| Some(address(position))
     }
 
     #[inline(always)]

@@ -86,54 +86,60 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         // In registers until the batch ends.
         let (mut position, mut handled) = (self.position, 0);
         let mut release_at = self.released.wrapping_add(self.batch);
-        let mut ended = Ok(());
-        while handled < most {
-            let looked = if self.turn > Turn::Held {
-                (None, Seen::Open { pending: false })
-            } else {
-                debug_assert!(ahead(position, self.released) >= 0);
-                // SAFETY: a slot begins there, and the cursor that the gate goes by is `released`, not past it.
-                unsafe { self.shared.store.slots().look(position) }
-            };
-            let (slot, header) = match looked {
-                (Some(slot), Seen::Message(header)) => (Some(slot), header),
-                (_, seen) => {
-                    self.position = position;
-                    let copied = self.look_further(seen);
-                    (position, release_at) = (self.position, self.released.wrapping_add(self.batch));
-                    match copied {
-                        Ok(Some(header)) => (None, header),
-                        Ok(None) => continue,
-                        Err(error) => {
-                            ended = Err(error);
-                            break;
-                        }
+        let (mut copied, mut ended) = (None, Ok(()));
+        loop {
+            let paused = {
+                // One comparison for both: is there one more to handle, and does this reader look at it in place?
+                let in_place = if self.turn > Turn::Held { 0 } else { most };
+                let (store, index) = (&self.shared.store, self.index);
+                // SAFETY: it looks where a slot begins, and the cursor that the gate goes by is `released`, not past it.
+                let look = unsafe { store.slots().looker() };
+                loop {
+                    let (slot, header) = match copied.take() {
+                        Some(header) => (None, header),
+                        None if handled < in_place => match look(position) {
+                            (Some(slot), Seen::Message(header)) => (Some(slot), header),
+                            (_, seen) => break Paused::Before(seen),
+                        },
+                        None if handled < most => break Paused::Before(Seen::Open { pending: false }),
+                        None => break Paused::End,
+                    };
+                    debug_assert!(slot.is_none() || ahead(position, self.released) >= 0);
+                    store.delivering(index, position);
+                    let unwound = PutBack { place: &mut self.position, position, count: &mut self.handled, handled };
+                    // SAFETY: it was found at this reader's position, which stays there until it has been stepped over.
+                    let next = handle(&header, &unsafe { lent(store, slot, &self.copy, &header) });
+                    std::mem::forget(unwound);
+                    store.delivered(index);
+                    if next == Next::Keep {
+                        break Paused::End;
+                    }
+                    handled += 1;
+                    position = position.wrapping_add(store.slots().slot_len(header.size as usize));
+                    if next == Next::Stop {
+                        break Paused::End;
+                    }
+                    if ahead(position, release_at) >= 0 {
+                        break Paused::Full;
                     }
                 }
             };
-            let (store, index) = (&self.shared.store, self.index);
-            store.delivering(index, position);
-            let unwound = PutBack { place: &mut self.position, position, count: &mut self.handled, handled };
-            // SAFETY: it was found at this reader's position, which stays there until it has been stepped over.
-            let next = handle(&header, &unsafe { lent(store, slot, &self.copy, &header) });
-            std::mem::forget(unwound);
-            store.delivered(index);
-            if next == Next::Keep {
-                break;
+            self.position = position;
+            match paused {
+                Paused::End => break,
+                Paused::Full => self.release_batch(),
+                Paused::Before(seen) => match self.look_further(seen) {
+                    Ok(found) => copied = found,
+                    Err(error) => {
+                        ended = Err(error);
+                        break;
+                    }
+                },
             }
-            handled += 1;
-            position = position.wrapping_add(store.slots().slot_len(header.size as usize));
-            if ahead(position, release_at) >= 0 {
-                self.position = position;
-                self.release_batch();
-                release_at = self.released.wrapping_add(self.batch);
-            }
-            if next == Next::Stop {
-                break;
-            }
+            (position, release_at) = (self.position, self.released.wrapping_add(self.batch));
         }
-        self.position = position;
         self.handled += handled as u64;
+        self.step_over(0);
         ended.map(|()| handled)
     }
 
@@ -566,6 +572,16 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
             }
         }
     }
+}
+
+/// Why a batch leaves its quick way.
+enum Paused {
+    /// No message to be looked at in place.
+    Before(Seen),
+    /// So much was read that it is to be released.
+    Full,
+    /// No more is wanted.
+    End,
 }
 
 /// The payload of a message that was found: in its slot, or where there is none in the reader's copy.

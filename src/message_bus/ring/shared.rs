@@ -22,12 +22,17 @@ pub(crate) struct Shared<S: Store> {
 
 impl<S: Store> Shared<S> {
     pub(crate) fn new(store: S, background: S::Background, silent_after: Duration) -> Self {
+        let waiters = Waiters::new();
+        let control = store.control();
+        for word in [control.message_sleepers(), control.room_sleepers()] {
+            word.store(waiters.nobody(), Ordering::Relaxed);
+        }
         Shared {
             _background: background,
             store,
             silent_after,
             wakes: CachePadded::new(AtomicU64::new(0)),
-            waiters: CachePadded::new(Waiters::new()),
+            waiters: CachePadded::new(waiters),
         }
     }
 

@@ -97,12 +97,10 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// The bytes of a slot that carries `size` bytes of payload.
     fn slot_len(&self, size: usize) -> u64;
 
-    /// The slot at `position`, or `None` where no slot will ever be.
+    /// Says where the slot of a position is, or `None` where no slot will ever be. It holds what it needs for that: where
+    /// a reader looks at many, behind each Acquire all of it would be loaded again.
     #[allow(private_interfaces)]
-    #[inline(always)]
-    fn find(&self, position: u64) -> Option<Slot<'_>> {
-        Some(self.at(position))
-    }
+    fn finder<'a>(&'a self) -> impl Fn(u64) -> Option<Slot<'a>>;
 
     /// Writes what a slot says besides its head; before the payload is touched.
     #[allow(private_interfaces)]
@@ -197,14 +195,28 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     #[allow(private_interfaces)]
     #[inline(always)]
     unsafe fn look(&self, position: u64) -> (Option<Slot<'_>>, Seen) {
-        match self.find(position) {
+        // SAFETY: the caller's promise.
+        let look = unsafe { self.looker() };
+        look(position)
+    }
+
+    /// [`look`](Self::look) for many slots: see [`finder`](Self::finder).
+    ///
+    /// # Safety
+    ///
+    /// As for [`observe`](Self::observe), of each position that it is called with.
+    #[allow(private_interfaces)]
+    #[inline(always)]
+    unsafe fn looker<'a>(&'a self) -> impl Fn(u64) -> (Option<Slot<'a>>, Seen) {
+        let (find, key) = (self.finder(), self.key());
+        move |position| match find(position) {
             // SAFETY: the caller's promise.
-            Some(slot) => (Some(slot), unsafe { self.look_at(slot, position) }),
+            Some(slot) => (Some(slot), unsafe { self.look_at(slot, position, key) }),
             None => (None, Seen::Open { pending: false }),
         }
     }
 
-    /// What stands at `position`, where `slot` is.
+    /// What stands at `position`, where `slot` is. `key` is these slots'.
     ///
     /// # Safety
     ///
@@ -212,9 +224,9 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     #[doc(hidden)]
     #[allow(private_interfaces)]
     #[inline(always)]
-    unsafe fn look_at(&self, slot: Slot<'_>, position: u64) -> Seen {
+    unsafe fn look_at(&self, slot: Slot<'_>, position: u64, key: u64) -> Seen {
         let stamp = slot.stamp().load(Ordering::Acquire); // SYNC POINT slot.publish
-        let state = stamp ^ self.key() ^ position;
+        let state = stamp ^ key ^ position;
         if state == COMMITTED { Seen::Message(slot.header(position)) } else { self.look_at_other(slot, state) }
     }
 
@@ -331,7 +343,7 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
 ///
 /// Made by [`Slots::at`] only. Has the bytes of the largest slot.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Slot<'a>(Place<'a>);
+pub struct Slot<'a>(Place<'a>);
 
 impl<'a> Slot<'a> {
     /// # Safety

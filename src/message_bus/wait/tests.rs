@@ -106,7 +106,9 @@ fn all_pollers_are_notified_once() {
     }
 
     for panics in [false, true] {
-        let scene = StdArc::new(Scene { waiters: Waiters::new(), word: AtomicU64::new(0) });
+        let waiters = Waiters::new();
+        let word = AtomicU64::new(waiters.nobody());
+        let scene = StdArc::new(Scene { waiters, word });
         let change = StdArc::clone(&scene);
         // Twice: nobody sleeps at the second one who has not looked since the first.
         let inner = scripted(panics, move || {
@@ -167,7 +169,8 @@ fn a_quick_poller_keeps_none_from_being_notified() {
 /// Whoever does not sleep any more is not notified: neither who saw the change by itself, nor whose wait panicked.
 #[test]
 fn a_poller_is_known_while_its_wait_lasts() {
-    let (waiters, word) = (Waiters::new(), AtomicU64::new(0));
+    let waiters = Waiters::new();
+    let word = AtomicU64::new(waiters.nobody());
     let poller = scripted(false, || resume_unwind(Box::new("no wait")));
     let waited = StdArc::clone(&poller) as StdArc<dyn Poller>;
     waiters.park_in(&waited, &[&word], None, || true);
