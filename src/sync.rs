@@ -93,6 +93,12 @@ impl Barrier {
         Barrier { asymmetric: heavy::register() }
     }
 
+    /// The pair for systems that offer nothing better.
+    #[cfg(test)]
+    pub(crate) fn symmetric() -> Self {
+        Barrier { asymmetric: false }
+    }
+
     /// Whether [`keep_order`] is all that the hot side owes.
     pub(crate) fn is_asymmetric(self) -> bool {
         self.asymmetric

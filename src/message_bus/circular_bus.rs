@@ -37,7 +37,7 @@ use std::time::Duration;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct CircularBus<C = ManyWriters, W = Adaptive> {
-    shared: Arc<Shared<Ring>>,
+    pub(super) shared: Arc<Shared<Ring>>,
     types: PhantomData<fn() -> (C, W)>,
 }
 

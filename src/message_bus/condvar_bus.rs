@@ -33,9 +33,9 @@ pub struct CondvarBus<B> {
 #[derive(Debug)]
 struct Shared {
     waiters: Waiters,
-    /// Not zero: somebody sleeps until a message comes.
+    /// Whether somebody sleeps until a message comes: see `Waiters::nobody`.
     message_sleepers: CachePadded<AtomicU64>,
-    /// Not zero: somebody sleeps until room comes free.
+    /// Whether somebody sleeps until room comes free.
     room_sleepers: CachePadded<AtomicU64>,
     /// How often [`MessageBus::wake`] was called.
     wakes: CachePadded<AtomicU64>,

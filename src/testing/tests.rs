@@ -106,7 +106,7 @@ fn what_a_bus_refuses_is_refused() {
 }
 
 #[test]
-#[should_panic(expected = "message: 7, size: 1, position: 0 } is no rust_messenger::testing::tests::Bytes: ")]
+#[should_panic(expected = "message: 7, source: 3, position: 0 } is no rust_messenger::testing::tests::Bytes: ")]
 fn bytes_that_are_no_such_message_fail_the_test() {
     let recorder = Recorder::new();
     recorder.write_bytes(3, 7, &[0xEE]).unwrap();

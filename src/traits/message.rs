@@ -286,14 +286,16 @@ impl<M: ExtendedMessage + DeserializeFrom + 'static> Encoded for M {
 }
 
 /// The header of a message: what stands in front of its payload.
+// In the order of the word in a slot, so that it is not taken apart and put together again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(C)]
 pub struct Header {
-    /// The id of the handler that sent the message.
-    pub source: u16,
-    /// The id of the message.
-    pub message: u16,
     /// The length of the payload in bytes.
     pub size: u32,
+    /// The id of the message.
+    pub message: u16,
+    /// The id of the handler that sent the message.
+    pub source: u16,
     /// The position of the message on its bus; never reused.
     pub position: u64,
 }

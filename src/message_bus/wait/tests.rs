@@ -127,6 +127,33 @@ fn all_pollers_are_notified_once() {
     }
 }
 
+/// A waker that owes a fence goes where it passes it: the word at which it looks is never zero, whoever slept there.
+#[test]
+fn who_owes_a_fence_passes_it() {
+    for barrier in [Barrier::symmetric(), Barrier::detect()] {
+        let waiters = StdArc::new(Waiters { barrier, ..Waiters::new() });
+        let word = StdArc::new(AtomicU64::new(waiters.nobody()));
+        let is_zero = |word: &AtomicU64| word.load(Ordering::Relaxed) == 0;
+        assert_eq!(is_zero(&word), barrier.is_asymmetric());
+        let (change, changed) = (StdArc::clone(&waiters), StdArc::clone(&word));
+        let poller = scripted(false, move || change.notify(&changed));
+        let asleep = StdArc::clone(&poller) as StdArc<dyn Poller>;
+        waiters.park_in(&asleep, &[&word], None, || false);
+        assert_eq!(poller.notified.load(Ordering::Relaxed), 1);
+        assert_eq!(is_zero(&word), barrier.is_asymmetric());
+    }
+}
+
+/// So do the words of a new ring. Where the system has an asymmetric barrier, zero is right; elsewhere, as under Miri,
+/// it is not.
+#[test]
+fn on_a_new_bus_nobody_sleeps() {
+    let bus = crate::CircularBus::new(4096).unwrap();
+    for word in bus.shared.sleepers(Interest::Room) {
+        assert_eq!(word.load(Ordering::Relaxed), bus.shared.waiters.nobody());
+    }
+}
+
 /// A poller whose thread is so quick that it sleeps again before its notification has returned.
 struct Quick {
     waiters: StdArc<Waiters>,
