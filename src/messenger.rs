@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::thread;
 use worker::{Seed, Worker};
 
+mod attached;
 #[cfg(feature = "async")]
 mod door;
 mod handles;
@@ -27,6 +28,7 @@ mod tap;
 mod worker;
 
 pub use crate::blame::Place;
+pub use attached::Attached;
 #[cfg(feature = "async")]
 pub use door::{AsyncTap, AsyncWriter};
 pub use handles::{JoinHandles, Workers};
@@ -250,6 +252,21 @@ impl<B: MessageBus, T> Messenger<B, T> {
                 self.lifecycle.start_again();
                 Err(error)
             }
+        }
+    }
+
+    /// Makes a place among the workers for a thread of your own: [`JoinHandles::join`] waits for it, counts what it leaves,
+    /// and returns its failure. Each has a name of its own, which the errors and the summary show.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::RanBefore`]: the messenger runs already, or has run. What is expected is known before.
+    pub fn attach(&self, name: &'static str) -> Result<Attached<B>, StartError> {
+        let lifecycle = Arc::clone(&self.lifecycle);
+        if lifecycle.attach(name) {
+            Ok(Attached { name, lifecycle, has_left: false })
+        } else {
+            Err(StartError::RanBefore)
         }
     }
 

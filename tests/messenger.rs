@@ -4,6 +4,8 @@
 //! that was called. Tests about order in time step the workers themselves ([`Messenger::workers`]), so that they are
 //! exact; tests about threads wait with a deadline. What happens when the bus is full is in `tests/flood.rs`.
 
+#[path = "messenger/attached.rs"]
+mod attached;
 #[path = "messenger/making.rs"]
 mod making;
 mod support;

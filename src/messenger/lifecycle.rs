@@ -69,7 +69,7 @@ struct State {
     /// Why nobody starts.
     refusal: Option<StartError>,
     is_refused: bool,
-    /// Workers that have not left.
+    /// Workers that have not left, and whoever is attached.
     live: Vec<&'static str>,
     /// Workers whose outboxes the end of the drain still waits for.
     unacknowledged: usize,
@@ -154,15 +154,42 @@ impl<B: MessageBus> Lifecycle<B> {
         lock(&self.state).started = false;
     }
 
+    /// Expects somebody who is no worker. False if it is too late for that.
+    pub(super) fn attach(&self, name: &'static str) -> bool {
+        let mut state = lock(&self.state);
+        let is_new = !state.started && self.phase.load(Ordering::Relaxed) == NEW;
+        if is_new {
+            state.live.push(name);
+        }
+        is_new
+    }
+
+    /// Waits until every worker is subscribed, or there is a stop, for `timeout` at most.
+    pub(super) fn wait_until_subscribed(&self, timeout: Duration) {
+        let since = Instant::now();
+        let mut state = lock(&self.state);
+        while !self.is_subscribed() {
+            let left = timeout.saturating_sub(since.elapsed()).min(A_MOMENT);
+            if left.is_zero() {
+                return;
+            }
+            state = self.moved.wait_timeout(state, left).unwrap_or_else(std::sync::PoisonError::into_inner).0;
+        }
+    }
+
     /// Expects these workers, which are subscribed; called before the first of them moves.
     pub(super) fn expect(&self, workers: impl Iterator<Item = &'static str>) {
         let mut state = lock(&self.state);
+        // Who is attached makes no handlers and has no outbox.
+        let attached = state.live.len();
         state.live.extend(workers);
-        (state.unmade, state.unacknowledged) = (state.live.len(), state.live.len());
+        let workers = state.live.len() - attached;
+        (state.unmade, state.unacknowledged) = (workers, workers);
         if self.phase.load(Ordering::Relaxed) == NEW {
             // Release: who writes because of this does so after the subscriptions.
             self.phase.store(RUNNING, Ordering::Release); // SYNC POINT lifecycle.phase
         }
+        self.moved.notify_all();
     }
 
     /// A worker has made its handlers, or never will.
@@ -323,7 +350,10 @@ impl<B: MessageBus> Lifecycle<B> {
         if left.unread + left.unread_bytes + left.unsent != 0 {
             state.summary.left.push(left);
         }
-        state.live.retain(|live| *live != worker);
+        // One: who is attached may have the name of a worker.
+        if let Some(place) = state.live.iter().position(|live| *live == worker) {
+            state.live.remove(place);
+        }
         self.moved.notify_all();
         let is_last = state.live.is_empty();
         // Without the lock: pollers are the user's.

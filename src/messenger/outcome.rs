@@ -18,7 +18,7 @@ pub struct Summary {
     pub unrouted: u64,
     /// Messages that workers wrote after the end of the drain. Nobody handled them.
     pub after_stop: u64,
-    /// The workers that left something undone, in the order in which they ended.
+    /// The workers and [attached threads](super::Attached) that left something undone, in the order in which they ended.
     pub left: Vec<Left>,
 }
 
