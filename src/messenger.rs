@@ -234,6 +234,15 @@ impl<B: MessageBus, T> Messenger<B, T> {
         C: Clone,
         M: Make<B, C>,
     {
+        if let Some(workers) = &self.lifecycle.options.workers {
+            let is_unknown = |worker: &&&str| !T::ROWS.table.workers.iter().any(|known| known.name == **worker);
+            if let Some(worker) = workers.iter().find(is_unknown) {
+                return Err(StartError::UnknownWorker { worker });
+            }
+            if workers.is_empty() {
+                return Err(StartError::NoWorkers);
+            }
+        }
         if !self.lifecycle.start() {
             return Err(StartError::RanBefore);
         }
@@ -255,8 +264,8 @@ impl<B: MessageBus, T> Messenger<B, T> {
         }
     }
 
-    /// Makes a place among the workers for a thread of your own: [`JoinHandles::join`] waits for it, counts what it leaves,
-    /// and returns its failure. Each has a name of its own, which the errors and the summary show.
+    /// Makes a place among the workers for a thread of your own: [`JoinHandles::join`] waits for it, counts what it
+    /// leaves, and returns its failure. Errors and the summary show its name.
     ///
     /// # Errors
     ///
@@ -415,6 +424,9 @@ impl<B: MessageBus, C: Clone, M: Make<B, C>> Launch<C> for Planner<'_, B, C, M> 
 
     fn worker<R: Roster<C> + 'static>(&mut self) -> Result<(), StartError> {
         let (worker, bus) = (R::NAME, &self.lifecycle.bus);
+        if self.lifecycle.options.workers.as_ref().is_some_and(|workers| !workers.contains(&worker)) {
+            return Ok(());
+        }
         let panicked = |place| move |text| StartError::Panicked { worker, place, text };
         let reader = caught(|| bus.subscribe(worker)).map_err(panicked(Place::WaitStrategy))?;
         let reader = reader.map_err(|error| StartError::Subscribe { worker, error })?;

@@ -7,10 +7,12 @@ pub(crate) mod checks;
 mod graph;
 pub(crate) mod index;
 mod map;
+mod placement;
 pub(crate) mod roster;
 pub(crate) mod rows;
 mod table;
 
+pub use placement::{Placed, Placement, PlacementError};
 #[cfg(all(test, rust_messenger_loom))]
 pub(crate) use roster::Router;
 pub(crate) use roster::{Launch, Roster, Topology, Visit};

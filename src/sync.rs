@@ -27,6 +27,7 @@ mod door {
 
 pub(crate) use crossbeam_utils::CachePadded;
 pub(crate) use door::*;
+pub(crate) use std::thread::panicking;
 
 /// Locks, ignoring poison: every critical section of the crate leaves its data whole before it can panic.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

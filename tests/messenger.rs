@@ -8,6 +8,9 @@
 mod attached;
 #[path = "messenger/making.rs"]
 mod making;
+#[cfg(unix)]
+#[path = "messenger/placement.rs"]
+mod placement;
 mod support;
 
 use rust_messenger::message_bus::{CircularBus, CondvarBus};

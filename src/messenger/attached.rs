@@ -2,6 +2,7 @@
 
 use super::lifecycle::{Lifecycle, Phase};
 use super::outcome::Cause;
+use crate::sync::panicking;
 use crate::traits::{MessageBus, Report, Time, Unread};
 use std::error::Error;
 use std::fmt;
@@ -63,8 +64,8 @@ impl<B: MessageBus> Attached<B> {
         self.lifecycle.now()
     }
 
-    /// Waits until every worker is subscribed, so that what is written from now on is seen by all of them; for `timeout`
-    /// at most. False if they are not, or if the messenger stops.
+    /// Waits until every worker is subscribed, so that what is written from now on is seen by all of them; for
+    /// `timeout` at most. False if they are not, or if the messenger stops.
     pub fn wait_until_subscribed(&self, timeout: Duration) -> bool {
         self.lifecycle.wait_until_subscribed(timeout);
         self.lifecycle.is_subscribed() && !self.is_stopping()
@@ -116,7 +117,7 @@ impl<B: MessageBus> Attached<B> {
 
 impl<B: MessageBus> Drop for Attached<B> {
     fn drop(&mut self) {
-        if !self.has_left && std::thread::panicking() {
+        if !self.has_left && panicking() {
             self.fail("its thread panicked");
         }
         self.end(0, 0);

@@ -29,6 +29,9 @@ pub struct Options {
     /// The core to which to pin a worker's thread, by the name of the worker. If the system refuses, the worker runs
     /// unpinned ([`Report::NotPinned`]). Default: none is pinned.
     pub pin: Vec<(&'static str, usize)>,
+    /// The workers that run, by their names in the table; the others run in other processes, on buses of their own that
+    /// a bridge connects: see [`Placement`](crate::routing::Placement). Default: `None`, all of them.
+    pub workers: Option<Vec<&'static str>>,
     /// The callback for failures that end nothing. The thread on which one happens calls it. Default: none, and then
     /// only the counters of [`Summary`](super::Summary) tell of undecodable, unsent and unrouted messages.
     pub on_report: Option<OnReport>,
@@ -44,6 +47,7 @@ impl Default for Options {
             on_panic: OnPanic::StopAll,
             outbox_limit: 64 << 20,
             pin: Vec::new(),
+            workers: None,
             on_report: None,
             clock: Arc::new(SystemClock),
         }
@@ -57,6 +61,7 @@ impl fmt::Debug for Options {
             .field("on_panic", &self.on_panic)
             .field("outbox_limit", &self.outbox_limit)
             .field("pin", &self.pin)
+            .field("workers", &self.workers)
             .finish_non_exhaustive()
     }
 }

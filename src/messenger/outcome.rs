@@ -18,7 +18,8 @@ pub struct Summary {
     pub unrouted: u64,
     /// Messages that workers wrote after the end of the drain. Nobody handled them.
     pub after_stop: u64,
-    /// The workers and [attached threads](super::Attached) that left something undone, in the order in which they ended.
+    /// The workers and [attached](super::Attached) threads that left something undone, in the order in which they
+    /// ended.
     pub left: Vec<Left>,
 }
 
@@ -164,6 +165,13 @@ pub enum StartError {
     },
     /// This messenger has run before, and a messenger runs once. Make another one.
     RanBefore,
+    /// [`Options::workers`](super::Options::workers) names a worker that the table does not have.
+    UnknownWorker {
+        /// The name in the options.
+        worker: &'static str,
+    },
+    /// No worker of the table is to run.
+    NoWorkers,
 }
 
 impl fmt::Display for StartError {
@@ -179,6 +187,8 @@ impl fmt::Display for StartError {
                 write!(f, "handler {handler} of worker {worker} cannot be made: {error}")
             }
             StartError::RanBefore => f.write_str("a messenger runs once; make another one"),
+            StartError::UnknownWorker { worker } => write!(f, "the table has no worker {worker}"),
+            StartError::NoWorkers => f.write_str("no worker of the table is to run"),
         }
     }
 }
@@ -190,7 +200,10 @@ impl Error for StartError {
             StartError::Writer { error, .. } => Some(error),
             StartError::Thread { error, .. } => Some(error),
             StartError::Handler { error, .. } => Some(&**error),
-            StartError::Panicked { .. } | StartError::RanBefore => None,
+            StartError::Panicked { .. }
+            | StartError::RanBefore
+            | StartError::UnknownWorker { .. }
+            | StartError::NoWorkers => None,
         }
     }
 }

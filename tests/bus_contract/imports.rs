@@ -1,7 +1,8 @@
 //! The law of importers: what they write is on the bus as any other message, on every bus.
 
-use crate::support::{composed, next, number_of};
+use crate::support::{composed, next, number_of, wait_until};
 use rust_messenger::traits::{ImportError, MessageBus, WriteError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 /// Every bus takes what comes from elsewhere, wakes who waits for it, and refuses it once it is closed. One that keeps
@@ -11,16 +12,20 @@ pub fn what_is_imported_arrives<B: MessageBus>(make: impl Fn() -> B) {
     let mut reader = bus.subscribe("reader").unwrap();
     let mut importer = bus.importer("berlin", 7).unwrap();
     assert_eq!(importer.last(), None);
+    let seen = AtomicU64::new(0);
     thread::scope(|scope| {
-        // One that sleeps, or is about to.
-        let reading = scope.spawn(|| {
+        let (reader, seen) = (&mut reader, &seen);
+        let reading = scope.spawn(move || {
             for expected in 0..20 {
-                let (source, message, number) =
-                    next(&mut reader, |header, bytes| (header.source, header.message, number_of(header, bytes)));
-                assert_eq!((source, message, number), (3, 4, expected));
+                let what = next(reader, |header, bytes| (header.source, header.message, number_of(header, bytes)));
+                assert_eq!(what, (3, 4, expected));
+                seen.store(expected + 1, Ordering::Release);
             }
         });
         for number in 0..20_u64 {
+            // It has nothing to read, and most of the times it sleeps by the time that something comes.
+            wait_until("the reader has come so far", || seen.load(Ordering::Acquire) == number);
+            (0..50).for_each(|_| thread::yield_now());
             importer.try_write(4096 + 16 * number, 3, 4, &composed(3, number, 30)).unwrap();
         }
         reading.join().unwrap();
