@@ -1,0 +1,139 @@
+//! What can be chosen about a node's stream.
+
+use crate::protocol::{Kind, Limits, Names};
+use std::fmt;
+use std::time::Duration;
+
+/// What can be chosen about an [`Outlet`](crate::Outlet).
+///
+/// ```
+/// use rust_messenger_nats::protocol::Names;
+/// use rust_messenger_nats::{OutletOptions, protocol};
+///
+/// let names = Names::new("shop", "till-1")?;
+/// let options = OutletOptions::ring("nats://127.0.0.1:4222", names);
+/// assert_eq!(options.kind, protocol::Kind::Ring);
+/// # Ok::<(), protocol::NameError>(())
+/// ```
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct OutletOptions {
+    /// The servers, as `nats://host:port` or `tls://host:port`, separated by commas.
+    pub servers: String,
+    /// How to connect: credentials, roots, certificates. What is in it is never shown.
+    pub connect: async_nats::ConnectOptions,
+    /// Whether servers that are not on this machine may be spoken to without TLS. Default: no.
+    pub plain: bool,
+    /// The system and the node.
+    pub names: Names,
+    /// What the bus is.
+    pub kind: Kind,
+    /// Which one it is, among all that this node ever has: a journal has one for its life. Random on a ring.
+    pub incarnation: u64,
+    /// Whether a stream that another journal has filled is taken over. Default: no.
+    pub adopt: bool,
+    /// How much may be on its way. Default: 256 messages and 4 MiB.
+    pub window: Limits,
+    /// How many bytes of a ring are kept behind what is acknowledged, for a server that comes back with less than it
+    /// acknowledged. A journal keeps all that it retains. Default: 0.
+    pub kept: u64,
+    /// Whether messages that the server takes for too large are left out, and counted. Default: no, and a bus that
+    /// allows them is refused.
+    pub skip_larger: bool,
+    /// How many bytes the stream may take, if this bridge makes it. It then refuses what is new, and the bus fills.
+    /// Default: no limit.
+    pub max_bytes: Option<u64>,
+    /// How long the server may answer nothing before the outlet looks at the stream. Default: 2 s.
+    pub patience: Duration,
+}
+
+impl OutletOptions {
+    /// Of a ring: its incarnation is random.
+    pub fn ring(servers: &str, names: Names) -> OutletOptions {
+        OutletOptions {
+            servers: servers.to_owned(),
+            connect: async_nats::ConnectOptions::new(),
+            plain: false,
+            names,
+            kind: Kind::Ring,
+            incarnation: random(),
+            adopt: false,
+            window: Limits { messages: 256, bytes: 4 << 20 },
+            kept: 0,
+            skip_larger: false,
+            max_bytes: None,
+            patience: Duration::from_secs(2),
+        }
+    }
+
+    /// Of a journal with that id, which no other journal of the system has and which it keeps.
+    pub fn journal(servers: &str, names: Names, id: u64) -> OutletOptions {
+        OutletOptions { kind: Kind::Journal, incarnation: id, ..OutletOptions::ring(servers, names) }
+    }
+
+    /// The first server that is spoken to without TLS though it is not on this machine.
+    pub(crate) fn exposed(&self) -> Option<&str> {
+        let is_safe = |server: &&str| {
+            let (scheme, rest) = server.trim().split_once("://").unwrap_or(("nats", server.trim()));
+            let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+            let host = if host.starts_with('[') {
+                host.split_once(']').map_or(host, |(host, _)| &host[1..])
+            } else {
+                host.split(':').next().unwrap_or(host)
+            };
+            let is_here = host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|host| host.is_loopback());
+            scheme == "tls" || is_here
+        };
+        self.servers.split(',').find(|server| !self.plain && !is_safe(server))
+    }
+}
+
+impl fmt::Debug for OutletOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Neither `connect` nor `servers`, which may have a password in it.
+        f.debug_struct("OutletOptions")
+            .field("names", &self.names)
+            .field("kind", &self.kind)
+            .field("incarnation", &self.incarnation)
+            .field("adopt", &self.adopt)
+            .field("window", &self.window)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A number that nobody else has.
+pub(crate) fn random() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(servers: &str) -> OutletOptions {
+        OutletOptions::ring(servers, Names::new("shop", "till").unwrap())
+    }
+
+    #[test]
+    fn plain_connections_leave_the_machine_only_when_asked_to() {
+        let safe = "nats://127.0.0.1:4222,localhost,nats://[::1]:4222,nats://me:secret@127.8.0.1,tls://example.org";
+        assert_eq!(options(safe).exposed(), None);
+        for exposed in ["nats://example.org:4222", "127.0.0.1.example.org", "nats://localhost@10.0.0.1:1", "[::2]:4"] {
+            assert_eq!(options(&format!("localhost,{exposed}")).exposed(), Some(exposed));
+            assert_eq!(OutletOptions { plain: true, ..options(exposed) }.exposed(), None);
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let mut options = options("nats://me:hush@127.0.0.1");
+        options.connect = async_nats::ConnectOptions::with_token("hush".to_owned());
+        assert!(!format!("{options:?}").contains("hush"));
+    }
+
+    #[test]
+    fn numbers_differ() {
+        assert_ne!(random(), random());
+    }
+}

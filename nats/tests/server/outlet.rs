@@ -1,0 +1,342 @@
+//! What a node sends stands in its stream: none missing, none twice, none out of order, whoever is killed.
+//!
+//! Messages are numbered from 0. A seed decides when who is killed, so that it is under load and never the same; what is
+//! compared at the end is the whole stream, by another client.
+
+use crate::support::{DEADLINE, Server, assert_whole, catalog, is_there, names, wait_until};
+use rust_messenger::CircularBus;
+use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
+use rust_messenger::traits::{MessageBus, Publish, Reader};
+use rust_messenger_nats::protocol::{Entry, ResumeError};
+use rust_messenger_nats::{Outlet, OutletError, OutletOptions};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// How often each is killed. `NATS_KILLS` for more of it.
+fn kills() -> u64 {
+    std::env::var("NATS_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5)
+}
+
+fn journal(server: &Server) -> OutletOptions {
+    OutletOptions::journal(&server.url(), names(), 7)
+}
+
+/// Its messages fit into what a server takes by default.
+fn small() -> PersistentOptions {
+    PersistentOptions { capacity: 64 << 20, max_payload: 64 << 10, ..PersistentOptions::default() }
+}
+
+fn in_memory() -> PersistentBus {
+    PersistentBus::in_memory(small()).unwrap()
+}
+
+fn write(bus: &impl MessageBus, numbers: std::ops::Range<u64>) {
+    let writer = bus.writer().unwrap();
+    for number in numbers {
+        writer.write_bytes(1, 2, &number.to_le_bytes()).unwrap();
+        // Nobody elsewhere receives it.
+        writer.write_bytes(1, 3, b"unheard").unwrap();
+    }
+}
+
+fn acknowledged(outlet: &Outlet, count: u64) {
+    wait_until(&format!("{count} acknowledgements"), || {
+        assert!(!outlet.has_ended(), "the outlet has ended");
+        outlet.stats().acknowledged >= count
+    });
+}
+
+#[test]
+fn a_ring_goes_out_whole_and_is_let_go() {
+    if !is_there() {
+        return;
+    }
+    let server = Server::start();
+    let bus = CircularBus::new(64 * 1024).unwrap();
+    let outlet = Outlet::start(&bus, catalog(), OutletOptions::ring(&server.url(), names())).unwrap();
+    // Many times what the ring holds.
+    write(&bus, 0..20_000);
+    assert_eq!(outlet.stop(DEADLINE).unwrap().unread, 0);
+    assert_whole(&server.contents(&names()), 20_000);
+}
+
+#[test]
+fn nothing_is_missing_when_the_server_is_killed() {
+    if !is_there() {
+        return;
+    }
+    let mut server = Server::start();
+    let bus = in_memory();
+    let outlet = Outlet::start(&bus, catalog(), journal(&server)).unwrap();
+    let mut count = 0;
+    for kill in 0..kills() {
+        write(&bus, count..count + 3000);
+        acknowledged(&outlet, count + 100 * (1 + kill % 20));
+        server.kill();
+        server.run();
+        count += 3000;
+    }
+    outlet.stop(DEADLINE).unwrap();
+    assert_whole(&server.contents(&names()), count);
+}
+
+#[test]
+fn what_a_server_has_forgotten_is_sent_again() {
+    if !is_there() {
+        return;
+    }
+    let mut server = Server::start();
+    let bus = in_memory();
+    let outlet = Outlet::start(&bus, catalog(), journal(&server)).unwrap();
+    let mut count = 0;
+    for _ in 0..kills() {
+        write(&bus, count..count + 1000);
+        acknowledged(&outlet, count + 500);
+        server.kill();
+        let saved = server.save();
+        server.run();
+        write(&bus, count + 1000..count + 2000);
+        count += 2000;
+        // What was acknowledged is gone with the store that comes back.
+        acknowledged(&outlet, count);
+        server.kill();
+        server.restore(&saved);
+        server.run();
+    }
+    outlet.stop(DEADLINE).unwrap();
+    assert_whole(&server.contents(&names()), count);
+}
+
+#[test]
+fn a_ring_keeps_what_is_not_acknowledged_and_as_much_behind_it_as_it_is_told() {
+    if !is_there() {
+        return;
+    }
+    let mut server = Server::start();
+    let bus = CircularBus::new(4 << 20).unwrap();
+    let mut options = OutletOptions::ring(&server.url(), names());
+    options.kept = 500_000;
+    let outlet = Outlet::start(&bus, catalog(), options).unwrap();
+    let mut count = 0;
+    for _ in 0..kills() {
+        // Less than a hundred bytes of the ring for each number, and at most 2000 of them are set back.
+        write(&bus, count..count + 3000);
+        acknowledged(&outlet, count + 2000);
+        server.kill();
+        let saved = server.save();
+        server.run();
+        acknowledged(&outlet, count + 3000);
+        write(&bus, count + 3000..count + 4000);
+        count += 4000;
+        acknowledged(&outlet, count);
+        server.kill();
+        server.restore(&saved);
+        server.run();
+        acknowledged(&outlet, count + 1);
+    }
+    outlet.stop(DEADLINE).unwrap();
+    assert_whole(&server.contents(&names()), count);
+}
+
+#[test]
+fn a_ring_that_is_told_to_keep_more_than_it_can_keeps_what_it_can() {
+    if !is_there() {
+        return;
+    }
+    let server = Server::start();
+    let bus = CircularBus::new(64 * 1024).unwrap();
+    let mut options = OutletOptions::ring(&server.url(), names());
+    options.kept = u64::MAX;
+    let outlet = Outlet::start(&bus, catalog(), options).unwrap();
+    write(&bus, 0..3000);
+    assert_eq!(outlet.stop(DEADLINE).unwrap().unread, 0);
+    assert_whole(&server.contents(&names()), 3000);
+}
+
+#[test]
+fn a_ring_that_has_let_go_says_what_is_lost() {
+    if !is_there() {
+        return;
+    }
+    let mut server = Server::start();
+    let bus = CircularBus::new(1 << 20).unwrap();
+    let outlet = Outlet::start(&bus, catalog(), OutletOptions::ring(&server.url(), names())).unwrap();
+    write(&bus, 0..100);
+    acknowledged(&outlet, 100);
+    server.kill();
+    let saved = server.save();
+    server.run();
+    write(&bus, 100..1000);
+    acknowledged(&outlet, 1000);
+    server.kill();
+    server.restore(&saved);
+    server.run();
+    wait_until("the end", || outlet.has_ended());
+    assert!(matches!(outlet.stop(DEADLINE), Err(OutletError::Lost { after: Some(_) })));
+}
+
+/// What the next test kills: goes on in the journal where it ends, and publishes it.
+#[test]
+fn child() {
+    let (Ok(path), Ok(url)) = (std::env::var("NATS_CHILD_JOURNAL"), std::env::var("NATS_CHILD_SERVER")) else {
+        return;
+    };
+    let (bus, _) = PersistentBus::open(path, PersistentOptions { start: Start::Oldest, ..small() }).unwrap();
+    let (mut reader, mut next) = (bus.subscribe("last").unwrap(), 0u64);
+    while let Ok(number) = reader.try_read(|_, payload| u64::from_le_bytes(payload.try_into().unwrap())) {
+        assert_eq!(number, next);
+        next += 1;
+    }
+    drop(reader);
+    let outlet = Outlet::start(&bus, catalog(), OutletOptions::journal(&url, names(), 7)).unwrap();
+    let writer = bus.writer().unwrap();
+    let end: u64 = std::env::var("NATS_CHILD_END").unwrap().parse().unwrap();
+    for (number, written) in (next..end).zip(0..) {
+        // Not far ahead, so that it dies while it writes, too.
+        wait_until("acknowledgements", || outlet.stats().published + 1000 > written);
+        writer.write_bytes(1, 2, &number.to_le_bytes()).unwrap();
+    }
+    outlet.stop(DEADLINE).unwrap();
+}
+
+#[test]
+fn nothing_is_missing_when_the_sender_is_killed() {
+    if !is_there() {
+        return;
+    }
+    let server = Server::start();
+    let directory = tempfile::tempdir().unwrap();
+    let count = 5000 * (kills() + 1);
+    let start = || {
+        Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "outlet::child"])
+            .env("NATS_CHILD_JOURNAL", directory.path().join("journal"))
+            .env("NATS_CHILD_SERVER", server.url())
+            .env("NATS_CHILD_END", count.to_string())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    };
+    let arrived = || {
+        server.ask(|context| async move {
+            let stream = context.get_stream(names().stream()).await;
+            stream.map_or(0, |stream| stream.cached_info().state.messages)
+        })
+    };
+    for kill in 0..kills() {
+        let mut child = start();
+        // Under load: somewhere in the next part of what is to be sent.
+        let until = arrived().max(4000 * kill) + 100 + 731 * (kill % 5);
+        wait_until("messages in the stream", || arrived() >= until);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(start().wait().unwrap().success());
+    assert_whole(&server.contents(&names()), count);
+}
+
+#[test]
+fn of_two_that_start_together_one_works_and_one_is_fenced() {
+    if !is_there() {
+        return;
+    }
+    for _ in 0..kills() {
+        let server = Server::start();
+        // As if they were one journal, copied against all advice.
+        let buses = [in_memory(), in_memory()];
+        buses.iter().for_each(|bus| write(bus, 0..500));
+        let outlets = buses.each_ref().map(|bus| Outlet::start(bus, catalog(), journal(&server)).unwrap());
+        let mut count = 500;
+        wait_until("one to end", || {
+            buses.iter().for_each(|bus| write(bus, count..count + 1));
+            count += 1;
+            outlets.iter().any(Outlet::has_ended)
+        });
+        let ends = outlets.map(|outlet| outlet.stop(DEADLINE));
+        let fenced =
+            |end: &&Result<_, OutletError>| matches!(end, Err(OutletError::Resume(ResumeError::Fenced { .. })));
+        assert_eq!((ends.iter().filter(fenced).count(), ends.iter().filter(|end| end.is_ok()).count()), (1, 1));
+        assert_whole(&server.contents(&names()), count);
+    }
+}
+
+#[test]
+fn a_stream_that_was_deleted_is_not_made_again() {
+    if !is_there() {
+        return;
+    }
+    let server = Server::start();
+    let bus = in_memory();
+    let outlet = Outlet::start(&bus, catalog(), journal(&server)).unwrap();
+    write(&bus, 0..100);
+    acknowledged(&outlet, 100);
+    server.ask(|context| async move { context.delete_stream(names().stream()).await.unwrap() });
+    write(&bus, 100..200);
+    wait_until("the end", || outlet.has_ended());
+    assert_eq!(outlet.stop(DEADLINE), Err(OutletError::StreamGone));
+}
+
+#[test]
+fn a_full_stream_holds_the_sender_and_loses_nothing() {
+    if !is_there() {
+        return;
+    }
+    let server = Server::start();
+    let bus = in_memory();
+    let mut options = journal(&server);
+    options.max_bytes = Some(100_000);
+    let outlet = Outlet::start(&bus, catalog(), options).unwrap();
+    write(&bus, 0..2000);
+    wait_until("a full stream", || outlet.stats().full > 0);
+    server.ask(|context| async move {
+        let mut config = context.get_stream(names().stream()).await.unwrap().cached_info().config.clone();
+        config.max_bytes = -1;
+        context.update_stream(config).await.unwrap();
+    });
+    outlet.stop(DEADLINE).unwrap();
+    assert_whole(&server.contents(&names()), 2000);
+}
+
+#[test]
+fn a_server_may_come_later_and_a_ring_waits_for_it() {
+    if !is_there() {
+        return;
+    }
+    let mut server = Server::start();
+    server.kill();
+    let bus = CircularBus::new(64 * 1024).unwrap();
+    let outlet = Outlet::start(&bus, catalog(), OutletOptions::ring(&server.url(), names())).unwrap();
+    let writer = bus.writer().unwrap();
+    let mut count = 0u64;
+    // Until it is full.
+    while writer.try_write_bytes(1, 2, &count.to_le_bytes()).is_ok() {
+        count += 1;
+    }
+    server.run();
+    assert_eq!(outlet.stop(DEADLINE).unwrap().unread, 0);
+    let contents = server.contents(&names());
+    assert_whole(&contents, count);
+    assert!(matches!(contents[0].0, Entry::Hello(_)));
+}
+
+#[test]
+fn what_is_larger_than_the_server_takes_is_refused_or_skipped() {
+    if !is_there() {
+        return;
+    }
+    let server = Server::start();
+    let bus = PersistentBus::in_memory(PersistentOptions { max_payload: 2 << 20, ..small() }).unwrap();
+    let outlet = Outlet::start(&bus, catalog(), journal(&server)).unwrap();
+    wait_until("the end", || outlet.has_ended());
+    assert!(matches!(outlet.stop(Duration::ZERO), Err(OutletError::TooLarge { .. })));
+
+    let mut options = journal(&server);
+    options.skip_larger = true;
+    let outlet = Outlet::start(&bus, catalog(), options).unwrap();
+    write(&bus, 0..10);
+    bus.writer().unwrap().write_bytes(1, 2, &vec![0; 3 << 19]).unwrap();
+    write(&bus, 10..20);
+    wait_until("what it skips", || outlet.stats().skipped == 1);
+    outlet.stop(DEADLINE).unwrap();
+    assert_whole(&server.contents(&names()), 20);
+}
