@@ -22,6 +22,9 @@ pub mod messages {}
 #[doc = include_str!("../docs/guide/network.md")]
 pub mod network {}
 
+#[doc = include_str!("../docs/guide/simulation.md")]
+pub mod simulation {}
+
 #[doc = include_str!("../docs/guide/stops.md")]
 pub mod stops {}
 

@@ -63,7 +63,6 @@ fn a_decoder_that_panics() {
 }
 
 /// What survives a restart, and what does not.
-#[cfg(not(miri))]
 mod after_restarts {
     use super::*;
 
