@@ -11,8 +11,8 @@ use std::time::Duration;
 
 /// The writing side of a bus.
 ///
-/// `source` and `message` become the ids in the reader's [`Header`]. A `try_` method never waits. The other methods
-/// wait for room; inside a worker they never wait, and put the message into its outbox when the bus is full.
+/// `source` and `message` become the ids in the reader's [`Header`](super::Header). A `try_` method never waits. The
+/// other methods wait for room; inside a worker they never wait, and put the message into its outbox when the bus is full.
 ///
 /// ```
 /// use rust_messenger::CircularBus;
@@ -218,7 +218,8 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
     }
 
     /// Adds an **evictable** reader: writers do not wait for it. When it is the one that makes the bus full, the bus
-    /// moves it on, and its next read returns [`ReadError::Lagged`]. It holds a writer back for one copy of a message
+    /// moves it on, and its next read returns [`ReadError::Lagged`](super::ReadError::Lagged). It holds a writer back
+    /// for one copy of a message
     /// at most.
     ///
     /// # Errors
@@ -331,7 +332,7 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
     }
 
     /// Closes the bus: from now on writers from outside get [`WriteError::Closed`]. Workers may still write. Readers
-    /// read to the end and then get [`ReadError::Closed`]. Idempotent.
+    /// read to the end and then get [`ReadError::Closed`](super::ReadError::Closed). Idempotent.
     fn close(&self);
 
     /// Ends every wait on this bus once. The threads that waited return and look around.
