@@ -12,7 +12,8 @@ use std::time::Duration;
 /// The writing side of a bus.
 ///
 /// `source` and `message` become the ids in the reader's [`Header`](super::Header). A `try_` method never waits. The
-/// other methods wait for room; inside a worker they never wait, and put the message into its outbox when the bus is full.
+/// other methods wait for room; inside a worker they never wait, and put the message into its outbox when the bus is
+/// full.
 ///
 /// ```
 /// use rust_messenger::CircularBus;
@@ -219,8 +220,7 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
 
     /// Adds an **evictable** reader: writers do not wait for it. When it is the one that makes the bus full, the bus
     /// moves it on, and its next read returns [`ReadError::Lagged`](super::ReadError::Lagged). It holds a writer back
-    /// for one copy of a message
-    /// at most.
+    /// for one copy of a message at most.
     ///
     /// # Errors
     ///
