@@ -149,6 +149,15 @@ impl Placement {
 }
 
 /// What a [`Placement`] means for one node.
+///
+/// ```
+/// use rust_messenger::routing::{Placement, Table};
+///
+/// static NOTHING: Table = Table { name: "Nothing", workers: &[] };
+/// let placed = Placement::new().on("here", &NOTHING)?;
+/// assert!(placed.workers().is_empty() && !placed.goes_out(1, 7));
+/// # Ok::<(), rust_messenger::routing::PlacementError>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Placed {
     node: String,

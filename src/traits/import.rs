@@ -10,6 +10,17 @@ use std::time::Duration;
 ///
 /// On a journal each message is there exactly once, whoever is killed when: the slot that holds it says where it comes
 /// from, so both are there or neither. On any other bus it is there as often as it is written.
+///
+/// ```
+/// use rust_messenger::CircularBus;
+/// use rust_messenger::traits::{Import, MessageBus};
+///
+/// let bus = CircularBus::new(64 * 1024)?;
+/// let mut berlin = bus.importer("berlin", 7)?;
+/// berlin.try_write(4096, 1, 2, b"hello")?;
+/// assert_eq!((berlin.last(), bus.stats().messages), (None, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub trait Import: Send {
     /// The origin's position of the last message that is there. `None`: none is, or this bus keeps no account of it.
     fn last(&self) -> Option<u64>;
