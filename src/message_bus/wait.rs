@@ -276,8 +276,8 @@ impl Waiters {
         if sleepers.load(Ordering::Relaxed) == self.nobody() {
             return;
         }
-        // Under the lock a sleeper has either not looked yet or is asleep for good, so none is missed. Nobody's, so that
-        // a busy writer does not come this far again before the sleeper is back.
+        // Under the lock a sleeper has either not looked yet or is asleep for good, so none is missed. Nobody's, so
+        // that a busy writer does not come this far again before the sleeper is back.
         let mut asleep = lock(&self.asleep);
         sleepers.store(self.nobody(), Ordering::Relaxed);
         // In their order: who comes back while the others are notified has seen the change, and stands behind them.

@@ -63,8 +63,8 @@ impl Ring {
         let (base, mask) = (unsafe { self.slots.place(0) }, self.mask);
         move |position| {
             debug_assert!(position.is_multiple_of(SLOT_ALIGN));
-            // SAFETY: a slot begins inside the ring, whose mask this is; the control block's size is a multiple of 16, and
-            // the region aligned to a page.
+            // SAFETY: a slot begins inside the ring, whose mask this is; the control block's size is a multiple of 16,
+            // and the region aligned to a page.
             unsafe { Slot::of(base.behind((position & mask) as usize)) }
         }
     }

@@ -92,7 +92,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
                 // One comparison for both: is there one more to handle, and does this reader look at it in place?
                 let in_place = if self.turn > Turn::Held { 0 } else { most };
                 let (store, index) = (&self.shared.store, self.index);
-                // SAFETY: it looks where a slot begins, and the cursor that the gate goes by is `released`, not past it.
+                // SAFETY: it looks where a slot begins; the cursor that the gate goes by is `released`, not past it.
                 let look = unsafe { store.slots().looker() };
                 loop {
                     let (slot, header) = match copied.take() {

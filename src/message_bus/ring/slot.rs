@@ -97,8 +97,8 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// The bytes of a slot that carries `size` bytes of payload.
     fn slot_len(&self, size: usize) -> u64;
 
-    /// Says where the slot of a position is, or `None` where no slot will ever be. It holds what it needs for that: where
-    /// a reader looks at many, behind each Acquire all of it would be loaded again.
+    /// Says where the slot of a position is, or `None` where no slot will ever be. It holds what it needs for that:
+    /// where a reader looks at many, behind each Acquire all of it would be loaded again.
     #[allow(private_interfaces)]
     fn finder<'a>(&'a self) -> impl Fn(u64) -> Option<Slot<'a>>;
 
