@@ -163,7 +163,7 @@ pub enum StartError {
         /// The error.
         error: Box<dyn Error + Send + Sync>,
     },
-    /// This messenger has run before, and a messenger runs once. Make another one.
+    /// This messenger runs or has run, and a messenger runs once. Make another one, and attach to it before it runs.
     RanBefore,
     /// [`Options::workers`](super::Options::workers) names a worker that the table does not have.
     UnknownWorker {
@@ -186,7 +186,9 @@ impl fmt::Display for StartError {
             StartError::Handler { worker, handler, error } => {
                 write!(f, "handler {handler} of worker {worker} cannot be made: {error}")
             }
-            StartError::RanBefore => f.write_str("a messenger runs once; make another one"),
+            StartError::RanBefore => {
+                f.write_str("a messenger runs once; make another one, and attach to it before it runs")
+            }
             StartError::UnknownWorker { worker } => write!(f, "the table has no worker {worker}"),
             StartError::NoWorkers => f.write_str("no worker of the table is to run"),
         }
