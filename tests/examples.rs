@@ -109,7 +109,7 @@ total 6
 total 7
 total 8
 a counter that counts double:
-recovered: 0 messages from position 74496 on
+recovered: finished up to position 74496, 0 messages behind it
 worker Bank: handler counter failed: handler Counter (source 2) does not repeat what it sent on the message at 73728: \
 it sent message 2 [01], now it sends message 2 [02]
 ";
@@ -244,6 +244,35 @@ fn cookbook_ctrl_c() {
     let (status, printed) = process.end();
     assert!(status.success(), "{status}");
     assert_eq!(printed, ["running until Ctrl-C", "stopped", "left: 0"]);
+}
+
+#[cfg(all(feature = "serde", feature = "prost", feature = "zero_copy"))]
+const DAY: &str = "95 readings, 1 garbled; 95 orders, 15 refused, 80 done\n";
+
+#[test]
+#[cfg(all(feature = "serde", feature = "prost", feature = "zero_copy"))]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn greenhouse() {
+    let output = output_of("greenhouse");
+    assert!(output.starts_with("not understood: \"t -?\": -?: invalid digit found in string\n"), "{output}");
+    assert!(output.ends_with(DAY), "{output}");
+}
+
+/// A day on a journal, and the next one; and a diary that cannot be written.
+#[test]
+#[cfg(all(unix, feature = "serde", feature = "prost", feature = "zero_copy"))]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn greenhouse_keeps_a_journal() {
+    let directory = tempfile::tempdir().unwrap();
+    let (journal, diary) = (directory.path().join("journal"), directory.path().join("diary"));
+    for _ in 0..2 {
+        output_with("greenhouse", &["--journal", journal.to_str().unwrap(), "--diary", diary.to_str().unwrap()]);
+        assert!(std::fs::read_to_string(&diary).unwrap().ends_with(DAY));
+    }
+    let output = command("greenhouse").args(["--diary", directory.path().to_str().unwrap()]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert!(error.starts_with("handler diary of worker Office cannot be made: "), "{error}");
+    assert_eq!(output.status.code(), Some(1));
 }
 
 #[test]

@@ -91,9 +91,11 @@ impl Recovered {
 
 impl fmt::Display for Recovered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} messages", self.messages)?;
-        if let Some(Span { position, len }) = self.unchecked {
-            write!(f, " from position {} on", position + len)?;
+        match self.unchecked {
+            None => write!(f, "{} messages", self.messages)?,
+            Some(Span { position, len }) => {
+                write!(f, "finished up to position {}, {} messages behind it", position + len, self.messages)?;
+            }
         }
         let Recovered { hole_count: holes, old_hole_count: old_holes, damaged_count: damaged, .. } = *self;
         let known = if old_holes == 0 { String::new() } else { format!(" ({old_holes} of them known)") };

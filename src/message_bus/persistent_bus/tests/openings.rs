@@ -71,7 +71,7 @@ fn after_a_clean_stop_an_opening_looks_at_the_end_only() {
     assert_eq!((verified.messages, verified.unchecked), (count, None));
     assert_eq!((recovered.messages, recovered.tail), (0, bus.tail()));
     assert_eq!(recovered.unchecked, span(FIRST as u64, bus.tail()));
-    assert_eq!(recovered.to_string(), format!("0 messages from position {} on", bus.tail()));
+    assert_eq!(recovered.to_string(), format!("finished up to position {}, 0 messages behind it", bus.tail()));
     // Whatever is wrong with its header, its length or its word is a reason to look at everything.
     for (at, len) in [(128, image.len()), (152, image.len()), (0, image.len()), (0, image.len() - 1)] {
         let mut image = image[..len].to_vec();
