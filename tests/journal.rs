@@ -855,7 +855,10 @@ fn a_torn_tail_is_told_until_it_is_zeroed() {
     assert_eq!(torn(), (tail, 80));
     let (bus, recovered) = open(&path);
     assert_eq!((recovered.tail, recovered.torn), (tail, 80));
-    assert_eq!(recovered.to_string(), format!("finished up to position {tail}, 0 messages behind it, 80 bytes of a torn tail"));
+    assert_eq!(
+        recovered.to_string(),
+        format!("finished up to position {tail}, 0 messages behind it, 80 bytes of a torn tail")
+    );
     assert_eq!(torn(), (tail, 0));
     drop(bus);
 }

@@ -62,8 +62,8 @@ impl Handle<Done> for Tally {
     }
 }
 
-/// Writes into a file, or shows, what did not go as planned, and how the day was. Its file may be missing or full, so it
-/// may fail when it is made and when it handles: that ends the greenhouse with an error that says so.
+/// Writes into a file, or shows, what did not go as planned, and how the day was. Its file may be missing or full, so
+/// it may fail when it is made and when it handles: that ends the greenhouse with an error that says so.
 pub struct Diary {
     page: Box<dyn Write>,
 }

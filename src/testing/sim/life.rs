@@ -1,13 +1,12 @@
 //! One life of a simulated system: who moves next, what goes wrong, when time passes, and whether the laws hold.
 
-use super::bus::{INJECTED, Simulated};
+use super::bus::Simulated;
 use super::case::Case;
 use super::faults::{Faults, Kind};
-use super::seen::Seen;
 use super::system::{Law, System};
-use super::world::{Event, NOBODY, Shared, What, World};
+use super::world::{Shared, World};
 use crate::blame::caught;
-use crate::messenger::{Cause, Options, RunError, Step, Workers};
+use crate::messenger::{Step, Workers};
 use crate::sync::{Arc, lock};
 use crate::testing::ManualClock;
 use crate::testing::chance::Chance;
@@ -77,6 +76,9 @@ const MOMENT: Duration = Duration::from_millis(1);
 fn some_time(number: u64, bits: u64) -> Duration {
     Duration::from_nanos((number >> 8) % (1 << ((number & 0xFF) % bits)))
 }
+
+mod laws;
+mod nodes;
 
 pub(super) struct Life<'s, B: MessageBus> {
     system: &'s System<B>,
@@ -187,109 +189,6 @@ impl<'s, B: MessageBus> Life<'s, B> {
 
     fn world(&self) -> crate::sync::MutexGuard<'_, World> {
         lock(&self.world)
-    }
-
-    // ----------------------------------------------------------------------------------------------------------- nodes
-
-    /// Takes a bus that was just opened.
-    fn open(&mut self, bus: Result<B, String>) -> Result<(), Violation> {
-        let setup = |life: &Self, error: String| life.violation(SETUP, error);
-        let bus = bus.map_err(|error| setup(self, format!("no bus: {error}")))?;
-        let observer = bus.subscribe_latest("simulation").map_err(|error| setup(self, error.to_string()))?;
-        self.world().set_observer(Some(Box::new(observer)));
-        if !self.system.outside.is_empty() {
-            let writer = bus.writer().map_err(|error| setup(self, error.to_string()))?;
-            self.outside = Some(Simulated::new(writer, Arc::clone(&self.world), NOBODY));
-        }
-        self.bus = Some(bus);
-        Ok(())
-    }
-
-    fn start(&mut self, node: usize) -> Result<(), Violation> {
-        let Some(bus) = self.bus.clone() else { return Ok(()) };
-        self.nodes[node].down_until = None;
-        self.world().revive(node as u16);
-        let bus = Simulated::new(bus, Arc::clone(&self.world), node as u16);
-        let options = Options { clock: Arc::new(self.clock.clone()), ..Options::default() };
-        let name = self.system.nodes[node].name;
-        let started = caught(|| (self.system.nodes[node].start)(bus, options));
-        let started = started.and_then(|started| started.map_err(|error| error.to_string()));
-        let (mut workers, stop) =
-            started.map_err(|error| self.violation(SETUP, format!("node {name} does not start: {error}")))?;
-        let waiting = workers.iter_mut().find_map(|worker| worker.make().map(|handler| (worker.name(), handler)));
-        self.nodes[node].up = Some((workers, stop));
-        if let Some((worker, handler)) = waiting {
-            let text = format!(
-                "handler {handler} of worker {worker} in node {name} waits in a poller, and one thread runs \
-                 everything: let another handler stand in for it, as in `#[cfg(test)] use StandIn as Bridge`"
-            );
-            return Err(self.violation(SETUP, text));
-        }
-        for actor in self.actors.iter_mut().filter(|actor| actor.node == node) {
-            (actor.ended, actor.paused_until) = (false, Time::default());
-        }
-        self.wake();
-        self.check().map(drop)
-    }
-
-    /// Everything of a node is gone, as when its process is killed.
-    fn take_down(&mut self, node: usize) {
-        self.world().kill(node as u16);
-        self.nodes[node].up = None;
-    }
-
-    /// A node is killed, and starts again after a while.
-    fn crash(&mut self, node: usize, kind: Kind, number: u64) -> Result<(), Violation> {
-        self.world().note_fault(kind, node as u16);
-        self.take_down(node);
-        self.nodes[node].down_until = Some(self.now() + some_time(number, 32));
-        self.wake();
-        self.check().map(drop)
-    }
-
-    /// All nodes are killed, and a journal is opened again.
-    fn black_out(&mut self, number: u64) -> Result<(), Violation> {
-        for node in 0..self.nodes.len() {
-            if self.nodes[node].up.is_some() {
-                self.crash(node, Kind::Blackout, number.rotate_left(7 * node as u32))?;
-            }
-        }
-        self.outside = None;
-        self.world().set_observer(None);
-        let Some(bus) = self.bus.take() else { return Ok(()) };
-        let verify = number.is_multiple_of(2);
-        let kept = |life: &Self, text: String| life.violation("a journal keeps what was written", text);
-        let opened = caught(|| (self.system.ground.reopen)(bus, &self.clock, verify)).unwrap_or_else(Err);
-        let (bus, messages) = opened.map_err(|text| kept(self, text))?;
-        self.open(Ok(bus))?;
-        match messages {
-            Some(messages) if messages != self.log.len() as u64 => {
-                let text = format!("{messages} messages of {} are there when it is opened again", self.log.len());
-                Err(kept(self, text))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// All workers of a node have ended.
-    fn ended(&mut self, node: usize) -> Result<(), Violation> {
-        let Some((workers, stop)) = self.nodes[node].up.take() else { return Ok(()) };
-        let concluded = workers.conclude();
-        drop(stop);
-        let injected = |error: &RunError| {
-            let of_ours = |cause: &Cause| matches!(cause, Cause::Panicked { text, .. } if text == INJECTED);
-            error.failures.iter().all(|failure| of_ours(&failure.cause))
-        };
-        match concluded {
-            Ok(summary) if summary.left.is_empty() => Ok(()),
-            Ok(summary) => Err(self.violation("a stop drains", format!("{:?}", summary.left))),
-            Err(error) if injected(&error) => {
-                let number = self.sizes.nth(u64::from(self.step));
-                self.nodes[node].down_until = Some(self.now() + some_time(number, 32));
-                Ok(())
-            }
-            Err(error) => Err(self.violation("no worker fails", error.to_string())),
-        }
     }
 
     // ----------------------------------------------------------------------------------------------------------- turns
@@ -442,6 +341,23 @@ impl<'s, B: MessageBus> Life<'s, B> {
         }
     }
 
+    /// Stops all nodes.
+    fn stop(&mut self) -> Result<(), Violation> {
+        self.stopping = true;
+        for node in 0..self.nodes.len() {
+            if let Some((_, stop)) = &self.nodes[node].up {
+                caught(stop).map_err(|text| self.violation("a stop drains", text))?;
+            }
+        }
+        self.wake();
+        while self.nodes.iter().any(|node| node.up.is_some()) {
+            if !self.turn()? {
+                return Err(self.violation("a stop drains", "nobody moves, and not all workers have ended"));
+            }
+        }
+        Ok(())
+    }
+
     // ------------------------------------------------------------------------------------------------------------ time
 
     /// Nobody has anything to do now. False if nobody ever will.
@@ -487,129 +403,6 @@ impl<'s, B: MessageBus> Life<'s, B> {
             if self.nodes[node].down_until.is_some_and(|until| all || until <= self.now()) {
                 self.start(node)?;
             }
-        }
-        Ok(())
-    }
-
-    // ------------------------------------------------------------------------------------------------------------ laws
-
-    /// Looks at what has happened. Whether anything has.
-    fn check(&mut self) -> Result<bool, Violation> {
-        let shared = Arc::clone(&self.world);
-        let world = lock(&shared);
-        if let Some(text) = &world.broken {
-            return Err(self.violation("a bus does what it says", text.clone()));
-        }
-        let from = self.checked;
-        while self.checked < world.trace.events.len() {
-            let number = self.checked;
-            self.checked += 1;
-            let event = world.trace.events[number];
-            match event.what {
-                What::Fault(_) => continue,
-                What::Began => self.check_begin(&world, &event)?,
-                What::Begun | What::Handled | What::Spoilt => self.check_handled(&world, &event)?,
-                What::Written => {
-                    let last = self.log.last().map(|&last| world.trace.events[last].header.position);
-                    if last.is_some_and(|last| last >= event.header.position) {
-                        let text = format!("position {} comes after {last:?}", event.header.position);
-                        return Err(self.violation("one order", text));
-                    }
-                    self.log.push(number);
-                }
-            }
-            if matches!(event.what, What::Begun | What::Spoilt) {
-                continue;
-            }
-            let seen = Seen::of(&self.system.nodes, &world, &event);
-            for (name, law) in &mut self.laws {
-                let kept = caught(|| law(&seen)).unwrap_or_else(|text| Err(format!("the law panicked: {text}")));
-                if let Err(text) = kept {
-                    return Err(Violation { law: (*name).to_owned(), text, step: self.step });
-                }
-            }
-        }
-        Ok(self.checked != from)
-    }
-
-    /// A worker's reader begins where it has to.
-    fn check_begin(&mut self, world: &World, event: &Event) -> Result<(), Violation> {
-        let position = event.header.position;
-        let next = self.log.partition_point(|&written| world.trace.events[written].header.position < position);
-        let worker = world.places[usize::from(event.place)].name;
-        let before = std::mem::replace(&mut self.actors[usize::from(event.place)].next, next);
-        if next > before && (self.system.ground.resumes)(worker) {
-            let text = format!("worker {worker} begins {} messages after what it has handled", next - before);
-            return Err(self.violation("nothing is lost by a restart", text));
-        }
-        Ok(())
-    }
-
-    /// A worker is handed the message that it has to be.
-    fn check_handled(&mut self, world: &World, event: &Event) -> Result<(), Violation> {
-        let trace = &world.trace;
-        let actor = &mut self.actors[usize::from(event.place)];
-        let due = self.log.get(actor.next).map(|&written| &trace.events[written]);
-        let is_due = |due: &Event| due.header == event.header && trace.payload(due) == trace.payload(event);
-        if due.is_some_and(is_due) {
-            actor.next += usize::from(event.what != What::Begun);
-            return Ok(());
-        }
-        let worker = world.places[usize::from(event.place)].name;
-        let (law, what) = match due.map(|due| due.header.position) {
-            Some(due) if due < event.header.position => ("nothing is lost", format!("{due} was due")),
-            Some(due) if due == event.header.position => ("bytes are stable", "other bytes were written".to_owned()),
-            Some(due) => ("nothing comes twice", format!("{due} was due")),
-            None => ("nothing comes twice", "nothing was due".to_owned()),
-        };
-        let text = format!("worker {worker} is handed the message at {}, but {what}", event.header.position);
-        Err(self.violation(law, text))
-    }
-
-    /// Nobody moves any more.
-    fn check_rest(&mut self) -> Result<(), Violation> {
-        if let Some(input) = &self.input {
-            let text = format!("nobody moves, and input {} finds no room", input.number);
-            return Err(self.violation("everything is handled", text));
-        }
-        let is_behind = |(_, actor): &(usize, &Actor)| {
-            self.nodes[actor.node].up.is_some() && !actor.ended && actor.next != self.log.len()
-        };
-        let Some((place, actor)) = self.actors.iter().enumerate().find(is_behind) else { return Ok(()) };
-        let (worker, left) = (self.world().places[place].name, self.log.len() - actor.next);
-        let text = format!("nobody moves, and {left} messages are there for worker {worker}");
-        Err(self.violation("everything is handled", text))
-    }
-
-    /// Stops all nodes.
-    fn stop(&mut self) -> Result<(), Violation> {
-        self.stopping = true;
-        for node in 0..self.nodes.len() {
-            if let Some((_, stop)) = &self.nodes[node].up {
-                caught(stop).map_err(|text| self.violation("a stop drains", text))?;
-            }
-        }
-        self.wake();
-        while self.nodes.iter().any(|node| node.up.is_some()) {
-            if !self.turn()? {
-                return Err(self.violation("a stop drains", "nobody moves, and not all workers have ended"));
-            }
-        }
-        Ok(())
-    }
-
-    fn check_end(&mut self) -> Result<(), Violation> {
-        if self.system.ends.is_empty() {
-            return Ok(());
-        }
-        let shared = Arc::clone(&self.world);
-        let world = lock(&shared);
-        let is_seen = |event: &&Event| matches!(event.what, What::Began | What::Handled | What::Written);
-        let events = world.trace.events.iter().filter(is_seen);
-        let seen: Vec<_> = events.map(|event| Seen::of(&self.system.nodes, &world, event)).collect();
-        for (name, end) in &self.system.ends {
-            let kept = caught(|| end(&seen)).unwrap_or_else(|text| Err(format!("the law panicked: {text}")));
-            kept.map_err(|text| self.violation(*name, text))?;
         }
         Ok(())
     }
