@@ -58,7 +58,7 @@ mod tests;
 ///
 /// let options = PersistentOptions { start: Start::Oldest, ..PersistentOptions::default() };
 /// let (bus, recovered) = PersistentBus::open(&path, options)?;
-/// assert_eq!(recovered.messages, 1);
+/// assert!(!recovered.is_damaged());
 /// assert_eq!(bus.subscribe("reader")?.try_read(|_, payload| payload.to_vec())?, b"hello");
 /// # }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
