@@ -8,7 +8,7 @@
 mod attached;
 #[path = "messenger/making.rs"]
 mod making;
-#[cfg(unix)]
+#[cfg(all(unix, feature = "serde"))]
 #[path = "messenger/placement.rs"]
 mod placement;
 mod support;
