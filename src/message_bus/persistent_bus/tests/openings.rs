@@ -103,6 +103,7 @@ fn after_a_kill_an_opening_begins_at_the_last_sync() {
 
 /// A reader looks at what stands from its beginning on, whichever way it begins there, and at nothing before it.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_reader_looks_at_what_it_will_read() {
     let (bus, positions) = synced(plain().start_reader("named", Start::Resume), 30);
     let mut named = bus.subscribe("named").unwrap();
@@ -167,6 +168,7 @@ fn small_of(capacity: u64) -> PersistentOptions {
 
 /// Damage at the end of what was left out takes nothing with it of what was written since.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn what_is_written_meanwhile_is_no_part_of_old_damage() {
     let (bus, positions) = synced(plain(), 10);
     let mut image = image_of(&bus);
@@ -203,6 +205,7 @@ fn a_cursor_is_set_where_somebody_has_looked() {
 
 /// Retention goes by lengths. It looks at them first, a piece at a time.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn retention_looks_at_what_it_forgets() {
     const COUNT: u8 = 60;
     let retention = Retention { consumed: true, ..Retention::default() };
