@@ -2,7 +2,7 @@
 # Takes mechanisms out of a copy of the source, one at a time, and wants a test to see it. Each `ci/mutants/NAME.patch` begins
 # with the command that must go red, then says what it takes out.
 #   ci/mutants.sh NAME ..     these, each a name or a pattern: 'gate_*'
-#   ci/mutants.sh             every patch still applies; then a day's sample, as many as five minutes take. MINUTES=n
+#   ci/mutants.sh             every patch still applies; then a day's sample, as many as three minutes take. MINUTES=n
 #                             changes how long
 #   ci/mutants.sh --applies   runs nothing: every patch still applies, and names a command
 #   ci/mutants.sh --all       all of them: hours
@@ -75,7 +75,7 @@ case ${1:-} in
         today=$(($(date +%s) / 86400))
         first=$((today * 10 % count))
         chosen=$(tail -n "+$((first + 1))" <<<"$all" && head -n "$first" <<<"$all")
-        minutes=$([ $# -eq 0 ] && echo "${MINUTES:-5}" || echo 0)
+        minutes=$([ $# -eq 0 ] && echo "${MINUTES:-3}" || echo 0)
         end=$((SECONDS + minutes * 60))
         ;;
     --all)
