@@ -56,8 +56,8 @@ fn read_in_every_way(reader: &mut impl Reader) -> Vec<u64> {
 
 /// How many messages a held reader holds: less than it may of the smallest ring.
 const HELD: usize = if cfg!(miri) { 5 } else { 20 };
-/// One of them. Behind it, and behind each other place that is read from, stand as many that the last one of them is not
-/// followed by a read that waits.
+/// One of them. Behind it, and behind each other place that is read from, stand so many that the read after the last
+/// one is none that waits.
 const MIDDLE: usize = if cfg!(miri) { 2 } else { 12 };
 
 /// Law 2: reads, batches, waits and releases let go of nothing that a held reader has read, and `release_to` of exactly
