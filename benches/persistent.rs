@@ -1,7 +1,11 @@
 //! What a journal costs, against a mapping of a file whose pages are there already: appending, reading back, checksums,
-//! appending while the file grows, and opening it again. One iteration is a thousand messages; of `grows` it is the time
-//! that one message in a thousand exceeds, of `recover` it is one opening.
+//! appending while the file grows, opening it again, and handling it again. One iteration is a thousand messages; of
+//! `grows` it is the time that one message in a thousand exceeds, of `recover` one opening, of `rebuild` one history.
 
+#[path = "persistent/rebuild.rs"]
+mod rebuild;
+#[path = "persistent/snapshots.rs"]
+mod snapshots;
 #[allow(dead_code, reason = "each bench uses its own part of it")]
 mod support;
 
@@ -270,10 +274,15 @@ fn recover(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// History handled again, against the run that made it.
+fn rebuilds(criterion: &mut Criterion) {
+    rebuild::rebuilds(criterion, is_measured());
+}
+
 /// Whether figures are wanted, and not only whether it runs.
 fn is_measured() -> bool {
     std::env::args().any(|argument| argument == "--bench")
 }
 
-criterion_group!(benches, ratios, persistent, grows, recover);
+criterion_group!(benches, ratios, persistent, grows, recover, rebuilds, snapshots::snapshots);
 criterion_main!(benches);

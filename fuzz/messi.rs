@@ -10,14 +10,6 @@ mod bank;
 #[path = "../tests/support/sim_net.rs"]
 mod sim_net;
 
-/// What the network needs of the tests' `support`, which itself needs more crates than there are here.
-mod support {
-    pub fn mix(seed: u64) -> u64 {
-        let word = (seed ^ 0x9E37_79B9_7F4A_7C15).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        (word ^ (word >> 29)).wrapping_mul(0x94D0_49BB_1331_11EB)
-    }
-}
-
 use bank::{Bank, ClientToServer, NopReq, ServerToClient, client_to_server};
 use prost::Message;
 use rust_messenger::__private::messi::{

@@ -87,7 +87,7 @@ pub struct At {
 type Refusal = (&'static str, Box<dyn Error + Send + Sync>);
 
 /// A panic, and on whom it is blamed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Blame {
     pub(crate) handler: &'static str,
     /// Not the handler, but this.

@@ -16,6 +16,9 @@ pub mod full_buses {}
 #[doc = include_str!("../docs/guide/journals.md")]
 pub mod journals {}
 
+#[doc = include_str!("../docs/guide/machines.md")]
+pub mod machines {}
+
 #[doc = include_str!("../docs/guide/messages.md")]
 pub mod messages {}
 
@@ -24,6 +27,9 @@ pub mod network {}
 
 #[doc = include_str!("../docs/guide/simulation.md")]
 pub mod simulation {}
+
+#[doc = include_str!("../docs/guide/snapshots.md")]
+pub mod snapshots {}
 
 #[doc = include_str!("../docs/guide/stops.md")]
 pub mod stops {}

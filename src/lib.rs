@@ -4,9 +4,16 @@
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod blame;
+#[cfg(all(test, target_os = "linux", not(rust_messenger_loom)))]
+mod children;
 mod encoding;
 mod r#macro;
 mod mmap;
+#[cfg_attr(
+    not(all(test, target_os = "linux", not(rust_messenger_loom))),
+    expect(dead_code, reason = "rings that processes share by name use it")
+)]
+mod process;
 mod random;
 mod sync;
 
@@ -66,10 +73,11 @@ pub mod __private {
     pub use std::marker::Copy;
     pub use std::ops::{Deref, Fn};
     pub use std::option::Option;
-    pub use std::primitive::{bool, str, u16, u64};
-    pub use std::result::Result;
+    pub use std::primitive::{bool, str, u8, u16, u32, u64, usize};
+    pub use std::result::Result::{self, Ok};
     pub use std::string::String;
     pub use std::sync::OnceLock;
+    pub use std::vec::Vec;
     pub use std::{concat, stringify};
 
     /// The ways in which a message becomes bytes, as the macros of each name them.
@@ -82,6 +90,12 @@ pub mod __private {
         pub use crate::encoding::prost;
         #[cfg(feature = "zero_copy")]
         pub use crate::encoding::zero_copy;
+    }
+
+    /// What simulations are made of, for those that are tests of the library.
+    #[cfg(feature = "testing")]
+    pub mod chance {
+        pub use crate::testing::chance::{Chance, mix, shrink};
     }
 
     /// What the macro of a protocol names, and tests that run a bridge's parts without sockets and without a clock.

@@ -249,6 +249,9 @@ macro_rules! __messenger_table {
                         struct __Worker { $( $handler: $handler_ty, )+ }
 
                         impl $crate::__private::Router for __Worker {
+                            const ROUTES: $crate::__private::usize =
+                                <[&$crate::__private::str]>::len(&[$( $crate::__private::stringify!($source), )*]);
+
                             #[inline]
                             fn route<__W: $crate::traits::Writer>(
                                 &mut self,

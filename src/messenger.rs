@@ -4,8 +4,8 @@
 //! [`Messenger`]'s methods.
 
 use crate::blame::{caught, dropped};
-use crate::routing::{Launch, Roster, Rows, Topology};
-use crate::traits::{MessageBus, NoWriter, Stats, SubscribeError, Unread};
+use crate::routing::{Launch, Roster, Rows, Table, Topology};
+use crate::traits::{MessageBus, NoWriter, Reader, Stats, SubscribeError, Unread};
 use handles::Running;
 use lifecycle::{Ending, Lifecycle};
 use std::fmt;
@@ -13,7 +13,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 use std::thread;
-use worker::{Seed, Worker};
+use worker::{Restart, Seed, Worker};
 
 mod attached;
 #[cfg(feature = "async")]
@@ -32,7 +32,7 @@ pub use attached::Attached;
 #[cfg(feature = "async")]
 pub use door::{AsyncTap, AsyncWriter};
 pub use handles::{JoinHandles, Workers};
-pub use options::{OnPanic, Options, SystemClock};
+pub use options::{Budget, OnPanic, Options, SystemClock};
 pub use outcome::{Cause, Failure, Left, RunError, StartError, Summary};
 pub use outside::OutsideWriter;
 pub use tap::Tap;
@@ -234,20 +234,20 @@ impl<B: MessageBus, T> Messenger<B, T> {
         C: Clone,
         M: Make<B, C>,
     {
-        if let Some(workers) = &self.lifecycle.options.workers {
-            let is_unknown = |worker: &&&str| !T::ROWS.table.workers.iter().any(|known| known.name == **worker);
-            if let Some(worker) = workers.iter().find(is_unknown) {
-                return Err(StartError::UnknownWorker { worker });
-            }
-            if workers.is_empty() {
-                return Err(StartError::NoWorkers);
-            }
+        let options = &self.lifecycle.options;
+        let named = options.workers.iter().flatten().chain(options.on_panic_of.iter().map(|(worker, _)| worker));
+        let is_unknown = |worker: &&&str| !T::ROWS.table.workers.iter().any(|known| known.name == **worker);
+        if let Some(worker) = named.into_iter().find(is_unknown) {
+            return Err(StartError::UnknownWorker { worker });
+        }
+        if options.workers.as_ref().is_some_and(Vec::is_empty) {
+            return Err(StartError::NoWorkers);
         }
         if !self.lifecycle.start() {
             return Err(StartError::RanBefore);
         }
-        let rows = Some(T::ROWS);
-        let mut planner = Planner::<B, C, M> { lifecycle: &self.lifecycle, config, rows, made: Vec::new() };
+        let (rows, table) = (Some(T::ROWS), T::ROWS.table);
+        let mut planner = Planner::<B, C, M> { lifecycle: &self.lifecycle, config, rows, table, made: Vec::new() };
         match T::launch(&mut planner) {
             Ok(()) => {
                 self.lifecycle.expect(planner.made.iter().map(|(worker, _)| *worker));
@@ -416,6 +416,7 @@ struct Planner<'a, B: MessageBus, C, M: Make<B, C>> {
     config: &'a C,
     /// For the first worker: every worker reads every message, so one of them counts what none of them takes.
     rows: Option<&'static Rows>,
+    table: &'static Table<'static>,
     made: Plan<M::Made>,
 }
 
@@ -427,15 +428,25 @@ impl<B: MessageBus, C: Clone, M: Make<B, C>> Launch<C> for Planner<'_, B, C, M> 
         if self.lifecycle.options.workers.as_ref().is_some_and(|workers| !workers.contains(&worker)) {
             return Ok(());
         }
+        let budget = self.lifecycle.options.budget(worker);
+        if let Some(refused) = budget.and_then(|budget| budget.refused()) {
+            return Err(StartError::Budget { worker, refused });
+        }
         let panicked = |place| move |text| StartError::Panicked { worker, place, text };
         let reader = caught(|| bus.subscribe(worker)).map_err(panicked(Place::WaitStrategy))?;
-        let reader = reader.map_err(|error| StartError::Subscribe { worker, error })?;
+        let mut reader = reader.map_err(|error| StartError::Subscribe { worker, error })?;
+        let history = match budget {
+            Some(_) => reader.supervise(worker, self.table.sources_of(worker)),
+            None => Ok(false),
+        };
+        let history = history.map_err(|error| StartError::Subscribe { worker, error: error.into() })?;
         // On a bus for one writer, workers that are no source leave the place to the one that is.
         let writer = (B::MANY_WRITERS || R::IS_SOURCE).then(|| bus.worker_writer(&reader)).transpose();
         let writer = writer.map_err(|error| StartError::Writer { worker, error })?;
         let config = caught(|| self.config.clone()).map_err(panicked(Place::Config))?;
         let (rows, lifecycle) = (self.rows.take(), Arc::clone(self.lifecycle));
-        self.made.push((worker, M::make::<R>(Seed { name: worker, reader, writer, config, rows, lifecycle })));
+        let restart = budget.map(|budget| Restart { budget, history, table: self.table });
+        self.made.push((worker, M::make::<R>(Seed { name: worker, reader, writer, config, rows, restart, lifecycle })));
         Ok(())
     }
 }

@@ -5,15 +5,19 @@
 //! ([`Publish`]); a [`Writer`] connects a handler to all that is outside it: the bus, the time, the stop.
 
 mod bus;
+mod dead_letter;
 mod error;
 mod handler;
 mod import;
 pub(crate) mod message;
 mod reader;
+mod snapshot;
+mod supervisor;
 mod time;
 
 pub use crate::mmap::Space;
 pub use bus::{BusWriter, MessageBus, Publish, ReaderStats, Stats};
+pub use dead_letter::DeadLetter;
 pub use error::{CursorError, DecodeError, Divergence, EncodeError, NoWriter, ReadError, SubscribeError, WriteError};
 pub use handler::{Handle, Handler, New, Report, Sender, TryHandle, Writer};
 pub use import::{Import, ImportError};
@@ -21,4 +25,6 @@ pub(crate) use message::{AFTER_EVENTS, FIRST_OF_LIBRARY};
 pub use message::{DeserializeFrom, Encoded, ExtendedMessage, Header, Layout, Message, Payload};
 pub(crate) use reader::skipped;
 pub use reader::{Interest, Next, Poller, Reader, Unread};
+pub use snapshot::{Begin, Every, Snapshot, State};
+pub use supervisor::Supervisor;
 pub use time::{Clock, Due, Time};

@@ -915,6 +915,24 @@ fn a_batch_releases_what_was_handled<B: MessageBus>(make: impl Fn() -> B) {
     assert_eq!((next, number), (most as u64, most as u64));
 }
 
+/// So does a batch that ends with each of its messages: a reader that stops every time makes room all the same.
+fn a_batch_that_is_stopped_makes_room<B: MessageBus>(make: impl Fn() -> B) {
+    let bus = make();
+    let mut reader = bus.subscribe("reader").unwrap();
+    let writer = bus.writer().unwrap();
+    // Four times as much as a bus holds that reuses its bytes; the reader never waits, and never finds it empty.
+    let most = 4 * CAPACITY as u64 / 48;
+    writer.try_write_bytes(1, 1, &composed(1, 0, 30)).unwrap();
+    for number in 0..most {
+        writer.try_write_bytes(1, 1, &composed(1, number + 1, 30)).expect("there is room");
+        let read = reader.try_read_up_to(2, |header, bytes| {
+            assert_eq!(trace(header, bytes).number, number);
+            Next::Stop
+        });
+        assert_eq!(read, Ok(1));
+    }
+}
+
 /// What was not read is counted up to any end: seals are no messages, and what is being written ends the count, by
 /// bytes, when its time is over. A reader that holds writers back has let go of nothing then.
 fn what_was_not_read_is_counted<B: MessageBus>(make: impl Fn() -> B) {
@@ -1764,6 +1782,7 @@ macro_rules! contract {
                 what_was_not_handled_comes_again
                 a_batch_ends_where_its_messages_say
                 a_batch_releases_what_was_handled
+                a_batch_that_is_stopped_makes_room
                 what_was_not_read_is_counted
                 stats_say_what_happened
                 what_is_held_stays_until_it_is_released
@@ -1992,6 +2011,7 @@ mod own {
         what_was_not_handled_comes_again
         a_batch_ends_where_its_messages_say
         a_batch_releases_what_was_handled
+        a_batch_that_is_stopped_makes_room
         a_waiting_reader_wakes
         timeouts_and_early_wakes_end_one_wait
         no_wake_up_is_lost

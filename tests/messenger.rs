@@ -11,6 +11,8 @@ mod making;
 #[cfg(all(unix, feature = "serde"))]
 #[path = "messenger/placement.rs"]
 mod placement;
+#[path = "messenger/restarts.rs"]
+mod restarts;
 mod support;
 
 use rust_messenger::message_bus::{CircularBus, CondvarBus};

@@ -8,19 +8,23 @@
 //! at once. Then the faults stop, and everybody has to be connected and talk again within a time that is known; then
 //! all is stopped, and what was sent before must have arrived, and no socket and no timer is left.
 //!
-//! A failure prints its seed. `SIM_SEED=<seed>` runs that one alone, `SIM_SEEDS=<count>` as many.
+//! A failure prints its seed, and how few of its kinds of faults and of its acts are enough for it. `SIM_SEED=<seed>`
+//! runs that one alone, `SIM_SEEDS=<count>` as many.
 
 #![cfg(feature = "messi")]
 #![cfg(not(miri))] // It would take hours there; the tests of wire and connection take minutes.
 
 #[path = "../examples/bank/bank.rs"]
 mod bank;
+#[path = "messi_sim/least.rs"]
+mod least;
 #[path = "support/sim_net.rs"]
 mod sim_net;
 mod support;
 
 use bank::*;
 use prost::Message;
+use rust_messenger::__private::chance::Chance;
 use rust_messenger::__private::messi::{Acceptor, Decoder, Kind, Net, Side, frame};
 use rust_messenger::messi::*;
 use rust_messenger::traits::Time;
@@ -384,18 +388,18 @@ impl Sim {
         assert!(self.server.listens);
     }
 
-    /// Something that may happen.
-    fn act(&mut self) {
-        let below = {
-            let world = self.world.clone();
-            move |limit| world.below(limit)
-        };
+    /// Something that may happen, by a chance of its own, so that no other act moves it. `upon` is told which it is.
+    fn act(&mut self, mut chance: Chance, upon: &dyn Fn(u64)) {
+        let mut below = |limit| chance.below(limit);
         let now = self.world.now();
         let chosen = below(self.clients.len() as u64) as usize;
-        let count = 1 + below(if below(10) == 0 { 200 } else { 10 }) as u32;
+        let most = if below(10) == 0 { 200 } else { 10 };
+        let count = 1 + below(most) as u32;
         let open = self.server.open();
         let somebody = (!open.is_empty()).then(|| open[below(open.len().max(1) as u64) as usize]);
-        match below(40) {
+        let act = below(40);
+        upon(act);
+        match act {
             0..12 => self.clients[chosen].send(count, below(4) == 0),
             12..22 => {
                 if let Some(client) = somebody {
@@ -465,8 +469,10 @@ impl Sim {
         }
     }
 
-    /// The whole life.
-    fn run(seed: u64) {
+    /// The whole life, or of its kinds of faults and its acts those that are kept.
+    fn run(seed: u64, kept: &[bool], upon: &dyn Fn(u64)) {
+        let takes_place = |part: usize| kept.get(part).is_none_or(|kept| *kept);
+        let of = |kind: usize, rate: u64| if takes_place(kind) { rate } else { 0 };
         let mut sim = Sim::new(seed);
         let below = {
             let world = sim.world.clone();
@@ -474,23 +480,27 @@ impl Sim {
         };
         let is_harsh = below(4) != 0;
         sim.world.set_faults(Faults {
-            events: if is_harsh { below(30) } else { 0 },
-            calls: if is_harsh { below(30) } else { 0 },
-            narrow: below(60),
-            refused: below(40),
-            unanswered: below(20),
-            names: below(20),
-            delay: [0, 50 * MILLI, SECOND][below(3) as usize],
+            events: of(0, if is_harsh { below(30) } else { 0 }),
+            calls: of(1, if is_harsh { below(30) } else { 0 }),
+            narrow: of(2, below(60)),
+            refused: of(3, below(40)),
+            unanswered: of(4, below(20)),
+            names: of(5, below(20)),
+            delay: of(6, [0, 50 * MILLI, SECOND][below(3) as usize]),
         });
         sim.listen();
         for client in &mut sim.clients {
             client.client.start();
             client.is_started = true;
         }
-        for _ in 0..30 + below(60) {
-            let until = sim.world.now() + below(if below(5) == 0 { 4 * SECOND } else { 100 * MILLI });
+        for number in 0..acts(seed) {
+            let mut chance = Chance::stream(seed, number as u64);
+            let longest = if chance.below(5) == 0 { 4 * SECOND } else { 100 * MILLI };
+            let until = sim.world.now() + chance.below(longest);
             sim.run_until(until);
-            sim.act();
+            if takes_place(KINDS + number) {
+                sim.act(chance, upon);
+            }
             if sim.accepts_from <= sim.world.now() {
                 sim.world.refuse_accepts(None);
             }
@@ -595,6 +605,26 @@ impl Sim {
 /// How many seeds of the long simulation run by default. All 10 000: `ci/sim.sh`.
 const SEEDS: u64 = if cfg!(debug_assertions) { 500 } else { 10_000 };
 
+/// How many kinds of faults there are. The parts of a life are these, and then its acts.
+const KINDS: usize = 7;
+
+/// How many acts a life has.
+fn acts(seed: u64) -> usize {
+    30 + Chance::stream(seed, u64::MAX).below(60) as usize
+}
+
+/// How little of a life is enough for it to fail.
+fn told(seed: u64, life: impl Fn(&[bool])) -> String {
+    let (count, of) = (KINDS + acts(seed), |parts: &[bool]| parts.iter().filter(|kept| **kept).count());
+    match least::least(count, life) {
+        Some(least) => {
+            let (faults, acts) = least.split_at(KINDS);
+            format!("{} of {KINDS} kinds of faults and {} of {} acts are enough", of(faults), of(acts), acts.len())
+        }
+        None => "it does not fail again".to_owned(),
+    }
+}
+
 fn number_in(variable: &str) -> Option<u64> {
     Some(std::env::var(variable).ok()?.parse().expect("a number"))
 }
@@ -606,7 +636,9 @@ fn lives(part: u64, parts: u64) {
         None => 0..number_in("SIM_SEEDS").unwrap_or(SEEDS),
     };
     for seed in seeds.filter(|seed| seed % parts == part) {
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| Sim::run(seed))) {
+        let life = |kept: &[bool]| Sim::run(seed, kept, &|_| {});
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| life(&[]))) {
+            eprintln!("seed {seed}: {}", told(seed, life));
             eprintln!("seed {seed} failed: SIM_SEED={seed} cargo test --all-features --test messi_sim thousands");
             resume_unwind(panic);
         }
@@ -621,6 +653,17 @@ fn thousands_of_lives_even() {
 #[test]
 fn thousands_of_lives_odd() {
     lives(1, 2);
+}
+
+/// A server that must never be killed, and is: of all else that happens, nothing is needed for that.
+#[test]
+fn a_life_that_fails_is_made_small() {
+    const KILL: u64 = 31;
+    let life = |seed: u64| move |kept: &[bool]| Sim::run(seed, kept, &|act| assert_ne!(act, KILL, "killed"));
+    let seed = (0..100).find(|seed| catch_unwind(AssertUnwindSafe(|| life(*seed)(&[]))).is_err()).unwrap();
+    let text = told(seed, life(seed));
+    assert_eq!(text, format!("0 of 7 kinds of faults and 1 of {} acts are enough", acts(seed)));
+    assert_eq!(told(seed, |_| {}), "it does not fail again");
 }
 
 // ----------------------------------------------------------------------------------------------------- single scenes

@@ -4,6 +4,16 @@
 
 #![cfg(all(unix, not(miri), not(rust_messenger_loom)))]
 
+#[path = "rebuild/check_snapshot.rs"]
+mod check_snapshot;
+#[cfg(feature = "serde")]
+#[path = "../fuzz/corpus.rs"]
+mod corpus;
+#[path = "rebuild/killed.rs"]
+mod killed;
+#[cfg(feature = "serde")]
+#[path = "../fuzz/fuzz_targets/snapshot_bytes.rs"]
+mod snapshot_bytes;
 mod support;
 
 use rust_messenger::Messenger;
@@ -54,6 +64,11 @@ macro_rules! number_message {
         }
     };
 }
+
+#[path = "rebuild/restarts.rs"]
+mod restarts;
+#[path = "rebuild/snapshots.rs"]
+mod snapshots;
 
 number_message!(Input, 1);
 number_message!(Output, 2);

@@ -1,23 +1,37 @@
-//! Where an outlet sleeps: the bus wakes it, and so does the server.
+//! Where a bridge sleeps: the bus wakes it, and so does the server.
 
 use rust_messenger::traits::Poller;
 use std::fmt;
 use std::future::Future;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 
 /// A runtime of the thread that waits: what it runs goes on only during waits and calls.
 pub(crate) struct Bell {
-    rung: Notify,
+    rung: Clapper,
     runtime: Mutex<Runtime>,
+}
+
+/// What rings it. Tasks hold this one: one that held the bell would hold the runtime that holds the task.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Clapper(Arc<Notify>);
+
+impl Clapper {
+    pub(crate) fn ring(&self) {
+        self.0.notify_one();
+    }
 }
 
 impl Bell {
     pub(crate) fn new() -> std::io::Result<Bell> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
-        Ok(Bell { rung: Notify::new(), runtime: Mutex::new(runtime) })
+        Ok(Bell { rung: Clapper::default(), runtime: Mutex::new(runtime) })
+    }
+
+    pub(crate) fn clapper(&self) -> Clapper {
+        self.rung.clone()
     }
 
     /// Runs `future` to its end, and all else meanwhile.
@@ -31,12 +45,12 @@ impl Poller for Bell {
         let limit = timeout.unwrap_or(Duration::from_secs(60)); // It may return early.
         self.run(async {
             // Ends without a ring, too.
-            let _ = tokio::time::timeout(limit, self.rung.notified()).await;
+            let _ = tokio::time::timeout(limit, self.rung.0.notified()).await;
         });
     }
 
     fn notify(&self) {
-        self.rung.notify_one();
+        self.rung.ring();
     }
 }
 

@@ -24,6 +24,52 @@ macro_rules! serde_message {
     };
 }
 
+/// Makes the state of a serde type a [`Snapshot`](crate::traits::Snapshot): `serde_snapshot!(Type, version)`. A state
+/// of another version is refused; for one that can be converted write the trait by hand.
+///
+/// ```
+/// use rust_messenger::traits::{Handler, Snapshot};
+///
+/// #[derive(serde::Serialize, serde::Deserialize)]
+/// struct Counter { count: u64 }
+/// rust_messenger::serde_snapshot!(Counter, 1);
+///
+/// impl Handler for Counter {
+///     type Id = u16;
+///     const ID: u16 = 1;
+///
+///     fn snapshot(&mut self) -> Option<&mut dyn Snapshot> {
+///         Some(self)
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! serde_snapshot {
+    ($state:ty, $version:expr $(,)?) => {
+        impl $crate::traits::Snapshot for $state {
+            fn version(&self) -> $crate::__private::u32 {
+                $version
+            }
+
+            fn save(
+                &mut self,
+                bytes: &mut $crate::__private::Vec<u8>,
+            ) -> $crate::__private::Result<(), $crate::traits::EncodeError> {
+                $crate::__private::encoding::postcard::append(self, bytes)
+            }
+
+            fn load(
+                &mut self,
+                version: $crate::__private::u32,
+                bytes: &[$crate::__private::u8],
+            ) -> $crate::__private::Result<(), $crate::traits::DecodeError> {
+                *self = $crate::__private::encoding::postcard::state(version, $version, bytes)?;
+                $crate::__private::Ok(())
+            }
+        }
+    };
+}
+
 /// The name of this encoding, as a journal keeps it.
 const NAME: &str = "postcard";
 
@@ -61,6 +107,29 @@ fn too_long<M: Serialize>(message: &M, claimed: usize) -> EncodeError {
         Ok(_) => EncodeError::TooLong { claimed },
         Err(refusal) => EncodeError::Refused(refusal.to_string()),
     }
+}
+
+/// Appends a state to `bytes`.
+///
+/// # Errors
+///
+/// [`EncodeError`]: its `Serialize` refused.
+pub fn append<S: Serialize>(state: &S, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let encoded = ::postcard::to_stdvec(state).map_err(|error| EncodeError::Refused(error.to_string()))?;
+    bytes.extend_from_slice(&encoded);
+    Ok(())
+}
+
+/// Decodes a state that was saved at version `saved`.
+///
+/// # Errors
+///
+/// [`DecodeError`]: it is not of version `wanted`, or these bytes are no such state.
+pub fn state<S: DeserializeOwned>(saved: u32, wanted: u32, bytes: &[u8]) -> Result<S, DecodeError> {
+    if saved != wanted {
+        return Err(DecodeError::new(format!("a state of version {saved}, and this is version {wanted}")));
+    }
+    decode(bytes)
 }
 
 /// Decodes a message that fills all of `bytes`. A type that contains itself is decoded by recursion, as deep as the

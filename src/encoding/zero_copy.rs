@@ -264,7 +264,18 @@ pub fn bytes<M: ZeroCopyMessage>(message: &M) -> &[u8] {
 #[inline]
 pub fn decode<M: ZeroCopyMessage>(bytes: &[u8]) -> Result<&M, DecodeError> {
     const { assert!(align_of::<M>() <= 8, "a zero-copy message may be aligned to 8 bytes at most") };
-    M::try_ref_from_bytes(bytes).map_err(|error| DecodeError::new(error.to_string()))
+    M::try_ref_from_bytes(bytes).map_err(|_| refused::<M>(bytes))
+}
+
+/// What is wrong with `bytes`, looked at once more: what it takes to say this would stand in the loop of every worker
+/// that receives such a message.
+#[cold]
+#[inline(never)]
+fn refused<M: ZeroCopyMessage>(bytes: &[u8]) -> DecodeError {
+    DecodeError::new(match M::try_ref_from_bytes(bytes) {
+        Err(error) => error.to_string(),
+        Ok(_) => "not what they were at the first look".to_owned(),
+    })
 }
 
 /// How a handler fills a message inside the bus. Every [`Handler`] has it.

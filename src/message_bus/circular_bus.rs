@@ -135,8 +135,6 @@ impl CircularBus {
     /// # Errors
     ///
     /// [`BusError`]: the capacity is no power of two in range, or the system has not enough memory.
-    ///
-    /// [`BusError`]: the capacity is no power of two in range, or there is no such memory.
     pub fn new(capacity: usize) -> Result<Self, BusError> {
         Self::with_options(RingOptions { capacity, ..RingOptions::default() })
     }

@@ -3,8 +3,8 @@
 use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
-    BusWriter, CursorError, Header, Import, ImportError, Interest, MessageBus, NoWriter, Payload, Poller, Publish,
-    ReadError, Reader, Stats, SubscribeError, Time, Unread, WriteError,
+    Begin, BusWriter, CursorError, Header, Import, ImportError, Interest, MessageBus, NoWriter, Payload, Poller,
+    Publish, ReadError, Reader, State, Stats, SubscribeError, Time, Unread, WriteError,
 };
 use std::time::Duration;
 
@@ -220,6 +220,34 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
 
     fn rebuilds(&self) -> bool {
         self.reader.rebuilds()
+    }
+
+    fn begin(&mut self) -> Option<Begin> {
+        self.reader.begin()
+    }
+
+    fn begin_instead(&mut self, why: &str) -> Option<Begin> {
+        self.reader.begin_instead(why)
+    }
+
+    fn keep(&mut self, states: Vec<State>) -> Result<(), String> {
+        self.reader.keep(states)
+    }
+
+    fn supervise(
+        &mut self,
+        worker: &'static str,
+        sources: Option<Vec<(u16, &'static str)>>,
+    ) -> Result<bool, CursorError> {
+        self.reader.supervise(worker, sources)
+    }
+
+    fn begin_again(&mut self, in_hand: Option<(u64, bool)>) -> bool {
+        self.reader.begin_again(in_hand)
+    }
+
+    fn skip_dead(&mut self) -> bool {
+        self.reader.skip_dead()
     }
 
     #[inline]

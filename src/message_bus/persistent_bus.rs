@@ -11,6 +11,7 @@ use super::journal::rebuild::Rebuild;
 use super::journal::recovered::Recovered;
 use super::journal::recovery::{Opened, Opening, new_identity};
 use super::journal::retention::Retained;
+use super::journal::snapshot;
 use super::journal::store::{JournalStore, first_step};
 use super::journal::word;
 use super::ring::claim::{self, Claim, ManyWriters, OneWriter, Role};
@@ -107,6 +108,12 @@ impl PersistentBus {
     pub fn in_memory(options: PersistentOptions) -> Result<Self, JournalError> {
         Self::made_in_memory(options)
     }
+
+    /// Whether a file stands beside the journal at `path` that has the name of a snapshot of this worker.
+    #[doc(hidden)]
+    pub fn has_snapshot(path: &Path, worker: &str) -> bool {
+        snapshot::paths(path, worker).iter().any(|path| path.exists())
+    }
 }
 
 impl PersistentBus<OneWriter> {
@@ -180,10 +187,27 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     /// Opens a journal in memory whose bytes are `image`, as `open` does a file: with recovery.
     #[doc(hidden)]
     pub fn from_image(image: Vec<u8>, options: PersistentOptions) -> Result<(Self, Recovered), JournalError> {
-        let path = Path::new("(memory)");
+        Self::from_copy(Path::new("(memory)"), image, options)
+    }
+
+    /// As [`from_image`](Self::from_image), of a copy of the file at `path`: errors name it.
+    #[doc(hidden)]
+    pub fn from_copy(
+        path: &Path,
+        image: Vec<u8>,
+        options: PersistentOptions,
+    ) -> Result<(Self, Recovered), JournalError> {
         let identity = read_identity(path, image.as_slice())?;
         let opening = Opening { path, identity, options, created: false };
         opening.in_memory(image, Box::new(Memory)).map(Self::of)
+    }
+
+    /// With the snapshots that stand beside the file at `path`, for all workers of the table to begin with. This bus in
+    /// memory writes none.
+    #[doc(hidden)]
+    pub fn beside(self, path: &Path) -> Self {
+        self.shared.store.keep_beside(path, self.setup.starts.table.map_or(&[], |table| table.workers));
+        self
     }
 
     fn made_in_memory(options: PersistentOptions) -> Result<Self, JournalError> {
@@ -221,25 +245,44 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
                 RingReader::new(shared, kind, name, |standing| Ok(store.found(standing, asked)?))
             }
             Start::Resume => self.resume(name, Kind::Gating, None),
-            Start::Rebuild => {
-                let mut rebuild = None;
-                let table = self.setup.starts.table.ok_or(CursorError::NoSources)?;
-                store.check_from(store.gate_now())?;
-                let mut reader = RingReader::new(shared, kind, name, |standing| {
-                    let (first, oldest) = (store.first(), standing.gate());
-                    if oldest != first {
-                        return Err(CursorError::HistoryGone { first, oldest }.into());
-                    }
-                    rebuild = Some(Rebuild::new(table, name, oldest, standing.tail()).ok_or(CursorError::NoSources)?);
-                    Ok(oldest)
-                })?;
-                if let Some(rebuild) = rebuild.filter(|rebuild| rebuild.end() > reader.start()) {
-                    store.begin_rebuild(reader.index(), rebuild);
-                }
-                reader.rebuilds = true;
-                Ok(reader)
+            Start::Rebuild => self.rebuilt(name, kind),
+        }
+    }
+
+    /// A reader that begins with history: that behind the newest snapshot, or else all of it.
+    fn rebuilt(&self, name: &str, kind: Kind) -> Result<RingReader<W, JournalStore>, SubscribeError> {
+        let store = &self.shared.store;
+        let table = self.setup.starts.table.ok_or(CursorError::NoSources)?;
+        let worker = table.workers.iter().find(|worker| worker.name == name).ok_or(CursorError::NoSources)?;
+        let beginning = store.beginning(worker, u64::MAX);
+        let (snapshot, oldest_snapshot) =
+            beginning.as_ref().map_or((None, None), |beginning| (beginning.position, beginning.oldest));
+        store.check_from(snapshot.unwrap_or_else(|| store.gate_now()))?;
+        let mut rebuild = None;
+        let mut reader = RingReader::new(&self.shared, kind, name, |standing| {
+            let (first, oldest, tail) = (store.first(), standing.gate(), standing.tail());
+            // Where it begins if nothing else can be loaded.
+            let last_resort = match oldest_snapshot {
+                _ if oldest == first => first,
+                Some(position) => store.found(standing, position)?,
+                None => return Err(CursorError::HistoryGone { first, oldest }.into()),
+            };
+            let from = snapshot.unwrap_or(last_resort);
+            rebuild = Some((from, Rebuild::new(table, name, from, tail).ok_or(CursorError::NoSources)?));
+            Ok(last_resort)
+        })?;
+        if let Some((from, rebuild)) = rebuild {
+            reader.begin_at(from);
+            // With a snapshot `on_start` is history, whether or not there is more.
+            if rebuild.end() > from || snapshot.is_some() {
+                store.begin_rebuild(reader.index(), rebuild);
+            }
+            if let Some(beginning) = beginning {
+                store.begin_keeping(reader.index(), worker, from, beginning.begin);
             }
         }
+        reader.rebuilds = true;
+        Ok(reader)
     }
 
     /// A reader with a named cursor, which begins there if it is not told where.

@@ -90,10 +90,13 @@ impl<B: MessageBus> AsyncWriter<B> {
     /// [`WriteError`]: the message is not sent. [`WriteError::Closed`] after a stop, also to whoever waits; never
     /// [`WriteError::Full`].
     pub async fn send<Source: Handler, M: ExtendedMessage>(&self, message: &M) -> Result<(), WriteError> {
-        let mut turn = Turn { tasks: &self.tasks, id: None };
-        poll_fn(|context| match lock(&self.writer).send_timeout::<Source, M>(message, Duration::ZERO) {
-            Err(WriteError::Full) => turn.wait(message.get_size(), context, || self.room()),
-            done => Poll::Ready(done),
+        let mut turn = Turn::new(&self.tasks);
+        poll_fn(|context| {
+            turn.look();
+            match lock(&self.writer).send_timeout::<Source, M>(message, Duration::ZERO) {
+                Err(WriteError::Full) => turn.wait(message.get_size(), context, || self.room()),
+                done => Poll::Ready(done),
+            }
         })
         .await
     }
@@ -196,8 +199,9 @@ impl<B: MessageBus> AsyncTap<B> {
     /// The poll that is ready takes the message, and no other does: a future that is dropped before loses nothing, the
     /// next one receives it.
     pub async fn recv(&self) -> Option<Result<(Header, Vec<u8>), ReadError>> {
-        let mut turn = Turn { tasks: &self.tasks, id: None };
+        let mut turn = Turn::new(&self.tasks);
         poll_fn(|context| {
+            turn.look();
             let copy = |header: &Header, payload: &[u8]| (*header, payload.to_vec());
             let seen = lock(&self.tap).as_mut().map_or(Err(ReadError::Empty), |tap| tap.try_read(copy));
             match seen {
@@ -254,13 +258,15 @@ struct State {
     /// By the number of their wait: how much room they want, and what wakes them.
     waiting: BTreeMap<u64, (usize, Waker)>,
     waits: u64,
+    /// How often those that waited were woken.
+    rounds: u64,
     has_thread: bool,
     is_gone: bool,
 }
 
 impl Tasks {
     fn new() -> Tasks {
-        let state = State { waiting: BTreeMap::new(), waits: 0, has_thread: false, is_gone: false };
+        let state = State { waiting: BTreeMap::new(), waits: 0, rounds: 0, has_thread: false, is_gone: false };
         Tasks { state: Mutex::new(state), changed: Condvar::new() }
     }
 
@@ -278,7 +284,11 @@ impl Tasks {
 
     /// Wakes all of them: whoever finds nothing waits again. One that was chosen might never be polled.
     fn wake(&self) {
-        let waiting = std::mem::take(&mut lock(&self.state).waiting);
+        let waiting = {
+            let mut state = lock(&self.state);
+            state.rounds += 1;
+            std::mem::take(&mut state.waiting)
+        };
         for (_, waker) in waiting.into_values() {
             // Without the lock, and caught: it is the runtime's.
             let _ = caught(|| waker.wake());
@@ -305,9 +315,22 @@ impl Tasks {
 struct Turn<'a> {
     tasks: &'a Arc<Tasks>,
     id: Option<u64>,
+    /// The round in which it looked.
+    round: u64,
+}
+
+impl<'a> Turn<'a> {
+    fn new(tasks: &'a Arc<Tasks>) -> Turn<'a> {
+        Turn { tasks, id: None, round: 0 }
+    }
 }
 
 impl Turn<'_> {
+    /// To be called before the task looks for what it waits for.
+    fn look(&mut self) {
+        self.round = lock(&self.tasks.state).rounds;
+    }
+
     /// Waits for the door's thread, which begins with what `body` returns.
     fn wait<T, F: FnMut(usize) + Send + 'static>(
         &mut self,
@@ -318,6 +341,12 @@ impl Turn<'_> {
         // Wakers are the runtime's: cloned before the lock and dropped behind it.
         let waker = context.waker().clone();
         let mut state = lock(&self.tasks.state);
+        if state.rounds != self.round {
+            // What it looked for may have come since, and all were told then that waited: it is to look again.
+            drop(state);
+            waker.wake();
+            return Poll::Pending;
+        }
         let id = *self.id.get_or_insert(state.waits);
         state.waits += u64::from(id == state.waits);
         let earlier = state.waiting.insert(id, (size, waker));
@@ -343,5 +372,42 @@ impl Drop for Turn<'_> {
             let left = lock(&self.tasks.state).waiting.remove(&id);
             drop(left);
         }
+    }
+}
+
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod tests {
+    use super::*;
+    use std::task::Wake;
+
+    #[derive(Default)]
+    struct Woken(Mutex<u64>);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            *lock(&self.0) += 1;
+        }
+    }
+
+    /// A task that looked in vain, and then all that waited were woken, looks again before it waits: the change was
+    /// told of, and nobody tells of it twice.
+    #[test]
+    fn who_looked_before_the_others_were_woken_looks_again() {
+        let (tasks, woken) = (Arc::new(Tasks::new()), Arc::new(Woken::default()));
+        // Nothing is to be started here.
+        lock(&tasks.state).has_thread = true;
+        let (waker, mut turn) = (Waker::from(Arc::clone(&woken)), Turn::new(&tasks));
+        let wait = |turn: &mut Turn<'_>| {
+            let polled: Poll<()> = turn.wait(0, &Context::from_waker(&waker), || |_| ());
+            assert!(polled.is_pending());
+            (*lock(&woken.0), lock(&tasks.state).waiting.len())
+        };
+        turn.look();
+        tasks.wake();
+        assert_eq!(wait(&mut turn), (1, 0));
+        turn.look();
+        assert_eq!(wait(&mut turn), (1, 1), "now it waits");
+        tasks.wake();
+        assert_eq!((*lock(&woken.0), lock(&tasks.state).waiting.len()), (2, 0));
     }
 }

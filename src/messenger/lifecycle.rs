@@ -10,7 +10,7 @@
 //! Before all that, until every worker is subscribed, outsiders get `NotStarted`; and until every worker has made its
 //! handlers, none starts them. If one of them cannot, all leave.
 
-use super::options::{OnPanic, Options, SystemClock};
+use super::options::{Options, SystemClock};
 use super::outcome::{Cause, Failure, Left, RunError, StartError, Summary};
 use crate::blame::{Place, caught, dropped};
 use crate::sync::{AtomicU64, CachePadded, Condvar, Mutex, Ordering, lock};
@@ -375,9 +375,23 @@ impl<B: MessageBus> Lifecycle<B> {
 
     pub(super) fn panicked(&self, worker: &'static str, cause: Cause) {
         lock(&self.state).failures.push(Failure { worker, cause });
-        if self.options.on_panic == OnPanic::StopAll {
+        if !self.options.isolates(worker) {
             self.stop();
         }
+    }
+
+    /// A worker goes on after this: counted. Returns it in words.
+    pub(super) fn outlived(&self, worker: &'static str, cause: Cause) -> String {
+        let error = Failure { worker, cause }.to_string();
+        let mut state = lock(&self.state);
+        state.summary.restarts += 1;
+        state.summary.last_panic = Some(error.clone());
+        error
+    }
+
+    /// A message is dead for a worker.
+    pub(super) fn count_dead(&self) {
+        lock(&self.state).summary.dead += 1;
     }
 
     /// How many messages no route carries.
@@ -394,9 +408,14 @@ impl<B: MessageBus> Lifecycle<B> {
         match &report {
             Report::Undecodable { .. } => self.undecodable.fetch_add(1, Ordering::Relaxed),
             Report::Unsent { .. } => self.unsent.fetch_add(1, Ordering::Relaxed),
-            Report::NotPinned { .. } | Report::Network { .. } | Report::Unrouted { .. } | Report::SentInLoop { .. } => {
-                0
-            }
+            Report::NotPinned { .. }
+            | Report::Network { .. }
+            | Report::Unrouted { .. }
+            | Report::SentInLoop { .. }
+            | Report::Rebuilding { .. }
+            | Report::NotKept { .. }
+            | Report::Restarting { .. }
+            | Report::Dead { .. } => 0,
         };
         if let Some(on_report) = &self.options.on_report {
             // Leaked if it unwinds: the error in it may be the user's, and its drop a second panic.

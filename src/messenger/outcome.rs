@@ -18,6 +18,13 @@ pub struct Summary {
     pub unrouted: u64,
     /// Messages that workers wrote after the end of the drain. Nobody handled them.
     pub after_stop: u64,
+    /// How often workers were restarted ([`OnPanic::Restart`](super::OnPanic::Restart)).
+    pub restarts: u64,
+    /// The panic before the last restart: who it was, at which message, and its text.
+    pub last_panic: Option<String>,
+    /// Messages that are dead for a worker, each once for each worker that may be restarted:
+    /// [`Report::Dead`](crate::traits::Report::Dead).
+    pub dead: u64,
     /// The workers and [attached](super::Attached) threads that left something undone, in the order in which they
     /// ended.
     pub left: Vec<Left>,
@@ -163,15 +170,38 @@ pub enum StartError {
         /// The error.
         error: Box<dyn Error + Send + Sync>,
     },
+    /// Snapshots of the worker are wanted, and this handler has no [`snapshot`](crate::traits::Handler::snapshot).
+    NoSnapshot {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// The handler's name in the table.
+        handler: &'static str,
+    },
+    /// Snapshots of the worker are wanted, and this handler waits in a [`poller`](crate::traits::Handler::poller):
+    /// what it waits for is not in the journal.
+    SnapshotInPoller {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// The handler's name in the table.
+        handler: &'static str,
+    },
     /// This messenger runs or has run, and a messenger runs once. Make another one, and attach to it before it runs.
     RanBefore,
-    /// [`Options::workers`](super::Options::workers) names a worker that the table does not have.
+    /// [`Options::workers`](super::Options::workers) or [`Options::on_panic_of`](super::Options::on_panic_of) names a
+    /// worker that the table does not have.
     UnknownWorker {
         /// The name in the options.
         worker: &'static str,
     },
     /// No worker of the table is to run.
     NoWorkers,
+    /// A worker cannot be restarted as its [`Budget`](super::Budget) says.
+    Budget {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// What is wrong with it.
+        refused: &'static str,
+    },
 }
 
 impl fmt::Display for StartError {
@@ -186,11 +216,20 @@ impl fmt::Display for StartError {
             StartError::Handler { worker, handler, error } => {
                 write!(f, "handler {handler} of worker {worker} cannot be made: {error}")
             }
+            StartError::NoSnapshot { worker, handler } => {
+                write!(f, "handler {handler} of worker {worker}, of which snapshots are wanted, has no `snapshot`")
+            }
+            StartError::SnapshotInPoller { worker, handler } => write!(
+                f,
+                "handler {handler} of worker {worker}, of which snapshots are wanted, waits in a poller for what is \
+                 not in the journal"
+            ),
             StartError::RanBefore => {
                 f.write_str("a messenger runs once; make another one, and attach to it before it runs")
             }
             StartError::UnknownWorker { worker } => write!(f, "the table has no worker {worker}"),
             StartError::NoWorkers => f.write_str("no worker of the table is to run"),
+            StartError::Budget { worker, refused } => write!(f, "worker {worker} cannot be restarted: {refused}"),
         }
     }
 }
@@ -203,9 +242,12 @@ impl Error for StartError {
             StartError::Thread { error, .. } => Some(error),
             StartError::Handler { error, .. } => Some(&**error),
             StartError::Panicked { .. }
+            | StartError::NoSnapshot { .. }
+            | StartError::SnapshotInPoller { .. }
             | StartError::RanBefore
             | StartError::UnknownWorker { .. }
-            | StartError::NoWorkers => None,
+            | StartError::NoWorkers
+            | StartError::Budget { .. } => None,
         }
     }
 }

@@ -14,89 +14,38 @@
 //! outbox's limit, in an error that names the worker.
 
 use super::lifecycle::{Lifecycle, Making, Phase, is_past};
+use super::options::Budget;
 use super::outbox::Outbox;
 use super::outcome::{Cause, StartError};
-use crate::blame::{At, Place, caught};
-use crate::routing::{Roster, Rows, Visit};
+use crate::blame::{At, Blame, Place, caught};
+use crate::routing::{Roster, Rows, Table, Visit};
 use crate::traits::{
-    Due, Handler, Header, Interest, Message, MessageBus, Next, Poller, ReadError, Reader, Report, Time, Unread, Writer,
+    Due, Handler, Header, Interest, Message, MessageBus, Next, Poller, ReadError, Reader, Report, State, Time, Unread,
+    Writer,
 };
+use keeping::{Keeping, can_keep};
 use loops::{LoopWriter, OnLoop, WriteDues};
+use pinning::pin_to;
 use poller::{Bedside, FindPoller};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
+use supervision::{Letters, Supervision, Tried};
 use timers::Timers;
 use unrouted::Unrouted;
 use writer::WorkerWriter;
 
+mod drive;
+mod keeping;
 mod loops;
+mod pinning;
 mod poller;
+mod supervision;
 mod timers;
 mod unrouted;
 mod writer;
 
-/// What a worker did in a step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Step {
-    /// It worked; there may be more to do.
-    Worked,
-    /// It has nothing to do until a message, room or a deadline comes: [`wait`](Drive::wait) now.
-    Idle,
-    /// It has ended.
-    Finished,
-}
-
-/// A worker without a thread, for the caller that drives it.
-///
-/// ```
-/// use rust_messenger::messenger::{Drive, Step};
-///
-/// /// What the thread of a worker does.
-/// fn run(worker: &mut dyn Drive) {
-///     loop {
-///         match worker.step() {
-///             Step::Idle => worker.wait(),
-///             Step::Finished => return,
-///             _ => {}
-///         }
-///     }
-/// }
-/// # let _ = run;
-/// ```
-pub trait Drive {
-    /// Its name in the routing table.
-    fn name(&self) -> &'static str;
-
-    /// Does what it can do now, one bounded batch at most, and never waits.
-    fn step(&mut self) -> Step;
-
-    /// As [`step`](Self::step), but hands on `most` messages at most (at least one, and no more than `step` would): a
-    /// simulator chooses where a worker leaves off.
-    ///
-    /// ```
-    /// use rust_messenger::messenger::{Drive, Step};
-    ///
-    /// /// Each worker takes one message in its turn.
-    /// fn in_turns<'a>(workers: impl Iterator<Item = &'a mut dyn Drive>) -> bool {
-    ///     workers.fold(false, |worked, worker| worked | (worker.step_up_to(1) == Step::Worked))
-    /// }
-    /// # let _ = |workers: &mut rust_messenger::messenger::Workers| in_turns(workers.iter_mut());
-    /// ```
-    fn step_up_to(&mut self, most: usize) -> Step;
-
-    /// Makes the handlers, unless they are made, and starts none. Returns the name of the handler that waits in a
-    /// poller, if one does: nobody else may drive its worker.
-    #[doc(hidden)]
-    fn make(&mut self) -> Option<&'static str>;
-
-    /// When to make the next step at the latest, if nothing else comes before. `None`: no deadline.
-    fn next_deadline(&self) -> Option<Time>;
-
-    /// Waits, after [`Step::Idle`], until there may be something to do. May return early.
-    fn wait(&mut self);
-}
+pub use drive::{Drive, Step};
 
 /// At most so many messages in a step, so that stop and timers are looked at.
 const BATCH: usize = 256;
@@ -134,9 +83,24 @@ pub(super) struct Worker<B: MessageBus, R: Roster<C>, C> {
     let_go: u64,
     /// Whether the end of the drain waits for this worker no longer.
     acknowledged: bool,
+    /// If snapshots of its handlers are kept.
+    keeping: Option<Box<Keeping>>,
+    /// If it may be restarted.
+    supervision: Option<Box<Supervision>>,
     /// Whether a message is in a handler's hands: what a panic is blamed on.
     handling: bool,
+    /// Whether it has handled its last message: nothing restarts it any more.
+    ending: bool,
     finished: bool,
+}
+
+/// What a worker needs that may be restarted.
+#[derive(Clone, Copy)]
+pub(super) struct Restart {
+    pub(super) budget: Budget,
+    /// Whether its handlers can be rebuilt.
+    pub(super) history: bool,
+    pub(super) table: &'static Table<'static>,
 }
 
 /// All that a worker needs and that may travel to its thread.
@@ -148,13 +112,15 @@ pub(super) struct Seed<B: MessageBus, C> {
     pub(super) config: C,
     /// The table's, if this is its first worker.
     pub(super) rows: Option<&'static Rows>,
+    pub(super) restart: Option<Restart>,
     pub(super) lifecycle: Arc<Lifecycle<B>>,
 }
 
 impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     pub(super) fn new(seed: Seed<B, C>) -> Self {
-        let Seed { name, reader, writer, config, rows, lifecycle } = seed;
+        let Seed { name, mut reader, writer, config, rows, restart, lifecycle } = seed;
         let (at, outbox, rebuilds) = (At::default(), Outbox::default(), reader.rebuilds());
+        let keeping = reader.begin().map(|begin| Box::new(Keeping::new(begin)));
         Worker {
             let_go: reader.position(),
             reader: Some(reader),
@@ -169,6 +135,8 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 rebuilds,
                 sent_in_loop: RefCell::default(),
                 at,
+                letters: restart.map(|Restart { history, table, .. }| Letters { worker: name, history, table }),
+                undecodable: RefCell::default(),
                 lifecycle,
             },
             handlers: None,
@@ -179,7 +147,10 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             unrouted: rows.map(Unrouted::new),
             deadline: None,
             acknowledged: false,
+            keeping,
+            supervision: restart.map(|Restart { budget, history, .. }| Box::new(Supervision::new(budget, history))),
             handling: false,
+            ending: false,
             finished: false,
         }
     }
@@ -239,12 +210,15 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 return if worked { Step::Worked } else { Step::Idle };
             }
         }
-        let Some(Taken { handled, mut due, let_go }) = self.take_batch(phase, end, most) else {
+        let Some(Taken { handled, mut due, let_go }) = self.take(phase, end, most) else {
             // The next step is the last one.
             return Step::Worked;
         };
         worked |= let_go;
-        let (Some(handlers), Some(reader)) = (&mut self.handlers, &self.reader) else { return Step::Finished };
+        let (Some(handlers), Some(reader)) = (&mut self.handlers, &mut self.reader) else { return Step::Finished };
+        if let Some(keeping) = &mut self.keeping {
+            keeping.after(handled, handlers, reader, &self.writer);
+        }
 
         // What a handler does in `on_loop` comes after the end, or after what is in the outbox.
         let may_loop = !self.writer.outbox.is_pending() && end.is_none() && !reader.is_replaying();
@@ -265,9 +239,22 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         if worked { Step::Worked } else { Step::Idle }
     }
 
+    /// Takes a batch: as a part of the step, unless so many routes leave its loop no registers then.
+    #[inline]
+    fn take(&mut self, phase: Phase, end: Option<u64>, most: usize) -> Option<Taken> {
+        /// Measured: ci/instructions.sh, `routes_1` and `routes_64`.
+        const MANY: usize = 16;
+        if R::ROUTES < MANY { self.take_batch(phase, end, most) } else { self.take_batch_apart(phase, end, most) }
+    }
+
+    #[inline(never)]
+    fn take_batch_apart(&mut self, phase: Phase, end: Option<u64>, most: usize) -> Option<Taken> {
+        self.take_batch(phase, end, most)
+    }
+
     /// Handles what is there, `batch` messages at most, and leaves off where something else is to be done first. `None`
     /// if a message was not handled to its end.
-    #[inline]
+    #[inline(always)]
     fn take_batch(&mut self, phase: Phase, end: Option<u64>, batch: usize) -> Option<Taken> {
         let (reader, handlers) = (self.reader.as_mut()?, self.handlers.as_mut()?);
         let (writer, at, lifecycle) = (&self.writer, &self.writer.at, &*self.writer.lifecycle);
@@ -284,6 +271,9 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         };
         while taken.handled < batch && !is_after_end(reader.position()) {
             let replaying = reader.is_replaying();
+            if replaying && reader.skip_dead() {
+                continue;
+            }
             // What is replayed was looked at when it was new.
             let mut unrouted = self.unrouted.as_mut().filter(|_| !replaying);
             // In history one by one, for after each message the reader may have come to its end.
@@ -332,29 +322,52 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         Some(taken)
     }
 
-    /// Makes the handlers.
-    fn make_handlers(&mut self) -> Option<()> {
-        let made = R::new(self.config.as_ref()?, &self.writer, &self.writer.at);
-        if made.is_none() {
-            self.tell_panics(None);
-            if let Some((handler, error)) = self.writer.at.refusal() {
+    /// Makes the handlers. False if they could not be made: the worker has left, or pauses before it tries again.
+    fn make_handlers(&mut self) -> bool {
+        let Some(config) = &self.config else { return false };
+        // Kept before they are called: if one of them panics they are still dropped one by one.
+        self.handlers = R::new(config, &self.writer, &self.writer.at);
+        if self.handlers.is_none() {
+            self.not_made();
+            return false;
+        }
+        let may_start = |handlers: &mut R| self.keeping.is_none() || can_keep(handlers, &self.writer);
+        if !self.handlers.as_mut().is_some_and(may_start) {
+            self.leave();
+            return false;
+        }
+        if !std::mem::replace(&mut self.made, true) {
+            self.writer.lifecycle.made();
+        }
+        true
+    }
+
+    /// What becomes of a worker whose handlers could not be made.
+    fn not_made(&mut self) {
+        let mut blames = self.writer.at.blamed();
+        if let Some((handler, error)) = self.writer.at.refusal() {
+            if !self.made {
                 let worker = self.writer.name;
                 self.writer.lifecycle.refuse(StartError::Handler { worker, handler, error });
+                self.tell(blames, None);
+                return self.leave();
             }
+            // All have started long ago.
+            blames.push(Blame { handler, place: None, text: error.to_string() });
         }
-        // Kept before they are called: if one of them panics they are still dropped one by one.
-        self.handlers = Some(made?);
-        self.made = true;
-        self.writer.lifecycle.made();
-        Some(())
+        self.broken(blames, None);
     }
 
     /// Makes the handlers, and starts them once those of all workers are made.
     fn start(&mut self) -> Step {
-        let makes = !self.made;
-        if makes && self.make_handlers().is_none() {
-            self.leave();
-            return Step::Finished;
+        if self.is_down() {
+            // Others wait for what is in the outbox.
+            self.writer.flush();
+            return Step::Idle;
+        }
+        let makes = self.handlers.is_none();
+        if makes && !self.make_handlers() {
+            return if self.finished { Step::Finished } else { Step::Worked };
         }
         let lifecycle = &self.writer.lifecycle;
         let is_late =
@@ -368,19 +381,58 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             }
         }
         self.started = true;
-        let Some(handlers) = &mut self.handlers else { return Step::Finished };
-        if !self.writer.failed.get() {
-            handlers.visit(&mut OnStart(&self.writer), &self.writer.at);
-            let mut found = None;
-            handlers.visit(&mut FindPoller { found: &mut found, writer: &self.writer }, &self.writer.at);
-            self.poller = found.map(|(_, poller)| Arc::new(Bedside::new(poller, &self.writer)));
+        if !self.writer.failed.get() && self.start_handlers().is_none() {
+            self.leave();
+            return Step::Finished;
         }
         Step::Worked
     }
 
+    /// Starts the handlers, and brings them to where the reader begins. `None` if they had to be made once more, and
+    /// could not be.
+    fn start_handlers(&mut self) -> Option<()> {
+        loop {
+            let (handlers, reader) = (self.handlers.as_mut()?, self.reader.as_mut()?);
+            handlers.visit(&mut OnStart(&self.writer), &self.writer.at);
+            let Some(keeping) = &mut self.keeping else { break };
+            let Err(refusal) = keeping.load(handlers, reader, &self.writer) else { break };
+            let Some(begin) = reader.begin_instead(refusal.why()) else {
+                refusal.end(&self.writer)?;
+                break;
+            };
+            // What half a state has left in them nobody knows.
+            keeping.begin = begin;
+            self.let_go = reader.position();
+            self.make_anew()?;
+        }
+        let mut found = None;
+        self.handlers.as_mut()?.visit(&mut FindPoller { found: &mut found, writer: &self.writer }, &self.writer.at);
+        self.poller = found.map(|(_, poller)| Arc::new(Bedside::new(poller, &self.writer)));
+        if self.poller.is_some() && self.keeping.is_some() {
+            let error = "it waits in a poller since it was started, and snapshots of its worker are wanted".into();
+            self.writer.end(Cause::Failed { handler: self.writer.at.handler(), error });
+        }
+        Some(())
+    }
+
+    /// Makes the handlers once more, in place of those that there are.
+    fn make_anew(&mut self) -> Option<()> {
+        let at = &self.writer.at;
+        self.handlers.take()?.dismiss(at);
+        self.handlers = R::new(self.config.as_ref()?, &self.writer, at);
+        if let Some((handler, error)) = at.refusal() {
+            self.writer.end(Cause::Failed { handler, error });
+        }
+        self.handlers.is_some().then_some(())
+    }
+
     /// Ends the worker: `on_stop`, then everything it holds is given back.
     fn finish(&mut self) -> Step {
+        self.ending = true;
         if let Some(handlers) = &mut self.handlers {
+            if let (Some(keeping), Some(reader)) = (&mut self.keeping, &mut self.reader) {
+                keeping.keep(handlers, reader, &self.writer);
+            }
             handlers.visit(&mut OnStop, &self.writer.at);
         }
         self.leave();
@@ -397,13 +449,85 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 false
             });
         }
+        self.writer.at.blame(text);
+        let blames = self.writer.at.blamed();
+        self.broken(blames, header)
+    }
+
+    /// Restarts the worker after these panics, or else ends it. `header` is the message in hand at the first one.
+    #[cold]
+    fn broken(&mut self, blames: Vec<Blame>, header: Option<Header>) -> Step {
+        // What it calls is the user's in places: clock, reports.
+        let goes_on = caught(|| self.go_down(&blames, header.as_ref()));
+        if goes_on == Ok(true) {
+            return Step::Worked;
+        }
+        if let Err(text) = goes_on {
+            self.writer.at.blame(text);
+        }
         if let Some(header) = header {
             self.writer.ended_at.set(Some(header.position));
         }
-        self.writer.at.blame(text);
-        self.tell_panics(header);
+        self.tell(blames, header);
+        self.tell(self.writer.at.blamed(), None);
         self.leave();
         Step::Finished
+    }
+
+    /// Puts the handlers away, to be made anew after a pause, and the message in hand aside. False if the budget is
+    /// used up, or there is none.
+    fn go_down(&mut self, blames: &[Blame], header: Option<&Header>) -> bool {
+        let (Some(supervision), Some(first)) = (&mut self.supervision, blames.first()) else { return false };
+        let writer = &self.writer;
+        if self.ending || writer.failed.get() || !supervision.spend(writer.clock()) {
+            return false;
+        }
+        let (Some(letters), Some(reader)) = (writer.letters, &mut self.reader) else { return false };
+        // It is the next one still.
+        let in_hand = header.map(|header| (header.position, supervision.tries(header.position)));
+        if let (Some(header), Some((_, Tried { dead: true, attempts }))) = (header, in_hand)
+            && !writer.bury(letters.of_panic(header, attempts, first))
+        {
+            return false;
+        }
+        let in_hand = in_hand.map(|(position, tried)| (position, tried.dead));
+        if !supervision.history {
+            if in_hand.is_some() {
+                let _ = reader.skip();
+            }
+        } else if !reader.begin_again(in_hand) {
+            let error = "its history is not finished: a writer has not returned for too long".into();
+            writer.end(Cause::Failed { handler: "Supervisor", error });
+            return false;
+        }
+        self.started = false;
+        self.deadline = None;
+        if let Some(handlers) = self.handlers.take() {
+            handlers.dismiss(&writer.at);
+        }
+        writer.at.drop_of(Place::Poller, self.poller.take());
+        // The worker outlives these, too, and tells of the first one.
+        drop(writer.at.blamed());
+        let error = writer.lifecycle.outlived(writer.name, Cause::panicked(first.clone(), header.copied()));
+        writer.report(Report::Restarting { worker: writer.name, restarts: supervision.restarts, error });
+        true
+    }
+
+    /// Whether it pauses before a restart. A stop ends the pause.
+    fn is_down(&mut self) -> bool {
+        let Some(until) = self.down() else { return false };
+        let running = self.writer.lifecycle.phase() == Phase::Running;
+        if running && self.writer.clock() < until {
+            return true;
+        }
+        if let Some(supervision) = &mut self.supervision {
+            supervision.down = None;
+        }
+        false
+    }
+
+    fn down(&self) -> Option<Time> {
+        self.supervision.as_ref().and_then(|supervision| supervision.down)
     }
 
     /// Runs `work`, which is no step. If it panics the worker ends.
@@ -427,13 +551,18 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     }
 
     fn sleep(&mut self) {
-        if !self.started {
+        let is_down = self.down().is_some();
+        if !self.started && !is_down {
             return self.writer.lifecycle.wait_for_making();
         }
         let timeout = self.next_deadline().map(|deadline| deadline.since(self.writer.clock()));
         let Some(reader) = &mut self.reader else { return };
         if timeout == Some(Duration::ZERO) {
             return;
+        }
+        if is_down {
+            self.writer.at.leave_for(Place::WaitStrategy);
+            return reader.wait_until(timeout, Interest::Messages, |_| false);
         }
         let draining = matches!(self.writer.lifecycle.phase(), Phase::Draining { .. });
         let outbox = self.writer.outbox.next_size();
@@ -458,8 +587,8 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
 
 impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
     /// Tells of the panics that were caught. `header` is the message in hand at the first one.
-    fn tell_panics(&mut self, mut header: Option<Header>) {
-        for blame in self.writer.at.blamed() {
+    fn tell(&self, blames: Vec<Blame>, mut header: Option<Header>) {
+        for blame in blames {
             self.writer.lifecycle.panicked(self.writer.name, Cause::panicked(blame, header.take()));
         }
     }
@@ -494,7 +623,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         }
         at.drop_of(Place::Poller, self.poller.take());
         at.drop_of(Place::Config, self.config.take());
-        self.tell_panics(None);
+        self.tell(at.blamed(), None);
         if !std::mem::replace(&mut self.made, true) {
             lifecycle.made();
         }
@@ -521,11 +650,8 @@ impl<B: MessageBus, R: Roster<C>, C> Drive for Worker<B, R, C> {
     fn make(&mut self) -> Option<&'static str> {
         let mut waiting = None;
         self.beside(|worker| {
-            if worker.made || worker.finished {
+            if worker.made || worker.finished || worker.is_down() || !worker.make_handlers() {
                 return;
-            }
-            if worker.make_handlers().is_none() {
-                return worker.leave();
             }
             if let Some(handlers) = &mut worker.handlers {
                 let mut found = None;
@@ -536,12 +662,27 @@ impl<B: MessageBus, R: Roster<C>, C> Drive for Worker<B, R, C> {
         waiting
     }
 
+    fn replaying(&self) -> Option<u64> {
+        self.reader.as_ref().filter(|reader| reader.is_replaying()).map(Reader::position)
+    }
+
+    fn states(&mut self) -> Option<Result<Vec<State>, String>> {
+        let mut states = None;
+        self.beside(|worker| {
+            if let Some(handlers) = worker.handlers.as_mut().filter(|_| worker.started) {
+                states = Some(keeping::states_of(handlers, &worker.writer));
+            }
+        });
+        states
+    }
+
     fn next_deadline(&self) -> Option<Time> {
         let phase = self.writer.lifecycle.phase();
         let stop = if phase == Phase::Running { None } else { self.writer.lifecycle.deadline() };
         // While the outbox is pending, and during the drain, no `on_loop` runs, whatever is due.
         let may_loop = !self.writer.outbox.is_pending() && !matches!(phase, Phase::Draining { .. });
-        [stop, self.deadline.filter(|_| may_loop)].into_iter().flatten().min()
+        let keeps = self.keeping.as_ref().and_then(|keeping| keeping.due());
+        [stop, self.down(), self.deadline.filter(|_| may_loop), keeps.filter(|_| may_loop)].into_iter().flatten().min()
     }
 
     fn wait(&mut self) {
@@ -554,21 +695,6 @@ impl<B: MessageBus, R: Roster<C>, C> Drop for Worker<B, R, C> {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-#[cfg(target_os = "linux")]
-fn pin_to(core: usize) -> Result<(), String> {
-    if core >= rustix::thread::CpuSet::MAX_CPU {
-        return Err(format!("a set of cores ends before {}", rustix::thread::CpuSet::MAX_CPU));
-    }
-    let mut set = rustix::thread::CpuSet::new();
-    set.set(core);
-    rustix::thread::sched_setaffinity(None, &set).map_err(|error| error.to_string())
-}
-
-#[cfg(not(target_os = "linux"))]
-fn pin_to(_core: usize) -> Result<(), String> {
-    Err("threads are pinned on Linux only".to_owned())
 }
 
 struct OnStart<'a, W>(&'a W);

@@ -24,6 +24,18 @@ pub(crate) fn map(file: &File, len: usize) -> io::Result<Region> {
     MmapOptions::new().len(len).map_raw(file).map(Region::of)
 }
 
+/// Takes the one lock of `file`. False: it has been taken through another handle.
+///
+/// # Errors
+///
+/// What the system says.
+pub(super) fn try_lock(file: &File) -> io::Result<bool> {
+    match retried(|| flock(file, FlockOperation::NonBlockingLockExclusive)) {
+        Err(Errno::WOULDBLOCK) => Ok(false),
+        done => Ok(done.map(|()| true)?),
+    }
+}
+
 /// How a file gets space: the system's way, or a test's that fails when it is told to.
 pub(crate) type Allocate = fn(&File, u64, u64) -> Result<(), Errno>;
 
@@ -49,10 +61,7 @@ impl FileBacking {
     ///
     /// What the system says.
     pub(crate) fn lock(&self) -> io::Result<bool> {
-        match retried(|| flock(&self.file, FlockOperation::NonBlockingLockExclusive)) {
-            Err(Errno::WOULDBLOCK) => Ok(false),
-            done => Ok(done.map(|()| true)?),
-        }
+        try_lock(&self.file)
     }
 
     /// The same with another way to get space.

@@ -6,18 +6,37 @@
 //! cells (`model.rs`), because loom's atomics do not fit into mapped bytes.
 //!
 //! A region is mapped once and never moves. What grows under it is its [`Backing`]: a file (`file.rs`), or memory that
-//! stands in for one (`growable.rs`). Bytes that the backing has not grown to must not be touched.
+//! stands in for one (`growable.rs`). Bytes that the backing has not grown to must not be touched. What processes share
+//! has a name instead, and is as long as it will ever be (`named.rs`).
 
 #[cfg(not(rust_messenger_loom))]
 mod anonymous;
 #[cfg(all(test, unix, not(rust_messenger_loom)))]
 pub(crate) mod crash;
 #[cfg(all(unix, not(rust_messenger_loom)))]
+pub(crate) mod draft;
+#[cfg(all(unix, not(rust_messenger_loom)))]
 pub(crate) mod file;
+#[cfg_attr(
+    not(all(test, target_os = "linux", not(miri), not(rust_messenger_loom))),
+    expect(dead_code, unused_imports, reason = "rings that processes share by name use it")
+)]
+pub(crate) mod fork;
+#[cfg_attr(not(test), expect(dead_code, reason = "rings that processes share by name use it"))]
+pub(crate) mod futex;
 #[cfg(unix)]
 mod growable;
 #[cfg(rust_messenger_loom)]
 mod model;
+#[cfg(all(target_os = "linux", not(rust_messenger_loom)))]
+#[cfg_attr(not(test), expect(dead_code, reason = "rings that processes share by name use it"))]
+pub(crate) mod named;
+#[cfg(not(all(target_os = "linux", not(rust_messenger_loom))))]
+#[path = "unnamed.rs"]
+#[expect(dead_code, reason = "rings that processes share by name use it")]
+pub(crate) mod named;
+#[allow(dead_code, reason = "rings that processes share by name use it, each system another part of it")]
+pub(crate) mod refusal;
 mod space;
 mod words;
 

@@ -3,7 +3,7 @@
 use super::rows::Rows;
 use super::table::{Table, row};
 use crate::blame::{At, Place};
-use crate::traits::{Encoded, Handle, Handler, Header, Message, Report, Time, TryHandle, Writer};
+use crate::traits::{Encoded, Handle, Handler, Header, Message, Time, TryHandle, Writer};
 use std::borrow::Borrow;
 use std::mem::ManuallyDrop;
 
@@ -53,6 +53,9 @@ pub trait Launch<Config> {
 
 /// Delivers the messages of one worker; made by [`Messenger!`](crate::Messenger).
 pub trait Router {
+    /// How many routes there are.
+    const ROUTES: usize;
+
     /// Hands the message to every handler it is routed to. False if no route carries it.
     fn route<W: Writer>(&mut self, header: &Header, payload: &[u8], writer: &W, at: &At) -> bool;
 }
@@ -153,7 +156,7 @@ pub fn decode<M: Routed, W: Writer>(
             deliver((*message).borrow());
             at.during(Place::Dropping(name), || drop(ManuallyDrop::into_inner(message)));
         }
-        Err(error) => writer.report(Report::Undecodable { header: *header, error }),
+        Err(error) => writer.undecodable(*header, error),
     }
 }
 
@@ -190,7 +193,7 @@ impl<M: Message, H: TryHandle<M>> RoutesTo<H, OrTryHandleNotBoth> for M {
     #[inline]
     fn deliver<W: Writer>(&self, receiver: &mut H, writer: &W) {
         if let Err(error) = receiver.try_handle(self, writer) {
-            writer.fail(error);
+            writer.unhandled(error.into());
         }
     }
 }

@@ -22,6 +22,20 @@ pub struct Table<'a> {
     pub workers: &'a [TableWorker<'a>],
 }
 
+impl Table<'static> {
+    /// The ids and types of a worker's handlers. `None` if there is no such worker, or if one of them is in another
+    /// worker, too: then nobody knows who sent what.
+    pub(crate) fn sources_of(&self, worker: &str) -> Option<Vec<(u16, &'static str)>> {
+        let own = self.workers.iter().find(|candidate| candidate.name == worker)?;
+        let others = self.workers.iter().filter(|candidate| candidate.name != worker);
+        let mut others = others.flat_map(|other| other.handlers);
+        if others.any(|other| own.handlers.iter().any(|handler| handler.id == other.id)) {
+            return None;
+        }
+        Some(own.handlers.iter().map(|handler| (handler.id, handler.type_name)).collect())
+    }
+}
+
 /// One worker of a [`Table`].
 #[derive(Debug)]
 pub struct TableWorker<'a> {

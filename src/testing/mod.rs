@@ -46,13 +46,21 @@
 //! [steps](crate::messenger::Messenger::workers), with a [`ManualClock`] in its options.
 
 pub(crate) mod chance;
+#[cfg(all(unix, not(rust_messenger_loom)))]
+mod check_snapshot;
 mod clock;
 mod recorder;
+#[cfg(all(unix, not(rust_messenger_loom)))]
+mod replay;
 #[cfg(not(rust_messenger_loom))]
 mod sim;
 
+#[cfg(all(unix, not(rust_messenger_loom)))]
+pub use check_snapshot::check_snapshot;
 pub use clock::ManualClock;
 pub use recorder::Recorder;
+#[cfg(all(unix, not(rust_messenger_loom)))]
+pub use replay::{ReplayError, replay};
 #[cfg(not(rust_messenger_loom))]
 pub use sim::{Faults, Finding, Seen, Sim, Simulated};
 

@@ -1,9 +1,11 @@
 //! Handlers, which receive and send, and the writers that connect them to all that is outside.
 
 use super::bus::Publish;
+use super::dead_letter::DeadLetter;
 use super::error::{DecodeError, WriteError};
 use super::message::{Encode, ExtendedMessage, Header, Message};
 use super::reader::Poller;
+use super::snapshot::Snapshot;
 use super::time::Time;
 use std::error::Error;
 use std::fmt;
@@ -73,6 +75,12 @@ pub trait Handler {
     /// messages, too. All handlers of a worker must return the same poller or `None`; give handlers with different
     /// pollers a worker each. Provided: `None`.
     fn poller(&self) -> Option<Arc<dyn Poller>> {
+        None
+    }
+
+    /// The state of this handler, for the snapshots of its worker
+    /// (`PersistentOptions::snapshots`). Provided: `None`.
+    fn snapshot(&mut self) -> Option<&mut dyn Snapshot> {
         None
     }
 }
@@ -181,7 +189,8 @@ pub trait TryHandle<M: Message> {
     ///
     /// # Errors
     ///
-    /// [`Self::Error`]: the handler cannot go on. The messenger stops, and `join()` returns the error.
+    /// [`Self::Error`]: the handler cannot go on. The messenger stops, and `join()` returns the error; but where the
+    /// worker [may be restarted](crate::messenger::OnPanic::Restart), this counts as a panic.
     fn try_handle<W: Writer>(&mut self, message: &M, writer: &W) -> Result<(), Self::Error>;
 }
 
@@ -266,6 +275,18 @@ pub trait Writer: Publish {
 
     /// The largest payload of the bus in bytes.
     fn max_payload(&self) -> usize;
+
+    /// A [`TryHandle`] of the calling handler returned `error`. May unwind, if that is what the worker makes of it.
+    #[doc(hidden)]
+    fn unhandled(&self, error: Box<dyn Error + Send + Sync>) {
+        self.fail(error);
+    }
+
+    /// The message in hand cannot be decoded.
+    #[doc(hidden)]
+    fn undecodable(&self, header: Header, error: DecodeError) {
+        self.report(Report::Undecodable { header, error });
+    }
 }
 
 /// A failure that ends nothing. The messenger passes it to the callback in its options.
@@ -321,6 +342,37 @@ pub enum Report {
         /// The handler's name in the table.
         handler: &'static str,
     },
+    /// A worker that keeps snapshots begins its rebuild.
+    Rebuilding {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// The position of the snapshot with which it begins; `None`: with the whole history.
+        snapshot: Option<u64>,
+        /// The snapshots that it has passed over, and why.
+        skipped: Vec<String>,
+    },
+    /// A snapshot of a worker was not kept. The worker goes on.
+    NotKept {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// Why.
+        error: String,
+    },
+    /// A worker was broken by a panic, and is restarted.
+    Restarting {
+        /// The worker's name in the table.
+        worker: &'static str,
+        /// How often it was restarted so far, this time included.
+        restarts: u64,
+        /// Who panicked, at which message, and the text of the panic.
+        error: String,
+    },
+    /// A message is dead for a worker that may be restarted: see [`DeadLetter`]. That is also on the bus, unless it is
+    /// about another letter, or the bus is for one writer, and the worker is not that writer.
+    Dead {
+        /// The letter.
+        letter: DeadLetter,
+    },
     /// A bridge to the network failed at something, or ended a connection because of what the peer did.
     Network {
         /// The id of the bridge.
@@ -355,6 +407,23 @@ impl fmt::Display for Report {
             Report::SentInLoop { worker, handler } => write!(
                 f,
                 "handler {handler} sends in its loop, which worker {worker} cannot repeat when it rebuilds: use `Due`"
+            ),
+            Report::Rebuilding { worker, snapshot, skipped } => {
+                write!(f, "worker {worker} begins with ")?;
+                match snapshot {
+                    Some(position) => write!(f, "its snapshot at position {position}")?,
+                    None => f.write_str("its whole history")?,
+                }
+                skipped.iter().try_for_each(|why| write!(f, "; passed over {why}"))
+            }
+            Report::NotKept { worker, error } => write!(f, "worker {worker} keeps no snapshot: {error}"),
+            Report::Restarting { worker, restarts, error } => {
+                write!(f, "worker {worker} is restarted, for the {restarts}. time: {error}")
+            }
+            Report::Dead { letter } => write!(
+                f,
+                "message {} from source {} at position {} is dead for worker {}: {}",
+                letter.message, letter.source, letter.position, letter.worker, letter.text
             ),
             Report::Network { source, error } => write!(f, "bridge {source}: {error}"),
         }

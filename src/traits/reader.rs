@@ -2,6 +2,7 @@
 
 use super::error::{CursorError, ReadError};
 use super::message::Header;
+use super::snapshot::{Begin, State};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -195,6 +196,56 @@ pub trait Reader {
 
     /// Whether the reader begins with a rebuild, if there is history.
     fn rebuilds(&self) -> bool {
+        false
+    }
+
+    /// What the worker of this reader begins with, if snapshots of it are kept; asked once. Provided: `None`.
+    fn begin(&mut self) -> Option<Begin> {
+        None
+    }
+
+    /// What it begins with instead, from another [`position`](Self::position) on, because it could not load the states
+    /// of the last [`Begin`]: `why` says how. Called before anything was read. Provided: `None`, there is nothing else.
+    fn begin_instead(&mut self, why: &str) -> Option<Begin> {
+        let _ = why;
+        None
+    }
+
+    /// Keeps the states of the worker's handlers, which have handled everything before [`position`](Self::position),
+    /// and sent what they had to. Returns before they are written. Provided: keeps nothing.
+    ///
+    /// # Errors
+    ///
+    /// Why these, or those of the call before, are not kept.
+    fn keep(&mut self, states: Vec<State>) -> Result<(), String> {
+        let _ = states;
+        Ok(())
+    }
+
+    /// The worker of this reader, whose handlers have these ids and types, may be restarted. Called before it reads.
+    /// Returns whether its bus has a history, with which it can [begin again](Self::begin_again).
+    #[doc(hidden)]
+    fn supervise(
+        &mut self,
+        worker: &'static str,
+        sources: Option<Vec<(u16, &'static str)>>,
+    ) -> Result<bool, CursorError> {
+        let _ = (worker, sources);
+        Ok(false)
+    }
+
+    /// Begins again where this reader began, and repeats all up to the message in hand; whether that is dead comes with
+    /// its position. False if it cannot.
+    #[doc(hidden)]
+    fn begin_again(&mut self, in_hand: Option<(u64, bool)>) -> bool {
+        let _ = in_hand;
+        false
+    }
+
+    /// Steps over the next message if it is dead for the worker of this reader. Asked while it is
+    /// [replaying](Self::is_replaying).
+    #[doc(hidden)]
+    fn skip_dead(&mut self) -> bool {
         false
     }
 

@@ -251,6 +251,10 @@ impl Handler for First {
     const ID: u16 = 1;
 
     fn on_start<W: Writer>(&mut self, writer: &W) {
+        if SENT.load(Ordering::SeqCst) != 0 {
+            // Its worker was restarted.
+            return;
+        }
         for number in 0..16 {
             Self::send(&Plain, writer);
             SENT.fetch_add(1, Ordering::SeqCst);

@@ -6,6 +6,7 @@
 #[path = "skip.rs"]
 mod skip;
 
+pub use rust_messenger::__private::chance::mix;
 use rust_messenger::traits::{Header, MessageBus, Poller, ReadError, Reader};
 pub use skip::skip;
 use std::panic::resume_unwind;
@@ -110,14 +111,6 @@ impl Poller for Bell {
         *self.rung.lock().unwrap() = true;
         self.changed.notify_all();
     }
-}
-
-/// Numbers that look random and are the same in every run (splitmix64).
-pub fn mix(seed: u64) -> u64 {
-    let mut word = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    word ^ (word >> 31)
 }
 
 /// The size of message `number` of `source`: anything from 8 bytes, which hold the number, to `max`.

@@ -9,7 +9,7 @@
 // Each test crate compiles this file for itself and uses its own part of it.
 #![allow(dead_code)]
 
-use super::support::mix;
+use rust_messenger::__private::chance::Chance;
 use rust_messenger::__private::messi::{Acceptor, HostPort, Lookup, Net, Ready, Socket};
 use rust_messenger::traits::{Poller, Time};
 use std::collections::VecDeque;
@@ -47,7 +47,7 @@ pub struct World(Arc<Mutex<State>>);
 
 struct State {
     now: u64,
-    random: u64,
+    random: Chance,
     faults: Faults,
     links: Vec<Link>,
     /// Links of which an end is open.
@@ -121,8 +121,7 @@ struct End {
 
 impl State {
     fn below(&mut self, limit: u64) -> u64 {
-        self.random = mix(self.random);
-        self.random % limit
+        self.random.below(limit)
     }
 
     fn happens(&mut self, pick: impl Fn(&Faults) -> u64) -> bool {
@@ -260,7 +259,7 @@ impl World {
     pub fn new(seed: u64) -> World {
         World(Arc::new(Mutex::new(State {
             now: SECOND,
-            random: mix(seed),
+            random: Chance::new(seed),
             faults: Faults::default(),
             links: Vec::new(),
             active: Vec::new(),

@@ -2,7 +2,7 @@
 
 use super::entry::{LayoutTag, MessageHead};
 use super::subject::spelled;
-use rust_messenger::routing::Table;
+use rust_messenger::routing::{Table, TableRoute};
 use std::collections::HashMap;
 use std::fmt;
 
@@ -39,7 +39,7 @@ pub struct Row {
 ///     receivers: &["stock"],
 /// }];
 /// let workers = [TableWorker { name: "store", handlers: &[], routes: &routes }];
-/// let catalog = Catalog::of(&Table { name: "Shop", workers: &workers }, |worker| worker == "store");
+/// let catalog = Catalog::of(&Table { name: "Shop", workers: &workers }, |route| route.source == "Till");
 /// assert_eq!(catalog.by_ids(1, 2).map(|row| row.message.as_str()), Some("Sold"));
 /// assert_eq!(catalog.by_names("Till", "Bought"), None);
 /// ```
@@ -51,10 +51,10 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// What the workers of `table` receive whose names `receives` is true of. Makes the text of each shape.
-    pub fn of(table: &Table<'_>, receives: impl Fn(&str) -> bool) -> Catalog {
+    /// The routes of `table` that `has` is true of. Makes the text of each shape.
+    pub fn of(table: &Table<'_>, has: impl Fn(&TableRoute<'_>) -> bool) -> Catalog {
         let mut catalog = Catalog::default();
-        for route in table.workers.iter().filter(|worker| receives(worker.name)).flat_map(|worker| worker.routes) {
+        for route in table.workers.iter().flat_map(|worker| worker.routes).filter(|route| has(route)) {
             let ids = (route.source_id, route.message_id);
             if catalog.by_ids.contains_key(&ids) {
                 continue;

@@ -21,7 +21,7 @@ fn catalog(route: TableRoute<'static>) -> Catalog {
         TableWorker { name: "here", handlers: &[], routes: &here },
         TableWorker { name: "there", handlers: &[], routes: &elsewhere },
     ];
-    Catalog::of(&Table { name: "Shop", workers: &workers }, |worker| worker == "here")
+    Catalog::of(&Table { name: "Shop", workers: &workers }, |route| route.message == "Sold")
 }
 
 fn with(position: u64, layout: &Layout) -> MessageHead {

@@ -2,5 +2,7 @@
 //! is set; without it these tests say so and pass, or fail where `NOTHING_SKIPPED` is set.
 #![cfg(unix)]
 
+mod bridge;
+mod inlet;
 mod outlet;
 mod support;

@@ -3,48 +3,16 @@
 //! Messages are numbered from 0. A seed decides when who is killed, so that it is under load and never the same; what is
 //! compared at the end is the whole stream, by another client.
 
-use crate::support::{DEADLINE, Server, assert_whole, catalog, is_there, names, wait_until};
+use crate::support::{
+    DEADLINE, Server, acknowledged, assert_whole, catalog, in_memory, is_there, journal, kills, names, process, small,
+    wait_until, write,
+};
 use rust_messenger::CircularBus;
-use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
+use rust_messenger::message_bus::{PersistentBus, PersistentOptions};
 use rust_messenger::traits::{MessageBus, Publish, Reader};
 use rust_messenger_nats::protocol::{Entry, ResumeError};
-use rust_messenger_nats::{Outlet, OutletError, OutletOptions};
-use std::process::{Command, Stdio};
+use rust_messenger_nats::{BridgeError, BridgeOptions, Outlet};
 use std::time::Duration;
-
-/// How often each is killed. `NATS_KILLS` for more of it.
-fn kills() -> u64 {
-    std::env::var("NATS_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5)
-}
-
-fn journal(server: &Server) -> OutletOptions {
-    OutletOptions::journal(&server.url(), names(), 7)
-}
-
-/// Its messages fit into what a server takes by default.
-fn small() -> PersistentOptions {
-    PersistentOptions { capacity: 64 << 20, max_payload: 64 << 10, ..PersistentOptions::default() }
-}
-
-fn in_memory() -> PersistentBus {
-    PersistentBus::in_memory(small()).unwrap()
-}
-
-fn write(bus: &impl MessageBus, numbers: std::ops::Range<u64>) {
-    let writer = bus.writer().unwrap();
-    for number in numbers {
-        writer.write_bytes(1, 2, &number.to_le_bytes()).unwrap();
-        // Nobody elsewhere receives it.
-        writer.write_bytes(1, 3, b"unheard").unwrap();
-    }
-}
-
-fn acknowledged(outlet: &Outlet, count: u64) {
-    wait_until(&format!("{count} acknowledgements"), || {
-        assert!(!outlet.has_ended(), "the outlet has ended");
-        outlet.stats().acknowledged >= count
-    });
-}
 
 #[test]
 fn a_ring_goes_out_whole_and_is_let_go() {
@@ -53,7 +21,7 @@ fn a_ring_goes_out_whole_and_is_let_go() {
     }
     let server = Server::start();
     let bus = CircularBus::new(64 * 1024).unwrap();
-    let outlet = Outlet::start(&bus, catalog(), OutletOptions::ring(&server.url(), names())).unwrap();
+    let outlet = Outlet::start(&bus, catalog(), BridgeOptions::ring(&server.url(), names())).unwrap();
     // Many times what the ring holds.
     write(&bus, 0..20_000);
     assert_eq!(outlet.stop(DEADLINE).unwrap().unread, 0);
@@ -72,8 +40,7 @@ fn nothing_is_missing_when_the_server_is_killed() {
     for kill in 0..kills() {
         write(&bus, count..count + 3000);
         acknowledged(&outlet, count + 100 * (1 + kill % 20));
-        server.kill();
-        server.run();
+        server.rerun();
         count += 3000;
     }
     outlet.stop(DEADLINE).unwrap();
@@ -92,16 +59,12 @@ fn what_a_server_has_forgotten_is_sent_again() {
     for _ in 0..kills() {
         write(&bus, count..count + 1000);
         acknowledged(&outlet, count + 500);
-        server.kill();
-        let saved = server.save();
-        server.run();
+        let saved = server.rerun_saved();
         write(&bus, count + 1000..count + 2000);
         count += 2000;
         // What was acknowledged is gone with the store that comes back.
         acknowledged(&outlet, count);
-        server.kill();
-        server.restore(&saved);
-        server.run();
+        server.set_back(&saved);
     }
     outlet.stop(DEADLINE).unwrap();
     assert_whole(&server.contents(&names()), count);
@@ -114,7 +77,7 @@ fn a_ring_keeps_what_is_not_acknowledged_and_as_much_behind_it_as_it_is_told() {
     }
     let mut server = Server::start();
     let bus = CircularBus::new(4 << 20).unwrap();
-    let mut options = OutletOptions::ring(&server.url(), names());
+    let mut options = BridgeOptions::ring(&server.url(), names());
     options.kept = 500_000;
     let outlet = Outlet::start(&bus, catalog(), options).unwrap();
     let mut count = 0;
@@ -122,16 +85,12 @@ fn a_ring_keeps_what_is_not_acknowledged_and_as_much_behind_it_as_it_is_told() {
         // Less than a hundred bytes of the ring for each number, and at most 2000 of them are set back.
         write(&bus, count..count + 3000);
         acknowledged(&outlet, count + 2000);
-        server.kill();
-        let saved = server.save();
-        server.run();
+        let saved = server.rerun_saved();
         acknowledged(&outlet, count + 3000);
         write(&bus, count + 3000..count + 4000);
         count += 4000;
         acknowledged(&outlet, count);
-        server.kill();
-        server.restore(&saved);
-        server.run();
+        server.set_back(&saved);
         acknowledged(&outlet, count + 1);
     }
     outlet.stop(DEADLINE).unwrap();
@@ -145,7 +104,7 @@ fn a_ring_that_is_told_to_keep_more_than_it_can_keeps_what_it_can() {
     }
     let server = Server::start();
     let bus = CircularBus::new(64 * 1024).unwrap();
-    let mut options = OutletOptions::ring(&server.url(), names());
+    let mut options = BridgeOptions::ring(&server.url(), names());
     options.kept = u64::MAX;
     let outlet = Outlet::start(&bus, catalog(), options).unwrap();
     write(&bus, 0..3000);
@@ -160,19 +119,15 @@ fn a_ring_that_has_let_go_says_what_is_lost() {
     }
     let mut server = Server::start();
     let bus = CircularBus::new(1 << 20).unwrap();
-    let outlet = Outlet::start(&bus, catalog(), OutletOptions::ring(&server.url(), names())).unwrap();
+    let outlet = Outlet::start(&bus, catalog(), BridgeOptions::ring(&server.url(), names())).unwrap();
     write(&bus, 0..100);
     acknowledged(&outlet, 100);
-    server.kill();
-    let saved = server.save();
-    server.run();
+    let saved = server.rerun_saved();
     write(&bus, 100..1000);
     acknowledged(&outlet, 1000);
-    server.kill();
-    server.restore(&saved);
-    server.run();
+    server.set_back(&saved);
     wait_until("the end", || outlet.has_ended());
-    assert!(matches!(outlet.stop(DEADLINE), Err(OutletError::Lost { after: Some(_) })));
+    assert!(matches!(outlet.stop(DEADLINE), Err(BridgeError::Lost { after: Some(_) })));
 }
 
 /// What the next test kills: goes on in the journal where it ends, and publishes it.
@@ -181,14 +136,14 @@ fn child() {
     let (Ok(path), Ok(url)) = (std::env::var("NATS_CHILD_JOURNAL"), std::env::var("NATS_CHILD_SERVER")) else {
         return;
     };
-    let (bus, _) = PersistentBus::open(path, PersistentOptions { start: Start::Oldest, ..small() }).unwrap();
+    let (bus, _) = PersistentBus::open(path, small()).unwrap();
     let (mut reader, mut next) = (bus.subscribe("last").unwrap(), 0u64);
     while let Ok(number) = reader.try_read(|_, payload| u64::from_le_bytes(payload.try_into().unwrap())) {
         assert_eq!(number, next);
         next += 1;
     }
     drop(reader);
-    let outlet = Outlet::start(&bus, catalog(), OutletOptions::journal(&url, names(), 7)).unwrap();
+    let outlet = Outlet::start(&bus, catalog(), BridgeOptions::journal(&url, names(), 7)).unwrap();
     let writer = bus.writer().unwrap();
     let end: u64 = std::env::var("NATS_CHILD_END").unwrap().parse().unwrap();
     for (number, written) in (next..end).zip(0..) {
@@ -207,16 +162,10 @@ fn nothing_is_missing_when_the_sender_is_killed() {
     let server = Server::start();
     let directory = tempfile::tempdir().unwrap();
     let count = 5000 * (kills() + 1);
-    let start = || {
-        Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "outlet::child"])
-            .env("NATS_CHILD_JOURNAL", directory.path().join("journal"))
-            .env("NATS_CHILD_SERVER", server.url())
-            .env("NATS_CHILD_END", count.to_string())
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap()
-    };
+    let journal = directory.path().join("journal");
+    let (journal, url, end) = (journal.to_str().unwrap(), server.url(), count.to_string());
+    let variables = [("NATS_CHILD_JOURNAL", journal), ("NATS_CHILD_SERVER", &url), ("NATS_CHILD_END", &end)];
+    let start = || process("outlet::child", &variables);
     let arrived = || {
         server.ask(|context| async move {
             let stream = context.get_stream(names().stream()).await;
@@ -254,7 +203,7 @@ fn of_two_that_start_together_one_works_and_one_is_fenced() {
         });
         let ends = outlets.map(|outlet| outlet.stop(DEADLINE));
         let fenced =
-            |end: &&Result<_, OutletError>| matches!(end, Err(OutletError::Resume(ResumeError::Fenced { .. })));
+            |end: &&Result<_, BridgeError>| matches!(end, Err(BridgeError::Resume(ResumeError::Fenced { .. })));
         assert_eq!((ends.iter().filter(fenced).count(), ends.iter().filter(|end| end.is_ok()).count()), (1, 1));
         assert_whole(&server.contents(&names()), count);
     }
@@ -270,10 +219,11 @@ fn a_stream_that_was_deleted_is_not_made_again() {
     let outlet = Outlet::start(&bus, catalog(), journal(&server)).unwrap();
     write(&bus, 0..100);
     acknowledged(&outlet, 100);
+    wait_until("nothing to wait", || outlet.stats().stalled_since.is_none() && outlet.stats().lag == 0);
     server.ask(|context| async move { context.delete_stream(names().stream()).await.unwrap() });
     write(&bus, 100..200);
     wait_until("the end", || outlet.has_ended());
-    assert_eq!(outlet.stop(DEADLINE), Err(OutletError::StreamGone));
+    assert_eq!(outlet.stop(DEADLINE), Err(BridgeError::StreamGone { stream: names().stream() }));
 }
 
 #[test]
@@ -288,6 +238,7 @@ fn a_full_stream_holds_the_sender_and_loses_nothing() {
     let outlet = Outlet::start(&bus, catalog(), options).unwrap();
     write(&bus, 0..2000);
     wait_until("a full stream", || outlet.stats().full > 0);
+    wait_until("a figure of it", || outlet.stats().stalled_since.is_some() && outlet.stats().lag > 0);
     server.ask(|context| async move {
         let mut config = context.get_stream(names().stream()).await.unwrap().cached_info().config.clone();
         config.max_bytes = -1;
@@ -305,7 +256,7 @@ fn a_server_may_come_later_and_a_ring_waits_for_it() {
     let mut server = Server::start();
     server.kill();
     let bus = CircularBus::new(64 * 1024).unwrap();
-    let outlet = Outlet::start(&bus, catalog(), OutletOptions::ring(&server.url(), names())).unwrap();
+    let outlet = Outlet::start(&bus, catalog(), BridgeOptions::ring(&server.url(), names())).unwrap();
     let writer = bus.writer().unwrap();
     let mut count = 0u64;
     // Until it is full.
@@ -328,7 +279,7 @@ fn what_is_larger_than_the_server_takes_is_refused_or_skipped() {
     let bus = PersistentBus::in_memory(PersistentOptions { max_payload: 2 << 20, ..small() }).unwrap();
     let outlet = Outlet::start(&bus, catalog(), journal(&server)).unwrap();
     wait_until("the end", || outlet.has_ended());
-    assert!(matches!(outlet.stop(Duration::ZERO), Err(OutletError::TooLarge { .. })));
+    assert!(matches!(outlet.stop(Duration::ZERO), Err(BridgeError::TooLarge { .. })));
 
     let mut options = journal(&server);
     options.skip_larger = true;

@@ -1,11 +1,13 @@
 //! A server in a directory of its own, what stands in its streams, and waiting with a deadline.
 
 use futures_util::StreamExt;
+use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
 use rust_messenger::routing::{Table, TableRoute, TableWorker};
-use rust_messenger::traits::Layout;
+use rust_messenger::traits::{Layout, MessageBus, Publish, Reader};
 use rust_messenger_nats::async_nats;
 use rust_messenger_nats::async_nats::jetstream::consumer::pull::OrderedConfig;
 use rust_messenger_nats::protocol::{Catalog, Entry, Names};
+use rust_messenger_nats::{BridgeOptions, Outlet};
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -91,19 +93,47 @@ impl Server {
         }
     }
 
+    /// Has it stand still, or go on: its connections stay.
+    pub fn stand_still(&self, yes: bool) {
+        let pid = self.child.as_ref().unwrap().id().to_string();
+        let signal = if yes { "-STOP" } else { "-CONT" };
+        assert!(Command::new("kill").args([signal, &pid]).status().unwrap().success());
+    }
+
+    /// Kills it and runs it again.
+    pub fn rerun(&mut self) {
+        self.kill();
+        self.run();
+    }
+
+    /// Kills it, and has it come back as it is then.
+    pub fn rerun_saved(&mut self) -> tempfile::TempDir {
+        self.kill();
+        let saved = self.save();
+        self.run();
+        saved
+    }
+
+    /// Kills it, and has it come back as it was.
+    pub fn set_back(&mut self, saved: &tempfile::TempDir) {
+        self.kill();
+        self.restore(saved);
+        self.run();
+    }
+
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
 
     /// Keeps what the store holds. The server must not run.
-    pub fn save(&self) -> tempfile::TempDir {
+    fn save(&self) -> tempfile::TempDir {
         let saved = tempfile::tempdir().unwrap();
         copy(&self.store(), saved.path());
         saved
     }
 
     /// Sets the store back. The server must not run.
-    pub fn restore(&self, saved: &tempfile::TempDir) {
+    fn restore(&self, saved: &tempfile::TempDir) {
         std::fs::remove_dir_all(self.store()).unwrap();
         copy(saved.path(), &self.store());
     }
@@ -162,14 +192,78 @@ fn copy(from: &Path, to: &Path) {
 
 /// The handler 1 sends the message 2 to workers elsewhere.
 pub fn catalog() -> Catalog {
-    let layout = Layout::variable("number");
+    rows(Layout::variable("number"))
+}
+
+/// The same, in another layout.
+pub fn rows(layout: Layout) -> Catalog {
     let routes = [TableRoute { source: "A", source_id: 1, message: "B", message_id: 2, layout, receivers: &["c"] }];
     let workers = [TableWorker { name: "elsewhere", handlers: &[], routes: &routes }];
     Catalog::of(&Table { name: "T", workers: &workers }, |_| true)
 }
 
+/// All that a journal holds of what came, from its beginning on.
+pub fn numbers(bus: &PersistentBus) -> Vec<u64> {
+    let mut reader = bus.subscribe("numbers").unwrap();
+    let mut found = Vec::new();
+    while let Ok(number) = reader.try_read(|header, payload| {
+        assert_eq!((header.source, header.message), (1, 2));
+        u64::from_le_bytes(payload.try_into().unwrap())
+    }) {
+        found.push(number);
+    }
+    found
+}
+
+/// The node that sends.
 pub fn names() -> Names {
     Names::new("shop", "till").unwrap()
+}
+
+/// The journal of the node that sends.
+pub fn journal(server: &Server) -> BridgeOptions {
+    BridgeOptions::journal(&server.url(), names(), 7)
+}
+
+/// A journal whose messages fit into what a server takes by default.
+pub fn small() -> PersistentOptions {
+    let start = Start::Oldest;
+    PersistentOptions { capacity: 64 << 20, max_payload: 64 << 10, start, ..PersistentOptions::default() }
+}
+
+pub fn in_memory() -> PersistentBus {
+    PersistentBus::in_memory(small()).unwrap()
+}
+
+/// How often each is killed. `NATS_KILLS` for more of it.
+pub fn kills() -> u64 {
+    std::env::var("NATS_KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(5)
+}
+
+pub fn write(bus: &impl MessageBus, numbers: std::ops::Range<u64>) {
+    let writer = bus.writer().unwrap();
+    for number in numbers {
+        writer.write_bytes(1, 2, &number.to_le_bytes()).unwrap();
+        // Nobody elsewhere receives it.
+        writer.write_bytes(1, 3, b"unheard").unwrap();
+    }
+}
+
+pub fn acknowledged(outlet: &Outlet, count: u64) {
+    wait_until(&format!("{count} acknowledgements"), || {
+        assert!(!outlet.has_ended(), "the outlet has ended");
+        outlet.stats().acknowledged >= count
+    });
+}
+
+/// Runs one test of this program as a process of its own, which finds `variables` in its environment.
+pub fn process(test: &str, variables: &[(&str, &str)]) -> Child {
+    Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .envs(variables.iter().copied())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
 }
 
 /// None missing, none twice, none out of order, from 0 on.

@@ -16,6 +16,7 @@ pub(crate) struct Call {
 pub(crate) struct Wanted {
     pub(crate) grow: bool,
     pub(crate) tick: bool,
+    pub(crate) save: bool,
     pub(crate) stop: bool,
 }
 
@@ -27,6 +28,12 @@ impl Call {
     /// The file should grow.
     pub(crate) fn grow(&self) {
         lock(&self.wanted).grow = true;
+        self.called.notify_all();
+    }
+
+    /// A snapshot is to be written.
+    pub(crate) fn save(&self) {
+        lock(&self.wanted).save = true;
         self.called.notify_all();
     }
 

@@ -77,6 +77,14 @@ pub enum JournalError {
         /// What is wrong with them.
         problem: &'static str,
     },
+    /// [Snapshots](crate::message_bus::PersistentOptions::snapshots) are wanted of a worker that the routing table of
+    /// the options does not have.
+    NoSuchWorker {
+        /// The file.
+        path: PathBuf,
+        /// The worker's name.
+        worker: &'static str,
+    },
     /// The description of the routing table does not fit into the journal's header. Make the journal anew with a larger
     /// [`table_capacity`](crate::message_bus::PersistentOptions::table_capacity).
     TableTooLarge {
@@ -126,6 +134,9 @@ impl fmt::Display for JournalError {
             }
             JournalError::Renamed { path, old, new, problem } => {
                 write!(f, "{}: `.renamed(\"{old}\", \"{new}\")`: {problem}", path.display())
+            }
+            JournalError::NoSuchWorker { path, worker } => {
+                write!(f, "{}: snapshots are wanted of worker {worker}, and the routing table has none", path.display())
             }
             JournalError::TableTooLarge { path, len, max } => write!(
                 f,

@@ -27,6 +27,8 @@ pub(crate) fn start(store: &JournalStore) -> io::Result<Background> {
     Background::start(store.call(), move || {
         // Whatever ends it, the journal is closed.
         let _ = caught(|| keep(&kept));
+        // Those of a clean stop.
+        kept.write_snapshots();
         kept.close();
         // The clock may go with it.
         let _ = dropped(kept);
@@ -45,7 +47,7 @@ fn keep(store: &JournalStore) {
     let mut tick: Option<(Instant, u64)> = None;
     loop {
         let mut wanted = lock(&store.call().wanted);
-        while !wanted.grow && !wanted.stop && (!wanted.tick || tick.is_some()) {
+        while !wanted.grow && !wanted.save && !wanted.stop && (!wanted.tick || tick.is_some()) {
             let now = Instant::now();
             match [sync_at, retain_at, tick.map(|(at, _)| at)].into_iter().flatten().min() {
                 None => {
@@ -61,7 +63,7 @@ fn keep(store: &JournalStore) {
         if wanted.stop {
             return;
         }
-        let grow = std::mem::take(&mut wanted.grow);
+        let (grow, save) = (std::mem::take(&mut wanted.grow), std::mem::take(&mut wanted.save));
         if wanted.tick && tick.is_none() {
             tick = Some((Instant::now(), 0));
         }
@@ -70,6 +72,10 @@ fn keep(store: &JournalStore) {
             // It takes some milliseconds in which nobody keeps the time.
             store.stop_time();
             store.grow_ahead();
+        }
+        if save {
+            store.stop_time();
+            store.write_snapshots();
         }
         let now = Instant::now();
         if let Some((_, tail)) = tick.filter(|(at, _)| *at <= now) {

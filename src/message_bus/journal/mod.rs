@@ -14,8 +14,10 @@
 //! * `recovered`, `error`: what recovery found, and why it refused. `source`: where bytes are read from.
 //! * `header`: the first pages. `scan`: from slot to slot, over damage. `read_only`: the read-only side.
 //! * `options`: what a user may choose. `rebuild`: history that handlers handle again. `background`: a thread.
-//! * `unchecked`: what opening has left out. `store`: the journal in memory, as a bus writes and reads it. `check`:
-//!   what was left out is looked at. `cursors`, `retention`: what it keeps and releases.
+//! * `unchecked`: what opening has left out. `snapshot`: the file of one. `kept`: what is known of them.
+//! * `store`: the journal in memory, as a bus writes and reads it. `check`: what was left out is looked at. `cursors`,
+//!   `retention`: what it keeps and releases. `snapshots`: which fit, with which one a worker begins, and how one is
+//!   written.
 //! * `origin`, `origins`, `importer`: what comes from elsewhere.
 //! * `keeper`: what the thread does. `recovery`: makes a store of what a dead process left. `open`: the file itself.
 
@@ -27,6 +29,7 @@ pub(crate) mod header;
 pub(crate) mod importer;
 #[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
 pub(crate) mod keeper;
+pub(crate) mod kept;
 pub(crate) mod merge;
 #[cfg(not(rust_messenger_loom))]
 pub(crate) mod open;
@@ -41,9 +44,13 @@ pub(crate) mod retention;
 pub(crate) mod scan;
 pub(crate) mod shapes;
 pub(crate) mod slots;
+pub(crate) mod snapshot;
+#[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a file"))]
+pub(crate) mod snapshots;
 pub(crate) mod source;
 #[cfg_attr(rust_messenger_loom, allow(dead_code, reason = "no model has a thread in the background"))]
 pub(crate) mod store;
+pub(crate) mod supervised;
 pub(crate) mod table;
 pub(crate) mod unchecked;
 pub(crate) mod word;

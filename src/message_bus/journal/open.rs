@@ -8,16 +8,12 @@ use super::recovery::{Opened, Opening, new_identity};
 use super::source::open_file;
 use super::store::first_step;
 use crate::mmap::Backing;
+use crate::mmap::draft::{Draft, directory_of};
 use crate::mmap::file::{self, FileBacking};
-use crate::random;
 use rustix::fs::OFlags;
-#[cfg(target_os = "linux")]
-use rustix::fs::{AtFlags, CWD, Mode};
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
-#[cfg(target_os = "linux")]
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Opens the journal at `path`, or makes it, and starts its keeper.
@@ -41,7 +37,11 @@ pub(crate) fn open(path: &Path, options: PersistentOptions) -> Result<Opened, Jo
     let source = backing.file().try_clone().map_err(opening.io("open it"))?;
     let ready = findings.len / PAGE * PAGE;
     backing.populate(&region, (findings.recovered.tail / PAGE * PAGE).min(ready) as usize, ready as usize);
-    opening.assemble(&source, findings, region, Box::new(backing), |store| keeper::start(store).map(Some))
+    let workers = opening.options.table.map_or(&[][..], |table| table.workers);
+    opening.assemble(&source, findings, region, Box::new(backing), |store| {
+        store.keep_beside(path, workers);
+        keeper::start(store).map(Some)
+    })
 }
 
 /// How often a journal that is not there is made, or found to be made by somebody else. More than once takes somebody
@@ -91,108 +91,24 @@ fn make(
     let action = if path == named { "make it" } else { "make it where this link points to" };
     let io = |error| JournalError::Io { path: named.to_owned(), action, error };
     let identity = new_identity(named, options)?;
-    let draft = Draft::new(path).map_err(io)?;
+    let draft = Draft::new(path, 0o600).map_err(io)?;
     let len = (identity.header_len() + first_step(options.step).next_multiple_of(PAGE))
         .min(options.capacity.next_multiple_of(PAGE));
-    let written = file::allocate(&draft.file, 0, len)
-        .and_then(|()| IDENTITIES.into_iter().try_for_each(|at| draft.file.write_all_at(&identity.encode(), at)))
-        .and_then(|()| sync(&draft.file));
+    let written = file::allocate(draft.file(), 0, len)
+        .and_then(|()| IDENTITIES.into_iter().try_for_each(|at| draft.file().write_all_at(&identity.encode(), at)))
+        .and_then(|()| sync(draft.file()));
     written.map_err(io)?;
     match draft.link(path) {
         // What is synced in a file is of no use when its name is not.
-        Ok(()) => File::open(directory_of(path)).and_then(|directory| sync(&directory)).map_err(io).map(|()| true),
+        Ok(_) => File::open(directory_of(path)).and_then(|directory| sync(&directory)).map_err(io).map(|()| true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(io(error)),
     }
 }
 
-fn directory_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-/// A file that is gone when this is, unless it was given a name.
-struct Draft {
-    file: File,
-    /// A name of its own, where there must be one: whoever is killed leaves the file under it.
-    name: Option<PathBuf>,
-}
-
-impl Draft {
-    fn new(path: &Path) -> io::Result<Draft> {
-        #[cfg(target_os = "linux")]
-        if let Ok(file) = nameless(directory_of(path)) {
-            return Ok(Draft { file, name: None });
-        }
-        Draft::named(path)
-    }
-
-    fn named(path: &Path) -> io::Result<Draft> {
-        let name = draft_name(path)?;
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&name)?;
-        Ok(Draft { file, name: Some(name) })
-    }
-
-    /// Gives it the name `path`, which must not be taken.
-    fn link(&self, path: &Path) -> io::Result<()> {
-        match &self.name {
-            Some(name) => fs::hard_link(name, path),
-            #[cfg(target_os = "linux")]
-            None => Ok(rustix::fs::linkat(CWD, handle(&self.file), CWD, path, AtFlags::SYMLINK_FOLLOW)?),
-            #[cfg(not(target_os = "linux"))]
-            None => unreachable!("only Linux knows files without a name"),
-        }
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if let Some(name) = &self.name {
-            // If it cannot be removed, it is in nobody's way.
-            let _ = fs::remove_file(name);
-        }
-    }
-}
-
-/// A file without a name, which can be given one. Not every file system knows such, and `/proc` may be missing.
-#[cfg(target_os = "linux")]
-fn nameless(directory: &Path) -> io::Result<File> {
-    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
-    let file = File::from(rustix::fs::openat(CWD, directory, flags, Mode::RUSR | Mode::WUSR)?);
-    fs::metadata(handle(&file)).map(|_| file)
-}
-
-/// The path at which the system shows this process's handle of `file`.
-#[cfg(target_os = "linux")]
-fn handle(file: &File) -> String {
-    format!("/proc/self/fd/{}", file.as_raw_fd())
-}
-
-fn draft_name(path: &Path) -> io::Result<PathBuf> {
-    let mut name = std::ffi::OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    // Of this process, and of this call: another thread may be at it, too.
-    name.push(format!(".{}-{:x}", std::process::id(), random::number()?));
-    Ok(path.with_file_name(name))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Where files must have names, the draft's is one that nobody takes for the journal's, and gone in the end.
-    #[test]
-    #[cfg_attr(miri, ignore = "Miri makes no links")]
-    fn a_draft_with_a_name_is_gone_in_the_end() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("journal");
-        let names = || fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>();
-        let draft = Draft::named(&path).unwrap();
-        assert!(matches!(&names()[..], [name] if name.to_string_lossy().starts_with(".journal.")));
-        draft.link(&path).unwrap();
-        assert_eq!(Draft::named(&path).unwrap().link(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
-        drop(draft);
-        assert_eq!(names(), ["journal"]);
-    }
 
     /// A power failure leaves a whole journal or none: the file is synced before it has its name, and then the name is.
     #[test]

@@ -6,7 +6,7 @@ use super::slots::record_len;
 use crate::routing::Table;
 use crate::sync::unix_nanos;
 #[allow(unused_imports, reason = "named by the docs")]
-use crate::traits::{Clock, CursorError, MessageBus, Time};
+use crate::traits::{Clock, CursorError, Every, MessageBus, Time};
 use std::fmt;
 use std::time::Duration;
 
@@ -41,6 +41,12 @@ pub struct PersistentOptions {
     pub capacity: u64,
     /// What the journal may forget. Default: nothing, so the file grows for ever.
     pub retention: Retention,
+    /// The workers that begin with [`Start::Rebuild`] and of which snapshots are kept, and when. Each handler of such a
+    /// worker that has a state says how it is [saved](crate::traits::Handler::snapshot), and none waits in a poller.
+    /// The last two stand beside the journal, in `JOURNAL.WORKER.snapshot1` and `2`; the keeper writes them, after it
+    /// has synced the journal. They may be deleted while the history before them is there
+    /// ([retention](Self::retention)). A journal in memory has none. Default: none.
+    pub snapshots: Vec<(&'static str, Every)>,
     /// The routing table. The journal records its names, and what the bytes of its messages mean; opening refuses a
     /// table that gives a recorded id another meaning ([`JournalError::Table`], [`JournalError::Shape`]). What is not
     /// known of a message's bytes is not compared. Default: none, so nothing is compared, and tools show numbers.
@@ -83,6 +89,7 @@ impl Default for PersistentOptions {
             max_payload: 1 << 20,
             capacity: if usize::BITS > 34 { 1 << 36 } else { 1 << 28 },
             retention: Retention::default(),
+            snapshots: Vec::new(),
             table: None,
             renamed: Vec::new(),
             strict: false,
@@ -229,8 +236,8 @@ pub struct Retention {
     /// Forget what every named cursor has passed. Without a named cursor this rule forgets nothing.
     pub consumed: bool,
     /// Let the other rules forget even the history of workers that this opening starts with
-    /// [`Start::Rebuild`](crate::message_bus::Start::Rebuild). By default (`false`) those workers keep all of it,
-    /// because a rebuild needs the whole history: once its beginning is gone, the next one fails with
+    /// [`Start::Rebuild`](crate::message_bus::Start::Rebuild). By default (`false`) those workers keep all of it that
+    /// is not covered by two snapshots, because a rebuild needs it: once its beginning is gone, the next one fails with
     /// [`HistoryGone`](crate::traits::CursorError::HistoryGone). This forgets nothing by itself.
     pub past_rebuilds: bool,
 }
@@ -277,8 +284,15 @@ pub enum Start {
     /// [`WriteError::Diverged`](crate::traits::WriteError::Diverged), and ends the worker. Where the history ends, the
     /// worker goes on live.
     ///
-    /// A rebuild needs the [`table`](PersistentOptions::table), and the whole history. Workers that begin so keep all
-    /// of it from [retention](Retention), unless [`Retention::past_rebuilds`] is set; once its beginning is gone, the
+    /// A worker of which [snapshots](PersistentOptions::snapshots) are kept begins at the newest that fits instead: its
+    /// handlers are loaded, what they send in `on_start` is muted, and they handle the history from there on. If it
+    /// cannot be loaded they are made anew, and begin with the older one, or else with the whole history. The messenger
+    /// says which ([`Report::Rebuilding`](crate::traits::Report::Rebuilding)). A snapshot does not fit that is damaged,
+    /// of another journal or newer than this one, or of other handlers.
+    ///
+    /// A rebuild needs the [`table`](PersistentOptions::table), and the whole history, or what a snapshot has not seen.
+    /// Workers that begin so keep that from [retention](Retention), unless [`Retention::past_rebuilds`] is set: with
+    /// two snapshots what is behind the older one, and all of it with fewer. Once what they need is gone, the
     /// subscription fails with [`HistoryGone`](CursorError::HistoryGone).
     ///
     /// The journal does not record `on_loop`, so a rebuild is exact for handlers that change in `handle` only. A route
@@ -306,9 +320,9 @@ impl Starts {
         listed.map_or(self.start, |(_, start)| *start)
     }
 
-    /// The first worker that is rebuilt.
-    pub(crate) fn rebuilt(&self) -> Option<&'static str> {
+    /// The workers that are rebuilt.
+    pub(crate) fn rebuilt(&self) -> Vec<&'static str> {
         let workers = self.table.into_iter().flat_map(|table| table.workers);
-        workers.map(|worker| worker.name).find(|name| self.of(name) == Start::Rebuild)
+        workers.map(|worker| worker.name).filter(|name| self.of(name) == Start::Rebuild).collect()
     }
 }

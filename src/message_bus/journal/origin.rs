@@ -135,7 +135,8 @@ mod tests {
 
     #[test]
     fn the_last_position_knows_every_flipped_bit() {
-        for index in 0..ORIGIN_COUNT {
+        // All of them are made alike.
+        for index in (0..ORIGIN_COUNT).step_by(if cfg!(miri) { ORIGIN_COUNT - 1 } else { 1 }) {
             let offset = origin_at(index) + LAST;
             for position in [0, 16, 4096, 1 << 40, POSITION_END - 16] {
                 let word = last_word(offset, position);

@@ -13,16 +13,26 @@ use crate::message_bus::ring::control::ReaderIndex;
 use crate::message_bus::ring::slot::{Seen, Slots};
 use crate::routing::{self, Table};
 use crate::sync::{Mutex, lock};
-use crate::traits::{Divergence, EncodeError, Header, Payload, Space, WriteError};
-use std::collections::BTreeMap;
+use crate::traits::{Divergence, EncodeError, Handler, Header, Payload, Space, Supervisor, WriteError};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The handlers of a worker: what it sent has one of these sources.
+pub(crate) type Sources = Vec<(u16, &'static str)>;
 
 /// The state of one worker's rebuild.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Rebuild {
-    /// The worker's handlers: what it sent has one of these sources.
-    sources: Vec<(u16, &'static str)>,
-    /// Where history ends.
+    sources: Sources,
+    /// Where history ends: from there on the worker sends in earnest.
     end: u64,
+    /// Where the reader is done with it, because no message behind is dead.
+    until: u64,
+    /// Behind it stands nothing that the worker has sent.
+    limit: u64,
+    /// Whether what is sent without a cause was sent before.
+    mutes: bool,
+    /// The positions of messages that are not handled again, and whose sends are not either.
+    dead: BTreeSet<u64>,
     /// Where to look for the next message that the worker had sent.
     at: u64,
     /// The next one, and its cause.
@@ -37,18 +47,51 @@ impl Rebuild {
     /// The rebuild of the worker of this name. `None` if the table does not say who its handlers are, or if one of them
     /// is in another worker, too: then nobody knows who sent what.
     pub(crate) fn new(table: &'static Table<'static>, worker: &str, from: u64, end: u64) -> Option<Rebuild> {
-        let own = table.workers.iter().find(|candidate| candidate.name == worker)?;
-        let others = table.workers.iter().filter(|candidate| candidate.name != worker);
-        let mut others = others.flat_map(|other| other.handlers);
-        if others.any(|other| own.handlers.iter().any(|handler| handler.id == other.id)) {
-            return None;
-        }
-        let sources = own.handlers.iter().map(|handler| (handler.id, handler.type_name)).collect();
-        Some(Rebuild { sources, end, at: from, next: None, cause: 0, again: false })
+        Some(Rebuild::of_sources(table.sources_of(worker)?, from, end).muted())
+    }
+
+    /// A rebuild from `from` to `end`.
+    pub(crate) fn of_sources(sources: Sources, from: u64, end: u64) -> Rebuild {
+        let (dead, mutes) = (BTreeSet::new(), end > from);
+        let mut rebuild =
+            Rebuild { sources, end, until: end, limit: end, mutes, dead, at: 0, next: None, cause: 0, again: false };
+        rebuild.begin_at(from);
+        rebuild
+    }
+
+    /// Begins at `from`, before anything was handled.
+    fn begin_at(&mut self, from: u64) {
+        // What a message before it had caused is not sent again, wherever it stands.
+        (self.at, self.cause) = (from, from - 1);
+    }
+
+    /// What is sent without a cause was sent before, however short the history is.
+    pub(crate) fn muted(self) -> Rebuild {
+        Rebuild { mutes: true, ..self }
+    }
+
+    /// These messages are stepped over.
+    pub(crate) fn without(self, dead: BTreeSet<u64>) -> Rebuild {
+        Rebuild { dead, ..self }
+    }
+
+    /// Up to here the reader asks whether a message is dead.
+    pub(crate) fn until(self, until: u64) -> Rebuild {
+        Rebuild { until, ..self }
+    }
+
+    /// What was sent is found here.
+    pub(crate) fn sent_between(self, at: u64, limit: u64) -> Rebuild {
+        Rebuild { at, limit, ..self }
     }
 
     pub(crate) fn end(&self) -> u64 {
         self.end
+    }
+
+    /// Where the reader is done with it.
+    pub(crate) fn done(&self) -> u64 {
+        self.until
     }
 
     /// A handler sends `bytes` where it had sent `due`.
@@ -75,6 +118,9 @@ impl Rebuild {
 
     /// The message at `handled` is handled: was everything sent again that had been?
     fn settle(&mut self, slots: &JournalSlots, handled: u64) -> Result<(), WriteError> {
+        if handled >= self.end {
+            return Ok(());
+        }
         match self.next_sent(slots) {
             Some((header, cause)) if cause <= handled => {
                 Err(self.diverged(cause, header.source, Some(sent(slots, &header)), None))
@@ -109,7 +155,7 @@ impl Rebuild {
     /// The next message that the worker had sent in handling one, and its cause. It lies ahead of what the worker is
     /// handling, so the worker's reader keeps it where it is.
     fn next_sent(&mut self, slots: &JournalSlots) -> Option<(Header, u64)> {
-        while self.next.is_none() && self.at < self.end {
+        while self.next.is_none() && self.at < self.limit {
             let position = self.at;
             // SAFETY: the worker's reader gates it, as said above, and goes from slot to slot, as this does.
             match unsafe { slots.observe(position) } {
@@ -118,7 +164,7 @@ impl Rebuild {
                     // SAFETY: it was seen there, and is gated still.
                     let cause = unsafe { slots.record(position) }.cause();
                     let is_own = self.sources.iter().any(|(id, _)| *id == header.source);
-                    if is_own && cause != 0 {
+                    if is_own && cause != 0 && !self.dead.contains(&cause) {
                         self.again = cause < self.cause || self.again && cause == self.cause;
                         if !self.again {
                             self.cause = cause;
@@ -127,12 +173,27 @@ impl Rebuild {
                     }
                 }
                 Seen::Sealed { len, .. } => self.at += len,
-                // Recovery has left none in what was there before.
-                Seen::Open { .. } => self.at = self.end,
+                // Recovery has left none in what was there before, and who begins again has waited for the others.
+                Seen::Open { .. } => self.at = self.limit,
             }
         }
         self.next
     }
+}
+
+/// A worker that may be restarted.
+#[derive(Debug)]
+pub(crate) struct Supervised {
+    pub(crate) worker: &'static str,
+    pub(crate) sources: Sources,
+    /// Where its handlers began in this life.
+    pub(crate) began: u64,
+    /// Before it stands nothing that they have sent in handling what they are handed again.
+    pub(crate) sent_from: u64,
+    /// Whether they were loaded from a snapshot.
+    pub(crate) loaded: bool,
+    /// The positions of the messages that are dead for it, from `began` on.
+    pub(crate) dead: BTreeSet<u64>,
 }
 
 /// The rebuilds that are under way, by reader.
@@ -148,8 +209,25 @@ impl Rebuilds {
         lock(&self.0).insert(index, rebuild);
     }
 
+    /// The one of reader `index`, as it stands.
+    pub(crate) fn of(&self, index: ReaderIndex) -> Option<Rebuild> {
+        lock(&self.0).get(&index).cloned()
+    }
+
+    /// Whether the worker of reader `index` steps over the message at `position`.
+    pub(crate) fn is_dead(&self, index: ReaderIndex, position: u64) -> bool {
+        lock(&self.0).get(&index).is_some_and(|rebuild| rebuild.dead.contains(&position))
+    }
+
     pub(crate) fn end(&self, index: ReaderIndex) {
         lock(&self.0).remove(&index);
+    }
+
+    /// The rebuild of reader `index`, of which nothing was handled, begins at `from` instead.
+    pub(crate) fn repeat_from(&self, index: ReaderIndex, from: u64) {
+        if let Some(rebuild) = lock(&self.0).get_mut(&index) {
+            rebuild.begin_at(from);
+        }
     }
 
     /// The worker of reader `index` sends `payload`, handling what stands at `cause`: it is compared with what it had
@@ -164,10 +242,18 @@ impl Rebuilds {
         message: u16,
         payload: &mut P,
     ) -> Option<Result<(), WriteError>> {
-        if cause == 0 {
-            return Some(Ok(()));
-        }
-        let due = lock(&self.0).get_mut(&index)?.take_sent(slots)?;
+        let due = {
+            let mut rebuilds = lock(&self.0);
+            let rebuild = rebuilds.get_mut(&index)?;
+            // A letter is the library's, and new.
+            if source == Supervisor::ID || cause >= rebuild.end {
+                return None;
+            }
+            if cause == 0 {
+                return rebuild.mutes.then_some(Ok(()));
+            }
+            rebuild.take_sent(slots)?
+        };
         // Without the lock: how it becomes bytes is the user's, and may send something, too.
         let unsent = PutBack { rebuilds: self, index, due };
         let bytes = match encode(payload) {

@@ -6,6 +6,7 @@
 use super::background::Background;
 use super::error::JournalError;
 use super::header::{self, Area, CursorEntry, Identity, Mutable, PAGE, read_header};
+use super::kept::Snapshots;
 use super::merge::TableChange;
 use super::options::{PersistentOptions, Starts};
 use super::origin::{self, ORIGIN_COUNT, OriginEntry};
@@ -177,6 +178,11 @@ impl Opening<'_> {
             return Err(JournalError::Damaged { path: self.path.to_owned(), recovered: Box::new(recovered) });
         }
         options.check(identity)?;
+        let workers = options.table.map_or(&[][..], |table| table.workers);
+        let is_there = |worker: &str| workers.iter().any(|there| there.name == worker);
+        if let Some((worker, _)) = options.snapshots.iter().find(|(worker, _)| !is_there(worker)) {
+            return Err(JournalError::NoSuchWorker { path: self.path.to_owned(), worker });
+        }
         Ok(Findings { header, table, recovered, from, walked, marks, len })
     }
 
@@ -272,10 +278,8 @@ impl Opening<'_> {
         }
 
         let starts = Starts::new(&self.options);
-        let (first, retained) = (self.identity.header_len(), findings.header.retained.min(tail));
-        let retention = self.options.retention;
-        // What is gone is refused, whatever is kept of the rest.
-        let keeps_history = !retention.past_rebuilds && retained == first;
+        let (retained, retention) = (findings.header.retained.min(tail), self.options.retention);
+        let rebuilt = if retention.past_rebuilds { Vec::new() } else { starts.rebuilt() };
         let store = JournalStore::new(Plan {
             backing,
             slots,
@@ -285,10 +289,11 @@ impl Opening<'_> {
             identity: self.identity,
             retained,
             tail,
+            snapshots: Snapshots::new(self.options.snapshots.clone()),
             unchecked: Unchecked::new(Stretch { from: retained, to: findings.from }, findings.recovered.clone()),
             sync: self.options.durability,
             retention,
-            rebuilt: starts.rebuilt().filter(|_| keeps_history),
+            rebuilt,
             clock: std::sync::Arc::clone(&self.options.clock),
         })
         .map_err(self.io("get space for it"))?;

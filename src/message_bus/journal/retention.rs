@@ -2,6 +2,7 @@
 
 use super::header::{self, PAGE};
 use super::options::Retention;
+use super::snapshot::PROOF;
 use super::store::JournalStore;
 use crate::sync::lock;
 use std::io;
@@ -31,8 +32,12 @@ impl JournalStore {
         let slowest = cursors.iter().min_by_key(|(_, position)| *position);
         let tail = self.end();
         let Retention { size, age, consumed, past_rebuilds: _ } = upkeep.retention;
-        let is_pinned =
-            |position: u64| upkeep.rebuilt.is_some() || slowest.is_some_and(|(_, slowest)| position >= *slowest);
+        let (history, supervised) = (self.oldest_history(), self.pinned_by_supervision());
+        let history = history.into_iter().chain(supervised).min_by_key(|(_, from)| *from);
+        let is_pinned = |position: u64| {
+            history.is_some_and(|(_, from)| position >= from)
+                || slowest.is_some_and(|(_, slowest)| position >= *slowest)
+        };
         let may_go = |position: u64| {
             // SAFETY: the gate asks where it has come to, under its lock; or it is where the gate stands now, which
             // nobody else moves while `retaining` is locked.
@@ -49,9 +54,9 @@ impl JournalStore {
         let from = self.gate().retain(|position| position >= checked || is_kept(position));
         let mut pinned_by = None;
         if from < tail.min(checked) && may_go(from) {
-            pinned_by = match (upkeep.rebuilt, slowest) {
-                (Some(worker), _) => Some(worker.to_owned()),
-                (None, Some((name, position))) if *position <= from => Some(name.clone()),
+            pinned_by = match (history, slowest) {
+                (Some((worker, history)), _) if history <= from => Some(worker.to_owned()),
+                (_, Some((name, position))) if *position <= from => Some(name.clone()),
                 _ => {
                     let readers = self.gate().stats(std::iter::empty()).readers;
                     readers.into_iter().min_by_key(|reader| reader.position).map(|reader| reader.name)
@@ -68,7 +73,8 @@ impl JournalStore {
             self.store_checked(header::RETAINED, from);
         }
         let first = self.first();
-        let (hole, end) = (before.max(first) / PAGE * PAGE, from / PAGE * PAGE);
+        // What stands just before a snapshot says of which journal it is.
+        let [hole, end] = [before, from].map(|position| position.saturating_sub(PROOF as u64).max(first) / PAGE * PAGE);
         let hole = hole.max(first.next_multiple_of(PAGE));
         if hole < end {
             // The word before the space: what is given back must not look like what was lost.
@@ -80,5 +86,17 @@ impl JournalStore {
             }
         }
         Ok(Retained { from, freed, pinned_by })
+    }
+
+    /// The worker whose rebuild needs the oldest message, and where that is. One whose beginning is gone, and that no
+    /// snapshot stands for, is refused, whatever is kept of the rest.
+    fn oldest_history(&self) -> Option<(&'static str, u64)> {
+        let upkeep = &self.upkeep;
+        let whole = self.gate_now() == self.first();
+        let needs = |worker: &&'static str| {
+            let from = upkeep.snapshots.pin(worker, whole).or(whole.then(|| self.first()))?;
+            Some((*worker, from))
+        };
+        upkeep.rebuilt.iter().filter_map(needs).min_by_key(|(_, from)| *from)
     }
 }

@@ -2,6 +2,7 @@
 //! broken, can do more than be reported.
 
 use super::error::JournalError;
+use crate::mmap::refusal::name_of;
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io;
@@ -90,18 +91,5 @@ pub(crate) fn open_file(path: &Path, access: OFlags) -> Result<File, JournalErro
             Ok(metadata) if !metadata.is_file() => Err(not_a_file(metadata.file_type())),
             _ => Err(io(error.into())),
         },
-    }
-}
-
-fn name_of(kind: std::fs::FileType) -> &'static str {
-    use std::os::unix::fs::FileTypeExt;
-    if kind.is_dir() {
-        "a directory"
-    } else if kind.is_fifo() {
-        "a pipe"
-    } else if kind.is_socket() {
-        "a socket"
-    } else {
-        "a device"
     }
 }

@@ -11,12 +11,13 @@
 
 use super::background::{Background, Call};
 use super::header::{self, Identity, PAGE};
+use super::kept::Snapshots;
 use super::options::{Durability, Retention};
 use super::origins::Origins;
-use super::rebuild::{Rebuild, Rebuilds};
+use super::rebuild::{Rebuild, Rebuilds, Supervised};
 use super::slots::{JournalSlots, Record};
 use super::unchecked::Unchecked;
-use super::word::checked;
+use super::word::{checked, unchecked};
 use crate::message_bus::ring::claim::{Role, Room};
 use crate::message_bus::ring::control::{self, Control, ReaderIndex};
 use crate::message_bus::ring::gate::{Gate, Standing};
@@ -24,7 +25,8 @@ use crate::message_bus::ring::slot::{SLOT_ALIGN, Seen, Slots};
 use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Front, Region};
 use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, lock};
-use crate::traits::{Clock, CursorError, Payload, Time, WriteError};
+use crate::traits::{Begin, Clock, CursorError, Payload, State, Time, WriteError};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -47,6 +49,7 @@ pub(crate) struct Upkeep {
     /// What the journal is.
     pub(crate) identity: Identity,
     pub(crate) unchecked: Unchecked,
+    pub(crate) snapshots: Snapshots,
     /// No slot ends behind it.
     capacity: u64,
     /// How much the file grows at a time, at most.
@@ -65,8 +68,8 @@ pub(crate) struct Upkeep {
     syncing: Mutex<Option<io::ErrorKind>>,
     pub(crate) retention: Retention,
     pub(crate) retaining: Mutex<()>,
-    /// The worker that needs the whole history.
-    pub(crate) rebuilt: Option<&'static str>,
+    /// The workers that need their history.
+    pub(crate) rebuilt: Vec<&'static str>,
     pub(crate) clock: std::sync::Arc<dyn Clock>,
     /// The time while so much is written that asking the clock for every message would be most of the cost; or 0.
     coarse: CachePadded<AtomicU64>,
@@ -74,6 +77,8 @@ pub(crate) struct Upkeep {
     limited: AtomicU64,
     pub(crate) origins: Origins,
     rebuilds: Rebuilds,
+    /// Workers that may be restarted, by reader.
+    pub(crate) supervised: Mutex<BTreeMap<ReaderIndex, Supervised>>,
     call: Arc<Call>,
 }
 
@@ -95,10 +100,11 @@ pub(crate) struct Plan {
     pub(crate) retained: u64,
     pub(crate) tail: u64,
     pub(crate) unchecked: Unchecked,
+    pub(crate) snapshots: Snapshots,
     pub(crate) sync: Durability,
     pub(crate) retention: Retention,
-    /// The worker that needs the whole history.
-    pub(crate) rebuilt: Option<&'static str>,
+    /// The workers that need their history.
+    pub(crate) rebuilt: Vec<&'static str>,
     pub(crate) clock: std::sync::Arc<dyn Clock>,
 }
 
@@ -140,6 +146,7 @@ impl JournalStore {
             backing,
             identity: plan.identity,
             unchecked: plan.unchecked,
+            snapshots: plan.snapshots,
             capacity,
             step: plan.step,
             ready: word(plan.ready),
@@ -157,6 +164,7 @@ impl JournalStore {
             limited: AtomicU64::new(0),
             origins: Origins::new(),
             rebuilds: Rebuilds::new(),
+            supervised: Mutex::new(BTreeMap::new()),
             call: Arc::new(Call::new()),
         };
         Ok(JournalStore { slots, control, reserve, sync: plan.sync, upkeep: Arc::new(upkeep) })
@@ -270,6 +278,12 @@ impl JournalStore {
         self.region().word(offset as usize).store(checked(offset, value), Ordering::Release); // SYNC POINT header.word
     }
 
+    /// What [`store_checked`](Self::store_checked) has stored, if it is whole.
+    fn load_checked(&self, offset: u64) -> Option<u64> {
+        // Relaxed: what this process has stored, or whoever had the file before.
+        unchecked(offset, self.region().word(offset as usize).load(Ordering::Relaxed))
+    }
+
     // --------------------------------------------------------------------------------------------------------- syncing
 
     /// Has everything that is committed survive a power failure. Returns up to where.
@@ -278,7 +292,7 @@ impl JournalStore {
     }
 
     /// Has the committed slots before `end` survive a power failure, and whatever else is there.
-    fn sync_to(&self, end: u64) -> Result<u64, io::ErrorKind> {
+    pub(crate) fn sync_to(&self, end: u64) -> Result<u64, io::ErrorKind> {
         let upkeep = &self.upkeep;
         let mut failed = lock(&upkeep.syncing);
         if let Some(kind) = *failed {
@@ -395,7 +409,7 @@ impl JournalStore {
     /// # Safety
     ///
     /// As for [`Slots::observe`].
-    unsafe fn behind(&self, position: u64) -> Option<u64> {
+    pub(super) unsafe fn behind(&self, position: u64) -> Option<u64> {
         // SAFETY: the caller's promise.
         match unsafe { self.slots.observe(position) } {
             Seen::Message(header) => Some(position + self.slots.slot_len(header.size as usize)),
@@ -434,12 +448,21 @@ impl JournalStore {
 
     /// From now on the worker of reader `index` repeats what it did before `rebuild`'s end.
     pub(crate) fn begin_rebuild(&self, index: ReaderIndex, rebuild: Rebuild) {
-        let end = rebuild.end();
+        let end = rebuild.done();
         self.upkeep.rebuilds.begin(index, rebuild);
         self.control().reader(index).replaying().store(end, Ordering::Relaxed);
     }
 
-    fn end_rebuild(&self, index: ReaderIndex) {
+    /// The worker of reader `index` repeats more of it: from `position` on.
+    pub(crate) fn repeat_from(&self, index: ReaderIndex, position: u64) {
+        self.upkeep.rebuilds.repeat_from(index, position);
+    }
+
+    pub(crate) fn rebuilds(&self) -> &Rebuilds {
+        &self.upkeep.rebuilds
+    }
+
+    pub(super) fn end_rebuild(&self, index: ReaderIndex) {
         self.control().reader(index).replaying().store(0, Ordering::Relaxed);
         self.upkeep.rebuilds.end(index);
     }
@@ -615,6 +638,8 @@ impl Store for JournalStore {
     fn released(&self, index: ReaderIndex, position: u64) {
         match self.control().reader(index).saved().load(Ordering::Relaxed) {
             0 => {}
+            // A cursor does not go back with a worker that begins again.
+            at if self.replay_end(index) != 0 && self.load_checked(at).is_some_and(|cursor| position < cursor) => {}
             at => self.store_checked(at, position),
         }
     }
@@ -624,6 +649,41 @@ impl Store for JournalStore {
         if self.replay_end(index) != 0 {
             self.end_rebuild(index);
         }
+        self.end_keeping(index);
+        self.end_supervision(index);
+    }
+
+    fn supervise(
+        &self,
+        index: ReaderIndex,
+        worker: &'static str,
+        sources: Option<Vec<(u16, &'static str)>>,
+        oldest: u64,
+        began: u64,
+    ) -> Result<bool, CursorError> {
+        self.begin_supervision(index, worker, sources, oldest, began).map(|()| true)
+    }
+
+    fn repeat(&self, index: ReaderIndex, position: u64, in_hand: Option<(u64, bool)>, limit: u64) -> Option<u64> {
+        self.repeat_from_beginning(index, position, in_hand, limit)
+    }
+
+    fn is_dead(&self, index: ReaderIndex, position: u64) -> bool {
+        self.upkeep.rebuilds.is_dead(index, position)
+    }
+
+    fn begin(&self, index: ReaderIndex) -> Option<Begin> {
+        self.begin_of(index)
+    }
+
+    fn begin_instead(&self, index: ReaderIndex, why: &str) -> Option<(u64, Begin)> {
+        let (position, begin) = JournalStore::begin_instead(self, index, why)?;
+        self.supervise_from(index, position, begin.states.is_some());
+        Some((position, begin))
+    }
+
+    fn keep(&self, index: ReaderIndex, position: u64, states: Vec<State>) -> Result<(), String> {
+        self.keep_states(index, position, states)
     }
 
     #[inline]

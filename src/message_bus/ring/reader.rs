@@ -11,7 +11,9 @@ use super::store::Storage;
 use crate::message_bus::wait::{self, Adaptive, Sleeper, WaitStrategy};
 use crate::mmap::Bytes;
 use crate::sync::{Arc, Ordering};
-use crate::traits::{CursorError, Header, Interest, Next, Poller, ReadError, Reader, SubscribeError, Unread, skipped};
+use crate::traits::{
+    Begin, CursorError, Header, Interest, Next, Poller, ReadError, Reader, State, SubscribeError, Unread, skipped,
+};
 use std::time::{Duration, Instant};
 
 /// A reader of a [`CircularBus`](crate::message_bus::CircularBus) or a `PersistentBus`. Dropping it ends the
@@ -43,6 +45,9 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Storage = Ring> {
     strategy: W,
     patience: wait::Patience,
 }
+
+/// How long a worker that begins again waits for those who are writing.
+const FINISHED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How a reader comes to its next message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -168,6 +173,53 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
 
     fn rebuilds(&self) -> bool {
         self.rebuilds
+    }
+
+    fn begin(&mut self) -> Option<Begin> {
+        self.shared.store.begin(self.index)
+    }
+
+    fn begin_instead(&mut self, why: &str) -> Option<Begin> {
+        let (position, begin) = self.shared.store.begin_instead(self.index, why)?;
+        self.begin_at(position);
+        Some(begin)
+    }
+
+    fn keep(&mut self, states: Vec<State>) -> Result<(), String> {
+        self.shared.store.keep(self.index, self.position, states)
+    }
+
+    fn supervise(
+        &mut self,
+        worker: &'static str,
+        sources: Option<Vec<(u16, &'static str)>>,
+    ) -> Result<bool, CursorError> {
+        self.shared.store.supervise(self.index, worker, sources, self.released, self.position)
+    }
+
+    fn begin_again(&mut self, in_hand: Option<(u64, bool)>) -> bool {
+        let limit = self.shared.store.control().tail().load(Ordering::Acquire); // SYNC POINT claim.tail
+        // What the worker has sent stands behind what others have not finished yet.
+        if self.unread(limit, FINISHED_WITHIN).bytes != 0 {
+            return false;
+        }
+        let Some(began) = self.shared.store.repeat(self.index, self.position, in_hand, limit) else { return false };
+        self.position = began;
+        self.let_go(began);
+        true
+    }
+
+    fn skip_dead(&mut self) -> bool {
+        loop {
+            match self.gated(self.position) {
+                Seen::Message(header) if self.shared.store.is_dead(self.index, self.position) => {
+                    self.step_over(self.shared.store.slots().slot_len(header.size as usize));
+                    return true;
+                }
+                Seen::Sealed { len, .. } => self.step_over(len),
+                _ => return false,
+            }
+        }
     }
 
     fn wait_in(
@@ -341,10 +393,10 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         })
     }
 
-    /// Where it begins, before anything was read.
-    #[cfg(unix)]
-    pub(crate) fn start(&self) -> u64 {
-        self.position
+    /// Has it begin further on than where it has joined, before anything was read. It gates all in between until it
+    /// releases, so that it may yet begin there.
+    pub(crate) fn begin_at(&mut self, position: u64) {
+        self.position = position;
     }
 
     /// Its entry in the reader table.

@@ -5,7 +5,7 @@
 use super::claim::{Role, Room};
 use super::control::{Control, ReaderIndex};
 use super::slot::Slots;
-use crate::traits::{Payload, Time, WriteError};
+use crate::traits::{Begin, CursorError, Payload, State, Time, WriteError};
 use std::fmt::Debug;
 
 /// What [`RingReader`](super::reader::RingReader) and [`RingWriter`](super::writer::RingWriter) work on: a ring in
@@ -81,8 +81,47 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
     /// Reader `index` leaves; it has read everything before `position`.
     fn left(&self, index: ReaderIndex, position: u64);
 
+    /// The worker of reader `index`, whose handlers have these ids and names, begins at `began`, and may begin there
+    /// again, but never before `oldest`. False if it cannot.
+    fn supervise(
+        &self,
+        _index: ReaderIndex,
+        _worker: &'static str,
+        _sources: Option<Vec<(u16, &'static str)>>,
+        _oldest: u64,
+        _began: u64,
+    ) -> Result<bool, CursorError> {
+        Ok(false)
+    }
+
+    /// The worker of reader `index`, which stands at `position`, begins again; `in_hand` is the message at which it
+    /// broke, and whether that is dead. All before `limit` is finished. Returns where it begins, if it can.
+    fn repeat(&self, _index: ReaderIndex, _position: u64, _in_hand: Option<(u64, bool)>, _limit: u64) -> Option<u64> {
+        None
+    }
+
+    /// Whether the message at `position` is dead for the worker of reader `index`. Asked within history.
+    fn is_dead(&self, _index: ReaderIndex, _position: u64) -> bool {
+        false
+    }
+
     /// Whether reader `index` is still being brought to where it was.
     fn is_replaying(&self, _index: ReaderIndex, _position: u64) -> bool {
         false
+    }
+
+    /// What the worker of reader `index` begins with.
+    fn begin(&self, _index: ReaderIndex) -> Option<Begin> {
+        None
+    }
+
+    /// With what it begins, and where, now that it could not load that: `why` says how.
+    fn begin_instead(&self, _index: ReaderIndex, _why: &str) -> Option<(u64, Begin)> {
+        None
+    }
+
+    /// The worker of reader `index` is to be kept as it is, at `position`.
+    fn keep(&self, _index: ReaderIndex, _position: u64, _states: Vec<State>) -> Result<(), String> {
+        Ok(())
     }
 }

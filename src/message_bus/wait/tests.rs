@@ -255,6 +255,7 @@ fn whoever_never_sleeps_looks_up() {
 
 /// How a wait begins: with spins, or with a pause.
 #[test]
+#[cfg_attr(miri, ignore = "it counts, and shares no memory with anybody")]
 fn pausing_is_tried_and_given_up() {
     let mut strategy = Adaptive::default();
     let mut pauses = |handled| {

@@ -40,6 +40,8 @@ impl Handler for Chatter {
 struct Alone<const SOURCE: u16>(Chatter);
 
 impl<const SOURCE: u16> Router for Alone<SOURCE> {
+    const ROUTES: usize = 1;
+
     fn route<W: Writer>(&mut self, header: &Header, payload: &[u8], _: &W, _: &At) -> bool {
         let next = &mut self.0.next[usize::from(header.source)];
         assert_eq!(payload, [*next; 8], "messages of one source in order");
@@ -83,7 +85,7 @@ fn lifecycle() -> Arc<Lifecycle<Bus>> {
 fn seed(lifecycle: &Arc<Lifecycle<Bus>>, name: &'static str, plan: Plan) -> Seed<Bus, Plan> {
     let reader = lifecycle.bus.subscribe(name).unwrap();
     let writer = Some(lifecycle.bus.worker_writer(&reader).unwrap());
-    Seed { name, reader, writer, config: plan, rows: None, lifecycle: Arc::clone(lifecycle) }
+    Seed { name, reader, writer, config: plan, rows: None, restart: None, lifecycle: Arc::clone(lifecycle) }
 }
 
 /// Steps and waits until the worker has heard everything. A worker that nobody wakes is a deadlock to loom.

@@ -1,15 +1,19 @@
 //! What a worker's handlers write with: the ring, or else the outbox.
 
+use super::supervision::Letters;
 use super::timers::Timers;
 use crate::blame::{At, Place};
 use crate::messenger::lifecycle::Lifecycle;
 use crate::messenger::outbox::{Outbox, cost};
 use crate::messenger::outcome::Cause;
 use crate::traits::{
-    BusWriter, Due, Header, Message, MessageBus, Payload, Publish, Report, Space, Time, WriteError, Writer,
+    BusWriter, DeadLetter, DecodeError, Due, ExtendedMessage, Handler, Header, Message, MessageBus, Payload, Publish,
+    Report, Space, Supervisor, Time, WriteError, Writer,
 };
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::error::Error;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,6 +36,10 @@ pub(super) struct WorkerWriter<B: MessageBus> {
     pub(super) sent_in_loop: RefCell<Vec<&'static str>>,
     /// The handler that is at work.
     pub(super) at: At,
+    /// If the worker may be restarted.
+    pub(super) letters: Option<Letters>,
+    /// The positions of the messages that could not be decoded and about which a letter was written.
+    pub(super) undecodable: RefCell<BTreeSet<u64>>,
     pub(super) lifecycle: Arc<Lifecycle<B>>,
 }
 
@@ -159,6 +167,25 @@ impl<B: MessageBus> WorkerWriter<B> {
         self.lifecycle.failed(self.name, cause);
     }
 
+    /// Writes a letter. False if there must be one and there is not: then its message is not handled. A letter about a
+    /// letter, and that of a worker that may not write, are only reported.
+    #[cold]
+    pub(super) fn bury(&self, letter: DeadLetter) -> bool {
+        let is_about_letter = (letter.source, letter.message) == (Supervisor::ID, DeadLetter::ID);
+        if self.writer.is_some() && !is_about_letter {
+            let letter = letter.clone().cut_to(self.lifecycle.bus.max_payload());
+            let mut bytes = vec![0; letter.get_size()];
+            letter.write_into(&mut bytes);
+            if let Err(error) = self.write_bytes(Supervisor::ID, DeadLetter::ID, &bytes) {
+                self.report(Report::Unsent { source: Supervisor::ID, message: DeadLetter::ID, error });
+                return false;
+            }
+        }
+        self.lifecycle.count_dead();
+        self.report(Report::Dead { letter });
+        true
+    }
+
     /// The clock's time, whatever is being handled.
     pub(super) fn clock(&self) -> Time {
         self.at.during(Place::Clock, || self.lifecycle.now())
@@ -220,5 +247,28 @@ impl<B: MessageBus> Writer for WorkerWriter<B> {
 
     fn max_payload(&self) -> usize {
         self.lifecycle.bus.max_payload()
+    }
+
+    #[cold]
+    fn unhandled(&self, error: Box<dyn Error + Send + Sync>) {
+        match self.letters {
+            // Without the hook that prints: the handler did not panic.
+            Some(_) => resume_unwind(Box::new(error.to_string())),
+            None => self.fail(error),
+        }
+    }
+
+    #[cold]
+    fn undecodable(&self, header: Header, error: DecodeError) {
+        // Handlers that are rebuilt meet it again.
+        let letters = self.letters.filter(|_| self.undecodable.borrow_mut().insert(header.position));
+        let letter = letters.map(|letters| letters.of_undecodable(&header, error.to_string()));
+        self.report(Report::Undecodable { header, error });
+        if letter.is_some_and(|letter| !self.bury(letter)) {
+            self.end(Cause::Failed {
+                handler: "Supervisor",
+                error: "no room for a letter about what it cannot decode".into(),
+            });
+        }
     }
 }

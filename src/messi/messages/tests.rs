@@ -103,6 +103,7 @@ fn a_member_in_pieces_comes_to_the_bus_as_one() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 12 } else { 256 }))]
     /// Whatever a root is made of, the bus has the member that is set in it.
     #[test]
     fn the_bus_has_what_is_set(fields in prop::collection::vec((1..5_u8, 0..4_u32, 0..4_u32), 0..6)) {

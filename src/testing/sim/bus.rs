@@ -235,6 +235,34 @@ impl<R: Reader> Reader for Simulated<R> {
         self.inner().rebuilds()
     }
 
+    fn begin(&mut self) -> Option<crate::traits::Begin> {
+        self.inner_mut().begin()
+    }
+
+    fn begin_instead(&mut self, why: &str) -> Option<crate::traits::Begin> {
+        self.inner_mut().begin_instead(why)
+    }
+
+    fn keep(&mut self, states: Vec<crate::traits::State>) -> Result<(), String> {
+        self.inner_mut().keep(states)
+    }
+
+    fn supervise(
+        &mut self,
+        worker: &'static str,
+        sources: Option<Vec<(u16, &'static str)>>,
+    ) -> Result<bool, crate::traits::CursorError> {
+        self.inner_mut().supervise(worker, sources)
+    }
+
+    fn begin_again(&mut self, in_hand: Option<(u64, bool)>) -> bool {
+        self.inner_mut().begin_again(in_hand)
+    }
+
+    fn skip_dead(&mut self) -> bool {
+        self.inner_mut().skip_dead()
+    }
+
     fn skip(&mut self) -> Result<(), ReadError> {
         self.inner_mut().skip()
     }
@@ -305,10 +333,16 @@ impl<W: Publish> Publish for Simulated<W> {
 
 impl<W: BusWriter> BusWriter for Simulated<W> {
     fn take_ticket(&self) {
+        if let Some((kept, step)) = self.world().kept(self.place) {
+            kept.take_ticket(step);
+        }
         self.inner().take_ticket();
     }
 
     fn give_up_ticket(&self) {
+        if let Some((kept, _)) = self.world().kept(self.place) {
+            kept.give_up_ticket();
+        }
         self.inner().give_up_ticket();
     }
 
@@ -321,6 +355,9 @@ impl<W: BusWriter> BusWriter for Simulated<W> {
     }
 
     fn record_outbox(&self, bytes: usize) {
+        if let Some((kept, step)) = self.world().kept(self.place) {
+            kept.record(bytes, step);
+        }
         self.inner().record_outbox(bytes);
     }
 

@@ -10,7 +10,7 @@ use crate::messenger::{Step, Workers};
 use crate::sync::{Arc, lock};
 use crate::testing::ManualClock;
 use crate::testing::chance::Chance;
-use crate::traits::{Clock, MessageBus, Time, WriteError};
+use crate::traits::{Clock, FIRST_OF_LIBRARY, MessageBus, Publish, Time, WriteError};
 use std::time::Duration;
 
 /// A law that a life did not keep.
@@ -69,6 +69,9 @@ enum Stream {
 const STEPS: u32 = 100_000;
 const STEPS_FOR_AN_INPUT: u32 = 1000;
 
+/// The source and the id of a message that is nobody's, and no law's but the bus's.
+const NOBODYS: (u16, u16) = (u16::MAX, FIRST_OF_LIBRARY);
+
 /// How time passes for a handler that wants to be called at once, again and again.
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -95,9 +98,10 @@ pub(super) struct Life<'s, B: MessageBus> {
     sources: Chance,
     case: &'s Case,
     input: Option<Input>,
-    /// How many inputs were drawn, of all and of each source.
+    /// How many inputs were drawn.
     drawn: u32,
-    drawn_of: Vec<u64>,
+    /// How many of each source there are, and were drawn.
+    inputs: Vec<(u64, u64)>,
     /// The message from outside found no room, and nothing has happened since.
     outside_asleep: bool,
     /// Deadlines after this one are not waited for.
@@ -151,7 +155,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
             case,
             input: None,
             drawn: 0,
-            drawn_of: vec![0; system.outside.len()],
+            inputs: system.inputs().into_iter().map(|count| (count, 0)).collect(),
             outside_asleep: false,
             step: 0,
             stopping: false,
@@ -262,6 +266,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
         let refused = {
             let mut world = self.world();
             world.disarm();
+            world.check_kept(place as u16);
             world.refused
         };
         if let Some(number) = crash {
@@ -285,30 +290,26 @@ impl<'s, B: MessageBus> Life<'s, B> {
     /// The next message from outside is one of those that the case gives.
     fn draw_input(&mut self) {
         let mut time = self.input.take().map_or(self.now(), |input| input.time);
-        let left = |source: usize, drawn: &[u64]| self.system.outside[source].0 - drawn[source];
         loop {
-            let sources = 0..self.system.outside.len();
-            let all: u64 = sources.clone().map(|source| left(source, &self.drawn_of)).sum();
+            let all: u64 = self.inputs.iter().map(|(count, drawn)| count - drawn).sum();
             if all == 0 {
                 break;
             }
             let mut lot = self.sources.below(all);
-            let mut source = 0;
-            for candidate in sources {
-                source = candidate;
-                let left = left(candidate, &self.drawn_of);
-                if lot < left {
-                    break;
-                }
-                lot -= left;
-            }
+            let comes = |(_, (count, drawn)): &(usize, &(u64, u64))| {
+                let left = count - drawn;
+                let is_it = lot < left;
+                lot = lot.saturating_sub(left);
+                is_it
+            };
+            let source = self.inputs.iter().enumerate().find(comes).map_or(0, |(source, _)| source);
             let number = self.times.draw();
             if number.is_multiple_of(2) {
                 time = time + some_time(number / 2, 30);
             }
-            let input = Input { number: self.drawn, source, own: self.drawn_of[source], time };
+            let input = Input { number: self.drawn, source, own: self.inputs[source].1, time };
             self.drawn += 1;
-            self.drawn_of[source] += 1;
+            self.inputs[source].1 += 1;
             let allowed = |only: &super::case::Only| only.inputs.binary_search(&input.number).is_ok();
             if self.case.only.as_ref().is_none_or(allowed) {
                 self.input = Some(input);
@@ -321,7 +322,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
     /// Somebody outside writes.
     fn give_input(&mut self) -> Result<(), Violation> {
         let (Some(input), Some(writer)) = (&self.input, &self.outside) else { return Ok(()) };
-        let give = &self.system.outside[input.source].1;
+        let give = &self.system.outside[input.source].write;
         let given = caught(|| give(input.own, writer));
         let (number, refused) = (input.number, self.world().refused);
         match given {
@@ -341,9 +342,14 @@ impl<'s, B: MessageBus> Life<'s, B> {
         }
     }
 
-    /// Stops all nodes.
+    /// Stops all nodes, with something left to drain: what is theirs has come to rest.
     fn stop(&mut self) -> Result<(), Violation> {
         self.stopping = true;
+        if let Some(writer) = &self.outside {
+            // A ring may be full of what was handled and is not let go of yet.
+            let _ = writer.try_write_bytes(NOBODYS.0, NOBODYS.1, &[]);
+            self.check()?;
+        }
         for node in 0..self.nodes.len() {
             if let Some((_, stop)) = &self.nodes[node].up {
                 caught(stop).map_err(|text| self.violation("a stop drains", text))?;

@@ -20,20 +20,25 @@ use std::ops::{Deref, Range};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
-use system::{Ground, Law, System};
+use system::{Ground, Law, Outside, System};
 use tell::Teller;
-use world::{Shared, Trace, World};
+use trace::Trace;
+use world::{Place, Shared, World};
 
 mod bus;
 mod case;
 mod faults;
 #[cfg(unix)]
 mod journals;
+mod kept;
 mod life;
 mod node;
+#[cfg(unix)]
+mod recorded;
 mod seen;
 mod system;
 mod tell;
+mod trace;
 mod world;
 
 pub use bus::Simulated;
@@ -47,9 +52,10 @@ pub use seen::Seen;
 /// outside and in which order, and which [`Faults`] happen. Time is virtual, and passes when nobody has anything to do.
 ///
 /// After each message, and at the end, your laws are asked; those of the bus always: one order, nothing lost, nothing
-/// twice, stable bytes, everything handled, stops that drain, no worker that fails. When all inputs are given and
+/// twice, stable bytes, everything handled, what was kept back first and in turn, stops that drain, no worker that
+/// fails. When all inputs are given and
 /// nobody moves any more, nothing goes wrong any more, who is down starts again, and when the system has come to rest
-/// it is stopped.
+/// it is stopped, with one more message on the bus, of a source that nobody has, which is to be drained.
 ///
 /// A failure says its seed and its last steps, then how few inputs and faults are enough for it, and the command that
 /// repeats it. `SIM_SEED=17` runs seed 17 alone, `SIM_SEEDS=100000` that many.
@@ -166,6 +172,7 @@ impl<B: MessageBus> Sim<B> {
             ground,
             nodes: Vec::new(),
             outside: Vec::new(),
+            recordings: Vec::new(),
             laws: Vec::new(),
             ends: Vec::new(),
             lasting: Duration::from_secs(10),
@@ -203,7 +210,7 @@ impl<B: MessageBus> Sim<B> {
         count: u64,
         write: impl Fn(u64, &Simulated<B::BusWriter>) -> Result<(), WriteError> + 'static,
     ) -> Self {
-        self.system.outside.push((count, Box::new(write)));
+        self.system.outside.push(Outside { count, source: None, write: Box::new(write) });
         self
     }
 
@@ -310,21 +317,25 @@ impl<B: MessageBus> Sim<B> {
 
     /// What all lives share, if there is a system to run.
     fn world(&self) -> Result<Shared, Finding> {
-        let workers =
-            self.system.nodes.iter().enumerate().flat_map(|(node, listed)| {
-                listed.rows.table.workers.iter().map(move |worker| (node as u16, worker.name))
-            });
+        let mut places = Vec::new();
+        for (number, node) in self.system.nodes.iter().enumerate() {
+            let workers = node.rows.table.workers.iter();
+            places.extend(workers.map(|worker| Place::new(number as u16, node.name, worker)));
+        }
         let mut names = BTreeSet::new();
-        let twice = workers.clone().map(|(_, name)| name).find(|name| !names.insert(*name));
+        let twice = places.iter().map(|place| place.name).find(|name| !names.insert(*name));
         let complaint = match twice {
             Some(worker) => Some(format!("two workers are called {worker}: nobody could tell their readers apart")),
             None if names.is_empty() => Some("there is no node with a worker".to_owned()),
             None if self.seeds.is_empty() => Some("there is no seed to run".to_owned()),
-            None => self.faults.complaint(),
+            None => self.faults.complaint().or_else(|| {
+                let path = self.system.foreign()?;
+                Some(format!("{}: nothing that came from outside is for a node that is here", path.display()))
+            }),
         };
         match complaint {
             Some(complaint) => Err(finding_of_setup(&complaint)),
-            None => Ok(Arc::new(Mutex::new(World::new(self.system.nodes.len(), workers)))),
+            None => Ok(Arc::new(Mutex::new(World::new(self.system.nodes.len(), places)))),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use super::bus::Simulated;
 use crate::messenger::{Options, StartError, Workers};
-use crate::routing::{Rows, TableRoute};
+use crate::routing::Rows;
 
 /// Its workers, and what stops them.
 pub(super) type Started = Result<(Workers, Box<dyn Fn()>), StartError>;
@@ -12,10 +12,4 @@ pub(super) struct Node<B> {
     pub(super) name: &'static str,
     pub(super) rows: &'static Rows,
     pub(super) start: Box<dyn Fn(Simulated<B>, Options) -> Started>,
-}
-
-impl<B> Node<B> {
-    pub(super) fn routes_of(&self, worker: &str) -> &'static [TableRoute<'static>] {
-        self.rows.table.workers.iter().find(|listed| listed.name == worker).map_or(&[], |listed| listed.routes)
-    }
 }

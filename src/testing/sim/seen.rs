@@ -1,7 +1,7 @@
 //! [`Seen`]: what a law of a simulation looks at.
 
-use super::node::Node;
-use super::world::{Event, What, World};
+use super::trace::{Event, What};
+use super::world::World;
 use crate::routing::TableRoute;
 use crate::traits::{Encoded, Header, Time};
 
@@ -48,19 +48,19 @@ pub struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    pub(super) fn of<B>(nodes: &[Node<B>], world: &'a World, event: &Event) -> Seen<'a> {
+    pub(super) fn of(world: &'a World, event: &Event) -> Seen<'a> {
         let place = world.places.get(usize::from(event.place));
         Seen {
             time: event.time,
             step: event.step.into(),
-            node: place.map_or("", |place| nodes[usize::from(place.node)].name),
+            node: place.map_or("", |place| place.node_name),
             worker: place.map_or("", |place| place.name),
             header: event.header,
             payload: world.trace.payload(event),
             cause: event.cause,
             replayed: event.replayed,
             what: event.what,
-            routes: place.map_or(&[], |place| nodes[usize::from(place.node)].routes_of(place.name)),
+            routes: place.map_or(&[], |place| place.routes),
         }
     }
 

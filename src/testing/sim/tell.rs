@@ -3,7 +3,8 @@
 use super::case::Case;
 use super::faults::Kind;
 use super::node::Node;
-use super::world::{Event, Place, Trace, What};
+use super::trace::{Event, Trace, What};
+use super::world::Place;
 use crate::routing::short;
 use std::fmt::Write;
 

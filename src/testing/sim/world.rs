@@ -2,6 +2,9 @@
 
 use super::case::Case;
 use super::faults::{Faults, Kind};
+use super::kept::Kept;
+use super::trace::{Event, Trace, What};
+use crate::routing::{TableRoute, TableWorker};
 use crate::sync::{Arc, Mutex};
 use crate::testing::ManualClock;
 use crate::testing::chance::{Chance, happens, mix};
@@ -13,81 +16,8 @@ pub(super) type Shared = Arc<Mutex<World>>;
 /// The place of whoever is no worker: a thread outside, a tap.
 pub(super) const NOBODY: u16 = u16::MAX;
 
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum What {
-    /// A reader began at the header's position.
-    Began,
-    /// A worker had this message in its hands, and did not come to the end of it.
-    Begun,
-    Handled,
-    /// A worker was given something that nobody can decode instead.
-    Spoilt,
-    Written,
-    /// Of the node, if it is one of those.
-    Fault(Kind),
-}
-
-/// Something that happened.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Event {
-    pub(super) what: What,
-    /// Of a worker; of a node where a fault says so.
-    pub(super) place: u16,
-    pub(super) step: u32,
-    pub(super) time: Time,
-    pub(super) header: Header,
-    /// The position of the message in whose handling it was written, or 0.
-    pub(super) cause: u64,
-    /// Whether a rebuild replays it.
-    pub(super) replayed: bool,
-    /// Where the payload begins.
-    pub(super) at: usize,
-}
-
-/// A list of events, and their payloads.
-#[derive(Debug, Default)]
-pub(super) struct Trace {
-    pub(super) events: Vec<Event>,
-    bytes: Vec<u8>,
-}
-
-impl Trace {
-    pub(super) fn payload(&self, event: &Event) -> &[u8] {
-        &self.bytes[event.at..event.at + event.header.size as usize]
-    }
-
-    fn push(&mut self, mut event: Event, payload: &[u8]) {
-        (event.at, event.header.size) = (self.bytes.len(), payload.len() as u32);
-        self.bytes.extend_from_slice(payload);
-        self.events.push(event);
-    }
-
-    /// Takes back the last event.
-    fn pop(&mut self) {
-        if let Some(event) = self.events.pop() {
-            self.bytes.truncate(event.at);
-        }
-    }
-
-    fn clear(&mut self) {
-        self.events.clear();
-        self.bytes.clear();
-    }
-
-    /// Whether the same stands at `place` in both.
-    pub(super) fn agrees(&self, other: &Trace, place: usize) -> bool {
-        match (self.events.get(place), other.events.get(place)) {
-            (Some(one), Some(two)) => {
-                let facts = |event: &Event| (event.what, event.place, event.step, event.time, event.header);
-                facts(one) == facts(two)
-                    && (one.cause, one.replayed) == (two.cause, two.replayed)
-                    && self.payload(one) == other.payload(two)
-            }
-            (one, two) => one.is_none() && two.is_none(),
-        }
-    }
-}
+const FIRST: &str = "what is kept back goes first";
+const TURN: &str = "what is kept back waits for its turn";
 
 /// Who reads everything back as it was written.
 pub(super) trait Observe: Send {
@@ -111,10 +41,20 @@ impl<R: Reader + Send> Observe for R {
 #[derive(Debug)]
 pub(super) struct Place {
     pub(super) node: u16,
+    pub(super) node_name: &'static str,
     pub(super) name: &'static str,
+    pub(super) routes: &'static [TableRoute<'static>],
     /// The message in its hands.
     handling: Option<u64>,
     replaying: bool,
+    kept: Kept,
+}
+
+impl Place {
+    pub(super) fn new(node: u16, node_name: &'static str, worker: &TableWorker<'static>) -> Place {
+        let (name, routes) = (worker.name, worker.routes);
+        Place { node, node_name, name, routes, handling: None, replaying: false, kept: Kept::default() }
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -152,7 +92,8 @@ pub(super) struct World {
     nodes: Vec<NodeState>,
     observer: Option<Box<dyn Observe>>,
     case: Case,
-    rates: Faults,
+    /// By kind.
+    rates: [f64; Kind::ALL.len()],
     streams: [Chance; Kind::ALL.len()],
     /// What went wrong.
     pub(super) fired: Vec<(Kind, u32)>,
@@ -163,13 +104,12 @@ pub(super) struct World {
     /// A write was refused by chance in this step.
     pub(super) refused: bool,
     armed: Option<Armed>,
-    /// The bus did not do what it said.
-    pub(super) broken: Option<String>,
+    /// A law of the bus, or of a worker's outbox, and how it was broken.
+    pub(super) broken: Option<(&'static str, String)>,
 }
 
 impl World {
-    pub(super) fn new(nodes: usize, places: impl Iterator<Item = (u16, &'static str)>) -> World {
-        let places = places.map(|(node, name)| Place { node, name, handling: None, replaying: false }).collect();
+    pub(super) fn new(nodes: usize, places: Vec<Place>) -> World {
         World {
             clock: ManualClock::new(),
             trace: Trace::default(),
@@ -178,7 +118,7 @@ impl World {
             nodes: vec![NodeState::default(); nodes],
             observer: None,
             case: Case::of(0),
-            rates: Faults::default(),
+            rates: [0.0; Kind::ALL.len()],
             streams: [Chance::new(0); Kind::ALL.len()],
             fired: Vec::new(),
             given: Vec::new(),
@@ -199,11 +139,11 @@ impl World {
         self.observer = None;
         self.nodes.fill(NodeState::default());
         for place in &mut self.places {
-            (place.handling, place.replaying) = (None, false);
+            (place.handling, place.replaying, place.kept) = (None, false, Kept::default());
         }
         self.case = case.clone();
         self.streams = Kind::ALL.map(|kind| Chance::stream(case.seed, kind as u64));
-        (self.step, self.rates) = (0, rates);
+        (self.step, self.rates) = (0, Kind::ALL.map(|kind| rates.of(kind)));
         (self.peace, self.refused, self.armed, self.broken) = (false, false, None, None);
     }
 
@@ -211,7 +151,7 @@ impl World {
 
     /// An occasion for a fault. If it happens: a number that says more of how.
     pub(super) fn fault(&mut self, kind: Kind) -> Option<u64> {
-        let rate = self.rates.of(kind);
+        let rate = self.rates[kind as usize];
         if rate == 0.0 || self.peace {
             return None;
         }
@@ -244,7 +184,7 @@ impl World {
     pub(super) fn revive(&mut self, node: u16) {
         self.nodes[usize::from(node)] = NodeState::default();
         for place in self.places.iter_mut().filter(|place| place.node == node) {
-            (place.handling, place.replaying) = (None, false);
+            (place.handling, place.replaying, place.kept) = (None, false, Kept::default());
         }
     }
 
@@ -289,6 +229,9 @@ impl World {
     pub(super) fn hand_over(&mut self, place: u16, header: &Header, payload: &[u8], replaying: bool) -> bool {
         let Some(worker) = self.places.get_mut(usize::from(place)) else { return false };
         worker.replaying = replaying;
+        if worker.kept.is_passed_over(self.step) {
+            self.broken = Some((FIRST, format!("worker {} takes a message before that", worker.name)));
+        }
         let may_spoil = !replaying && header.message < FIRST_OF_LIBRARY && payload.len() > 1;
         let spoilt = may_spoil && self.fault(Kind::Undecodable).is_some();
         self.note(if spoilt { What::Spoilt } else { What::Begun }, place, *header, payload);
@@ -310,6 +253,19 @@ impl World {
         }
     }
 
+    /// The outbox of a worker.
+    pub(super) fn kept(&mut self, place: u16) -> Option<(&mut Kept, u32)> {
+        self.places.get_mut(usize::from(place)).map(|place| (&mut place.kept, self.step))
+    }
+
+    /// A worker has done a step: what it has kept back waits for its turn.
+    pub(super) fn check_kept(&mut self, place: u16) {
+        let place = &self.places[usize::from(place)];
+        if place.kept.waits_for_nothing() && !self.is_dead(place.node) {
+            self.broken = Some((TURN, format!("worker {} keeps messages back, and has not queued up", place.name)));
+        }
+    }
+
     // ---------------------------------------------------------------------------------------------------------- writes
 
     /// What becomes of a write from `place` in `node`.
@@ -327,6 +283,9 @@ impl World {
                 return Verdict::Kill;
             }
             armed.writes -= 1;
+        }
+        if let Some((kept, step)) = self.kept(place) {
+            kept.try_to_write(step);
         }
         let worker = self.places.get(usize::from(place));
         if worker.is_some_and(|worker| worker.replaying) {
@@ -357,7 +316,8 @@ impl World {
         // What a rebuild repeats is not written, and a fill may have written, too.
         let replaying = self.places.get(usize::from(place)).is_some_and(|worker| worker.replaying);
         if self.broken.is_none() && done && seen == 0 && !replaying {
-            self.broken = Some("a write that succeeded wrote nothing that can be read".to_owned());
+            let text = "a write that succeeded wrote nothing that can be read";
+            self.broken = Some(("a bus does what it says", text.to_owned()));
         }
         match &mut self.armed {
             Some(armed) if armed.node == node && armed.after && armed.writes == 0 => {

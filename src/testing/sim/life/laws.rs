@@ -1,19 +1,26 @@
 //! The laws: those of a bus, and the user's.
 
-use super::{Actor, Life, Violation};
+use super::{Actor, Life, NOBODYS, Violation};
 use crate::blame::caught;
 use crate::sync::{Arc, lock};
 use crate::testing::sim::seen::Seen;
-use crate::testing::sim::world::{Event, What, World};
+use crate::testing::sim::trace::{Event, What};
+use crate::testing::sim::world::World;
 use crate::traits::MessageBus;
+
+/// Whether the user's laws see it.
+fn is_seen(event: &Event) -> bool {
+    matches!(event.what, What::Began | What::Handled | What::Written)
+        && (event.header.source, event.header.message) != NOBODYS
+}
 
 impl<B: MessageBus> Life<'_, B> {
     /// Looks at what has happened. Whether anything has.
     pub(super) fn check(&mut self) -> Result<bool, Violation> {
         let shared = Arc::clone(&self.world);
         let world = lock(&shared);
-        if let Some(text) = &world.broken {
-            return Err(self.violation("a bus does what it says", text.clone()));
+        if let Some((law, text)) = &world.broken {
+            return Err(self.violation(*law, text.clone()));
         }
         let from = self.checked;
         while self.checked < world.trace.events.len() {
@@ -33,18 +40,26 @@ impl<B: MessageBus> Life<'_, B> {
                     self.log.push(number);
                 }
             }
-            if matches!(event.what, What::Begun | What::Spoilt) {
-                continue;
-            }
-            let seen = Seen::of(&self.system.nodes, &world, &event);
-            for (name, law) in &mut self.laws {
-                let kept = caught(|| law(&seen)).unwrap_or_else(|text| Err(format!("the law panicked: {text}")));
-                if let Err(text) = kept {
-                    return Err(Violation { law: (*name).to_owned(), text, step: self.step });
-                }
+            if is_seen(&event) {
+                self.ask(&Seen::of(&world, &event))?;
             }
         }
         Ok(self.checked != from)
+    }
+
+    /// Asks the user's laws.
+    fn ask(&mut self, seen: &Seen<'_>) -> Result<(), Violation> {
+        let mut asked = "";
+        let broken = caught(|| {
+            self.laws.iter_mut().find_map(|(name, law)| {
+                asked = name;
+                law(seen).err()
+            })
+        });
+        match broken.unwrap_or_else(|text| Some(format!("the law panicked: {text}"))) {
+            Some(text) => Err(self.violation(asked, text)),
+            None => Ok(()),
+        }
     }
 
     /// A worker's reader begins where it has to.
@@ -102,9 +117,8 @@ impl<B: MessageBus> Life<'_, B> {
         }
         let shared = Arc::clone(&self.world);
         let world = lock(&shared);
-        let is_seen = |event: &&Event| matches!(event.what, What::Began | What::Handled | What::Written);
-        let events = world.trace.events.iter().filter(is_seen);
-        let seen: Vec<_> = events.map(|event| Seen::of(&self.system.nodes, &world, event)).collect();
+        let events = world.trace.events.iter().filter(|event| is_seen(event));
+        let seen: Vec<_> = events.map(|event| Seen::of(&world, event)).collect();
         for (name, end) in &self.system.ends {
             let kept = caught(|| end(&seen)).unwrap_or_else(|text| Err(format!("the law panicked: {text}")));
             kept.map_err(|text| self.violation(*name, text))?;

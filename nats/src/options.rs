@@ -1,23 +1,24 @@
-//! What can be chosen about a node's stream.
+//! What can be chosen about a bridge.
 
 use crate::protocol::{Kind, Limits, Names};
 use std::fmt;
 use std::time::Duration;
 
-/// What can be chosen about an [`Outlet`](crate::Outlet).
+/// What can be chosen about a bridge, and about either half of it: an [`Outlet`](crate::Outlet) and an
+/// [`Inlet`](crate::Inlet).
 ///
 /// ```
 /// use rust_messenger_nats::protocol::Names;
-/// use rust_messenger_nats::{OutletOptions, protocol};
+/// use rust_messenger_nats::{BridgeOptions, protocol};
 ///
 /// let names = Names::new("shop", "till-1")?;
-/// let options = OutletOptions::ring("nats://127.0.0.1:4222", names);
+/// let options = BridgeOptions::ring("nats://127.0.0.1:4222", names);
 /// assert_eq!(options.kind, protocol::Kind::Ring);
 /// # Ok::<(), protocol::NameError>(())
 /// ```
 #[derive(Clone)]
 #[non_exhaustive]
-pub struct OutletOptions {
+pub struct BridgeOptions {
     /// The servers, as `nats://host:port` or `tls://host:port`, separated by commas.
     pub servers: String,
     /// How to connect: credentials, roots, certificates. What is in it is never shown.
@@ -32,8 +33,17 @@ pub struct OutletOptions {
     pub incarnation: u64,
     /// Whether a stream that another journal has filled is taken over. Default: no.
     pub adopt: bool,
-    /// How much may be on its way. Default: 256 messages and 4 MiB.
+    /// How much may be on its way out. Default: 256 messages and 4 MiB.
     pub window: Limits,
+    /// How much may be asked for of one other node and not be acknowledged, beside one message of the largest size that
+    /// the server takes. Default: 1024 messages and 4 MiB.
+    pub pull: Limits,
+    /// The nodes that read this node's stream: each has a consumer there, and what all of them have acknowledged is
+    /// removed. Default: none, and nothing is.
+    pub receivers: Vec<String>,
+    /// Whether an inlet goes on where messages of another node are missing, which it says otherwise
+    /// ([`Gap`](crate::BridgeError::Gap)). Default: no.
+    pub pass_gaps: bool,
     /// How many bytes of a ring are kept behind what is acknowledged, for a server that comes back with less than it
     /// acknowledged. A journal keeps all that it retains. Default: 0.
     pub kept: u64,
@@ -43,14 +53,14 @@ pub struct OutletOptions {
     /// How many bytes the stream may take, if this bridge makes it. It then refuses what is new, and the bus fills.
     /// Default: no limit.
     pub max_bytes: Option<u64>,
-    /// How long the server may answer nothing before the outlet looks at the stream. Default: 2 s.
+    /// How long the server may answer nothing before the bridge looks at the stream. Default: 2 s.
     pub patience: Duration,
 }
 
-impl OutletOptions {
+impl BridgeOptions {
     /// Of a ring: its incarnation is random.
-    pub fn ring(servers: &str, names: Names) -> OutletOptions {
-        OutletOptions {
+    pub fn ring(servers: &str, names: Names) -> BridgeOptions {
+        BridgeOptions {
             servers: servers.to_owned(),
             connect: async_nats::ConnectOptions::new(),
             plain: false,
@@ -59,6 +69,9 @@ impl OutletOptions {
             incarnation: random(),
             adopt: false,
             window: Limits { messages: 256, bytes: 4 << 20 },
+            pull: Limits { messages: 1024, bytes: 4 << 20 },
+            receivers: Vec::new(),
+            pass_gaps: false,
             kept: 0,
             skip_larger: false,
             max_bytes: None,
@@ -67,8 +80,8 @@ impl OutletOptions {
     }
 
     /// Of a journal with that id, which no other journal of the system has and which it keeps.
-    pub fn journal(servers: &str, names: Names, id: u64) -> OutletOptions {
-        OutletOptions { kind: Kind::Journal, incarnation: id, ..OutletOptions::ring(servers, names) }
+    pub fn journal(servers: &str, names: Names, id: u64) -> BridgeOptions {
+        BridgeOptions { kind: Kind::Journal, incarnation: id, ..BridgeOptions::ring(servers, names) }
     }
 
     /// The first server that is spoken to without TLS though it is not on this machine.
@@ -88,10 +101,10 @@ impl OutletOptions {
     }
 }
 
-impl fmt::Debug for OutletOptions {
+impl fmt::Debug for BridgeOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Neither `connect` nor `servers`, which may have a password in it.
-        f.debug_struct("OutletOptions")
+        f.debug_struct("BridgeOptions")
             .field("names", &self.names)
             .field("kind", &self.kind)
             .field("incarnation", &self.incarnation)
@@ -111,8 +124,8 @@ pub(crate) fn random() -> u64 {
 mod tests {
     use super::*;
 
-    fn options(servers: &str) -> OutletOptions {
-        OutletOptions::ring(servers, Names::new("shop", "till").unwrap())
+    fn options(servers: &str) -> BridgeOptions {
+        BridgeOptions::ring(servers, Names::new("shop", "till").unwrap())
     }
 
     #[test]
@@ -121,7 +134,7 @@ mod tests {
         assert_eq!(options(safe).exposed(), None);
         for exposed in ["nats://example.org:4222", "127.0.0.1.example.org", "nats://localhost@10.0.0.1:1", "[::2]:4"] {
             assert_eq!(options(&format!("localhost,{exposed}")).exposed(), Some(exposed));
-            assert_eq!(OutletOptions { plain: true, ..options(exposed) }.exposed(), None);
+            assert_eq!(BridgeOptions { plain: true, ..options(exposed) }.exposed(), None);
         }
     }
 

@@ -1,0 +1,185 @@
+//! What snapshots are for, and what they cost: the start of a worker with one near the end of a history against its
+//! whole rebuild, and writing beside a worker that is kept each second against one that is not.
+
+use criterion::Criterion;
+use rust_messenger::Messenger;
+use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
+use rust_messenger::messenger::Step;
+use rust_messenger::traits::{
+    DecodeError, DeserializeFrom, EncodeError, Every, ExtendedMessage, Handle, Handler, Message, MessageBus, New,
+    Publish, Snapshot, Writer,
+};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+struct Amount(u64);
+
+impl Message for Amount {
+    type Id = u16;
+    const ID: u16 = 1;
+}
+
+impl ExtendedMessage for Amount {
+    fn get_size(&self) -> usize {
+        8
+    }
+
+    fn write_into(&self, buffer: &mut [u8]) {
+        buffer.copy_from_slice(&self.0.to_le_bytes());
+    }
+}
+
+impl DeserializeFrom for Amount {
+    fn deserialize_from(buffer: &[u8]) -> Self {
+        Self::try_deserialize_from(buffer).expect("an amount")
+    }
+
+    fn try_deserialize_from(buffer: &[u8]) -> Result<Self, DecodeError> {
+        Ok(Amount(u64::from_le_bytes(buffer.try_into().map_err(|_| DecodeError::new("not eight bytes"))?)))
+    }
+}
+
+struct Till;
+
+impl Handler for Till {
+    type Id = u16;
+    const ID: u16 = 1;
+}
+
+/// A sum, and as much beside it as it is told to have.
+struct Books {
+    state: Vec<u8>,
+    sum: u64,
+}
+
+impl Handler for Books {
+    type Id = u16;
+    const ID: u16 = 2;
+
+    fn snapshot(&mut self) -> Option<&mut dyn Snapshot> {
+        Some(self)
+    }
+}
+
+impl New<usize> for Books {
+    fn new<W: Writer>(size: &usize, _: &W) -> Self {
+        Books { state: vec![7; *size], sum: 0 }
+    }
+}
+
+impl Handle<Amount> for Books {
+    fn handle<W: Writer>(&mut self, amount: &Amount, _: &W) {
+        self.sum = self.sum.wrapping_mul(31).wrapping_add(amount.0);
+    }
+}
+
+impl Snapshot for Books {
+    fn version(&self) -> u32 {
+        1
+    }
+
+    fn save(&mut self, bytes: &mut Vec<u8>) -> Result<(), EncodeError> {
+        bytes.extend_from_slice(&self.sum.to_le_bytes());
+        bytes.extend_from_slice(&self.state);
+        Ok(())
+    }
+
+    fn load(&mut self, _: u32, bytes: &[u8]) -> Result<(), DecodeError> {
+        let (sum, state) = bytes.split_first_chunk().ok_or_else(|| DecodeError::new("no sum"))?;
+        (self.sum, self.state) = (u64::from_le_bytes(*sum), state.to_vec());
+        Ok(())
+    }
+}
+
+Messenger! {
+    type Shop;
+    usize,
+    Ledger: handlers: [ books: Books ] routes: [ Till, Amount: [ books ] ]
+}
+
+fn options(every: Option<Every>) -> PersistentOptions {
+    let snapshots = every.map(|every| ("Ledger", every)).into_iter().collect();
+    PersistentOptions { start: Start::Rebuild, snapshots, ..PersistentOptions::default() }.table(Shop::table())
+}
+
+fn write(bus: &PersistentBus, from: u64, count: u64) {
+    let writer = bus.writer().expect("a writer");
+    for number in from..from + count {
+        writer.write_bytes(1, 1, &number.to_le_bytes()).expect("written");
+    }
+}
+
+/// How long it takes until the worker has handled all that there is, from the opening on.
+fn start(path: &Path, size: usize, every: Option<Every>) -> Duration {
+    let begin = Instant::now();
+    let (bus, _) = PersistentBus::open(path, options(every)).expect("opened");
+    let shop = Shop::new(bus);
+    let mut workers = shop.workers(&size).expect("a worker");
+    while workers.step() == Step::Worked {}
+    let time = begin.elapsed();
+    shop.stop();
+    while workers.step() != Step::Finished {}
+    workers.conclude().expect("nothing differs");
+    time
+}
+
+fn starts(is_measured: bool) {
+    let count: u64 = if is_measured { 10_000_000 } else { 10_000 };
+    let (_directory, path) = super::scratch();
+    write(&PersistentBus::open(&path, options(None)).expect("made").0, 0, count - count / 1000);
+    start(&path, 1 << 20, Some(Every::Stop));
+    write(&PersistentBus::open(&path, options(None)).expect("opened").0, count - count / 1000, count / 1000);
+    let kept = |number| path.with_file_name(format!("journal.Ledger.snapshot{number}"));
+    let times = (0..if is_measured { 3 } else { 1 }).map(|_| {
+        let from_snapshot = start(&path, 1 << 20, Some(Every::Stop));
+        // That of this stop, behind all messages.
+        let _ = std::fs::remove_file(kept(2));
+        [from_snapshot, start(&path, 1 << 20, None)].map(|time| time.as_secs_f64())
+    });
+    let [from_snapshot, rebuilt] = median(times.collect(), |[from_snapshot, rebuilt]| from_snapshot / rebuilt);
+    println!(
+        "| {count} messages, a snapshot of 1 MiB behind all but 0.1 % | {from_snapshot:.3} s | {rebuilt:.3} s | {:.3} |",
+        from_snapshot / rebuilt
+    );
+}
+
+/// How long it takes to write so many messages beside a worker that handles them.
+fn written(count: u64, every: Option<Every>) -> f64 {
+    let (_directory, path) = super::scratch();
+    let (bus, _) = PersistentBus::open(&path, options(every)).expect("made");
+    let shop = Shop::new(bus.clone());
+    let handles = shop.run(&(1 << 20));
+    let begin = Instant::now();
+    write(&bus, 0, count);
+    let time = begin.elapsed().as_secs_f64();
+    shop.stop();
+    handles.join().expect("it ends");
+    // Its keeper has written what it was to when the bus ends.
+    drop((shop, bus));
+    if every.is_some() {
+        assert!(path.with_file_name("journal.Ledger.snapshot1").exists());
+    }
+    time
+}
+
+fn writers(is_measured: bool) {
+    let (count, rounds): (u64, _) = if is_measured { (8_000_000, 20) } else { (10_000, 1) };
+    let second = Every::Time(Duration::from_secs(1));
+    let times = (0..rounds).map(|_| [written(count, Some(second)), written(count, None)]);
+    let [kept, not] = median(times.collect(), |[kept, not]| kept / not);
+    println!(
+        "| {count} messages written, a snapshot of 1 MiB each second | {kept:.3} s | {not:.3} s | {:.3} |",
+        kept / not
+    );
+}
+
+fn median(mut rounds: Vec<[f64; 2]>, ratio: impl Fn([f64; 2]) -> f64) -> [f64; 2] {
+    rounds.sort_by(|a, b| ratio(*a).total_cmp(&ratio(*b)));
+    rounds[rounds.len() / 2]
+}
+
+pub fn snapshots(_: &mut Criterion) {
+    println!("| what | with snapshots | without | ratio |\n| --- | --- | --- | --- |");
+    starts(super::is_measured());
+    writers(super::is_measured());
+}
