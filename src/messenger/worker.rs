@@ -13,24 +13,24 @@
 //! what its handlers emit for one ring of input. A loop that emits more than it takes fits in no memory; it ends at the
 //! outbox's limit, in an error that names the worker.
 
-use super::lifecycle::{Lifecycle, Making, Phase, is_past};
+use super::lifecycle::{Lifecycle, Phase, is_past};
 use super::options::Budget;
 use super::outbox::Outbox;
-use super::outcome::{Cause, StartError};
+use super::outcome::Cause;
 use crate::blame::{At, Blame, Place, caught};
 use crate::routing::{Roster, Rows, Table, Visit};
 use crate::traits::{
     Due, Handler, Header, Interest, Message, MessageBus, Next, Poller, ReadError, Reader, Report, State, Time, Unread,
     Writer,
 };
-use keeping::{Keeping, can_keep};
+use keeping::Keeping;
 use loops::{LoopWriter, OnLoop, WriteDues};
 use pinning::pin_to;
 use poller::{Bedside, FindPoller};
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
-use supervision::{Letters, Supervision, Tried};
+use supervision::{Letters, Supervision};
 use timers::Timers;
 use unrouted::Unrouted;
 use writer::WorkerWriter;
@@ -38,8 +38,10 @@ use writer::WorkerWriter;
 mod drive;
 mod keeping;
 mod loops;
+mod making;
 mod pinning;
 mod poller;
+mod restart;
 mod supervision;
 mod timers;
 mod unrouted;
@@ -322,110 +324,6 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         Some(taken)
     }
 
-    /// Makes the handlers. False if they could not be made: the worker has left, or pauses before it tries again.
-    fn make_handlers(&mut self) -> bool {
-        let Some(config) = &self.config else { return false };
-        // Kept before they are called: if one of them panics they are still dropped one by one.
-        self.handlers = R::new(config, &self.writer, &self.writer.at);
-        if self.handlers.is_none() {
-            self.not_made();
-            return false;
-        }
-        let may_start = |handlers: &mut R| self.keeping.is_none() || can_keep(handlers, &self.writer);
-        if !self.handlers.as_mut().is_some_and(may_start) {
-            self.leave();
-            return false;
-        }
-        if !std::mem::replace(&mut self.made, true) {
-            self.writer.lifecycle.made();
-        }
-        true
-    }
-
-    /// What becomes of a worker whose handlers could not be made.
-    fn not_made(&mut self) {
-        let mut blames = self.writer.at.blamed();
-        if let Some((handler, error)) = self.writer.at.refusal() {
-            if !self.made {
-                let worker = self.writer.name;
-                self.writer.lifecycle.refuse(StartError::Handler { worker, handler, error });
-                self.tell(blames, None);
-                return self.leave();
-            }
-            // All have started long ago.
-            blames.push(Blame { handler, place: None, text: error.to_string() });
-        }
-        self.broken(blames, None);
-    }
-
-    /// Makes the handlers, and starts them once those of all workers are made.
-    fn start(&mut self) -> Step {
-        if self.is_down() {
-            // Others wait for what is in the outbox.
-            self.writer.flush();
-            return Step::Idle;
-        }
-        let makes = self.handlers.is_none();
-        if makes && !self.make_handlers() {
-            return if self.finished { Step::Finished } else { Step::Worked };
-        }
-        let lifecycle = &self.writer.lifecycle;
-        let is_late =
-            || lifecycle.phase() != Phase::Running && self.writer.at.during(Place::Clock, || lifecycle.is_late());
-        match lifecycle.making() {
-            Making::Done => {}
-            Making::Going if !is_late() => return if makes { Step::Worked } else { Step::Idle },
-            Making::Going | Making::Refused => {
-                self.leave();
-                return Step::Finished;
-            }
-        }
-        self.started = true;
-        if !self.writer.failed.get() && self.start_handlers().is_none() {
-            self.leave();
-            return Step::Finished;
-        }
-        Step::Worked
-    }
-
-    /// Starts the handlers, and brings them to where the reader begins. `None` if they had to be made once more, and
-    /// could not be.
-    fn start_handlers(&mut self) -> Option<()> {
-        loop {
-            let (handlers, reader) = (self.handlers.as_mut()?, self.reader.as_mut()?);
-            handlers.visit(&mut OnStart(&self.writer), &self.writer.at);
-            let Some(keeping) = &mut self.keeping else { break };
-            let Err(refusal) = keeping.load(handlers, reader, &self.writer) else { break };
-            let Some(begin) = reader.begin_instead(refusal.why()) else {
-                refusal.end(&self.writer)?;
-                break;
-            };
-            // What half a state has left in them nobody knows.
-            keeping.begin = begin;
-            self.let_go = reader.position();
-            self.make_anew()?;
-        }
-        let mut found = None;
-        self.handlers.as_mut()?.visit(&mut FindPoller { found: &mut found, writer: &self.writer }, &self.writer.at);
-        self.poller = found.map(|(_, poller)| Arc::new(Bedside::new(poller, &self.writer)));
-        if self.poller.is_some() && self.keeping.is_some() {
-            let error = "it waits in a poller since it was started, and snapshots of its worker are wanted".into();
-            self.writer.end(Cause::Failed { handler: self.writer.at.handler(), error });
-        }
-        Some(())
-    }
-
-    /// Makes the handlers once more, in place of those that there are.
-    fn make_anew(&mut self) -> Option<()> {
-        let at = &self.writer.at;
-        self.handlers.take()?.dismiss(at);
-        self.handlers = R::new(self.config.as_ref()?, &self.writer, at);
-        if let Some((handler, error)) = at.refusal() {
-            self.writer.end(Cause::Failed { handler, error });
-        }
-        self.handlers.is_some().then_some(())
-    }
-
     /// Ends the worker: `on_stop`, then everything it holds is given back.
     fn finish(&mut self) -> Step {
         self.ending = true;
@@ -437,97 +335,6 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         }
         self.leave();
         Step::Finished
-    }
-
-    fn panicked(&mut self, text: String) -> Step {
-        let handling = std::mem::replace(&mut self.handling, false);
-        let mut header = None;
-        if let Some(reader) = self.reader.as_mut().filter(|_| handling) {
-            // A reader stays on the message whose delivery unwound, and here it is not handled either.
-            let _ = reader.try_handle(|found, _| {
-                header = Some(*found);
-                false
-            });
-        }
-        self.writer.at.blame(text);
-        let blames = self.writer.at.blamed();
-        self.broken(blames, header)
-    }
-
-    /// Restarts the worker after these panics, or else ends it. `header` is the message in hand at the first one.
-    #[cold]
-    fn broken(&mut self, blames: Vec<Blame>, header: Option<Header>) -> Step {
-        // What it calls is the user's in places: clock, reports.
-        let goes_on = caught(|| self.go_down(&blames, header.as_ref()));
-        if goes_on == Ok(true) {
-            return Step::Worked;
-        }
-        if let Err(text) = goes_on {
-            self.writer.at.blame(text);
-        }
-        if let Some(header) = header {
-            self.writer.ended_at.set(Some(header.position));
-        }
-        self.tell(blames, header);
-        self.tell(self.writer.at.blamed(), None);
-        self.leave();
-        Step::Finished
-    }
-
-    /// Puts the handlers away, to be made anew after a pause, and the message in hand aside. False if the budget is
-    /// used up, or there is none.
-    fn go_down(&mut self, blames: &[Blame], header: Option<&Header>) -> bool {
-        let (Some(supervision), Some(first)) = (&mut self.supervision, blames.first()) else { return false };
-        let writer = &self.writer;
-        if self.ending || writer.failed.get() || !supervision.spend(writer.clock()) {
-            return false;
-        }
-        let (Some(letters), Some(reader)) = (writer.letters, &mut self.reader) else { return false };
-        // It is the next one still.
-        let in_hand = header.map(|header| (header.position, supervision.tries(header.position)));
-        if let (Some(header), Some((_, Tried { dead: true, attempts }))) = (header, in_hand)
-            && !writer.bury(letters.of_panic(header, attempts, first))
-        {
-            return false;
-        }
-        let in_hand = in_hand.map(|(position, tried)| (position, tried.dead));
-        if !supervision.history {
-            if in_hand.is_some() {
-                let _ = reader.skip();
-            }
-        } else if !reader.begin_again(in_hand) {
-            let error = "its history is not finished: a writer has not returned for too long".into();
-            writer.end(Cause::Failed { handler: "Supervisor", error });
-            return false;
-        }
-        self.started = false;
-        self.deadline = None;
-        if let Some(handlers) = self.handlers.take() {
-            handlers.dismiss(&writer.at);
-        }
-        writer.at.drop_of(Place::Poller, self.poller.take());
-        // The worker outlives these, too, and tells of the first one.
-        drop(writer.at.blamed());
-        let error = writer.lifecycle.outlived(writer.name, Cause::panicked(first.clone(), header.copied()));
-        writer.report(Report::Restarting { worker: writer.name, restarts: supervision.restarts, error });
-        true
-    }
-
-    /// Whether it pauses before a restart. A stop ends the pause.
-    fn is_down(&mut self) -> bool {
-        let Some(until) = self.down() else { return false };
-        let running = self.writer.lifecycle.phase() == Phase::Running;
-        if running && self.writer.clock() < until {
-            return true;
-        }
-        if let Some(supervision) = &mut self.supervision {
-            supervision.down = None;
-        }
-        false
-    }
-
-    fn down(&self) -> Option<Time> {
-        self.supervision.as_ref().and_then(|supervision| supervision.down)
     }
 
     /// Runs `work`, which is no step. If it panics the worker ends.
@@ -697,14 +504,7 @@ impl<B: MessageBus, R: Roster<C>, C> Drop for Worker<B, R, C> {
     }
 }
 
-struct OnStart<'a, W>(&'a W);
 struct OnStop;
-
-impl<W: Writer> Visit for OnStart<'_, W> {
-    fn handler<H: Handler>(&mut self, handler: &mut H) {
-        handler.on_start(self.0);
-    }
-}
 
 impl Visit for OnStop {
     fn handler<H: Handler>(&mut self, handler: &mut H) {
