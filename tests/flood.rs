@@ -10,7 +10,7 @@ mod support;
 
 use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messenger::Step;
-use rust_messenger::messenger::{Cause, OnPanic, Summary, Workers};
+use rust_messenger::messenger::{Cause, OnPanic, Summary};
 use rust_messenger::testing::ManualClock;
 use rust_messenger::traits::{
     DeserializeFrom, ExtendedMessage, Handle, Handler, Message, MessageBus, New, Publish, Sender, Stats, WriteError,
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::SeqCst};
 use std::thread;
 use std::time::Duration;
-use support::{PATIENCE, mix, wait_until, within};
+use support::{PATIENCE, mix, settle, wait_until, within};
 
 /// The smallest ring there is: it is nearly always full.
 const RING: usize = 1024;
@@ -651,17 +651,6 @@ fn whoever_is_never_done_starves_nobody_stepped() {
     }
     assert_eq!(workers.step(), Step::Finished);
     workers.conclude().unwrap();
-}
-
-/// Steps everybody until nobody has anything to do.
-fn settle(workers: &mut Workers) -> Step {
-    for _ in 0..100_000 {
-        match workers.step() {
-            Step::Worked => {}
-            end => return end,
-        }
-    }
-    panic!("it never comes to rest");
 }
 
 struct XorShift(u64);

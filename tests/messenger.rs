@@ -30,7 +30,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{PATIENCE, wait_until, within};
+use support::{PATIENCE, settle, wait_until, within};
 
 // ------------------------------------------------------------------------------------------------------------ handlers
 
@@ -429,17 +429,6 @@ fn gathering(reports: &Arc<Mutex<Vec<String>>>) -> Options {
     let reports = Arc::clone(reports);
     let gather = move |report: &rust_messenger::traits::Report| reports.lock().unwrap().push(format!("{report:?}"));
     Options { on_report: Some(Arc::new(gather)), ..patient() }
-}
-
-/// Steps everybody until nobody has anything to do.
-fn settle(workers: &mut Workers) -> Step {
-    for _ in 0..10_000 {
-        match workers.step() {
-            Step::Worked => {}
-            end => return end,
-        }
-    }
-    panic!("the workers never come to rest");
 }
 
 /// The one failure there is.

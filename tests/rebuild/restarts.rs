@@ -3,9 +3,10 @@
 //! Five handlers send to each other and panic by a seed, some of them each time, others once. They are stepped by hand,
 //! on a journal in memory, so that a kill is an image of it between two steps.
 
+use super::support::{mix, settle};
 use super::{Input, Outside};
 use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Retention, Start};
-use rust_messenger::messenger::{Budget, Cause, OnPanic, Options, StartError, Step, Workers};
+use rust_messenger::messenger::{Budget, Cause, OnPanic, Options, StartError, Step};
 use rust_messenger::traits::{
     CursorError, DeadLetter, DecodeError, DeserializeFrom, EncodeError, Every, ExtendedMessage, Handle, Handler,
     Message, MessageBus, New, ReadError, Reader, Report, Sender, Snapshot, SubscribeError, Supervisor, Writer,
@@ -16,14 +17,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 number_message!(Passed, 11);
-
-/// Numbers that follow from a seed.
-fn mixed(seed: u64) -> u64 {
-    let mut mixed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
-}
 
 /// What breaks handlers, and what they have come to.
 #[derive(Clone, Default)]
@@ -42,7 +35,7 @@ struct Plan {
 impl Plan {
     /// After how many sends the handler breaks at this number, if it does.
     fn breaks(&self, who: u16, number: u64) -> Option<u64> {
-        let chance = mixed(self.seed ^ number ^ u64::from(who) << 48);
+        let chance = mix(self.seed ^ number ^ u64::from(who) << 48);
         let always = chance.is_multiple_of(self.rare);
         let once = chance % self.rare == 1 && self.broken.lock().unwrap().insert((who, number));
         (always || once).then_some((chance >> 32) % 3)
@@ -103,7 +96,7 @@ impl<const ID: u16> Node<ID> {
                 resume_unwind(Box::new(format!("node {ID} breaks at {number} after {sent}")));
             }
             if sent < 2 {
-                Self::send(&Passed(mixed(number ^ mixed(u64::from(ID) << 8 | sent)) ^ self.state.len() as u64), writer);
+                Self::send(&Passed(mix(number ^ mix(u64::from(ID) << 8 | sent)) ^ self.state.len() as u64), writer);
             }
         }
         self.plan.handled.lock().unwrap().push((ID, number));
@@ -163,16 +156,6 @@ fn budget(attempts: u32) -> OnPanic {
     OnPanic::Restart(forever)
 }
 
-fn settle(workers: &mut Workers) -> Step {
-    for _ in 0..100_000 {
-        match workers.step() {
-            Step::Worked => {}
-            end => return end,
-        }
-    }
-    panic!("the worker never comes to rest");
-}
-
 /// A journal's messages: source, id, bytes.
 fn content(bus: &PersistentBus) -> Vec<(u64, u16, u16, Vec<u8>)> {
     let mut reader = bus.subscribe_held("content", None).unwrap();
@@ -217,7 +200,7 @@ fn is_whole(image: Vec<u8>, plan: &Plan, why: &str) {
 fn the_state_after_restarts_is_that_of_a_rebuild_from_zero() {
     let (mut restarts, mut dead) = (0, 0);
     for seed in 0..1000 {
-        let plan = Plan { seed: mixed(seed), rare: 8 + seed % 40, ..Plan::default() };
+        let plan = Plan { seed: mix(seed), rare: 8 + seed % 40, ..Plan::default() };
         let start = if seed % 2 == 0 { Start::Rebuild } else { Start::Latest };
         let bus = PersistentBus::in_memory(journal(start)).unwrap();
         let options = Options { on_panic: budget((seed % 3) as u32), ..Options::default() };
@@ -225,9 +208,9 @@ fn the_state_after_restarts_is_that_of_a_rebuild_from_zero() {
         let mut workers = messenger.workers(&plan).unwrap();
         let outside = messenger.writer().unwrap();
         for input in 0..12 {
-            Outside::try_send(&Input(mixed(seed << 8 | input)), &outside).unwrap();
+            Outside::try_send(&Input(mix(seed << 8 | input)), &outside).unwrap();
             for worker in workers.iter_mut() {
-                worker.step_up_to((mixed(seed ^ input) % 4) as usize + 1);
+                worker.step_up_to((mix(seed ^ input) % 4) as usize + 1);
             }
         }
         assert_eq!(settle(&mut workers), Step::Idle, "seed {seed}");
@@ -243,7 +226,7 @@ fn the_state_after_restarts_is_that_of_a_rebuild_from_zero() {
 #[test]
 fn whenever_it_is_killed_the_next_life_goes_on() {
     for seed in 0..20 {
-        let plan = Plan { seed: mixed(seed), rare: 6, ..Plan::default() };
+        let plan = Plan { seed: mix(seed), rare: 6, ..Plan::default() };
         let mut image = None;
         for life in 0..40 {
             let options = journal(Start::Rebuild);
@@ -253,8 +236,8 @@ fn whenever_it_is_killed_the_next_life_goes_on() {
             };
             let messenger = Five::with_options(bus.clone(), Options { on_panic: budget(1), ..Options::default() });
             let mut workers = messenger.workers(&plan).unwrap();
-            Outside::try_send(&Input(mixed(seed << 8 | life)), &messenger.writer().unwrap()).unwrap();
-            for _ in 0..mixed(seed ^ life) % 12 {
+            Outside::try_send(&Input(mix(seed << 8 | life)), &messenger.writer().unwrap()).unwrap();
+            for _ in 0..mix(seed ^ life) % 12 {
                 for worker in workers.iter_mut() {
                     worker.step_up_to(1);
                 }
@@ -372,7 +355,7 @@ fn who_began_with_a_snapshot_begins_with_it_again() {
         let messenger = Five::with_options(bus.clone(), options);
         let mut workers = messenger.workers(&plan).unwrap();
         let outside = messenger.writer().unwrap();
-        (0..8).for_each(|input| Outside::try_send(&Input(mixed(life << 8 | input)), &outside).unwrap());
+        (0..8).for_each(|input| Outside::try_send(&Input(mix(life << 8 | input)), &outside).unwrap());
         assert_eq!(settle(&mut workers), Step::Idle, "life {life}");
         let image = bus.image();
         messenger.stop();

@@ -7,6 +7,7 @@
 mod skip;
 
 pub use rust_messenger::__private::chance::mix;
+use rust_messenger::messenger::{Step, Workers};
 use rust_messenger::traits::{Header, MessageBus, Poller, ReadError, Reader};
 pub use skip::skip;
 use std::panic::resume_unwind;
@@ -36,6 +37,22 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
             std::thread::sleep(Duration::from_micros(if cfg!(miri) { 20_000 } else { 200 }));
         }
     }
+}
+
+/// Steps everybody until nobody has anything to do.
+///
+/// # Panics
+///
+/// Where that never comes.
+#[track_caller]
+pub fn settle(workers: &mut Workers) -> Step {
+    for _ in 0..100_000 {
+        match workers.step() {
+            Step::Worked => {}
+            end => return end,
+        }
+    }
+    panic!("the workers never come to rest");
 }
 
 /// Runs `test` on a thread of its own, so that a hang is a failure with a name and not a suite that never ends.

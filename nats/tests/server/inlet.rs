@@ -52,6 +52,18 @@ fn send(server: &Server, count: u64) {
     assert_eq!(outlet.stop(DEADLINE).unwrap().unread, 0);
 }
 
+/// 5000 messages for a ring that is full before their end, its reader, and what asks for at most 600 at once.
+fn full(server: &Server) -> (impl Reader, Inlet) {
+    send(server, 5000);
+    let bus = CircularBus::new(16 * 1024).unwrap();
+    let reader = bus.subscribe("worker").unwrap();
+    let mut options = ring_here(server);
+    options.pull = Limits { messages: 600, bytes: 1 << 20 };
+    let inlet = start(&bus, options);
+    wait_for(&inlet, "a full bus", |stats| stats.full > 3);
+    (reader, inlet)
+}
+
 /// Up to where `store` has acknowledged, and the end of the stream.
 fn floor(server: &Server) -> (u64, u64) {
     server.ask(|context| async move {
@@ -222,13 +234,7 @@ fn a_full_bus_asks_for_nothing_more_and_loses_nothing() {
         return;
     }
     let server = Server::start();
-    send(&server, 5000);
-    let bus = CircularBus::new(16 * 1024).unwrap();
-    let mut reader = bus.subscribe("worker").unwrap();
-    let mut options = ring_here(&server);
-    options.pull = Limits { messages: 600, bytes: 1 << 20 };
-    let inlet = start(&bus, options);
-    wait_for(&inlet, "a full bus", |stats| stats.full > 3);
+    let (mut reader, inlet) = full(&server);
     let delivered = server.ask(|context| async move {
         let stream = context.get_stream(names().stream()).await.unwrap();
         stream.consumer_info("store").await.unwrap().delivered.stream_sequence
@@ -430,13 +436,7 @@ fn messages_that_were_removed_while_the_bus_was_full_are_a_gap() {
         return;
     }
     let server = Server::start();
-    send(&server, 5000);
-    let bus = CircularBus::new(16 * 1024).unwrap();
-    let mut reader = bus.subscribe("worker").unwrap();
-    let mut options = ring_here(&server);
-    options.pull = Limits { messages: 600, bytes: 1 << 20 };
-    let inlet = start(&bus, options);
-    wait_for(&inlet, "a full bus", |stats| stats.full > 3);
+    let (mut reader, inlet) = full(&server);
     server.ask(|context| async move {
         let stream = context.get_stream(names().stream()).await.unwrap();
         stream.purge().sequence(4000).await.unwrap();
