@@ -1,7 +1,7 @@
 //! [`CircularBus`]: the ring in mapped memory. Puts slot, gate, claim and wait together; each rule is in its own file.
 
 use super::ring::claim::{self, Claim, ManyWriters, OneWriter, Role};
-use super::ring::gate::Kind;
+use super::ring::gate::readers::Kind;
 use super::ring::memory::Ring;
 use super::ring::reader::RingReader;
 use super::ring::shared::Shared;
@@ -257,7 +257,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
 mod tests {
     use super::super::CondvarBus;
     use super::super::ring::control;
-    use super::super::ring::gate::Pin;
+    use super::super::ring::gate::evict::Pin;
     use super::*;
     use crate::sync::{spawn, yield_now};
     use crate::traits::Publish;

@@ -15,7 +15,7 @@ use super::journal::snapshot;
 use super::journal::store::{JournalStore, first_step};
 use super::journal::word;
 use super::ring::claim::{self, Claim, ManyWriters, OneWriter, Role};
-use super::ring::gate::Kind;
+use super::ring::gate::readers::Kind;
 use super::ring::reader::RingReader;
 use super::ring::shared::Shared;
 use super::ring::slot::Slots;

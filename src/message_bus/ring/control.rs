@@ -112,7 +112,7 @@ impl<'a> Control<'a> {
         tail = TAIL;
         /// No reader and no unfinished claim stands before it.
         gate = GATE;
-        /// What keeps writers from just going on: see `gate.rs`.
+        /// What keeps writers from just going on: see `gate/tickets.rs`.
         flags = ATTENTION;
         /// Whether somebody sleeps until a message comes: see `Waiters::nobody`.
         message_sleepers = ATTENTION + WORD;
@@ -171,7 +171,7 @@ entry! {
     ReaderEntry of READER_SIZE {
         /// Everything before it is released; an evictable reader's carries flags in its low bits.
         cursor = 0;
-        /// What kind of reader it is: see `gate.rs`.
+        /// What kind of reader it is: see `gate/readers.rs`.
         kind = READER_COLD;
         /// Messages it was moved past and has not been told of.
         lost = READER_COLD + WORD;

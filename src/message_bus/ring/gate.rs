@@ -12,42 +12,25 @@
 //! * **Law 4.** An evictable reader pins its cursor word before it touches a slot, and an evictor changes only an
 //!   unpinned one: whoever wins the compare-and-swap, nobody reads what is being overwritten.
 //! * **Law 5.** A claim sealed over its owner's head keeps its bytes until the owner has seen it.
+//!
+//! The laws are kept here. What is done to one kind of word has a file of its own: `lock`, `readers` (their table),
+//! `evict`, `fences` and `tickets`.
 
-use super::control::{self, Control, FENCED, NAME, READERS, ReaderEntry, ReaderIndex};
+pub(crate) mod evict;
+mod fences;
+mod lock;
+pub(crate) mod readers;
+pub(crate) mod tickets;
+
+use self::evict::Pin;
+use self::lock::Locked;
+use self::readers::{Kind, cursor_of, is_evictable, is_held, readers};
+use super::control::{self, Control, NAME, READERS, ReaderIndex};
 use super::position::{ahead, earlier, later};
 use super::slot::{Seen, Slots};
 use super::store::Store;
-use crate::sync::{Ordering, spin_loop, yield_now};
+use crate::sync::Ordering;
 use crate::traits::{CursorError, ReaderStats, Stats, SubscribeError};
-
-/// Low bits of an evictable reader's cursor word.
-const PINNED: u64 = 1;
-const MOVING: u64 = 2;
-const CURSOR_FLAGS: u64 = 15;
-
-/// `flags`: writers from outside are refused. The bits below count pending outboxes.
-pub(crate) const CLOSED: u64 = 1 << 63;
-
-/// How a reader counts, as its entry in the reader table says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Gating = 0,
-    /// It may be moved on rather than hold others back.
-    Evictable = 1,
-    /// It gates, and lets go of what it was told to only.
-    Held = 2,
-}
-
-/// What an evictable reader finds when it wants to look.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Pin {
-    /// It may look at its position until it unpins.
-    Pinned,
-    /// It is being moved right now.
-    Busy,
-    /// It was moved to this position.
-    Moved(u64),
-}
 
 /// The gate of one bus.
 #[derive(Debug)]
@@ -81,15 +64,6 @@ impl Standing {
     }
 }
 
-/// The gate lock, held.
-struct Locked<'a>(Control<'a>);
-
-impl Drop for Locked<'_> {
-    fn drop(&mut self) {
-        self.0.lock().store(0, Ordering::Release); // SYNC POINT gate.lock
-    }
-}
-
 impl<'a, S: Store> Gate<'a, S> {
     #[inline(always)]
     pub(crate) fn new(store: &'a S) -> Gate<'a, S> {
@@ -120,11 +94,11 @@ impl<'a, S: Store> Gate<'a, S> {
                 if ahead(unread_until, finished) > 0 { earlier(minimum, finished) } else { minimum }
             }
         };
-        let limit = self.behind_fences(limit);
+        let limit = fences::behind(&locked, limit);
         let mut moved = limit;
-        for entry in self.readers().filter(|entry| is_evictable(*entry)) {
+        for entry in readers(self.control()).filter(|entry| is_evictable(*entry)) {
             if ahead(target, cursor_of(entry)) > 0 {
-                self.evict(entry, wanted, limit);
+                evict::evict(&locked, self.store.slots(), entry, wanted, limit);
             }
             moved = earlier(moved, cursor_of(entry));
         }
@@ -139,16 +113,17 @@ impl<'a, S: Store> Gate<'a, S> {
     /// still need, and evictable readers along with it. Returns where it stands then.
     #[cfg(unix)]
     pub(crate) fn retain(self, is_wanted: impl Fn(u64) -> bool) -> u64 {
-        let _locked = self.lock();
+        let locked = self.lock();
         let control = self.control();
         let gate = control.gate().load(Ordering::Relaxed);
         let tail = control.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
         let end = self.gating_minimum().map_or(tail, |minimum| earlier(minimum, tail));
-        let limit = self.behind_fences(self.finished_until(gate, |position| position >= end || is_wanted(position)));
+        let limit =
+            fences::behind(&locked, self.finished_until(gate, |position| position >= end || is_wanted(position)));
         let mut moved = limit;
-        for entry in self.readers().filter(|entry| is_evictable(*entry)) {
+        for entry in readers(self.control()).filter(|entry| is_evictable(*entry)) {
             if ahead(limit, cursor_of(entry)) > 0 {
-                self.evict(entry, limit, limit);
+                evict::evict(&locked, self.store.slots(), entry, limit, limit);
             }
             moved = earlier(moved, cursor_of(entry));
         }
@@ -170,7 +145,7 @@ impl<'a, S: Store> Gate<'a, S> {
     pub(crate) fn released(self) -> u64 {
         let locked = self.lock();
         let tail = self.stand(&locked).tail;
-        let gating = self.readers().filter(|entry| !is_evictable(*entry) && !is_held(*entry));
+        let gating = readers(self.control()).filter(|entry| !is_evictable(*entry) && !is_held(*entry));
         gating.map(cursor_of).fold(tail, earlier)
     }
 
@@ -241,10 +216,7 @@ impl<'a, S: Store> Gate<'a, S> {
     /// Removes a reader, and its worker's ticket.
     pub(crate) fn leave(self, index: ReaderIndex) {
         let _locked = self.lock();
-        // SYNC POINT gate.ticket
-        if self.control().reader(index).ticket().swap(0, Ordering::AcqRel) != 0 {
-            self.control().flags().fetch_sub(1, Ordering::AcqRel); // SYNC POINT gate.flags
-        }
+        tickets::leave(self.control(), index);
         let occupied = self.control().occupied();
         occupied.store(occupied.load(Ordering::Relaxed) & !(1 << index.number()), Ordering::Release); // SYNC POINT gate.join
     }
@@ -266,18 +238,13 @@ impl<'a, S: Store> Gate<'a, S> {
     /// Tries to pin the evictable reader `index`, which believes it stands at `position`.
     #[inline]
     pub(crate) fn pin(self, index: ReaderIndex, position: u64) -> Pin {
-        let entry = self.control().reader(index);
-        // Acquire: pairs with the evictor's move, so that the messages it leaves behind count.
-        match entry.cursor().compare_exchange(
-            position,
-            position | PINNED,
-            Ordering::Acquire, // SYNC POINT gate.evict
-            Ordering::Acquire, // SYNC POINT gate.evict
-        ) {
-            Ok(_) => Pin::Pinned,
-            Err(word) if word & MOVING != 0 => Pin::Busy,
-            Err(word) => Pin::Moved(word),
-        }
+        evict::pin(self.control().reader(index), position)
+    }
+
+    /// Unpins the evictable reader `index`, which now stands at `position`.
+    #[inline]
+    pub(crate) fn unpin(self, index: ReaderIndex, position: u64) {
+        evict::unpin(self.control().reader(index), position);
     }
 
     /// How many messages the evictable reader `index` was moved past since it last asked. To be asked after it was
@@ -288,43 +255,7 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// Whether there are readers that let go of slots without waking anybody.
     pub(crate) fn has_evictable(self) -> bool {
-        self.readers().any(is_evictable)
-    }
-
-    /// Unpins the evictable reader `index`, which now stands at `position`.
-    #[inline]
-    pub(crate) fn unpin(self, index: ReaderIndex, position: u64) {
-        self.control().reader(index).cursor().store(position, Ordering::Release); // SYNC POINT gate.release
-    }
-
-    /// Moves an unpinned evictable reader to the first slot at or after `wanted`, but not past `limit`, and tells it
-    /// how many messages it missed. A pinned one is left alone: it moves on by itself within one copy.
-    fn evict(self, entry: ReaderEntry<'_>, wanted: u64, limit: u64) {
-        let from = entry.cursor().load(Ordering::Relaxed);
-        if from & CURSOR_FLAGS != 0 {
-            return;
-        }
-        // Acquire: pairs with the reader's last unpin. MOVING keeps it off its slots while they are counted.
-        // SYNC POINT gate.release
-        let taken = entry.cursor().compare_exchange(from, from | MOVING, Ordering::Acquire, Ordering::Relaxed);
-        if taken.is_err() {
-            return;
-        }
-        let (mut position, mut lost) = (from, 0);
-        while ahead(wanted, position) > 0 && ahead(limit, position) > 0 {
-            // SAFETY: from one slot to the next, from the reader's cursor on, which the gate is not past, under the
-            // lock: whoever evicts holds it.
-            match unsafe { self.store.slots().observe(position) } {
-                Seen::Message(header) => {
-                    lost += 1;
-                    position = position.wrapping_add(self.store.slots().slot_len(header.size as usize));
-                }
-                Seen::Sealed { len, .. } => position = position.wrapping_add(len),
-                Seen::Open { .. } => break,
-            }
-        }
-        entry.lost().fetch_add(lost, Ordering::Relaxed);
-        entry.cursor().store(position, Ordering::Release); // SYNC POINT gate.evict
+        readers(self.control()).any(is_evictable)
     }
 
     // -------------------------------------------------------------------------------------------------- silent claims
@@ -336,75 +267,33 @@ impl<'a, S: Store> Gate<'a, S> {
     ///
     /// The caller's cursor stands at `position`.
     pub(crate) unsafe fn fence(self, position: u64) -> bool {
-        let _locked = self.lock();
-        let control = self.control();
-        let free = (0..FENCED).map(|index| control.fenced(index)).find(|word| word.load(Ordering::Relaxed) == 0);
-        let Some(word) = free else { return false };
-        // Known to the gate before any reader can pass it (law 5). The low bit keeps position 0 from meaning "free".
-        word.store(position | 1, Ordering::Relaxed);
-        // SAFETY: the caller gates it, and the gate knows it by the word above.
-        let fenced = unsafe { self.store.slots().fence(position) };
-        if !fenced {
-            word.store(0, Ordering::Relaxed);
-        }
-        fenced
+        let locked = self.lock();
+        // SAFETY: the caller gates it.
+        unsafe { fences::fence(&locked, self.store.slots(), position) }
     }
 
     /// Gives up the bytes of the fenced claim at `position`; called by its owner, which is done with them.
     pub(crate) fn unfence(self, position: u64) {
-        let _locked = self.lock();
-        let control = self.control();
-        for index in 0..FENCED {
-            let word = control.fenced(index);
-            if word.load(Ordering::Relaxed) == position | 1 {
-                word.store(0, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn behind_fences(self, limit: u64) -> u64 {
-        (0..FENCED).fold(limit, |low, index| match self.control().fenced(index).load(Ordering::Relaxed) {
-            0 => low,
-            word => earlier(low, word & !1),
-        })
+        let locked = self.lock();
+        fences::unfence(&locked, position);
     }
 
     // --------------------------------------------------------------------------------------------------------- tickets
 
     /// Queues reader `index`'s worker behind every outbox that is pending. Returns its ticket.
     pub(crate) fn take_ticket(self, index: ReaderIndex) -> u64 {
-        let control = self.control();
-        // 0 means "none", so the first ticket is 1.
-        let ticket = control.next_ticket().fetch_add(1, Ordering::Relaxed) + 1;
-        // Release: whoever finds a ticket that replaced an older one claims behind what was flushed under that. To loom
-        // and Miri every claim comes after those that were made before, so neither would miss it.
-        // SYNC POINT gate.ticket
-        if control.reader(index).ticket().swap(ticket, Ordering::AcqRel) == 0 {
-            control.flags().fetch_add(1, Ordering::AcqRel); // SYNC POINT gate.flags
-        }
-        ticket
+        tickets::take(self.control(), index)
     }
 
     /// Takes reader `index`'s worker out of the queue, unless its ticket is gone already.
     pub(crate) fn give_up_ticket(self, index: ReaderIndex, ticket: u64) {
-        let control = self.control();
-        let own = control.reader(index).ticket();
-        // SYNC POINT gate.ticket
-        if own.compare_exchange(ticket, 0, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
-            control.flags().fetch_sub(1, Ordering::AcqRel); // SYNC POINT gate.flags
-        }
+        tickets::give_up(self.control(), index, ticket);
     }
 
     /// Whether reader `index`'s worker may write to the ring: nobody holds an older ticket than its own, or it holds
     /// none and nobody else does.
     pub(crate) fn is_first(self, index: ReaderIndex) -> bool {
-        let control = self.control();
-        let own = control.reader(index).ticket().load(Ordering::Relaxed);
-        // SYNC POINT gate.ticket
-        self.readers().map(|entry| entry.ticket().load(Ordering::Acquire)).all(|ticket| {
-            // A worker's own ticket is among them.
-            ticket == 0 || (own != 0 && own <= ticket)
-        })
+        tickets::is_first(self.control(), index)
     }
 
     // ----------------------------------------------------------------------------------------------------------- stats
@@ -420,7 +309,7 @@ impl<'a, S: Store> Gate<'a, S> {
             stats.full += full;
             stats.sealed += sealed;
         }
-        for entry in self.readers() {
+        for entry in readers(self.control()) {
             let position = cursor_of(entry);
             let name: Vec<u8> =
                 (0..NAME).flat_map(|word| entry.name(word).load(Ordering::Relaxed).to_le_bytes()).collect();
@@ -442,21 +331,9 @@ impl<'a, S: Store> Gate<'a, S> {
         self.store.control()
     }
 
-    /// The entries in use.
-    #[inline]
-    fn readers(self) -> impl Iterator<Item = ReaderEntry<'a>> {
-        let control = self.control();
-        let mut occupied = control.occupied().load(Ordering::Acquire); // SYNC POINT gate.join
-        std::iter::from_fn(move || {
-            let index = occupied.trailing_zeros() as usize;
-            occupied &= occupied.wrapping_sub(1);
-            (index < READERS).then(|| control.reader(control::reader(index)))
-        })
-    }
-
     /// The earliest position a gating reader still needs.
     fn gating_minimum(self) -> Option<u64> {
-        self.readers()
+        readers(self.control())
             .filter(|entry| !is_evictable(*entry))
             .map(|entry| entry.cursor().load(Ordering::Acquire)) // SYNC POINT gate.release
             .reduce(earlier)
@@ -485,28 +362,7 @@ impl<'a, S: Store> Gate<'a, S> {
         position
     }
 
-    /// Takes the gate lock. Its critical sections run no user code and wait for nothing.
     fn lock(self) -> Locked<'a> {
-        let control = self.control();
-        let mut looks = 0u32;
-        // SYNC POINT gate.lock
-        while control.lock().compare_exchange(0, 1, Ordering::Acquire, Ordering::Relaxed).is_err() {
-            looks = looks.wrapping_add(1);
-            if looks.is_multiple_of(64) { yield_now() } else { spin_loop() }
-        }
-        Locked(control)
+        lock::take(self.control())
     }
-}
-
-fn is_evictable(entry: ReaderEntry<'_>) -> bool {
-    entry.kind().load(Ordering::Relaxed) == Kind::Evictable as u64
-}
-
-fn is_held(entry: ReaderEntry<'_>) -> bool {
-    entry.kind().load(Ordering::Relaxed) == Kind::Held as u64
-}
-
-/// Where an entry's reader stands, flags taken off.
-fn cursor_of(entry: ReaderEntry<'_>) -> u64 {
-    entry.cursor().load(Ordering::Acquire) & !CURSOR_FLAGS // SYNC POINT gate.release
 }

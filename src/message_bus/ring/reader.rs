@@ -2,7 +2,10 @@
 //! message out while they are pinned.
 
 use super::control::ReaderIndex;
-use super::gate::{CLOSED, Kind, Pin, Standing};
+use super::gate::Standing;
+use super::gate::evict::Pin;
+use super::gate::readers::Kind;
+use super::gate::tickets::CLOSED;
 use super::memory::Ring;
 use super::position::ahead;
 use super::shared::Shared;

@@ -1,7 +1,8 @@
 //! What all handles, readers and writers of one bus share in this process.
 
 use super::control::{self, Control, WRITERS};
-use super::gate::{CLOSED, Gate};
+use super::gate::Gate;
+use super::gate::tickets::CLOSED;
 use super::store::Store;
 use crate::message_bus::wait::Waiters;
 use crate::sync::{AtomicU64, CachePadded, Ordering};

@@ -2,7 +2,7 @@
 
 use super::claim::{Claim, Claimed, ManyWriters, Role};
 use super::control::{self, Control, WRITERS, WriterIndex};
-use super::gate::CLOSED;
+use super::gate::tickets::CLOSED;
 use super::memory::Ring;
 use super::shared::Shared;
 use super::slot::{Filled, SLOT_ALIGN, Slots};

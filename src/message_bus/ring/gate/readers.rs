@@ -1,0 +1,43 @@
+//! The table of readers: who is in it, and where they stand.
+
+use crate::message_bus::ring::control::{self, Control, READERS, ReaderEntry};
+use crate::sync::Ordering;
+
+/// Low bits of an evictable reader's cursor word: see `evict.rs`.
+pub(super) const PINNED: u64 = 1;
+pub(super) const MOVING: u64 = 2;
+pub(super) const CURSOR_FLAGS: u64 = 15;
+
+/// How a reader counts, as its entry in the reader table says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Gating = 0,
+    /// It may be moved on rather than hold others back.
+    Evictable = 1,
+    /// It gates, and lets go of what it was told to only.
+    Held = 2,
+}
+
+/// The entries in use.
+#[inline]
+pub(super) fn readers(control: Control<'_>) -> impl Iterator<Item = ReaderEntry<'_>> {
+    let mut occupied = control.occupied().load(Ordering::Acquire); // SYNC POINT gate.join
+    std::iter::from_fn(move || {
+        let index = occupied.trailing_zeros() as usize;
+        occupied &= occupied.wrapping_sub(1);
+        (index < READERS).then(|| control.reader(control::reader(index)))
+    })
+}
+
+pub(super) fn is_evictable(entry: ReaderEntry<'_>) -> bool {
+    entry.kind().load(Ordering::Relaxed) == Kind::Evictable as u64
+}
+
+pub(super) fn is_held(entry: ReaderEntry<'_>) -> bool {
+    entry.kind().load(Ordering::Relaxed) == Kind::Held as u64
+}
+
+/// Where an entry's reader stands, flags taken off.
+pub(super) fn cursor_of(entry: ReaderEntry<'_>) -> u64 {
+    entry.cursor().load(Ordering::Acquire) & !CURSOR_FLAGS // SYNC POINT gate.release
+}
