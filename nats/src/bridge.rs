@@ -8,9 +8,11 @@ use crate::line::{Lead, Line, Phase};
 use crate::options::BridgeOptions;
 use crate::outlet::{Out, OutletStats};
 use crate::protocol::Catalog;
+use crate::status::Status;
+use crate::voice::Voice;
 use rust_messenger::messenger::{Attached, Messenger};
 use rust_messenger::routing::{Placed, Table};
-use rust_messenger::traits::MessageBus;
+use rust_messenger::traits::{Handler, Message, MessageBus, Sender, WriteError};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,6 +28,9 @@ const NAME: &str = "nats bridge";
 /// stop has; what is left then is in [`Summary::left`](rust_messenger::messenger::Summary::left), by the name `nats bridge`.
 /// A [`BridgeError`] ends the messenger:
 /// [`Cause::Failed`](rust_messenger::messenger::Cause::Failed) has it.
+///
+/// How it is, it says as a [`Status`](crate::Status): a table routes that as `Bridge, Status: [h]`, with this type as the
+/// source.
 ///
 /// Dropping it before the messenger runs ends it; from then on it ends with the messenger.
 ///
@@ -50,6 +55,7 @@ const NAME: &str = "nats bridge";
 pub struct Bridge {
     out: Option<Arc<Mutex<OutletStats>>>,
     sources: Vec<Arc<Mutex<InletStats>>>,
+    status: Arc<Mutex<Option<Status>>>,
     is_dropped: Arc<AtomicBool>,
     clapper: Clapper,
 }
@@ -62,6 +68,8 @@ pub struct BridgeStats {
     pub out: Option<OutletStats>,
     /// What came in, by the names of the nodes in their order.
     pub sources: Vec<InletStats>,
+    /// How it is; `None` until it knows of a server, or of none.
+    pub status: Option<Status>,
 }
 
 impl Bridge {
@@ -72,7 +80,8 @@ impl Bridge {
     /// # Errors
     ///
     /// [`BridgeError::RanBefore`]; [`BridgeError::OtherNode`]; [`BridgeError::Exposed`], [`BridgeError::Subscribe`],
-    /// [`BridgeError::Name`], [`BridgeError::Thread`] and [`BridgeError::Connect`].
+    /// [`BridgeError::Name`], [`BridgeError::Thread`] and [`BridgeError::Connect`]; [`BridgeError::Writer`] where the table
+    /// routes its status to a worker here.
     pub fn start<B: MessageBus, T>(
         messenger: &Messenger<B, T>,
         table: &Table<'_>,
@@ -99,15 +108,21 @@ impl Bridge {
         let goes_out = Catalog::of(table, |route| placed.goes_out(route.source_id, route.message_id));
         let out =
             if goes_out.rows().is_empty() { None } else { Some(Out::new(&bus, goes_out, &options, &connection)?) };
+        let here = table.workers.iter().filter(|worker| placed.workers().contains(&worker.name));
+        let mut routes = here.flat_map(|worker| worker.routes);
+        let is_heard = routes.any(|route| (route.source_id, route.message_id) == (Bridge::ID, Status::ID));
+        let writer = if is_heard { Some(bus.writer().map_err(BridgeError::Writer)?) } else { None };
+        let voice = Voice::new(options.stall);
         let is_dropped = Arc::new(AtomicBool::new(false));
         let bridge = Bridge {
             out: out.as_ref().map(|out| out.stats().clone()),
             sources: sources.iter().map(|source| source.stats().clone()).collect(),
+            status: voice.last().clone(),
             is_dropped: is_dropped.clone(),
             clapper: bell.clapper(),
         };
-        let lead = WithMessenger { attached, has_begun: false, is_dropped };
-        let line = Line { lead, bus, connection, out, sources };
+        let lead = WithMessenger { attached, has_begun: false, is_dropped, writer };
+        let line = Line { lead, bus, connection, out, sources, voice };
         std::thread::Builder::new().name(NAME.to_owned()).spawn(move || run(line)).map_err(thread)?;
         Ok(bridge)
     }
@@ -117,8 +132,16 @@ impl Bridge {
         BridgeStats {
             out: self.out.as_ref().map(|stats| *lock(stats)),
             sources: self.sources.iter().map(|stats| lock(stats).clone()).collect(),
+            status: lock(&self.status).clone(),
         }
     }
+}
+
+/// The source of each [`Status`].
+impl Handler for Bridge {
+    type Id = u16;
+    /// The library's: no handler of a table may have it.
+    const ID: u16 = 0xFF01;
 }
 
 impl Drop for Bridge {
@@ -133,6 +156,8 @@ struct WithMessenger<B: MessageBus> {
     attached: Attached<B>,
     has_begun: bool,
     is_dropped: Arc<AtomicBool>,
+    /// Writes how the bridge is; `None` if no worker here wants to know.
+    writer: Option<B::BusWriter>,
 }
 
 impl<B: MessageBus> Lead for WithMessenger<B> {
@@ -153,14 +178,24 @@ impl<B: MessageBus> Lead for WithMessenger<B> {
             false => Phase::Before,
         }
     }
+
+    fn say(&mut self, status: &Status) -> bool {
+        let Some(writer) = &self.writer else { return true };
+        // Who is not subscribed yet would never hear it.
+        if !self.has_begun {
+            return false;
+        }
+        let status = status.clone().cut_to(self.attached.bus().max_payload());
+        // After the stop nobody wants to know.
+        !matches!(Bridge::try_send(&status, writer), Err(WriteError::Full | WriteError::NoSpace))
+    }
 }
 
 fn run<B: MessageBus>(mut line: Line<B, WithMessenger<B>>) {
     let result = line.run();
     let left = result.as_ref().copied().unwrap_or_else(|_| line.left_now());
+    line.end(result.as_ref().err());
     let WithMessenger { attached, .. } = line.lead;
-    // Its reader gates the bus until then.
-    drop((line.out, line.sources));
     if let Err(error) = result {
         attached.fail(error);
     }

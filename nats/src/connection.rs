@@ -22,6 +22,8 @@ const MOMENT: Duration = Duration::from_millis(100);
 pub(crate) enum Input {
     Connected,
     Disconnected,
+    /// The server, or the client, complains.
+    Trouble(String),
     /// For that half of the bridge: the last token of the subject that it answers, and the message.
     Came(usize, async_nats::Message),
 }
@@ -71,6 +73,8 @@ impl Connection {
                 match event {
                     Event::Connected => events.push(Input::Connected),
                     Event::Disconnected | Event::Closed => events.push(Input::Disconnected),
+                    Event::ServerError(error) => events.push(Input::Trouble(error.to_string())),
+                    Event::ClientError(error) => events.push(Input::Trouble(error.to_string())),
                     _ => {}
                 }
                 std::future::ready(())

@@ -1,7 +1,7 @@
 //! Why a bridge, or one half of it, did not start or has ended.
 
 use crate::protocol::{NameError, ResumeError};
-use rust_messenger::traits::{CursorError, ImportError, SubscribeError};
+use rust_messenger::traits::{CursorError, ImportError, NoWriter, SubscribeError};
 use std::fmt;
 
 /// Why a bridge, an [`Outlet`](crate::Outlet) or an [`Inlet`](crate::Inlet) did not start, or has ended.
@@ -21,6 +21,8 @@ pub enum BridgeError {
     },
     /// The bus gave no held reader.
     Subscribe(SubscribeError),
+    /// The bus gives no writer for what the bridge says of itself.
+    Writer(NoWriter),
     /// There is no thread, or no runtime for it; or it panicked.
     Thread(std::io::ErrorKind),
     /// What the options say cannot be connected with.
@@ -92,6 +94,7 @@ impl fmt::Display for BridgeError {
                 write!(f, "the placement is that of the node {placed:?}, and the options name {named:?}")
             }
             BridgeError::Subscribe(error) => error.fmt(f),
+            BridgeError::Writer(error) => error.fmt(f),
             BridgeError::Thread(kind) => write!(f, "the bridge's thread: {kind}"),
             BridgeError::Connect(kind) => write!(f, "connecting: {kind}"),
             BridgeError::OtherStream { stream } => write!(f, "the stream {stream} is set up otherwise"),

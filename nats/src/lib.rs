@@ -28,7 +28,9 @@ mod line;
 mod options;
 mod outlet;
 pub mod protocol;
+mod status;
 mod thread;
+mod voice;
 
 pub use async_nats;
 pub use bridge::{Bridge, BridgeStats};
@@ -36,3 +38,4 @@ pub use error::BridgeError;
 pub use inlet::{Inlet, InletStats};
 pub use options::BridgeOptions;
 pub use outlet::{Left, Outlet, OutletStats};
+pub use status::Status;

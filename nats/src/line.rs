@@ -4,12 +4,18 @@ use crate::connection::{Connection, Input};
 use crate::error::BridgeError;
 use crate::inlet::In;
 use crate::outlet::{Left, Out};
+use crate::status::Status;
+use crate::voice::Voice;
 use rust_messenger::traits::{Interest, MessageBus, Poller, Reader};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The longest sleep.
 const SLEEP: Duration = Duration::from_millis(100);
+
+/// How long the word of its end waits for room, and how often it looks.
+const A_MOMENT: Duration = Duration::from_secs(1);
+const A_LOOK: Duration = Duration::from_millis(5);
 
 /// The half of a bridge that what comes on an inbox is for: what goes out, or the source of that number and one.
 pub(crate) const OUT: usize = 0;
@@ -31,6 +37,9 @@ pub(crate) enum Phase {
 /// For whom a bridge works.
 pub(crate) trait Lead: Send {
     fn phase(&mut self) -> Phase;
+
+    /// Says how the bridge is, to whoever hears it. False: not now.
+    fn say(&mut self, status: &Status) -> bool;
 }
 
 /// What runs on the thread of a bridge.
@@ -40,6 +49,7 @@ pub(crate) struct Line<B: MessageBus, L> {
     pub(crate) connection: Arc<Connection>,
     pub(crate) out: Option<Out<B>>,
     pub(crate) sources: Vec<In<B>>,
+    pub(crate) voice: Voice,
 }
 
 impl<B: MessageBus, L: Lead> Line<B, L> {
@@ -59,9 +69,33 @@ impl<B: MessageBus, L: Lead> Line<B, L> {
             for source in &mut self.sources {
                 goes_on |= source.step(phase)?;
             }
+            self.speak();
             if !goes_on {
                 self.sleep();
             }
+        }
+    }
+
+    /// Says what has changed.
+    fn speak(&mut self) -> bool {
+        let out = self.out.as_ref().and_then(Out::stands_since);
+        self.voice.standing(out, self.sources.iter().filter_map(In::standing));
+        self.voice.speak(|status| self.lead.say(status))
+    }
+
+    /// Lets go of the bus, and says why it ended, if there is somebody to hear it and room within a moment.
+    pub(crate) fn end(&mut self, error: Option<&BridgeError>) {
+        // Its reader gates the bus until then.
+        self.out = None;
+        self.sources.clear();
+        let Some(error) = error else { return };
+        self.voice.change(Status::of(error));
+        let start = Instant::now();
+        while self.lead.phase() == Phase::Running
+            && !self.voice.speak(|status| self.lead.say(status))
+            && start.elapsed() < A_MOMENT
+        {
+            self.connection.bell().wait(Some(A_LOOK));
         }
     }
 
@@ -92,8 +126,14 @@ impl<B: MessageBus, L: Lead> Line<B, L> {
 
     fn hear(&mut self, input: Input) -> Result<(), BridgeError> {
         match input {
+            Input::Trouble(text) => self.voice.trouble(text),
             Input::Connected | Input::Disconnected => {
                 let is_connected = matches!(input, Input::Connected);
+                if is_connected {
+                    self.voice.connected()
+                } else {
+                    self.voice.disconnected()
+                }
                 self.out.iter_mut().for_each(|out| out.connected(is_connected));
                 self.sources.iter_mut().for_each(|source| source.connected(is_connected));
             }

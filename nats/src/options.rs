@@ -55,6 +55,9 @@ pub struct BridgeOptions {
     pub max_bytes: Option<u64>,
     /// How long the server may answer nothing before the bridge looks at the stream. Default: 2 s.
     pub patience: Duration,
+    /// How long nothing goes on that waits, though a server is there, before a bridge says
+    /// [`Stalled`](crate::Status::Stalled). Default: 5 s.
+    pub stall: Duration,
 }
 
 impl BridgeOptions {
@@ -76,6 +79,7 @@ impl BridgeOptions {
             skip_larger: false,
             max_bytes: None,
             patience: Duration::from_secs(2),
+            stall: Duration::from_secs(5),
         }
     }
 

@@ -5,6 +5,7 @@ use crate::connection::lock;
 use crate::error::BridgeError;
 use crate::line::{Lead, Line, Phase};
 use crate::outlet::Left;
+use crate::status::Status;
 use rust_messenger::traits::{MessageBus, Poller};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -39,6 +40,10 @@ impl<B: MessageBus> Lead for UntilTold<B> {
         let Some(deadline) = *lock(&self.deadline) else { return Phase::Running };
         let end = *self.end.get_or_insert_with(|| self.bus.tail());
         if Instant::now() < deadline { Phase::Draining(end) } else { Phase::Over }
+    }
+
+    fn say(&mut self, _: &Status) -> bool {
+        true // Its stats say it.
     }
 }
 

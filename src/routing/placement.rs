@@ -1,7 +1,7 @@
 //! Which node of a system runs which workers of a table, and what follows from that for one of them.
 
 use super::table::{Table, row};
-use crate::traits::{Handler, Supervisor};
+use crate::traits::FIRST_OF_LIBRARY;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::fmt;
@@ -101,8 +101,8 @@ impl Placement {
             }
             for route in worker.routes {
                 let row = row(route.source_id, route.message_id);
-                // Letters are about a bus, and stay there.
-                match homes.get(&route.source_id).filter(|_| route.source_id != Supervisor::ID) {
+                // What the library says is about a bus, and stays there.
+                match homes.get(&route.source_id).filter(|_| route.source_id < FIRST_OF_LIBRARY) {
                     Some(from) if from == node && home != node => {
                         placed.out.insert(row);
                         placed.receivers.insert(home.to_owned());

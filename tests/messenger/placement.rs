@@ -193,6 +193,30 @@ fn a_placement_says_what_leaves_and_what_comes() {
 }
 
 #[test]
+fn what_the_library_says_never_leaves() {
+    use rust_messenger::routing::{Table, TableRoute, TableWorker};
+    use rust_messenger::traits::{DeadLetter, Layout, Message, Supervisor};
+
+    const fn route(source: &'static str, source_id: u16, message_id: u16) -> TableRoute<'static> {
+        let layout = Layout::UNKNOWN;
+        TableRoute { source, source_id, message: "Said", message_id, layout, receivers: &["clerk"] }
+    }
+    static ROUTES: [TableRoute; 3] = [
+        route("Supervisor", Supervisor::ID, DeadLetter::ID),
+        route("Bridge", 0xFF01, 0xFF30),
+        route("Last", 0xFEFF, 1),
+    ];
+    static TABLE: Table =
+        Table { name: "T", workers: &[TableWorker { name: "Office", handlers: &[], routes: &ROUTES }] };
+    let placement = ROUTES.iter().fold(Placement::new().worker("Office", "house"), |it, r| it.source(r.source, "pump"));
+    let (pump, house) = (placement.on("pump", &TABLE).unwrap(), placement.on("house", &TABLE).unwrap());
+    for (route, leaves) in ROUTES.iter().zip([false, false, true]) {
+        let (source, message) = (route.source_id, route.message_id);
+        assert_eq!((pump.goes_out(source, message), house.comes_in("pump", source, message)), (leaves, leaves));
+    }
+}
+
+#[test]
 fn a_placement_that_does_not_fit_is_refused() {
     let table = Plant::table();
     let error = |placement: Placement| placement.on("pump", table).unwrap_err();

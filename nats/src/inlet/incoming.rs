@@ -55,6 +55,8 @@ pub(crate) struct In<B: MessageBus> {
     queue: VecDeque<(Receipt, Message)>,
     /// Taken, and not written, for the bus was full then. Without a receipt if it comes again.
     held: Option<(Option<Receipt>, Message, Box<MessageHead>)>,
+    /// Since when nothing can be written: the bus is full, or another table is waited for.
+    stands_since: Option<Instant>,
     credit: Credit,
     settled: Settled,
     pub(super) not_before: Instant,
@@ -86,6 +88,7 @@ impl<B: MessageBus> In<B> {
                 importer: None,
                 queue: VecDeque::new(),
                 held: None,
+                stands_since: None,
                 credit: Credit::new(options.pull),
                 settled: Settled::default(),
                 not_before: Instant::now(),
@@ -137,6 +140,11 @@ impl<B: MessageBus> In<B> {
             }
             Came::Nothing => {}
         }
+    }
+
+    /// Whose it is that stands still, and since when, if it does.
+    pub(crate) fn standing(&self) -> Option<(&str, Instant)> {
+        self.stands_since.map(|since| (self.names.node(), since))
     }
 
     pub(super) fn pause(&mut self) {
@@ -231,6 +239,9 @@ impl<B: MessageBus> In<B> {
             let Some((receipt, message)) = self.queue.pop_front() else { break };
             self.take(receipt, message)?;
         }
+        if self.held.is_none() && self.state != State::Waiting {
+            self.stands_since = None;
+        }
         if self.early.is_some_and(|since| since.elapsed() > PATIENCE * ACK_WAIT) {
             self.renew();
         }
@@ -265,6 +276,7 @@ impl<B: MessageBus> In<B> {
             Arrival::Wait(mismatch) => {
                 lock(&self.stats).waits_for = Some(mismatch);
                 self.state = State::Waiting;
+                self.stands_since = Some(Instant::now());
                 self.queue.clear();
             }
             Arrival::Write(head) => self.write(Some(receipt), message, head)?,
@@ -283,6 +295,7 @@ impl<B: MessageBus> In<B> {
     pub(super) fn hold(&mut self, receipt: Option<Receipt>, message: Message, head: Box<MessageHead>) {
         lock(&self.stats).full += 1;
         self.held = Some((receipt, message, head));
+        self.stands_since.get_or_insert_with(Instant::now);
         self.not_before = Instant::now() + GLANCE;
     }
 

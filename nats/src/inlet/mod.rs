@@ -14,6 +14,7 @@ use crate::line::Line;
 use crate::options::BridgeOptions;
 use crate::protocol::{Catalog, Mismatch, Refusal};
 use crate::thread::{Thread, UntilTold};
+use crate::voice::Voice;
 use rust_messenger::traits::MessageBus;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -78,11 +79,13 @@ impl Inlet {
         sources: impl IntoIterator<Item = (String, Catalog)>,
         options: BridgeOptions,
     ) -> Result<Inlet, BridgeError> {
+        let stall = options.stall;
         let bell = Arc::new(Bell::new().map_err(|error| BridgeError::Thread(error.kind()))?);
         let connection = Arc::new(Connection::begin(&options, &bell)?);
         let sources = In::all(bus, sources, &options, &connection)?;
         let stats = sources.iter().map(|source| source.stats().clone()).collect();
-        let line = Line { lead: UntilTold::new(bus), bus: bus.clone(), connection, out: None, sources };
+        let voice = Voice::new(stall);
+        let line = Line { lead: UntilTold::new(bus), bus: bus.clone(), connection, out: None, sources, voice };
         Ok(Inlet { stats, thread: Thread::start("nats inlet", bell, line)? })
     }
 

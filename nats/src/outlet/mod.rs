@@ -14,6 +14,7 @@ use crate::line::Line;
 use crate::options::BridgeOptions;
 use crate::protocol::Catalog;
 use crate::thread::{Thread, UntilTold};
+use crate::voice::Voice;
 use rust_messenger::traits::MessageBus;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -87,12 +88,14 @@ impl Outlet {
     /// [`BridgeError::Exposed`], [`BridgeError::Subscribe`], [`BridgeError::Thread`] and [`BridgeError::Connect`]. What
     /// comes later is what [`stop`](Self::stop) returns.
     pub fn start<B: MessageBus>(bus: &B, catalog: Catalog, options: BridgeOptions) -> Result<Outlet, BridgeError> {
+        let stall = options.stall;
         let bell = Arc::new(Bell::new().map_err(|error| BridgeError::Thread(error.kind()))?);
         let connection = Arc::new(Connection::begin(&options, &bell)?);
         let out = Out::new(bus, catalog, &options, &connection)?;
         let stats = out.stats().clone();
         let lead = UntilTold::new(bus);
-        let line = Line { lead, bus: bus.clone(), connection, out: Some(out), sources: Vec::new() };
+        let voice = Voice::new(stall);
+        let line = Line { lead, bus: bus.clone(), connection, out: Some(out), sources: Vec::new(), voice };
         Ok(Outlet { stats, thread: Thread::start(NAME, bell, line)? })
     }
 

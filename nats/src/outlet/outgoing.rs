@@ -137,6 +137,11 @@ impl<B: MessageBus> Out<B> {
         Ok(())
     }
 
+    /// Since when nothing goes out that waits, if that is so.
+    pub(crate) fn stands_since(&self) -> Option<Instant> {
+        lock(&self.stats).stalled_since
+    }
+
     pub(super) fn pause(&mut self) {
         self.not_before = Instant::now() + PAUSE;
     }

@@ -5,4 +5,5 @@
 mod bridge;
 mod inlet;
 mod outlet;
+mod status;
 mod support;
