@@ -5,7 +5,7 @@
 
 use crate::blame::{caught, dropped};
 use crate::routing::{Launch, Roster, Rows, Table, Topology};
-use crate::traits::{MessageBus, NoWriter, Reader, Stats, SubscribeError, Unread};
+use crate::traits::{MessageBus, NoWriter, Reader, RequeueError, Stats, SubscribeError, Unread, WriteError};
 use handles::Running;
 use lifecycle::{Ending, Lifecycle};
 use std::fmt;
@@ -357,6 +357,97 @@ impl<B: MessageBus, T> Messenger<B, T> {
     pub fn tap(&self) -> Result<Tap<B>, SubscribeError> {
         let reader = self.lifecycle.bus.subscribe_evictable("tap")?;
         Ok(Tap { reader, lifecycle: Arc::clone(&self.lifecycle) })
+    }
+
+    /// Has a dead message come again: appends the message at `position` once more, with the source that it had. Use it
+    /// when what broke the handler is cured. On a journal only, and once for each dead message, also after a restart.
+    ///
+    /// `position` is that of the message, [`DeadLetter::position`](crate::traits::DeadLetter::position); `rmsg journal
+    /// dead` lists them. What comes again is a message like others, at a position of its own: it reaches **every**
+    /// receiver of its route, also those that had handled it, and other nodes if its source is one of here. It has no
+    /// cause. If it is dead again, there is a letter about it, and it may come again, too.
+    ///
+    /// Reads the journal from `position` to the end. A rebuild repeats what came of it, as of any other message.
+    ///
+    /// ```
+    /// # #[cfg(all(unix, not(miri)))] { // Megabytes of memory take Miri many minutes.
+    /// use rust_messenger::message_bus::{PersistentBus, PersistentOptions};
+    /// use rust_messenger::messenger::{Budget, OnPanic, Step};
+    /// use rust_messenger::prelude::*;
+    /// use rust_messenger::traits::{DeadLetter, RequeueError, Supervisor};
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// #[derive(serde::Serialize, serde::Deserialize)]
+    /// struct Order(u32);
+    /// serde_message!(Order, 1);
+    ///
+    /// struct Desk; // Somebody outside.
+    /// handler!(Desk, 1);
+    ///
+    /// #[derive(Clone, Default)]
+    /// struct Shop {
+    ///     open: Arc<Mutex<bool>>,
+    ///     dead: Arc<Mutex<Vec<u64>>>,
+    /// }
+    ///
+    /// struct Till(Shop);
+    /// handler!(Till, 2);
+    ///
+    /// impl New<Shop> for Till {
+    ///     fn new<W: Writer>(shop: &Shop, _: &W) -> Till {
+    ///         Till(shop.clone())
+    ///     }
+    /// }
+    ///
+    /// impl TryHandle<Order> for Till {
+    ///     type Error = &'static str;
+    ///
+    ///     fn try_handle<W: Writer>(&mut self, _: &Order, _: &W) -> Result<(), &'static str> {
+    ///         if *self.0.open.lock().unwrap() { Ok(()) } else { Err("closed") }
+    ///     }
+    /// }
+    ///
+    /// impl Handle<DeadLetter> for Till {
+    ///     fn handle<W: Writer>(&mut self, letter: &DeadLetter, _: &W) {
+    ///         self.0.dead.lock().unwrap().push(letter.position);
+    ///     }
+    /// }
+    ///
+    /// Messenger! {
+    ///     Shop,
+    ///     Sales:
+    ///         handlers: [ till: Till ]
+    ///         routes: [ Desk, Order: [ till ], Supervisor, DeadLetter: [ till ] ]
+    /// }
+    ///
+    /// let journal = PersistentOptions { capacity: 1 << 26, ..PersistentOptions::default() };
+    /// let bus = PersistentBus::in_memory(journal.table(Messenger::table()))?;
+    /// let options = Options { on_panic: OnPanic::Restart(Budget::default()), ..Options::default() };
+    /// let (messenger, shop) = (Messenger::with_options(bus, options), Shop::default());
+    /// let handles = messenger.run(&shop);
+    /// Desk::try_send(&Order(7), &messenger.writer()?)?;
+    /// while shop.dead.lock().unwrap().is_empty() {
+    ///     std::thread::yield_now();
+    /// }
+    ///
+    /// *shop.open.lock().unwrap() = true;
+    /// let position = shop.dead.lock().unwrap()[0];
+    /// messenger.requeue(position)?;
+    /// assert!(matches!(messenger.requeue(position), Err(RequeueError::AlreadyRequeued { .. })));
+    /// messenger.stop();
+    /// assert_eq!(handles.join()?.dead, 1);
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`RequeueError`]. Before all workers are subscribed, and after a stop, it is one of [`RequeueError::Write`].
+    pub fn requeue(&self, position: u64) -> Result<(), RequeueError> {
+        if !self.lifecycle.is_subscribed() {
+            return Err(RequeueError::Write(WriteError::NotStarted));
+        }
+        self.lifecycle.bus.requeue(position)
     }
 
     /// Stops the messenger: writers from outside get [`WriteError::Closed`], the workers handle what was written

@@ -17,7 +17,7 @@ mod time;
 
 pub use crate::mmap::Space;
 pub use bus::{BusWriter, MessageBus, Publish, ReaderStats, Stats};
-pub use dead_letter::DeadLetter;
+pub use dead_letter::{DeadLetter, RequeueError};
 pub use error::{CursorError, DecodeError, Divergence, EncodeError, NoWriter, ReadError, SubscribeError, WriteError};
 pub use handler::{Handle, Handler, New, Report, Sender, TryHandle, Writer};
 pub use import::{Import, ImportError};

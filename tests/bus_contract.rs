@@ -21,9 +21,12 @@ mod support;
 mod held;
 #[path = "bus_contract/imports.rs"]
 mod imports;
+#[path = "bus_contract/requeues.rs"]
+mod requeues;
 
 use held::*;
 use imports::*;
+use requeues::*;
 #[cfg(all(unix, not(miri)))]
 use rust_messenger::message_bus::OneWriter;
 use rust_messenger::message_bus::{CircularBus, CondvarBus, wait};
@@ -1810,6 +1813,7 @@ macro_rules! contract {
                 a_ticket_ends_with_its_worker
                 a_clone_is_the_same_bus
                 what_is_imported_arrives
+                what_is_dead_comes_again_or_never
             }
             contract!(@writers $writers $room $slots);
             contract!(@idle $idle);
@@ -2039,6 +2043,7 @@ mod own {
         a_waiting_reader_uses_no_processor_time
         held_readers_are_refused
         what_is_imported_arrives
+        what_is_dead_comes_again_or_never
         only_held_readers_go_back
     }
     impossible! {

@@ -11,6 +11,8 @@
 mod changes;
 #[path = "journal/cursors.rs"]
 mod cursors;
+#[path = "journal/requeues.rs"]
+mod requeues;
 mod support;
 
 use rust_messenger::message_bus::{

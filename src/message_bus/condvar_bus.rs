@@ -4,7 +4,7 @@ use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
     Begin, BusWriter, CursorError, Header, Import, ImportError, Interest, MessageBus, NoWriter, Payload, Poller,
-    Publish, ReadError, Reader, State, Stats, SubscribeError, Time, Unread, WriteError,
+    Publish, ReadError, Reader, RequeueError, State, Stats, SubscribeError, Time, Unread, WriteError,
 };
 use std::time::Duration;
 
@@ -107,6 +107,12 @@ impl<B: MessageBus> MessageBus for CondvarBus<B> {
 
     fn importer(&self, node: &str, incarnation: u64) -> Result<Box<dyn Import>, ImportError> {
         Ok(Box::new(CondvarImporter { importer: self.bus.importer(node, incarnation)?, link: self.link() }))
+    }
+
+    fn requeue(&self, position: u64) -> Result<(), RequeueError> {
+        let requeued = self.bus.requeue(position);
+        self.shared.notify_messages();
+        requeued
     }
 
     fn close(&self) {

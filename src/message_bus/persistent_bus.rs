@@ -10,6 +10,7 @@ use super::journal::options::{PersistentOptions, Start, Starts};
 use super::journal::rebuild::Rebuild;
 use super::journal::recovered::Recovered;
 use super::journal::recovery::{Opened, Opening, new_identity};
+use super::journal::requeue::requeue;
 use super::journal::retention::Retained;
 use super::journal::snapshot;
 use super::journal::store::{JournalStore, first_step};
@@ -24,7 +25,7 @@ use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Memory;
 use crate::sync::{Arc, Mutex, Ordering, lock};
-use crate::traits::{CursorError, Import, ImportError, MessageBus, NoWriter, Stats, SubscribeError};
+use crate::traits::{CursorError, Import, ImportError, MessageBus, NoWriter, RequeueError, Stats, SubscribeError};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -74,6 +75,8 @@ struct Setup {
     starts: Starts,
     /// Held while a cursor is looked for and taken.
     cursors: Mutex<()>,
+    /// Held while a dead message is looked for and comes again.
+    requeues: Mutex<()>,
 }
 
 impl PersistentBus {
@@ -221,7 +224,7 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
     fn of(opened: Opened) -> (Self, Recovered) {
         let Opened { store, background, starts, silent_after, recovered } = opened;
         let shared = Arc::new(Shared::new(store, background, silent_after));
-        let setup = Arc::new(Setup { starts, cursors: Mutex::new(()) });
+        let setup = Arc::new(Setup { starts, cursors: Mutex::new(()), requeues: Mutex::new(()) });
         (PersistentBus { shared, setup, types: PhantomData }, recovered)
     }
 
@@ -436,6 +439,11 @@ impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
 
     fn importer(&self, node: &str, incarnation: u64) -> Result<Box<dyn Import>, ImportError> {
         Ok(Box::new(JournalImporter::<C, W>::new(&self.shared, node, incarnation)?))
+    }
+
+    fn requeue(&self, position: u64) -> Result<(), RequeueError> {
+        let _requeues = lock(&self.setup.requeues);
+        requeue::<C, W>(&self.shared, position)
     }
 
     fn close(&self) {

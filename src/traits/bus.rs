@@ -1,5 +1,6 @@
 //! Byte slots in one order: what a bus is, how it is written, and what it counts.
 
+use super::dead_letter::RequeueError;
 use super::error::{EncodeError, NoWriter, SubscribeError, WriteError};
 use super::import::{Import, ImportError};
 use super::message::{Bytes, Fill, Payload};
@@ -329,6 +330,24 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
     fn importer(&self, node: &str, incarnation: u64) -> Result<Box<dyn Import>, ImportError> {
         let _ = (node, incarnation);
         Ok(Box::new(Unaccounted(self.writer().map_err(ImportError::Writer)?)))
+    }
+
+    /// Appends the message at `position`, which a [`DeadLetter`](super::DeadLetter) calls dead, once more: with its
+    /// source, at another position, and without a cause. [`Messenger::requeue`](crate::messenger::Messenger::requeue)
+    /// says who gets it.
+    ///
+    /// A `PersistentBus` does so once for each dead message, in whatever process: the slot of what comes again says
+    /// where it was dead, and is committed with that or not at all. It reads the journal from `position` to the end.
+    ///
+    /// Provided: [`RequeueError::NoJournal`].
+    ///
+    /// # Errors
+    ///
+    /// [`RequeueError`]: nothing was appended, unless the disk failed ([`WriteError::Storage`]). Asked again, it says
+    /// what there is.
+    fn requeue(&self, position: u64) -> Result<(), RequeueError> {
+        let _ = position;
+        Err(RequeueError::NoJournal)
     }
 
     /// Closes the bus: from now on writers from outside get [`WriteError::Closed`]. Workers may still write. Readers

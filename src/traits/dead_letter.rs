@@ -1,14 +1,17 @@
 //! What becomes of a message that a worker cannot handle.
 
-use super::error::DecodeError;
+use super::error::{DecodeError, NoWriter, SubscribeError, WriteError};
 use super::message::{DeserializeFrom, ExtendedMessage, FIRST_OF_LIBRARY, Layout, Message};
+use std::error::Error;
+use std::fmt;
 
 /// A message that a worker gave up, so that whoever looks after the system can see which one, and why.
 ///
 /// A worker writes one where [`OnPanic::Restart`](crate::messenger::OnPanic::Restart) holds for it: a handler panicked
 /// at the message, or returned an `Err` from [`TryHandle`](super::TryHandle), or the message could not be decoded. The
 /// worker then goes on behind that message. Route it as `Supervisor, DeadLetter: [h]`; without a route it is on the bus
-/// all the same, and counts as no unrouted message.
+/// all the same, and counts as no unrouted message. On a journal the message can be sent again when what broke the
+/// handler is cured: [`Messenger::requeue`](crate::messenger::Messenger::requeue).
 ///
 /// A letter is at most as large as the bus takes: the text is cut to fit.
 ///
@@ -144,6 +147,71 @@ impl DeserializeFrom for DeadLetter {
             unreached.push(text(bytes)?);
         }
         Ok(DeadLetter { position, source, message, attempts, worker, handler, text: text_of_it, unreached })
+    }
+}
+
+/// Why a dead message was not sent again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RequeueError {
+    /// The bus is no journal: what was on it is gone.
+    NoJournal,
+    /// No letter calls a message at this position dead. It is [`DeadLetter::position`], not where the letter stands.
+    NotDead {
+        /// The position in the call.
+        asked: u64,
+    },
+    /// Retention has released the message.
+    NotRetained {
+        /// The position in the call.
+        asked: u64,
+        /// The oldest position.
+        oldest: u64,
+    },
+    /// It was sent again before. If that was in vain there is a letter about that one.
+    AlreadyRequeued {
+        /// The position of what was sent.
+        at: u64,
+    },
+    /// A writer has not returned from a message behind it, so nobody knows whether it was sent again. Ask later.
+    Unfinished,
+    /// The journal could not be read.
+    Read(SubscribeError),
+    /// The bus made no writer: it is for one, and a worker is that.
+    Writer(NoWriter),
+    /// The bus took no message.
+    Write(WriteError),
+}
+
+impl fmt::Display for RequeueError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            RequeueError::NoJournal => f.write_str("the bus is no journal: what is dead on it cannot come again"),
+            RequeueError::NotDead { asked } => write!(f, "no letter calls a message at position {asked} dead"),
+            RequeueError::NotRetained { asked, oldest } => {
+                write!(f, "position {asked} is not retained any more, the oldest is {oldest}")
+            }
+            RequeueError::AlreadyRequeued { at } => write!(f, "it was requeued: it stands at position {at}, too"),
+            RequeueError::Unfinished => f.write_str("a writer behind it has not returned; ask again later"),
+            RequeueError::Read(error) => error.fmt(f),
+            RequeueError::Writer(error) => error.fmt(f),
+            RequeueError::Write(error) => error.fmt(f),
+        }
+    }
+}
+
+impl Error for RequeueError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            RequeueError::NoJournal
+            | RequeueError::NotDead { .. }
+            | RequeueError::NotRetained { .. }
+            | RequeueError::AlreadyRequeued { .. }
+            | RequeueError::Unfinished => None,
+            RequeueError::Read(error) => Some(error),
+            RequeueError::Writer(error) => Some(error),
+            RequeueError::Write(error) => Some(error),
+        }
     }
 }
 

@@ -11,7 +11,9 @@ use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messenger::{Budget, Cause, OnPanic, StartError, Step, Summary};
 use rust_messenger::prelude::*;
 use rust_messenger::testing::ManualClock;
-use rust_messenger::traits::{DeadLetter, DeserializeFrom, Message, MessageBus, ReadError, Supervisor, Time};
+use rust_messenger::traits::{
+    DeadLetter, DeserializeFrom, Message, MessageBus, ReadError, RequeueError, Supervisor, Time, WriteError,
+};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -256,6 +258,21 @@ fn what_cannot_be_decoded_is_dead_and_restarts_nobody() {
     assert_eq!(config.numbers(1), [1, 2]);
     let summary = workers.conclude().unwrap();
     assert_eq!((summary.restarts, summary.dead, summary.undecodable), (0, 1, 1));
+}
+
+/// A ring has lost what was on it, and before a start nobody would get it.
+#[test]
+fn nothing_comes_again_on_a_ring() {
+    let config = once(1, What::Message(2));
+    let messenger = Pair::with_options(CircularBus::new(4096).unwrap(), restarting(patient(), "Alpha", budget()));
+    assert_eq!(messenger.requeue(0), Err(RequeueError::Write(WriteError::NotStarted)));
+    let (mut tap, mut workers) = (messenger.tap().unwrap(), messenger.workers(&config).unwrap());
+    write(&messenger.writer().unwrap(), 2).unwrap();
+    assert_eq!(settle(&mut workers), Step::Idle);
+    let [letter] = &letters(&mut tap)[..] else { panic!("one letter") };
+    assert_eq!(messenger.requeue(letter.position), Err(RequeueError::NoJournal));
+    messenger.stop();
+    assert_eq!(settle(&mut workers), Step::Finished);
 }
 
 #[test]

@@ -9,10 +9,12 @@ use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Retention, S
 use rust_messenger::messenger::{Budget, Cause, OnPanic, Options, StartError, Step};
 use rust_messenger::traits::{
     CursorError, DeadLetter, DecodeError, DeserializeFrom, EncodeError, Every, ExtendedMessage, Handle, Handler,
-    Message, MessageBus, New, ReadError, Reader, Report, Sender, Snapshot, SubscribeError, Supervisor, Writer,
+    Message, MessageBus, New, ReadError, Reader, Report, RequeueError, Sender, Snapshot, SubscribeError, Supervisor,
+    Writer,
 };
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,6 +26,8 @@ struct Plan {
     seed: u64,
     /// One of so many messages breaks a handler each time, and one of so many once.
     rare: u64,
+    /// Whether nothing breaks anybody any more.
+    cured: Arc<AtomicBool>,
     /// What has broken somebody once.
     broken: Arc<Mutex<BTreeSet<(u16, u64)>>>,
     /// The states of the handlers.
@@ -35,6 +39,9 @@ struct Plan {
 impl Plan {
     /// After how many sends the handler breaks at this number, if it does.
     fn breaks(&self, who: u16, number: u64) -> Option<u64> {
+        if self.cured.load(Ordering::Relaxed) {
+            return None;
+        }
         let chance = mix(self.seed ^ number ^ u64::from(who) << 48);
         let always = chance.is_multiple_of(self.rare);
         let once = chance % self.rare == 1 && self.broken.lock().unwrap().insert((who, number));
@@ -129,6 +136,22 @@ rust_messenger::Messenger! {
             Node<21>, Passed: [ three ],
             Node<22>, Passed: [ four, five ],
         ]
+}
+
+/// What is dead for the second one was sent by the first one.
+mod two {
+    use super::{Node, Outside, Passed, Plan};
+    use crate::Input;
+
+    rust_messenger::Messenger! {
+        Plan,
+        First:
+            handlers: [ one: Node<21> ]
+            routes: [ Outside, Input: [ one ] ]
+        Second:
+            handlers: [ #[allow(unrouted)] two: Node<22> ]
+            routes: [ Node<21>, Passed: [ two ] ]
+    }
 }
 
 mod unknown {
@@ -251,6 +274,79 @@ fn whenever_it_is_killed_the_next_life_goes_on() {
         }
         is_whole(image.unwrap(), &plan, &format!("seed {seed}"));
     }
+}
+
+/// What was dead comes again when its handlers are cured: to each of its receivers, and in each rebuild.
+#[test]
+fn what_comes_again_is_handled_and_rebuilt() {
+    let mut requeued = BTreeMap::<u16, usize>::new();
+    for seed in 0..100 {
+        let plan = Plan { seed: mix(seed), rare: 8, ..Plan::default() };
+        let bus = PersistentBus::in_memory(journal(Start::Latest)).unwrap();
+        let messenger = Five::with_options(bus.clone(), Options { on_panic: budget(1), ..Options::default() });
+        let mut workers = messenger.workers(&plan).unwrap();
+        let outside = messenger.writer().unwrap();
+        (0..12).for_each(|input| Outside::try_send(&Input(mix(seed << 8 | input)), &outside).unwrap());
+        assert_eq!(settle(&mut workers), Step::Idle, "seed {seed}");
+        let before = content(&bus);
+        plan.cured.store(true, Ordering::Relaxed);
+        for letter in letters(&before) {
+            let (_, source, _, bytes) = before.iter().find(|(position, ..)| *position == letter.position).unwrap();
+            let (at, handled) = (bus.tail(), plan.handled.lock().unwrap().len());
+            messenger.requeue(letter.position).unwrap();
+            assert_eq!(messenger.requeue(letter.position), Err(RequeueError::AlreadyRequeued { at }));
+            assert_eq!(settle(&mut workers), Step::Idle, "seed {seed}");
+            let receivers = match *source {
+                Outside::ID => &[21, 22][..],
+                21 => &[23],
+                22 => &[24, 25],
+                _ => panic!("nobody receives from {source}"),
+            };
+            let number = u64::from_le_bytes(bytes[..].try_into().unwrap());
+            let expected = receivers.iter().map(|&who| (who, number)).collect::<Vec<_>>();
+            assert_eq!(plan.handled.lock().unwrap()[handled..][..expected.len()], expected, "seed {seed}");
+            *requeued.entry(*source).or_default() += 1;
+        }
+        let image = bus.image();
+        workers.conclude().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        is_whole(image, &plan, &format!("seed {seed}"));
+    }
+    assert!(requeued.len() == 3 && requeued.values().all(|&count| count > 50), "{requeued:?}: no proof of anything");
+}
+
+/// Who had sent what comes again has not sent it a second time.
+#[test]
+fn what_comes_again_was_sent_once() {
+    let mut requeued = 0;
+    for seed in 0..20 {
+        let plan = Plan { seed: mix(seed), rare: 8, ..Plan::default() };
+        let options = PersistentOptions { table: None, ..journal(Start::Rebuild) }.table(two::Messenger::table());
+        let bus = PersistentBus::in_memory(options.clone()).unwrap();
+        let run = |bus: PersistentBus| {
+            let messenger = two::Messenger::with_options(bus, Options { on_panic: budget(0), ..Options::default() });
+            let workers = messenger.workers(&plan).unwrap();
+            (messenger, workers)
+        };
+        let (messenger, mut workers) = run(bus.clone());
+        let outside = messenger.writer().unwrap();
+        (0..12).for_each(|input| Outside::try_send(&Input(mix(seed << 8 | input)), &outside).unwrap());
+        assert_eq!(settle(&mut workers), Step::Idle, "seed {seed}");
+        plan.cured.store(true, Ordering::Relaxed);
+        for letter in letters(&content(&bus)).iter().filter(|letter| letter.source == 21) {
+            messenger.requeue(letter.position).unwrap();
+            requeued += 1;
+        }
+        assert_eq!(settle(&mut workers), Step::Idle, "seed {seed}");
+        let (image, before, states) = (bus.image(), content(&bus), plan.states.lock().unwrap().clone());
+        workers.conclude().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+
+        let (bus, _) = PersistentBus::from_image(image, options).unwrap();
+        let (_, mut workers) = run(bus.clone());
+        assert_eq!(settle(&mut workers), Step::Idle, "seed {seed}");
+        workers.conclude().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+        assert_eq!((content(&bus), plan.states.lock().unwrap().clone()), (before, states), "seed {seed}");
+    }
+    assert!(requeued > 20, "{requeued}: no proof of anything");
 }
 
 /// A worker that resumes: its letter is written, its cursor still stands before, and the process dies.

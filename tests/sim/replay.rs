@@ -5,7 +5,7 @@ use rust_messenger::message_bus::{Entry, Journal, JournalError, Start};
 use rust_messenger::messenger::Step;
 use rust_messenger::prelude::*;
 use rust_messenger::testing::{Faults, ReplayError, Sim, replay};
-use rust_messenger::traits::{Divergence, Poller};
+use rust_messenger::traits::{DeadLetter, Divergence, MessageBus, Poller, Supervisor};
 use rust_messenger::{Message, PersistentBus, PersistentOptions};
 use std::collections::BTreeSet;
 use std::fs;
@@ -216,7 +216,11 @@ fn what_came_from_outside_is_played_in_other_schedules() {
     const LIVES: u64 = 20;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("sums.journal");
-    recorded(&path);
+    let dead = recorded(&path)[7];
+    let (bus, _) = PersistentBus::open(&path, PersistentOptions::default().table(Sums::table())).unwrap();
+    Supervisor::try_send(&DeadLetter { position: dead, ..DeadLetter::default() }, &bus.writer().unwrap()).unwrap();
+    bus.requeue(dead).unwrap();
+    drop(bus);
     let orders = Arc::new(Mutex::new(BTreeSet::new()));
     let seen_orders = Arc::clone(&orders);
     Sim::new(|| CircularBus::new(4096))
@@ -228,6 +232,10 @@ fn what_came_from_outside_is_played_in_other_schedules() {
             let Some(Number(n)) = seen.written::<Number>() else { return Ok(()) };
             *next += 1;
             if (n + 1, seen.node) == (*next, "") { Ok(()) } else { Err(format!("{n} of {} is {next}.", seen.node)) }
+        })
+        .law("nobody is dead here", (), |(), seen| match seen.written::<DeadLetter>() {
+            None => Ok(()),
+            Some(letter) => Err(format!("{letter:?}")),
         })
         .at_end("only handlers write what handlers wrote", move |seen| {
             let written: Vec<u16> = seen

@@ -41,9 +41,8 @@ impl Printer {
     }
 
     fn text(&self, entry: &Entry<'_>, names: &Names) -> String {
-        let (header, time, cause, origin, payload) = match *entry {
-            Entry::Message { header, time, cause, origin, payload } => (header, time, cause, origin, payload),
-            ref part => return self.part(part),
+        let Entry::Message { header, time, cause, origin, requeued, payload, .. } = *entry else {
+            return self.part(entry);
         };
         let (source, message) = (names.source(header.source), names.message(header.message));
         let (wide, wider) = self.widths;
@@ -58,6 +57,9 @@ impl Printer {
         if let Some(Origin { node, position, .. }) = origin {
             let node = if node.is_empty() { "somewhere".into() } else { clean(node) };
             line += &self.output.paint(Ink::Faint, &format!("  from {node} {position}"));
+        }
+        if let Some(position) = requeued {
+            line += &self.output.paint(Ink::Faint, &format!("  requeued from {position}"));
         }
         match self.contents.read(header.message, payload, names) {
             Some(Ok(fields)) => line += &format!("  {fields}"),
@@ -96,7 +98,7 @@ impl Printer {
     }
 
     fn json(&self, entry: &Entry<'_>, names: &Names) -> io::Result<String> {
-        let Entry::Message { header, time, cause, origin, payload } = *entry else {
+        let Entry::Message { header, time, cause, origin, requeued, payload, .. } = *entry else {
             return match described(entry) {
                 Some((span, kind, _)) => part_line(kind, span),
                 None => json::line(&json::Unknown {}),
@@ -121,6 +123,7 @@ impl Printer {
                 incarnation,
                 position,
             }),
+            requeued,
             fields,
             fields_error,
             payload: self.payload.then(|| payload.iter().map(|byte| format!("{byte:02x}")).collect()),

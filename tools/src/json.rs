@@ -28,6 +28,9 @@ pub struct Message {
     /// Where it comes from, if that is another node.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub origin: Option<Origin>,
+    /// Where it was dead, if it comes again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requeued: Option<u64>,
     /// What is in the payload, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<Box<RawValue>>,

@@ -31,7 +31,7 @@ pub fn sequence(args: &SequenceArgs) -> Result<Outcome, Failure> {
         if is_damage(entry) {
             outcome = Outcome::Damaged;
         }
-        if let Entry::Message { header, time, .. } = entry {
+        if let Entry::Message { header, time, requeued, .. } = entry {
             let from = header.source;
             if cast.known.insert(from) {
                 output.line(&format!("    participant h{from} as {}", text(&names.source(from))))?;
@@ -44,7 +44,10 @@ pub fn sequence(args: &SequenceArgs) -> Result<Outcome, Failure> {
                 output.line(&format!("    Note over {}: {date}, UTC", cast.all()))?;
             }
             let message = text(&names.message(header.message));
-            let label = format!("{} {message} @{}", time.trim_end_matches('Z'), header.position);
+            let mut label = format!("{} {message} @{}", time.trim_end_matches('Z'), header.position);
+            if let Some(position) = requeued {
+                label += &format!(", requeued from @{position}");
+            }
             match cast.receivers.get(&(from, header.message)) {
                 Some(receivers) => {
                     for to in receivers {

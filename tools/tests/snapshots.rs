@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
-use support::{TABLE, assert_snapshot, battered, clock, flip, healthy, options, scratch, told};
+use support::{TABLE, assert_snapshot, battered, buried, clock, flip, healthy, options, scratch, told};
 
 const COMMANDS: [(&str, &str); 10] = [
     ("info.txt", "journal info"),
@@ -42,6 +42,18 @@ fn a_battered_journal() {
     battered(&path);
     for (name, words) in COMMANDS {
         assert_snapshot(&format!("battered-{name}"), words, &path);
+    }
+}
+
+/// What was dead and comes again says so.
+#[test]
+fn a_journal_with_dead_messages() {
+    let (_directory, path) = scratch();
+    buried(&path);
+    for (name, words) in
+        [("cat.txt", "journal cat"), ("cat.json", "journal cat --format json"), ("sequence.mmd", "journal sequence")]
+    {
+        assert_snapshot(&format!("buried-{name}"), words, &path);
     }
 }
 

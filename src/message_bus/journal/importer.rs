@@ -7,7 +7,7 @@
 //! * **Law 3.** An entry is durable before a slot names it, and stays while a retained slot does.
 
 use super::header::PAGE;
-use super::origin::{self, LAST, Node, ORIGIN_COUNT, OriginEntry};
+use super::origin::{self, Cause, LAST, Node, ORIGIN_COUNT, OriginEntry};
 use super::origins::{self, Origins, Walked};
 use super::store::JournalStore;
 use crate::message_bus::ring::claim::{Claim, Role};
@@ -190,7 +190,7 @@ where
         }
         // Nobody else writes in this origin's name, and a sync may come of it.
         drop(state);
-        origins.words[entry].store(origin::word_of(entry, position), Ordering::Relaxed);
+        origins.words[entry].store(Cause::Elsewhere { entry, position }.word(), Ordering::Relaxed);
         let written = self.writer.try_write_bytes(source, message, payload);
         let mut state = lock(&origins.state);
         match written {

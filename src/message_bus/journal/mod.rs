@@ -18,7 +18,7 @@
 //! * `store`: the journal in memory, as a bus writes and reads it. `check`: what was left out is looked at. `cursors`,
 //!   `retention`: what it keeps and releases. `snapshots`: which fit, with which one a worker begins, and how one is
 //!   written.
-//! * `origin`, `origins`, `importer`: what comes from elsewhere.
+//! * `origin`, `origins`, `importer`: what comes from elsewhere. `requeue`: what was dead comes again.
 //! * `keeper`: what the thread does. `recovery`: makes a store of what a dead process left. `open`: the file itself.
 
 pub(crate) mod background;
@@ -40,6 +40,7 @@ pub(crate) mod read_only;
 pub(crate) mod rebuild;
 pub(crate) mod recovered;
 pub(crate) mod recovery;
+pub(crate) mod requeue;
 pub(crate) mod retention;
 pub(crate) mod scan;
 pub(crate) mod shapes;

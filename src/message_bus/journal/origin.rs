@@ -1,5 +1,5 @@
-//! Where messages come from that were written elsewhere: what their slots say, and the table of nodes on the first
-//! page.
+//! Where messages come from: what their slots say, and, for those that were written elsewhere, the table of nodes on
+//! the first page.
 //!
 //! `docs/journal-format.md` draws the same, byte by byte.
 
@@ -23,6 +23,7 @@ pub(crate) const ACCOUNTED: u64 = origin_at(ORIGIN_COUNT);
 
 /// In the word of a cause: it is no cause here.
 const ELSEWHERE: u64 = 1 << 63;
+const AGAIN: u64 = 1 << 62;
 const ENTRY: u32 = 55;
 /// Positions of an origin are less.
 const POSITION_END: u64 = SLOT_ALIGN << ENTRY;
@@ -39,15 +40,36 @@ pub(crate) fn is_position(position: u64) -> bool {
     position < POSITION_END && position.is_multiple_of(SLOT_ALIGN)
 }
 
-/// The word of a cause of what stood at `position` of the origin `entry`.
-pub(crate) fn word_of(entry: usize, position: u64) -> u64 {
-    ELSEWHERE | (entry as u64) << ENTRY | (position / SLOT_ALIGN)
+/// What the word of a cause says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// The position of the message in whose handling it was sent, or 0.
+    Here(u64),
+    /// It stood at this position of the origin `entry`.
+    Elsewhere { entry: usize, position: u64 },
+    /// It comes again: it was dead at this position.
+    Again(u64),
 }
 
-/// The entry and the position in the word of a cause, if it is no cause here.
-pub(crate) fn of_word(word: u64) -> Option<(usize, u64)> {
-    let entry = (word & !ELSEWHERE) >> ENTRY;
-    (word & ELSEWHERE != 0).then_some((entry as usize, word % (1 << ENTRY) * SLOT_ALIGN))
+impl Cause {
+    pub(crate) fn of(word: u64) -> Cause {
+        match (word & ELSEWHERE, word & AGAIN) {
+            (0, 0) => Cause::Here(word),
+            (0, _) => Cause::Again(word & !AGAIN),
+            _ => {
+                let entry = ((word & !ELSEWHERE) >> ENTRY) as usize;
+                Cause::Elsewhere { entry, position: word % (1 << ENTRY) * SLOT_ALIGN }
+            }
+        }
+    }
+
+    pub(crate) fn word(self) -> u64 {
+        match self {
+            Cause::Here(position) => position,
+            Cause::Elsewhere { entry, position } => ELSEWHERE | (entry as u64) << ENTRY | (position / SLOT_ALIGN),
+            Cause::Again(position) => AGAIN | position,
+        }
+    }
 }
 
 /// The position of the last message, with its own check, to be stored at `offset`.
@@ -154,10 +176,15 @@ mod tests {
     fn a_word_of_a_cause_says_whence() {
         for (entry, position) in [(0, 0), (1, 16), (19, POSITION_END - 16), (255, 1 << 40)] {
             assert!(is_position(position));
-            assert_eq!(of_word(word_of(entry, position)), Some((entry, position)));
+            let cause = Cause::Elsewhere { entry, position };
+            assert_eq!((Cause::of(cause.word()), cause.word() >> 63), (cause, 1));
         }
-        assert_eq!(of_word(16 * 1024), None);
-        assert_eq!(of_word(1 << 62 | 16), None);
+        for position in [8192, 1 << 40, (1 << 52) - 16] {
+            assert_eq!((Cause::of(position), Cause::Here(position).word()), (Cause::Here(position), position));
+            let again = Cause::Again(position);
+            assert_eq!((Cause::of(again.word()), again.word()), (again, 1 << 62 | position));
+        }
+        assert_eq!(Cause::of(0), Cause::Here(0));
         assert!(!is_position(POSITION_END) && !is_position(8));
     }
 

@@ -7,6 +7,9 @@ use crate::message_bus::ring::slot::{Seen, Slots};
 use crate::sync::{AtomicU64, Mutex, Ordering, lock};
 use std::io;
 
+/// Which of the words is that of what comes again.
+pub(crate) const AGAIN: u8 = ORIGIN_COUNT as u8;
+
 /// What was imported last, by entry.
 pub(crate) type Lasts = [Option<u64>; ORIGIN_COUNT];
 
@@ -15,8 +18,8 @@ pub(crate) type Lasts = [Option<u64>; ORIGIN_COUNT];
 pub(crate) struct Origins {
     /// Not zero: the table has an entry, so that syncs look for what was imported.
     pub(super) used: AtomicU64,
-    /// The word of the cause of what the importer of an entry is about to write.
-    pub(super) words: [AtomicU64; ORIGIN_COUNT],
+    /// The word of the cause of what the importer of an entry is about to write; and behind those, of what comes again.
+    pub(super) words: [AtomicU64; ORIGIN_COUNT + 1],
     /// What recovery has found in slots, and no sync has stored yet.
     pub(super) found: Mutex<Lasts>,
     pub(super) state: Mutex<State>,
@@ -46,7 +49,7 @@ impl Origins {
         self.used.load(Ordering::Relaxed) != 0
     }
 
-    /// The word of a cause for what the importer of `entry` writes.
+    /// The word of a cause for what the importer of `entry` writes, or for what comes [`AGAIN`].
     pub(crate) fn word(&self, entry: u8) -> u64 {
         self.words[usize::from(entry)].load(Ordering::Relaxed)
     }

@@ -74,6 +74,8 @@ pub enum Entry<'a> {
         cause: u64,
         /// Where it comes from, if it was [imported](crate::traits::Import).
         origin: Option<Origin<'a>>,
+        /// Where it was dead, if it was [requeued](crate::traits::MessageBus::requeue) and comes again.
+        requeued: Option<u64>,
         /// The payload.
         payload: &'a [u8],
     },
@@ -256,7 +258,8 @@ impl Entries<'_> {
                                 position: *position,
                             });
                             let (time, payload) = (Time::from_nanos(record.time), self.scan.payload(&header));
-                            Entry::Message { header, time, cause: record.cause(), origin, payload }
+                            let (cause, requeued) = (record.cause(), record.requeued());
+                            Entry::Message { header, time, cause, origin, requeued, payload }
                         }
                         Kind::Sealed { .. } => Entry::Sealed(span),
                         Kind::Hole { .. } => Entry::Hole(span),

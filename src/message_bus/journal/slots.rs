@@ -7,7 +7,7 @@
 //!
 //! It believes no length and no position that it reads: such memory may come from a disk at any moment.
 
-use super::origin;
+use super::origin::Cause;
 use super::word::{checked, unchecked};
 use crate::message_bus::ring::slot::{COMMITTED, FENCED, PENDING, SEALED, SLOT_ALIGN, Seen, Slot, Slots, pack, unpack};
 use crate::mmap::Region;
@@ -38,20 +38,33 @@ pub struct JournalSlots {
 pub struct Record {
     /// When it was claimed, in nanoseconds since 1970.
     pub(crate) time: u64,
-    /// The position of the message in whose handling it was sent, or 0; or whence it came.
+    /// The position of the message in whose handling it was sent, or 0; or whence it came: a [`Cause`].
     pub(crate) word: u64,
 }
 
 impl Record {
-    /// The position of the message in whose handling it was sent, or 0. A word with one of its highest two bits is that
-    /// of a message that came from elsewhere, or came again: none that stands here.
+    /// The position of the message in whose handling it was sent, or 0: also if it came from elsewhere, or comes again.
     pub(crate) fn cause(self) -> u64 {
-        if self.word >> 62 == 0 { self.word } else { 0 }
+        match Cause::of(self.word) {
+            Cause::Here(position) => position,
+            Cause::Elsewhere { .. } | Cause::Again(_) => 0,
+        }
     }
 
     /// The entry and the position of its origin, if it came from elsewhere.
     pub(crate) fn origin(self) -> Option<(usize, u64)> {
-        origin::of_word(self.word)
+        match Cause::of(self.word) {
+            Cause::Elsewhere { entry, position } => Some((entry, position)),
+            Cause::Here(_) | Cause::Again(_) => None,
+        }
+    }
+
+    /// Where it was dead, if it comes again.
+    pub(crate) fn requeued(self) -> Option<u64> {
+        match Cause::of(self.word) {
+            Cause::Again(position) => Some(position),
+            Cause::Here(_) | Cause::Elsewhere { .. } => None,
+        }
     }
 }
 

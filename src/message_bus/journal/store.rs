@@ -430,18 +430,11 @@ impl JournalStore {
         record.map(|record| Time::from_nanos(record.time))
     }
 
-    /// The cause of the message at `position`, in a test that has the journal to itself.
+    /// What the slot of the message at `position` says, in a test that has the journal to itself.
     #[cfg(all(test, not(rust_messenger_loom)))]
-    pub(crate) fn cause_at(&self, position: u64) -> u64 {
+    pub(crate) fn record_at(&self, position: u64) -> Record {
         // SAFETY: nobody else is there.
-        unsafe { self.slots.record(position) }.cause()
-    }
-
-    /// Where the message at `position` comes from, in a test that has the journal to itself.
-    #[cfg(all(test, not(rust_messenger_loom)))]
-    pub(crate) fn origin_at(&self, position: u64) -> Option<(usize, u64)> {
-        // SAFETY: nobody else is there.
-        unsafe { self.slots.record(position) }.origin()
+        unsafe { self.slots.record(position) }
     }
 
     // --------------------------------------------------------------------------------------------------------- rebuild

@@ -9,7 +9,7 @@ use crate::message_bus::ring::control::ReaderIndex;
 use crate::message_bus::ring::slot::{Seen, Slots};
 use crate::message_bus::ring::store::Store;
 use crate::sync::lock;
-use crate::traits::{CursorError, DeadLetter, DeserializeFrom, Handler, Message, Supervisor};
+use crate::traits::{CursorError, DeadLetter, DeserializeFrom, Handler, Header, Message, Supervisor};
 use std::collections::BTreeSet;
 
 impl JournalStore {
@@ -101,12 +101,9 @@ impl JournalStore {
             match unsafe { self.slots().observe(at) } {
                 Seen::Message(header) => {
                     at += self.slots().slot_len(header.size as usize);
-                    if (header.source, header.message) != (Supervisor::ID, DeadLetter::ID) {
-                        continue;
-                    }
                     // SAFETY: as above.
-                    let letter = DeadLetter::try_deserialize_from(&unsafe { self.slots().payload(&header) });
-                    dead.extend(letter.ok().filter(|letter| letter.worker == worker).map(|letter| letter.position));
+                    let letter = letter_of(&header, &unsafe { self.slots().payload(&header) });
+                    dead.extend(letter.filter(|letter| letter.worker == worker).map(|letter| letter.position));
                 }
                 Seen::Sealed { len, .. } => at += len,
                 // Of this life, in which no letter was written yet.
@@ -115,4 +112,10 @@ impl JournalStore {
         }
         dead.split_off(&from)
     }
+}
+
+/// The letter that a message is.
+pub(super) fn letter_of(header: &Header, payload: &[u8]) -> Option<DeadLetter> {
+    let is_letter = (header.source, header.message) == (Supervisor::ID, DeadLetter::ID);
+    is_letter.then(|| DeadLetter::try_deserialize_from(payload).ok()).flatten()
 }

@@ -85,7 +85,7 @@ pub enum Role {
     Outside,
     /// The worker that reads with this reader.
     Worker(ReaderIndex),
-    /// From outside, what came from this origin of a journal.
+    /// From outside, what came from this origin of a journal; or, behind the last of those, what comes again.
     Import(u8),
 }
 

@@ -50,7 +50,7 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Storage = Ring> {
 }
 
 /// How long a worker that begins again waits for those who are writing.
-const FINISHED_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const FINISHED_WITHIN: Duration = Duration::from_secs(10);
 
 /// How a reader comes to its next message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]

@@ -5,7 +5,7 @@ use super::system::Outside;
 use crate::message_bus::{Entry, Journal, JournalError};
 use crate::routing::TableRoute;
 use crate::testing::replay::has_name;
-use crate::traits::{MessageBus, Publish};
+use crate::traits::{Handler, MessageBus, Publish, Supervisor};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -14,7 +14,8 @@ impl<B: MessageBus> Sim<B> {
     /// node here. A source writes them in their order; when, and which source comes first, is what the seed says. What
     /// a run in production has met is so met again, in other schedules and with other [`Faults`](super::Faults).
     ///
-    /// Reads the journal now, and leaves it as it is; what is damaged in it is left out. Of a journal in which no
+    /// Reads the journal now, and leaves it as it is; what is damaged in it is left out. So are dead letters, which
+    /// nobody outside has sent, and what was requeued, which came from outside once. Of a journal in which no
     /// source writes anything that a node receives, a run is a [`Finding`](super::Finding): it is another system's.
     /// [`replay`](crate::testing::replay) handles it in its own order, and compares what is sent.
     ///
@@ -41,7 +42,9 @@ impl<B: MessageBus> Sim<B> {
         let opened = Journal::open(path)?;
         let (mut sources, mut entries) = (BTreeMap::<u16, Vec<(u16, Box<[u8]>)>>::new(), opened.entries());
         while let Some(entry) = entries.next()? {
-            if let Entry::Message { header, payload, .. } = entry {
+            if let Entry::Message { header, payload, requeued: None, .. } = entry
+                && header.source != Supervisor::ID
+            {
                 sources.entry(header.source).or_default().push((header.message, payload.into()));
             }
         }

@@ -5,7 +5,9 @@
 
 use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
 use rust_messenger::routing::{Table, TableHandler, TableRoute, TableWorker};
-use rust_messenger::traits::{Clock, Layout, MessageBus, Publish, Reader, Time};
+use rust_messenger::traits::{
+    Clock, DeadLetter, ExtendedMessage, Handler, Layout, Message, MessageBus, Publish, Reader, Supervisor, Time,
+};
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::FileExt;
@@ -149,6 +151,47 @@ pub fn battered(path: &Path) -> u64 {
         .unwrap();
     flip(path, damaged + 40);
     damaged + 40
+}
+
+/// A journal with dead messages: one that was requeued and died again, one that was not, and letters about nothing and
+/// of nobody.
+pub fn buried(path: &Path) {
+    let clock = clock();
+    let (bus, _) = PersistentBus::open(path, options(&clock).table(&TABLE)).unwrap();
+    let writer = bus.writer().unwrap();
+    let write = |millis, source, message, payload: &[u8]| {
+        clock.set(millis);
+        let position = bus.tail();
+        writer.write_bytes(source, message, payload).unwrap();
+        position
+    };
+    let bury = |millis, letter: &DeadLetter| {
+        let mut bytes = vec![0; letter.get_size()];
+        letter.write_into(&mut bytes);
+        write(millis, Supervisor::ID, DeadLetter::ID, &bytes)
+    };
+    let letter = |position, text: &str| DeadLetter {
+        position,
+        source: 1,
+        message: 1,
+        attempts: 3,
+        worker: "Bank".to_owned(),
+        handler: "counter".to_owned(),
+        text: text.to_owned(),
+        ..DeadLetter::default()
+    };
+    let poison = write(1, 1, 1, b"\x05");
+    write(2, 1, 1, b"\x06");
+    bury(3, &letter(poison, "attempt to subtract with overflow"));
+    let garbage = write(4, 3, 3, b"\xff\xff");
+    let undecodable = DeadLetter { source: 3, message: 3, attempts: 0, handler: String::new(), ..letter(garbage, "") };
+    bury(5, &DeadLetter { text: "no more bytes".to_owned(), ..undecodable });
+    clock.set(6);
+    let again = bus.tail();
+    bus.requeue(poison).unwrap();
+    bury(7, &letter(again, "dead\x1b[31m\nagain"));
+    bury(8, &letter(1 << 40, "nobody has ever seen it"));
+    write(9, Supervisor::ID, DeadLetter::ID, b"no letter");
 }
 
 pub fn flip(path: &Path, position: u64) {

@@ -27,7 +27,7 @@ fn imported(bus: &Bus) -> Vec<u64> {
     let (store, mut seen) = (&bus.shared.store, Vec::new());
     let mut reader = bus.subscribe("reader").unwrap();
     while let Ok((position, payload)) = reader.try_read(|header, payload| (header.position, payload.to_vec())) {
-        if let Some((_, position)) = store.origin_at(position) {
+        if let Some((_, position)) = store.record_at(position).origin() {
             assert_eq!(payload, message(((position - place(0)) / 48) as u8));
             seen.push(position);
         }
@@ -90,7 +90,7 @@ fn what_is_there_is_not_written_again() {
 fn what_is_imported_has_no_cause_here() {
     let bus = Bus::made_in_memory(small()).unwrap();
     import(&mut *bus.importer("berlin", 7).unwrap(), 0..1);
-    assert_eq!(bus.shared.store.cause_at(FIRST as u64), 0);
+    assert_eq!(bus.shared.store.record_at(FIRST as u64).cause(), 0);
 }
 
 /// Where every slot that named an origin is forgotten the table knows how far it had come, also when the process is

@@ -58,7 +58,7 @@ fn a_cause_from_elsewhere_is_none_here() {
         image[second + 24..second + 32].copy_from_slice(&cause.to_ne_bytes());
         let (bus, recovered) = open(&image, small()).unwrap();
         assert_eq!(recovered.messages, 3);
-        assert_eq!(bus.shared.store.cause_at(second as u64), expected);
+        assert_eq!(bus.shared.store.record_at(second as u64).cause(), expected);
         let identity =
             crate::message_bus::journal::header::read_identity(Path::new("(test)"), image.as_slice()).unwrap();
         let mut scan = Scan::new(image.as_slice(), &identity, second as u64);

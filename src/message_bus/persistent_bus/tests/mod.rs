@@ -8,6 +8,7 @@ mod imports;
 mod lost_pages;
 mod openings;
 mod positions;
+mod requeues;
 mod space;
 
 use super::{Adaptive, ManyWriters, PersistentBus};
