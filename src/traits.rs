@@ -24,7 +24,7 @@ pub use import::{Import, ImportError};
 pub(crate) use message::{AFTER_EVENTS, FIRST_OF_LIBRARY};
 pub use message::{DeserializeFrom, Encoded, ExtendedMessage, Header, Layout, Message, Payload};
 pub(crate) use reader::skipped;
-pub use reader::{Interest, Next, Poller, Reader, Unread};
+pub use reader::{Interest, Next, Poller, Reader, Recorded, Unread};
 pub use snapshot::{Begin, Every, Snapshot, State};
 pub use supervisor::Supervisor;
 pub use time::{Clock, Due, Time};

@@ -11,6 +11,8 @@
 mod changes;
 #[path = "journal/cursors.rs"]
 mod cursors;
+#[path = "journal/recorded.rs"]
+mod recorded;
 #[path = "journal/requeues.rs"]
 mod requeues;
 mod support;

@@ -3,8 +3,8 @@
 use super::wait::{self, Park, Sleeper, Waiters};
 use crate::sync::{Arc, AtomicU64, CachePadded, Ordering};
 use crate::traits::{
-    Begin, BusWriter, CursorError, Header, Import, ImportError, Interest, MessageBus, NoWriter, Payload, Poller,
-    Publish, ReadError, Reader, RequeueError, State, Stats, SubscribeError, Time, Unread, WriteError,
+    Begin, BusWriter, CursorError, Header, Import, ImportError, Interest, MessageBus, Next, NoWriter, Payload, Poller,
+    Publish, ReadError, Reader, Recorded, RequeueError, State, Stats, SubscribeError, Time, Unread, WriteError,
 };
 use std::time::Duration;
 
@@ -187,6 +187,16 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
     #[inline]
     fn try_handle(&mut self, handle: impl FnOnce(&Header, &[u8]) -> bool) -> Result<bool, ReadError> {
         let result = self.reader.try_handle(handle);
+        self.link.0.notify_room();
+        result
+    }
+
+    fn try_read_recorded(
+        &mut self,
+        most: usize,
+        handle: impl FnMut(&Header, Option<Recorded>, &[u8]) -> Next,
+    ) -> Result<usize, ReadError> {
+        let result = self.reader.try_read_recorded(most, handle);
         self.link.0.notify_room();
         result
     }

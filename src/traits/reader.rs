@@ -3,6 +3,7 @@
 use super::error::{CursorError, ReadError};
 use super::message::Header;
 use super::snapshot::{Begin, State};
+use super::time::Time;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,16 @@ pub enum Next {
     Stop,
     /// The message is not handled: it ends the batch and stays the next one.
     Keep,
+}
+
+/// What a bus records of a message beside what it carries: see [`Reader::try_read_recorded`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    /// When a writer claimed it: since 1970, UTC.
+    pub time: Time,
+    /// The position of the message during whose handling it was sent, earlier on this bus. `None`: there is none, for it was
+    /// sent from a timer, a loop, a start or from outside, or it came from elsewhere.
+    pub cause: Option<u64>,
 }
 
 /// One reader of a bus. Dropping it unsubscribes it.
@@ -94,6 +105,37 @@ pub trait Reader {
     #[inline]
     fn try_read_up_to(&mut self, most: usize, handle: impl FnMut(&Header, &[u8]) -> Next) -> Result<usize, ReadError> {
         one_by_one(self, most, handle)
+    }
+
+    /// As [`try_read_up_to`](Self::try_read_up_to), with what the bus recorded of each message: a journal does, for readers
+    /// that gate it.
+    ///
+    /// Provided: `None` for each.
+    ///
+    /// ```
+    /// use rust_messenger::message_bus::{PersistentBus, PersistentOptions};
+    /// use rust_messenger::traits::{MessageBus, Next, Publish, Reader};
+    ///
+    /// let options = PersistentOptions { capacity: 1 << 20, max_payload: 1024, ..PersistentOptions::default() };
+    /// let bus = PersistentBus::in_memory(options)?;
+    /// let mut reader = bus.subscribe_held("export", None)?;
+    /// bus.writer()?.write_bytes(1, 1, b"from outside")?;
+    /// reader.try_read_recorded(1, |_, recorded, _| {
+    ///     assert_eq!(recorded.map(|recorded| recorded.cause), Some(None));
+    ///     Next::Go
+    /// })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`try_read_up_to`](Self::try_read_up_to).
+    fn try_read_recorded(
+        &mut self,
+        most: usize,
+        mut handle: impl FnMut(&Header, Option<Recorded>, &[u8]) -> Next,
+    ) -> Result<usize, ReadError> {
+        self.try_read_up_to(most, |header, payload| handle(header, None, payload))
     }
 
     /// As [`try_read`](Self::try_read), but waits for a message.

@@ -20,7 +20,7 @@ impl<B: MessageBus> Out<B> {
         let (window, previous, unacknowledged) = (&mut self.window, &mut self.previous, &mut self.unacknowledged);
         let (most, mut skipped, mut far) = (self.connection.max_payload(), 0, None);
         let mut batch = Vec::new();
-        let read = reader.try_read_up_to(BATCH, |header, payload| {
+        let read = reader.try_read_recorded(BATCH, |header, recorded, payload| {
             // What the previous one took ends where this begins, or before.
             if Some(header.position) <= *previous {
                 return Next::Go;
@@ -46,8 +46,8 @@ impl<B: MessageBus> Out<B> {
                 origin: me,
                 position: header.position,
                 previous: *previous,
-                time: None,
-                cause: None,
+                time: recorded.map(|recorded| recorded.time.as_nanos()),
+                cause: recorded.and_then(|recorded| recorded.cause),
                 source: header.source,
                 message: header.message,
                 layout: row.layout.clone(),

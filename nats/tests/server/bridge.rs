@@ -1,11 +1,11 @@
 //! One table, two nodes: no handler sees a difference.
 
-use crate::support::{Server, is_there, wait_until};
-use rust_messenger::messenger::{Cause, Options};
+use crate::support::{DEADLINE, Server, in_memory, is_there, wait_until};
+use rust_messenger::messenger::{Cause, Options, SystemClock};
 use rust_messenger::prelude::*;
 use rust_messenger::routing::{Placed, Placement};
-use rust_messenger::traits::MessageBus;
-use rust_messenger_nats::protocol::{Catalog, Names, ResumeError};
+use rust_messenger::traits::{Clock, MessageBus};
+use rust_messenger_nats::protocol::{Catalog, Entry, MessageHead, Names, ResumeError};
 use rust_messenger_nats::{Bridge, BridgeError, BridgeOptions, Inlet};
 use std::sync::{Arc, Mutex};
 
@@ -112,6 +112,50 @@ fn a_worker_elsewhere_answers_as_one_here() {
         assert_eq!(handles.join().unwrap().left, []);
     }
     drop(bridges);
+}
+
+#[test]
+fn a_journal_says_when_and_why_a_message_was_sent() {
+    if !is_there() {
+        return;
+    }
+    let server = Server::start();
+    let before = SystemClock.now().as_nanos();
+    let (near, far) = (messenger(CircularBus::new(64 * 1024).unwrap(), "near"), messenger(in_memory(), "far"));
+    let mut tap = far.tap().unwrap();
+    let config = Config::default();
+    let _near_bridge = bridge(&near, BridgeOptions::ring(&server.url(), names("near")));
+    let _far_bridge = bridge(&far, BridgeOptions::journal(&server.url(), names("far"), 7));
+    let handles = [near.run(&config), far.run(&config)];
+    let writer = near.writer().unwrap();
+    (0..10).for_each(|number| Sensor::send(&Number(number), &writer));
+    wait_until("all answers", || config.doubled.lock().unwrap().len() == 10);
+    let after = SystemClock.now().as_nanos();
+    let mut numbers = Vec::new();
+    while numbers.len() < 10 {
+        let place =
+            tap.read_timeout(DEADLINE, |header, _| (header.source == Sensor::ID).then_some(header.position)).unwrap();
+        numbers.extend(place);
+    }
+    let heads = |node| -> Vec<MessageHead> {
+        let contents = server.contents(&names(node));
+        let head = |(entry, _)| if let Entry::Message(head) = entry { Some(head) } else { None };
+        contents.into_iter().filter_map(head).collect()
+    };
+    // Each answer names the number that it is one to, where that stands on its own bus.
+    let (asked, answered) = (heads("near"), heads("far"));
+    assert!(answered.iter().map(|head| head.cause).eq(numbers.iter().copied().map(Some)));
+    let times: Vec<u64> = answered.iter().map(|head| head.time.unwrap()).collect();
+    assert!(times.is_sorted() && before <= times[0] && times[9] <= after, "{before} {times:?} {after}");
+    assert!(
+        asked.len() == 10 && asked.iter().all(|head| (head.time, head.cause) == (None, None)),
+        "a ring records none"
+    );
+    near.stop();
+    far.stop();
+    for handles in handles {
+        handles.join().unwrap();
+    }
 }
 
 #[test]

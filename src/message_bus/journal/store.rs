@@ -25,7 +25,7 @@ use crate::message_bus::ring::slot::{SLOT_ALIGN, Seen, Slots};
 use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Front, Region};
 use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, lock};
-use crate::traits::{Begin, Clock, CursorError, Payload, State, Time, WriteError};
+use crate::traits::{Begin, Clock, CursorError, Payload, Recorded, State, Time, WriteError};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -571,6 +571,13 @@ impl Store for JournalStore {
             // SAFETY: the worker's reader has seen it there, and stays there while it is handled.
             position => Some(Time::from_nanos(unsafe { self.slots.record(position) }.time)),
         }
+    }
+
+    unsafe fn recorded(&self, position: u64) -> Option<Recorded> {
+        // SAFETY: the caller's promise: until it is released nobody frees it.
+        let record = unsafe { self.slots.record(position) };
+        let cause = Some(record.cause()).filter(|cause| *cause != 0);
+        Some(Recorded { time: Time::from_nanos(record.time), cause })
     }
 
     #[inline(always)]

@@ -15,7 +15,8 @@ use crate::message_bus::wait::{self, Adaptive, Sleeper, WaitStrategy};
 use crate::mmap::Bytes;
 use crate::sync::{Arc, Ordering};
 use crate::traits::{
-    Begin, CursorError, Header, Interest, Next, Poller, ReadError, Reader, State, SubscribeError, Unread, skipped,
+    Begin, CursorError, Header, Interest, Next, Poller, ReadError, Reader, Recorded, State, SubscribeError, Unread,
+    skipped,
 };
 use std::time::{Duration, Instant};
 
@@ -149,6 +150,22 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         self.handled += handled as u64;
         self.step_over(0);
         ended.map(|()| handled)
+    }
+
+    fn try_read_recorded(
+        &mut self,
+        most: usize,
+        mut handle: impl FnMut(&Header, Option<Recorded>, &[u8]) -> Next,
+    ) -> Result<usize, ReadError> {
+        let (shared, is_copied) = (Arc::clone(&self.shared), self.turn == Turn::Evictable);
+        self.try_read_up_to(most, |header, payload| {
+            if is_copied {
+                return handle(header, None, payload);
+            }
+            // SAFETY: this reader sees it there, and the gate goes by it: an evictable one has copied the message.
+            let recorded = unsafe { shared.store.recorded(header.position) };
+            handle(header, recorded, payload)
+        })
     }
 
     #[inline]

@@ -5,7 +5,7 @@
 use super::claim::{Role, Room};
 use super::control::{Control, ReaderIndex};
 use super::slot::Slots;
-use crate::traits::{Begin, CursorError, Payload, State, Time, WriteError};
+use crate::traits::{Begin, CursorError, Payload, Recorded, State, Time, WriteError};
 use std::fmt::Debug;
 
 /// What [`RingReader`](super::reader::RingReader) and [`RingWriter`](super::writer::RingWriter) work on: a ring in
@@ -68,6 +68,15 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
     }
 
     // --------------------------------------------------------------------------------------------------------- reading
+
+    /// What the slot of the message at `position` says of it, if the store keeps that.
+    ///
+    /// # Safety
+    ///
+    /// A reader that the gate goes by has seen a message there, and has not released it.
+    unsafe fn recorded(&self, _position: u64) -> Option<Recorded> {
+        None
+    }
 
     /// Reader `index` is about to deliver what stands at `position`.
     fn delivering(&self, index: ReaderIndex, position: u64);
