@@ -24,8 +24,8 @@ pub enum Next {
 pub struct Recorded {
     /// When a writer claimed it: since 1970, UTC.
     pub time: Time,
-    /// The position of the message during whose handling it was sent, earlier on this bus. `None`: there is none, for it was
-    /// sent from a timer, a loop, a start or from outside, or it came from elsewhere.
+    /// The position of the message during whose handling it was sent, earlier on this bus. `None`: there is none, for
+    /// it was sent from a timer, a loop, a start or from outside, or it came from elsewhere.
     pub cause: Option<u64>,
 }
 
@@ -107,8 +107,8 @@ pub trait Reader {
         one_by_one(self, most, handle)
     }
 
-    /// As [`try_read_up_to`](Self::try_read_up_to), with what the bus recorded of each message: a journal does, for readers
-    /// that gate it.
+    /// As [`try_read_up_to`](Self::try_read_up_to), with what the bus recorded of each message: a journal does, for
+    /// readers that gate it.
     ///
     /// Provided: `None` for each.
     ///
