@@ -11,7 +11,7 @@ use std::fmt;
 /// at the message, or returned an `Err` from [`TryHandle`](super::TryHandle), or the message could not be decoded. The
 /// worker then goes on behind that message. Route it as `Supervisor, DeadLetter: [h]`; without a route it is on the bus
 /// all the same, and counts as no unrouted message. On a journal the message can be sent again when what broke the
-/// handler is cured: [`Messenger::requeue`](crate::messenger::Messenger::requeue).
+/// handler is cured: [`Messenger::requeue`](crate::messenger::Messenger::requeue). `rmsg journal dead` lists them.
 ///
 /// A letter is at most as large as the bus takes: the text is cut to fit.
 ///

@@ -84,6 +84,14 @@ Examples:
   rmsg journal cursors bank.journal
   rmsg journal cursors --format json bank.journal")]
     Cursors(FileArgs),
+    /// Print the messages that workers gave up, by their letters: why, whether they were requeued, and what is in them.
+    /// The options choose among those messages.
+    #[command(after_help = "\
+Examples:
+  rmsg journal dead bank.journal
+  rmsg journal dead --message Deposit --payload bank.journal
+  rmsg journal dead --format json bank.journal")]
+    Dead(CatArgs),
     /// Draw who sent what to whom, as a Mermaid sequence diagram. Receivers are those of the routing table in the
     /// header. Mermaid draws some hundred arrows: choose them with --from and --limit.
     #[command(after_help = "\

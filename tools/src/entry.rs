@@ -7,6 +7,7 @@ use crate::names::{Names, clean};
 use crate::output::{Ink, Output};
 use jiff::Timestamp;
 use rust_messenger::message_bus::{Entry, Origin, Span};
+use rust_messenger::traits::{DeadLetter, Time};
 use serde_json::value::RawValue;
 use std::io;
 use std::time::Duration;
@@ -16,6 +17,24 @@ const PREVIEW: usize = 64;
 
 const UNFINISHED: &str = "its writer died, or is still at it";
 const CLAIMED: &str = "claimed or lost: its writer died, or is still at it, or it was not synced";
+
+/// What says that a message is dead: where it stands, and when it was written.
+#[derive(Debug)]
+pub struct Letter {
+    pub position: u64,
+    pub time: Time,
+    pub letter: DeadLetter,
+}
+
+/// A message that was given up.
+#[derive(Clone, Copy, Debug)]
+pub struct Dead<'a> {
+    pub position: u64,
+    /// One at least.
+    pub letters: &'a [Letter],
+    /// Where it came again.
+    pub requeued: Option<u64>,
+}
 
 /// Prints entries.
 #[derive(Debug)]
@@ -104,11 +123,6 @@ impl Printer {
                 None => json::line(&json::Unknown {}),
             };
         };
-        let (fields, fields_error) = match self.contents.read(header.message, payload, names) {
-            Some(Ok(fields)) => (Some(RawValue::from_string(fields)?), None),
-            Some(Err(error)) => (None, Some(error)),
-            None => (None, None),
-        };
         json::line(&json::Message {
             position: header.position,
             time: utc(time.as_nanos()),
@@ -124,9 +138,91 @@ impl Printer {
                 position,
             }),
             requeued,
-            fields,
-            fields_error,
-            payload: self.payload.then(|| payload.iter().map(|byte| format!("{byte:02x}")).collect()),
+            contents: self.contents_of(header.message, payload, names)?,
+        })
+    }
+
+    fn contents_of(&self, message: u16, payload: &[u8], names: &Names) -> io::Result<json::Contents> {
+        let (fields, fields_error) = match self.contents.read(message, payload, names) {
+            Some(Ok(fields)) => (Some(RawValue::from_string(fields)?), None),
+            Some(Err(error)) => (None, Some(error)),
+            None => (None, None),
+        };
+        let payload = self.payload.then(|| payload.iter().map(|byte| format!("{byte:02x}")).collect());
+        Ok(json::Contents { fields, fields_error, payload })
+    }
+
+    /// A message that was given up, and what is known of that. `entry` is the message, if it is there.
+    pub fn dead(&mut self, dead: &Dead<'_>, entry: Option<&Entry<'_>>, names: &Names) -> io::Result<()> {
+        match self.format {
+            Format::Text => {
+                let first = &dead.letters[0].letter;
+                let line = match entry {
+                    Some(entry) => self.text(entry, names),
+                    None => {
+                        let (source, message) = (names.source(first.source), names.message(first.message));
+                        format!("{:>12}  {source}  {message}  not there any more", dead.position)
+                    }
+                };
+                self.output.line(&line)?;
+                for letter in dead.letters {
+                    self.output.line(&format!("{:14}{}", "", self.paint_letter(letter)))?;
+                }
+                if let Some(at) = dead.requeued {
+                    self.output.line(&format!("{:14}requeued: it stands at {at}, too", ""))?;
+                }
+            }
+            Format::Json => {
+                for letter in dead.letters {
+                    let line = self.dead_json(dead, letter, entry, names)?;
+                    self.output.line(&line)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn paint_letter(&self, Letter { position, letter, .. }: &Letter) -> String {
+        let who = [("worker", &letter.worker), ("handler", &letter.handler)];
+        let who = who.iter().filter(|(_, name)| !name.is_empty()).map(|(what, name)| format!("{what} {}", clean(name)));
+        let how = match letter.attempts {
+            0 => "undecodable".to_owned(),
+            1 => "1 attempt".to_owned(),
+            attempts => format!("{attempts} attempts"),
+        };
+        let who = who.chain([how]).collect::<Vec<_>>().join(", ");
+        let text = self.output.paint(Ink::Notice, &clean(&letter.text));
+        format!("dead by letter {position}: {who}: {text}")
+    }
+
+    fn dead_json(
+        &self,
+        dead: &Dead<'_>,
+        Letter { position, time, letter }: &Letter,
+        entry: Option<&Entry<'_>>,
+        names: &Names,
+    ) -> io::Result<String> {
+        let (mut written, mut size, mut contents) = (None, None, json::Contents::default());
+        if let Some(Entry::Message { header, time, payload, .. }) = entry {
+            (written, size) = (Some(utc(time.as_nanos())), Some(header.size));
+            contents = self.contents_of(header.message, payload, names)?;
+        }
+        json::line(&json::Dead {
+            position: dead.position,
+            source: letter.source,
+            source_name: names.known_source(letter.source),
+            message: letter.message,
+            message_name: names.known_message(letter.message),
+            worker: &letter.worker,
+            handler: Some(&*letter.handler).filter(|name| !name.is_empty()),
+            attempts: letter.attempts,
+            text: &letter.text,
+            letter: *position,
+            died: utc(time.as_nanos()),
+            requeued: dead.requeued,
+            time: written,
+            size,
+            contents,
         })
     }
 }

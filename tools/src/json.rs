@@ -31,6 +31,13 @@ pub struct Message {
     /// Where it was dead, if it comes again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requeued: Option<u64>,
+    #[serde(flatten)]
+    pub contents: Contents,
+}
+
+/// What is in a message.
+#[derive(Debug, Default, Serialize)]
+pub struct Contents {
     /// What is in the payload, if that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fields: Option<Box<RawValue>>,
@@ -40,6 +47,32 @@ pub struct Message {
     /// In hex, if it was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
+}
+
+/// A message that a worker gave up, as one letter says.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "dead")]
+pub struct Dead<'a> {
+    pub position: u64,
+    pub source: u16,
+    pub source_name: Option<String>,
+    pub message: u16,
+    pub message_name: Option<String>,
+    pub worker: &'a str,
+    /// `null` if it was not a handler that failed.
+    pub handler: Option<&'a str>,
+    pub attempts: u32,
+    pub text: &'a str,
+    /// Where the letter stands, and when it was written.
+    pub letter: u64,
+    pub died: String,
+    /// Where it came again, if it was requeued.
+    pub requeued: Option<u64>,
+    /// When it was written; `null` if it is not there any more.
+    pub time: Option<String>,
+    pub size: Option<u32>,
+    #[serde(flatten)]
+    pub contents: Contents,
 }
 
 /// An entry that is no message, or what lies behind the last one.

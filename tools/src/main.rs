@@ -12,6 +12,8 @@ mod check;
 #[cfg(unix)]
 mod contents;
 #[cfg(unix)]
+mod dead;
+#[cfg(unix)]
 mod entry;
 #[cfg(unix)]
 mod failure;
@@ -72,6 +74,7 @@ fn run(args: &args::Args) -> Result<output::Outcome, failure::Failure> {
             JournalCommand::Verify(args) => inspect::verify(args),
             JournalCommand::Check(args) => check::check(args),
             JournalCommand::Cursors(args) => inspect::cursors(args),
+            JournalCommand::Dead(args) => dead::dead(args),
             JournalCommand::Sequence(args) => sequence::sequence(args),
         },
     }

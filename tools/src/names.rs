@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use rust_messenger::message_bus::{Journal, JournalTable};
+use rust_messenger::traits::{DeadLetter, Handler, Message, Supervisor};
 use std::time::{Duration, Instant};
 
 /// Without control characters: those of a terminal, and ends of lines.
@@ -42,19 +43,19 @@ impl Names {
     }
 
     pub fn source(&self, id: u16) -> String {
-        self.table.handler(id).map_or_else(|| format!("#{id}"), clean)
+        self.known_source(id).unwrap_or_else(|| format!("#{id}"))
     }
 
     pub fn message(&self, id: u16) -> String {
-        self.table.message(id).map_or_else(|| format!("#{id}"), clean)
+        self.known_message(id).unwrap_or_else(|| format!("#{id}"))
     }
 
     pub fn known_source(&self, id: u16) -> Option<String> {
-        self.table.handler(id).map(clean)
+        self.table.handler(id).map(clean).or_else(|| (id == Supervisor::ID).then(|| "Supervisor".to_owned()))
     }
 
     pub fn known_message(&self, id: u16) -> Option<String> {
-        self.table.message(id).map(clean)
+        self.table.message(id).map(clean).or_else(|| (id == DeadLetter::ID).then(|| "DeadLetter".to_owned()))
     }
 
     /// How wide columns of sources and of messages should be.

@@ -41,13 +41,8 @@ impl Selection {
 
     /// Whether an entry was asked for. What is no message is if it reaches into the range: it may have been one.
     pub fn wants(&self, entry: &Entry<'_>) -> bool {
-        let among = |ids: &[u16], id| ids.is_empty() || ids.contains(&id);
         match entry {
-            Entry::Message { header, .. } => {
-                header.position >= self.from
-                    && among(&self.sources, header.source)
-                    && among(&self.messages, header.message)
-            }
+            Entry::Message { header, .. } => self.wants_message(header.position, header.source, header.message),
             part => {
                 let Span { position, len } = span_of(part);
                 position + len > self.from
@@ -55,11 +50,20 @@ impl Selection {
         }
     }
 
+    /// Whether a message was asked for that stands, or stood, at `position`.
+    pub fn wants_message(&self, position: u64, source: u16, message: u16) -> bool {
+        let among = |ids: &[u16], id| ids.is_empty() || ids.contains(&id);
+        (self.from..self.to).contains(&position) && among(&self.sources, source) && among(&self.messages, message)
+    }
+
     /// Counts an entry that was shown. Says whether it was the last one.
     pub fn shown(&mut self, entry: &Entry<'_>) -> ControlFlow<()> {
-        if matches!(entry, Entry::Message { .. }) {
-            self.left -= 1;
-        }
+        if matches!(entry, Entry::Message { .. }) { self.shown_message() } else { ControlFlow::Continue(()) }
+    }
+
+    /// Counts a message that was shown. Says whether it was the last one.
+    pub fn shown_message(&mut self) -> ControlFlow<()> {
+        self.left -= 1;
         if self.left == 0 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }

@@ -50,11 +50,44 @@ fn a_battered_journal() {
 fn a_journal_with_dead_messages() {
     let (_directory, path) = scratch();
     buried(&path);
-    for (name, words) in
-        [("cat.txt", "journal cat"), ("cat.json", "journal cat --format json"), ("sequence.mmd", "journal sequence")]
-    {
+    for (name, words) in [
+        ("cat.txt", "journal cat"),
+        ("cat.json", "journal cat --format json"),
+        ("sequence.mmd", "journal sequence"),
+        ("dead.txt", "journal dead --payload"),
+        ("dead.json", "journal dead --payload --format json"),
+    ] {
         assert_snapshot(&format!("buried-{name}"), words, &path);
     }
+}
+
+#[test]
+fn filters_choose_among_the_dead() {
+    let (_directory, path) = scratch();
+    buried(&path);
+    let found = |words: &str| -> Vec<u64> {
+        let (code, stdout, _) = told(&format!("journal dead --format json {words}"), &path);
+        assert_eq!(code, 0, "{words}");
+        let position = |line: &str| serde_json::from_str::<Value>(line).unwrap()["position"].as_u64().unwrap();
+        stdout.lines().map(position).collect()
+    };
+    let all = found("");
+    assert_eq!((all.len(), all[3]), (4, 1 << 40));
+    assert_eq!(found("--source Printer"), all[1..2]);
+    assert_eq!(found("--message Deposit"), [all[0], all[2], all[3]]);
+    assert_eq!(found("--message Deposit --limit 2"), [all[0], all[2]]);
+    assert_eq!(found(&format!("--from {} --to {}", all[1], all[2])), all[1..2]);
+    assert_eq!(found("--message Total"), [0; 0]);
+}
+
+/// Where something is damaged there may have been a letter.
+#[test]
+fn damage_may_hide_the_dead() {
+    let (_directory, path) = scratch();
+    battered(&path);
+    let (code, stdout, stderr) = told("journal dead", &path);
+    assert_eq!((code, &*stdout), (1, ""));
+    assert!(stderr.contains("there may have been other letters"), "{stderr}");
 }
 
 /// The program that wrote it knew its messages' names, and this one does not but for the journal.
@@ -94,6 +127,7 @@ fn help_of_every_command() {
         ("follow", "journal follow"),
         ("verify", "journal verify"),
         ("cursors", "journal cursors"),
+        ("dead", "journal dead"),
         ("sequence", "journal sequence"),
     ] {
         assert_snapshot(&format!("help-{name}.txt"), words, Path::new("--help"));
