@@ -41,6 +41,8 @@ pub(crate) struct Out<B: MessageBus> {
     pub(super) stream: Stream,
     pub(super) resume: Resume,
     pub(super) window: Window,
+    /// How many bytes the next message takes, as far as it was seen.
+    pub(super) next: usize,
     pub(super) state: State,
     /// It does nothing before.
     pub(super) not_before: Instant,
@@ -83,6 +85,7 @@ impl<B: MessageBus> Out<B> {
             stream: Stream::new(options, connection, connection.inbox(OUT)?)?,
             resume: Resume::new(me, options.adopt),
             window: Window::new(options.window),
+            next: HEADERS,
             state: State::Away,
             not_before: Instant::now(),
             purge_at: None,
@@ -194,7 +197,7 @@ impl<B: MessageBus> Out<B> {
 
     /// What to sleep with, and whether what comes there can be published.
     pub(crate) fn sleeper(&mut self) -> Option<(&mut B::Reader, bool)> {
-        let publishes = matches!(self.state, State::Running(_)) && self.window.has_room(HEADERS);
+        let publishes = matches!(self.state, State::Running(_)) && self.window.has_room(self.next);
         let publishes = publishes && Instant::now() >= self.not_before;
         self.reader.as_mut().map(|reader| (reader, publishes))
     }

@@ -17,6 +17,8 @@ impl<B: MessageBus> Out<B> {
     pub(super) fn publish(&mut self) -> Result<bool, BridgeError> {
         let Some(reader) = self.reader.as_mut() else { return Ok(false) };
         let (catalog, subjects, me) = (&self.catalog, &self.subjects, self.me);
+        let next = &mut self.next;
+        *next = HEADERS;
         let (window, previous, unacknowledged) = (&mut self.window, &mut self.previous, &mut self.unacknowledged);
         let (most, mut skipped, mut far) = (self.connection.max_payload(), 0, None);
         let mut batch = Vec::new();
@@ -39,6 +41,7 @@ impl<B: MessageBus> Out<B> {
                 return Next::Keep;
             }
             if !window.has_room(bytes) {
+                *next = bytes;
                 return Next::Keep;
             }
             let link = window.send(header.position, bytes);

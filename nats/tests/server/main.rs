@@ -2,8 +2,10 @@
 //! is set; without it these tests say so and pass, or fail where `NOTHING_SKIPPED` is set.
 #![cfg(unix)]
 
+mod access;
 mod bridge;
 mod inlet;
 mod outlet;
+mod proxy;
 mod status;
 mod support;

@@ -28,6 +28,26 @@ fn a_ring_goes_out_whole_and_is_let_go() {
     assert_whole(&server.contents(&names()), 20_000);
 }
 
+/// It sleeps then: one that looked again at once would never hear what the server says.
+#[test]
+fn a_window_with_room_for_less_than_the_next_message_waits_for_more() {
+    if !is_there() {
+        return;
+    }
+    let server = Server::start();
+    let bus = in_memory();
+    let mut options = journal(&server);
+    options.window.bytes = 40 << 10;
+    let outlet = Outlet::start(&bus, catalog(), options).unwrap();
+    let writer = bus.writer().unwrap();
+    (0..300).for_each(|_| writer.write_bytes(1, 2, &[0; 16 << 10]).unwrap());
+    wait_until("all of it", || {
+        let stats = outlet.stats();
+        assert!(stats.looks < 10, "the server was taken for silent: {stats:?}");
+        stats.acknowledged == 300
+    });
+}
+
 #[test]
 fn nothing_is_missing_when_the_server_is_killed() {
     if !is_there() {

@@ -83,6 +83,15 @@ fn placed(node: &str) -> Placed {
     placement.source("Bridge", "east").on(node, Messenger::<()>::table()).unwrap()
 }
 
+/// A messenger of the node of `options` on a ring, with its bridge.
+pub fn made_with(options: BridgeOptions) -> (Messenger<CircularBus>, Bridge) {
+    let placed = placed(options.names.node());
+    let here = Options { workers: Some(placed.workers().to_vec()), ..Options::default() };
+    let messenger = Messenger::with_options(CircularBus::new(64 * 1024).unwrap(), here);
+    let bridge = Bridge::start(&messenger, Messenger::<()>::table(), &placed, options).unwrap();
+    (messenger, bridge)
+}
+
 /// A messenger of that node on a ring, with its bridge, to which a moment is long.
 fn made(url: &str, node: &str, capacity: usize, max_bytes: Option<u64>) -> (Messenger<CircularBus>, Bridge) {
     let drain = Duration::from_millis(100);

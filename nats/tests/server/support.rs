@@ -43,11 +43,23 @@ pub struct Server {
     child: Option<Child>,
     directory: tempfile::TempDir,
     port: u16,
+    /// The file that it is told to read, if any.
+    config: Option<PathBuf>,
 }
 
 impl Server {
     pub fn start() -> Server {
-        let mut server = Server { child: None, directory: tempfile::tempdir().unwrap(), port: 0 };
+        let mut server = Server { child: None, directory: tempfile::tempdir().unwrap(), port: 0, config: None };
+        server.run();
+        server
+    }
+
+    /// One that is set up as `config` says.
+    pub fn with(config: &str) -> Server {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("config");
+        std::fs::write(&file, config).unwrap();
+        let mut server = Server { child: None, directory, port: 0, config: Some(file) };
         server.run();
         server
     }
@@ -68,6 +80,7 @@ impl Server {
             .arg(self.store())
             .arg("--ports_file_dir")
             .arg(&ports)
+            .args(self.config.iter().flat_map(|config| [std::ffi::OsStr::new("-c"), config.as_os_str()]))
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
@@ -76,7 +89,7 @@ impl Server {
             let Some(file) = ports.read_dir().unwrap().next() else { return false };
             let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
             let found = text
-                .split("nats://127.0.0.1:")
+                .split("://127.0.0.1:")
                 .nth(1)
                 .and_then(|rest| rest.split(|c: char| !c.is_ascii_digit()).next().and_then(|port| port.parse().ok()));
             found.is_some_and(|port| {
