@@ -34,6 +34,9 @@ pub mod snapshots {}
 #[doc = include_str!("../docs/guide/stops.md")]
 pub mod stops {}
 
+#[doc = include_str!("../docs/guide/supervision.md")]
+pub mod supervision {}
+
 #[doc = include_str!("../docs/guide/testing.md")]
 pub mod testing {}
 

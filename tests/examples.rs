@@ -119,6 +119,24 @@ it sent message 2 [01], now it sends message 2 [02]
 #[test]
 #[cfg(all(unix, feature = "serde"))]
 #[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn supervised() {
+    let expected = "\
+total 100 EUR
+dead: cashier failed 2 times: no rate for SEK
+total 150 EUR
+total 160 EUR
+2 restarts, 1 dead
+the next process:
+requeued before: true
+total 162 EUR
+0 restarts, 0 dead
+";
+    assert_eq!(output_of("supervised"), expected);
+}
+
+#[test]
+#[cfg(all(unix, feature = "serde"))]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
 fn changed_message() {
     let output = output_of("changed_message");
     let (path, rest) = output.split_once(": message Order = 1 has changed").expect("a refusal");
