@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The crate in nats/, a workspace of its own: format, lints, documentation, licences, tests and an example with a real server.
 # `NATS_SERVER` names the server, or else it is `nats-server`, or a package of PyPI. `MSRV=1`: the oldest compiler, too.
-# `NATS_KILLS=n`: how often senders and servers are killed.
+# `NATS_KILLS=n`: how often senders and servers are killed; `NATS_OUTAGES=n`: how often one is away for three seconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=ci/cargo_tools.sh

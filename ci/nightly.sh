@@ -13,7 +13,7 @@ done <<'LIST'
 for run in $(seq 10); do cargo test --release --all-features --test journal; done
 ALL_PROTOCOLS=1 cargo test --package messi --test random
 SIM_SEEDS=200000 ci/sim.sh
-MSRV=1 NATS_KILLS=50 PROPTEST_CASES=20000 ci/nats.sh
+MSRV=1 NATS_KILLS=50 NATS_OUTAGES=50 PROPTEST_CASES=20000 ci/nats.sh
 SECONDS_EACH=600 ci/fuzz.sh
 EVERY_FEATURE=1 SEEDS=64 ci/miri.sh
 SANITIZERS="thread address" ci/sanitizers.sh

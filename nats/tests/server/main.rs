@@ -5,6 +5,7 @@
 mod access;
 mod bridge;
 mod inlet;
+mod lives;
 mod outlet;
 mod proxy;
 mod status;

@@ -1,0 +1,159 @@
+//! Lives of both nodes one after the other: what changes between them, how long a server is away, and how little an idle one
+//! costs.
+
+use crate::support::{
+    DEADLINE, Server, acknowledged, catalog, in_memory, is_there, journal, names, numbers, process, wait_until, write,
+};
+use rust_messenger::CircularBus;
+use rust_messenger::message_bus::PersistentBus;
+use rust_messenger::routing::{Table, TableRoute, TableWorker};
+use rust_messenger::traits::{Layout, MessageBus, Publish, Reader};
+use rust_messenger_nats::async_nats::jetstream::stream::{Config, DiscardPolicy};
+use rust_messenger_nats::protocol::{Catalog, Names};
+use rust_messenger_nats::{BridgeOptions, Inlet, Outlet};
+use std::time::Duration;
+
+fn store() -> Names {
+    Names::new("shop", "store").unwrap()
+}
+
+fn sending(server: &Server) -> BridgeOptions {
+    let mut options = journal(server);
+    options.receivers = vec!["store".to_owned()];
+    options
+}
+
+fn receive(server: &Server, bus: &PersistentBus, catalog: Catalog) -> Inlet {
+    let options = BridgeOptions::journal(&server.url(), store(), 8);
+    Inlet::start(bus, [("till".to_owned(), catalog)], options).unwrap()
+}
+
+/// Of a table in which workers elsewhere receive these messages.
+fn routing(messages: &[u16]) -> Catalog {
+    let route = |message_id| {
+        let message = if message_id == 2 { "B" } else { "C" };
+        let layout = Layout::variable("number");
+        TableRoute { source: "A", source_id: 1, message, message_id, layout, receivers: &["c"] }
+    };
+    let routes: Vec<TableRoute<'_>> = messages.iter().copied().map(route).collect();
+    let workers = [TableWorker { name: "elsewhere", handlers: &[], routes: &routes }];
+    Catalog::of(&Table { name: "T", workers: &workers }, |_| true)
+}
+
+#[test]
+fn routes_change_between_two_lives_and_each_message_is_there_once() {
+    if !is_there() {
+        return;
+    }
+    let server = Server::start();
+    let (there, here) = (in_memory(), in_memory());
+    let (mut number, mut expected) = (0u64, Vec::new());
+    for routes in [&[2][..], &[2, 3], &[3], &[3, 2], &[2]] {
+        let outlet = Outlet::start(&there, routing(routes), sending(&server)).unwrap();
+        let inlet = receive(&server, &here, routing(&[2, 3]));
+        let writer = there.writer().unwrap();
+        // The last one of a life goes out: what that life did not send does not go out in a later one.
+        let messages = [2, 3].into_iter().cycle().take(500).chain([routes[0]]);
+        for message in messages {
+            writer.write_bytes(1, message, &number.to_le_bytes()).unwrap();
+            if routes.contains(&message) {
+                expected.push((message, number));
+            }
+            number += 1;
+        }
+        assert_eq!(outlet.stop(DEADLINE).unwrap().unread, 0);
+        let mut reader = here.subscribe("found").unwrap();
+        let mut found = Vec::new();
+        wait_until("this life's messages", || {
+            assert!(!inlet.has_ended());
+            while reader.try_read(|header, payload| found.push(message_of(header, payload))).is_ok() {}
+            found.len() >= expected.len()
+        });
+        assert_eq!(found, expected, "with the routes {routes:?}");
+        inlet.stop().unwrap();
+    }
+}
+
+fn message_of(header: &rust_messenger::traits::Header, payload: &[u8]) -> (u16, u64) {
+    (header.message, u64::from_le_bytes(payload.try_into().unwrap()))
+}
+
+/// The stream remembers ids for a second; the server is dead, or stands still, for three. `NATS_OUTAGES` for more of it.
+#[test]
+fn each_message_is_there_once_when_the_server_forgets_ids_while_it_is_away() {
+    if !is_there() {
+        return;
+    }
+    let mut server = Server::start();
+    let config = Config {
+        name: names().stream(),
+        subjects: vec![names().all()],
+        discard: DiscardPolicy::New,
+        duplicate_window: Duration::from_secs(1),
+        allow_direct: true,
+        ..Config::default()
+    };
+    server.ask(|context| async move { context.create_stream(config).await.map(drop).unwrap() });
+    let (there, here) = (in_memory(), in_memory());
+    let outlet = Outlet::start(&there, catalog(), sending(&server)).unwrap();
+    let inlet = receive(&server, &here, catalog());
+    let outages = std::env::var("NATS_OUTAGES").ok().and_then(|outages| outages.parse().ok()).unwrap_or(2);
+    let mut count = 0;
+    for outage in 0..outages {
+        write(&there, count..count + 3000);
+        acknowledged(&outlet, count + 100 * (1 + outage % 20));
+        let away = || std::thread::park_timeout(Duration::from_secs(3));
+        if outage % 2 == 0 {
+            server.kill();
+            away();
+            server.run();
+        } else {
+            server.stand_still(true);
+            away();
+            server.stand_still(false);
+        }
+        count += 3000;
+        acknowledged(&outlet, count);
+    }
+    wait_until("all of it", || inlet.stats()[0].written == count);
+    outlet.stop(DEADLINE).unwrap();
+    inlet.stop().unwrap();
+    assert!(numbers(&here).into_iter().eq(0..count));
+}
+
+/// The processor time that this process has used, in hundredths of a second.
+fn used() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let fields = stat.rsplit(") ").next().unwrap();
+    // User and system time.
+    fields.split(' ').skip(11).take(2).map(|field| field.parse::<u64>().unwrap()).sum()
+}
+
+/// What the next test measures: nothing else runs in this process.
+#[test]
+fn child() {
+    let Ok(url) = std::env::var("NATS_CHILD_IDLE") else { return };
+    let bus = CircularBus::new(64 * 1024).unwrap();
+    let outlet = Outlet::start(&bus, catalog(), BridgeOptions::ring(&url, names())).unwrap();
+    let other = CircularBus::new(64 * 1024).unwrap();
+    let sources = [("till".to_owned(), catalog())];
+    let inlet = Inlet::start(&other, sources, BridgeOptions::ring(&url, store())).unwrap();
+    write(&bus, 0..100);
+    wait_until("both ways", || outlet.stats().acknowledged == 100 && inlet.stats()[0].written == 100);
+    std::thread::park_timeout(Duration::from_secs(1));
+    let before = used();
+    std::thread::park_timeout(Duration::from_secs(5));
+    let used = used() - before;
+    assert!(outlet.stats().is_running && inlet.stats()[0].is_running);
+    assert!(used <= 5, "{used} hundredths of a second in five seconds are more than one percent");
+}
+
+#[test]
+fn who_has_nothing_to_do_uses_less_than_a_hundredth_of_a_core() {
+    if !is_there() || !std::path::Path::new("/proc/self/stat").exists() {
+        return;
+    }
+    let server = Server::start();
+    let mut child = process("lives::child", &[("NATS_CHILD_IDLE", &server.url())]);
+    assert!(child.wait().unwrap().success());
+}
