@@ -74,6 +74,47 @@ fn routes_change_between_two_lives_and_each_message_is_there_once() {
     }
 }
 
+/// Then what is new has sequences of which the receiver had other messages.
+#[test]
+fn a_store_that_was_set_back_and_filled_by_a_table_that_sends_less_is_read_by_positions() {
+    if !is_there() {
+        return;
+    }
+    let mut server = Server::start();
+    let (there, here) = (in_memory(), in_memory());
+    let inlet = receive(&server, &here, routing(&[2, 3]));
+    let writer = there.writer().unwrap();
+    let write = |messages: &[u16], numbers: std::ops::Range<u64>| {
+        for number in numbers {
+            let message = messages[number as usize % messages.len()];
+            writer.write_bytes(1, message, &number.to_le_bytes()).unwrap();
+        }
+    };
+    let come = |count: u64| {
+        wait_until("messages", || {
+            assert!(!inlet.has_ended());
+            inlet.stats()[0].written == count
+        });
+    };
+    let outlet = Outlet::start(&there, routing(&[2, 3]), sending(&server)).unwrap();
+    write(&[2, 3], 0..10);
+    come(10);
+    let saved = server.rerun_saved();
+    write(&[2, 3], 10..500);
+    come(500);
+    outlet.stop(DEADLINE).unwrap();
+    server.set_back(&saved);
+    let outlet = Outlet::start(&there, routing(&[2]), sending(&server)).unwrap();
+    write(&[2], 500..600);
+    come(600);
+    outlet.stop(DEADLINE).unwrap();
+    inlet.stop().unwrap();
+    let mut reader = here.subscribe("found").unwrap();
+    let mut found = Vec::new();
+    while reader.try_read(|header, payload| found.push(message_of(header, payload).1)).is_ok() {}
+    assert!(found.into_iter().eq(0..600));
+}
+
 fn message_of(header: &rust_messenger::traits::Header, payload: &[u8]) -> (u16, u64) {
     (header.message, u64::from_le_bytes(payload.try_into().unwrap()))
 }
