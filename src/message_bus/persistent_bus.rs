@@ -276,6 +276,8 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
         })?;
         if let Some((from, rebuild)) = rebuild {
             reader.begin_at(from);
+            let dead = store.dead_of(name, from, rebuild.end());
+            let rebuild = rebuild.without(dead);
             // With a snapshot `on_start` is history, whether or not there is more.
             if rebuild.end() > from || snapshot.is_some() {
                 store.begin_rebuild(reader.index(), rebuild);

@@ -122,9 +122,8 @@ pub enum OnPanic {
     /// that message, as in [`Start::Rebuild`](crate::message_bus::Start::Rebuild), which says for which handlers this
     /// is exact. Nothing that was sent is sent again. That message is tried again, [`Budget::attempts`] times, each
     /// time after a restart. Then it is dead: the letter is written, and no handler of the worker keeps anything of the
-    /// message, in this process or in later ones where the worker may be restarted, too. The worker's history is kept
-    /// from retention meanwhile. A worker that cannot be rebuilt
-    /// ([`NoSources`](crate::traits::CursorError::NoSources)) does not start.
+    /// message, in this process and in each later rebuild. The worker's history is kept from retention meanwhile. A
+    /// worker that cannot be rebuilt ([`NoSources`](crate::traits::CursorError::NoSources)) does not start.
     ///
     /// Each panic counts that would end the worker otherwise, in whatever code of yours, but one in
     /// [`on_stop`](crate::traits::Handler::on_stop). So does an `Err` of [`TryHandle`](crate::traits::TryHandle).

@@ -28,6 +28,8 @@ struct Plan {
     rare: u64,
     /// Whether nothing breaks anybody any more.
     cured: Arc<AtomicBool>,
+    /// Whether no snapshot is good enough.
+    refuses: Arc<AtomicBool>,
     /// What has broken somebody once.
     broken: Arc<Mutex<BTreeSet<(u16, u64)>>>,
     /// The states of the handlers.
@@ -79,6 +81,9 @@ impl<const ID: u16> Snapshot for Node<ID> {
     }
 
     fn load(&mut self, _: u32, bytes: &[u8]) -> Result<(), DecodeError> {
+        if self.plan.refuses.load(Ordering::Relaxed) {
+            return Err(DecodeError::new("not good enough"));
+        }
         let numbers = bytes.chunks_exact(8).map(|bytes| u64::from_le_bytes(bytes.try_into().unwrap()));
         self.state = numbers.collect();
         self.plan.states.lock().unwrap().insert(ID, self.state.clone());
@@ -205,10 +210,16 @@ fn letters(content: &[(u64, u16, u16, Vec<u8>)]) -> Vec<DeadLetter> {
 /// What a journal holds is what handlers come to that are rebuilt from it, and nothing is sent twice.
 #[track_caller]
 fn is_whole(image: Vec<u8>, plan: &Plan, why: &str) {
+    is_whole_with(image.clone(), plan, budget(1), why);
+    is_whole_with(image, plan, OnPanic::StopAll, why);
+}
+
+#[track_caller]
+fn is_whole_with(image: Vec<u8>, plan: &Plan, on_panic: OnPanic, why: &str) {
     let (bus, _) = PersistentBus::from_image(image, journal(Start::Rebuild)).unwrap();
     let before = content(&bus);
     let states = plan.states.lock().unwrap().clone();
-    let messenger = Five::with_options(bus.clone(), Options { on_panic: budget(1), ..Options::default() });
+    let messenger = Five::with_options(bus.clone(), Options { on_panic, ..Options::default() });
     let mut workers = messenger.workers(plan).unwrap();
     assert_eq!(settle(&mut workers), Step::Idle, "{why}");
     let summary = workers.conclude().unwrap_or_else(|error| panic!("{why}: {error}"));
@@ -461,6 +472,31 @@ fn who_began_with_a_snapshot_begins_with_it_again() {
         is_whole(image, &plan, &format!("life {life}"));
     }
     assert!(restarts > 5 && loaded > 10, "{restarts} restarts, {loaded} loads");
+}
+
+/// Where no snapshot can be loaded, what was dead before them stays dead.
+#[test]
+fn what_was_dead_before_a_snapshot_stays_dead_without_it() {
+    let plan = Plan { seed: 3, rare: 12, ..Plan::default() };
+    let (_directory, path) = super::scratch();
+    let mut dead = 0;
+    for (on_panic, inputs) in [(budget(1), 40), (OnPanic::StopAll, 0)] {
+        plan.refuses.store(inputs == 0, Ordering::Relaxed);
+        let states = plan.states.lock().unwrap().clone();
+        let snapshots = vec![("Work", Every::Messages(10))];
+        let options = PersistentOptions { snapshots, ..journal(Start::Rebuild) };
+        let (bus, _) = PersistentBus::open(&path, options).unwrap();
+        let messenger = Five::with_options(bus.clone(), Options { on_panic, ..Options::default() });
+        let mut workers = messenger.workers(&plan).unwrap();
+        let outside = messenger.writer().unwrap();
+        (0..inputs).for_each(|input| Outside::try_send(&Input(mix(input)), &outside).unwrap());
+        assert_eq!(settle(&mut workers), Step::Idle);
+        messenger.stop();
+        assert_eq!(settle(&mut workers), Step::Finished);
+        dead += workers.conclude().unwrap().dead;
+        assert!(inputs != 0 || *plan.states.lock().unwrap() == states);
+    }
+    assert!(dead > 5, "{dead} dead: no proof of anything");
 }
 
 /// What a worker may have to handle again is no one's to forget.

@@ -282,7 +282,8 @@ pub enum Start {
     /// With the oldest message, to rebuild the worker's handlers. The worker hands them their history at its recorded
     /// times. It does not write what they send, but compares it with what the journal holds. The first difference is
     /// [`WriteError::Diverged`](crate::traits::WriteError::Diverged), and ends the worker. Where the history ends, the
-    /// worker goes on live.
+    /// worker goes on live. A message that a [letter](crate::traits::DeadLetter) calls dead for the worker is passed
+    /// over.
     ///
     /// A worker of which [snapshots](PersistentOptions::snapshots) are kept begins at the newest that fits instead: its
     /// handlers are loaded, what they send in `on_start` is muted, and they handle the history from there on. If it

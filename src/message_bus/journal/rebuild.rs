@@ -223,10 +223,11 @@ impl Rebuilds {
         lock(&self.0).remove(&index);
     }
 
-    /// The rebuild of reader `index`, of which nothing was handled, begins at `from` instead.
-    pub(crate) fn repeat_from(&self, index: ReaderIndex, from: u64) {
+    /// The rebuild of reader `index`, of which nothing was handled, begins at `from` instead: these are dead, too.
+    pub(crate) fn repeat_from(&self, index: ReaderIndex, from: u64, dead: BTreeSet<u64>) {
         if let Some(rebuild) = lock(&self.0).get_mut(&index) {
             rebuild.begin_at(from);
+            rebuild.dead.extend(dead);
         }
     }
 

@@ -157,7 +157,7 @@ impl JournalStore {
         // Those that did not fit before do not fit now, and are named already.
         skipped.push(format!("the snapshot of {} at position {refused}: {why}", worker.name));
         begin.skipped = skipped;
-        self.repeat_from(index, position);
+        self.repeat_from(index, position, self.dead_of(worker.name, position, self.end()));
         let mut state = lock(&snapshots.state);
         let kept = state.workers.get_mut(&index)?;
         kept.position = position;

@@ -26,7 +26,7 @@ use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Front, Region};
 use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, lock};
 use crate::traits::{Begin, Clock, CursorError, Payload, Recorded, State, Time, WriteError};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io;
 use std::time::Duration;
@@ -447,8 +447,8 @@ impl JournalStore {
     }
 
     /// The worker of reader `index` repeats more of it: from `position` on.
-    pub(crate) fn repeat_from(&self, index: ReaderIndex, position: u64) {
-        self.upkeep.rebuilds.repeat_from(index, position);
+    pub(crate) fn repeat_from(&self, index: ReaderIndex, position: u64, dead: BTreeSet<u64>) {
+        self.upkeep.rebuilds.repeat_from(index, position, dead);
     }
 
     pub(crate) fn rebuilds(&self) -> &Rebuilds {

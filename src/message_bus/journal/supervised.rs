@@ -93,11 +93,12 @@ impl JournalStore {
         Some(began)
     }
 
-    /// The positions of the messages that earlier letters call dead for a worker.
-    fn dead_of(&self, worker: &str, from: u64, tail: u64) -> BTreeSet<u64> {
+    /// The positions from `from` on of the messages that earlier letters call dead for a worker, whose reader begins
+    /// there or before.
+    pub(crate) fn dead_of(&self, worker: &str, from: u64, tail: u64) -> BTreeSet<u64> {
         let (mut dead, mut at) = (BTreeSet::new(), from);
         while at < tail {
-            // SAFETY: the worker's reader gates it, which begins at `from`, and this goes from slot to slot.
+            // SAFETY: the worker's reader gates it, and this goes from slot to slot.
             match unsafe { self.slots().observe(at) } {
                 Seen::Message(header) => {
                     at += self.slots().slot_len(header.size as usize);
