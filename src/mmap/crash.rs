@@ -28,8 +28,9 @@ pub(crate) fn within<R>(touches: u64, region: &Region, work: impl FnOnce() -> R)
     })
 }
 
-/// Counts the touch of a word of the region that is mapped at `base`.
-pub(super) fn touched(base: *mut u8) {
+/// Counts the touch of a word of `touched`, if that is the region or a part of it.
+pub(super) fn touched(touched: &Region) {
+    let base = touched.mapping().as_mut_ptr();
     if LIT.with_borrow(|lit| lit.as_ref().is_some_and(|(_, region)| region.mapping().as_mut_ptr() == base)) {
         burn();
     }

@@ -220,7 +220,7 @@ mod mapped {
         pub(crate) unsafe fn word(self, offset: usize) -> &'a AtomicU64 {
             self.check(offset, 8);
             #[cfg(all(test, unix))]
-            super::crash::touched(self.region.base);
+            super::crash::touched(self.region);
             // SAFETY: in bounds and aligned by the caller's promise, since the base is page aligned; the mapping lives
             // as long as `'a`; every bit pattern is an `AtomicU64`, and plain access to the same bytes never runs at
             // the same time (the promise of `bytes` and `with_bytes_mut`).

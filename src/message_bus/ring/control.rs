@@ -10,11 +10,11 @@
 //! tail       tail                                        every claim
 //! gate       gate                                        once per eighth of the ring
 //! attention  flags | message sleepers | room sleepers    rarely written, read by everybody
-//! lock       lock | readers in use, a bit each | unread until | next ticket | worker count | the one writer
+//! lock       lock | readers in use, workers' writers: a bit each | unread until | next ticket | the one writer
 //! fenced     position of a claim sealed over its owner's head, or 0   (x FENCED)
 //! readers    cursor                                      one line, written once per batch by its reader
-//!            evictable | lost | ticket | outbox high water | handling | saved | replaying | name (4 words)   one line
-//!                                                                                                     (x READERS)
+//!            state | losses | ticket | outbox high water | handling | saved | replaying | moved to |
+//!            moved losses | name (4 words)               one line                                    (x READERS)
 //! writers    state | messages | bytes | full | sealed    one line, written by its writer only  (x WRITERS)
 //! ```
 
@@ -28,6 +28,8 @@ const LINE: usize = if cfg!(rust_messenger_loom) { WORD } else { 128 };
 pub(crate) const READERS: usize = if cfg!(rust_messenger_loom) { 3 } else { 64 };
 /// How many writers have counters of their own; any further ones share the last entry.
 pub(crate) const WRITERS: usize = if cfg!(rust_messenger_loom) { 3 } else { 64 };
+/// The entry that all writers share that found no other.
+pub(crate) const SHARED_WRITER: usize = WRITERS - 1;
 /// How many claims may be sealed over their silent owners' heads at one time.
 pub(crate) const FENCED: usize = if cfg!(rust_messenger_loom) { 1 } else { 16 };
 /// How many words a reader's name fills.
@@ -41,7 +43,7 @@ const LOCK: usize = line_after(ATTENTION + 3 * WORD);
 const FENCES: usize = line_after(LOCK + 6 * WORD);
 const READER_TABLE: usize = line_after(FENCES + FENCED * WORD);
 const READER_COLD: usize = line_after(WORD);
-const READER_SIZE: usize = READER_COLD + line_after((7 + NAME) * WORD);
+const READER_SIZE: usize = READER_COLD + line_after((9 + NAME) * WORD);
 const WRITER_TABLE: usize = READER_TABLE + READERS * READER_SIZE;
 const WRITER_SIZE: usize = line_after(5 * WORD);
 
@@ -118,17 +120,17 @@ impl<'a> Control<'a> {
         message_sleepers = ATTENTION + WORD;
         /// Whether somebody sleeps until room comes free.
         room_sleepers = ATTENTION + 2 * WORD;
-        /// The gate lock.
+        /// The gate lock: whose it is, or 0.
         lock = LOCK;
-        /// One bit for each entry of the reader table that is in use.
+        /// One bit for each entry of the reader table that is in use. What the entries' states say counts.
         occupied = LOCK + WORD;
         /// Before it there may be claims that no reader came by.
         unread_until = LOCK + 2 * WORD;
         /// The next outbox ticket.
         next_ticket = LOCK + 3 * WORD;
-        /// How many workers write to this bus.
+        /// One bit for each entry of the writer table that is a worker's: see `gate/tickets.rs`.
         workers = LOCK + 4 * WORD;
-        /// Not zero: the one writer exists.
+        /// Whose the one writer is, or 0.
         one_writer = LOCK + 5 * WORD;
     }
 
@@ -171,10 +173,10 @@ entry! {
     ReaderEntry of READER_SIZE {
         /// Everything before it is released; an evictable reader's carries flags in its low bits.
         cursor = 0;
-        /// What kind of reader it is: see `gate/readers.rs`.
-        kind = READER_COLD;
-        /// Messages it was moved past and has not been told of.
-        lost = READER_COLD + WORD;
+        /// Whose it is, and what kind of reader: see `owner.rs`. 0: nobody's.
+        state = READER_COLD;
+        /// Messages it was ever moved past.
+        losses = READER_COLD + WORD;
         /// The ticket of its worker's outbox, or 0.
         ticket = READER_COLD + 2 * WORD;
         /// The most bytes its worker's outbox ever held.
@@ -185,20 +187,24 @@ entry! {
         saved = READER_COLD + 5 * WORD;
         /// In a journal: where the history ends that is handled again, or 0.
         replaying = READER_COLD + 6 * WORD;
+        /// Where it is being moved to: see `gate/evict.rs`.
+        moved_to = READER_COLD + 7 * WORD;
+        /// What its losses will be then.
+        moved_losses = READER_COLD + 8 * WORD;
     }
 }
 
 impl<'a> ReaderEntry<'a> {
     /// Eight bytes of the name.
     pub(crate) fn name(self, index: usize) -> &'a AtomicU64 {
-        self.0.entry::<WORD>(Entry::of::<{ READER_COLD + 7 * WORD }, NAME>(index)).at::<0>()
+        self.0.entry::<WORD>(Entry::of::<{ READER_COLD + 9 * WORD }, NAME>(index)).at::<0>()
     }
 }
 
 entry! {
     /// What a writer counts.
     WriterEntry of WRITER_SIZE {
-        /// Free or taken.
+        /// Whose it is: see `owner.rs`. 0: nobody's. Of the entry that is shared: how many workers share it.
         state = 0;
         /// Messages committed.
         messages = WORD;

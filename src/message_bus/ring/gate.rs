@@ -23,9 +23,9 @@ pub(crate) mod readers;
 pub(crate) mod tickets;
 
 use self::evict::Pin;
-use self::lock::Locked;
+use self::lock::{Locked, Taken};
 use self::readers::{Kind, cursor_of, is_evictable, is_held, readers};
-use super::control::{self, Control, NAME, READERS, ReaderIndex};
+use super::control::{self, Control, NAME, READERS, ReaderIndex, WriterIndex};
 use super::position::{ahead, earlier, later};
 use super::slot::{Seen, Slots};
 use super::store::Store;
@@ -201,24 +201,28 @@ impl<'a, S: Store> Gate<'a, S> {
         entry.handling().store(0, Ordering::Relaxed);
         entry.saved().store(0, Ordering::Relaxed);
         entry.replaying().store(0, Ordering::Relaxed);
-        entry.lost().store(0, Ordering::Relaxed);
+        entry.losses().store(0, Ordering::Relaxed);
+        entry.ticket().store(0, Ordering::Relaxed);
         entry.outbox_high_water().store(0, Ordering::Relaxed);
         let mut bytes = name.as_bytes().iter().copied().take(NAME * 8 - 1);
         for word in 0..NAME {
             let part = std::array::from_fn(|_| bytes.next().unwrap_or(0));
             entry.name(word).store(u64::from_le_bytes(part), Ordering::Relaxed);
         }
-        entry.kind().store(kind as u64, Ordering::Relaxed);
+        // Last of the entry: whoever dies before has not joined.
+        entry.state().store(self.store.owner().state(kind as u8), Ordering::Release); // SYNC POINT gate.state
         control.occupied().store(occupied | 1 << index.number(), Ordering::Release); // SYNC POINT gate.join
         Ok((index, position))
     }
 
     /// Removes a reader, and its worker's ticket.
     pub(crate) fn leave(self, index: ReaderIndex) {
-        let _locked = self.lock();
-        tickets::leave(self.control(), index);
+        let locked = self.lock();
+        // First: whoever dies behind it has left.
+        self.control().reader(index).state().store(0, Ordering::Release); // SYNC POINT gate.state
         let occupied = self.control().occupied();
         occupied.store(occupied.load(Ordering::Relaxed) & !(1 << index.number()), Ordering::Release); // SYNC POINT gate.join
+        tickets::leave(&locked, index);
     }
 
     /// Lets writers reuse everything before `position`; called by the gating reader `index` only.
@@ -247,10 +251,10 @@ impl<'a, S: Store> Gate<'a, S> {
         evict::unpin(self.control().reader(index), position);
     }
 
-    /// How many messages the evictable reader `index` was moved past since it last asked. To be asked after it was
-    /// found [moved](Pin::Moved).
-    pub(crate) fn take_lost(self, index: ReaderIndex) -> u64 {
-        self.control().reader(index).lost().swap(0, Ordering::Relaxed)
+    /// How many messages the evictable reader `index` was ever moved past. To be asked after it was found
+    /// [moved](Pin::Moved).
+    pub(crate) fn losses(self, index: ReaderIndex) -> u64 {
+        self.control().reader(index).losses().load(Ordering::Relaxed)
     }
 
     /// Whether there are readers that let go of slots without waking anybody.
@@ -282,12 +286,22 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// Queues reader `index`'s worker behind every outbox that is pending. Returns its ticket.
     pub(crate) fn take_ticket(self, index: ReaderIndex) -> u64 {
-        tickets::take(self.control(), index)
+        tickets::take(&self.lock(), index)
     }
 
     /// Takes reader `index`'s worker out of the queue, unless its ticket is gone already.
     pub(crate) fn give_up_ticket(self, index: ReaderIndex, ticket: u64) {
-        tickets::give_up(self.control(), index, ticket);
+        tickets::give_up(&self.lock(), index, ticket);
+    }
+
+    /// Counts the writer `index` among the workers' ones.
+    pub(crate) fn add_worker(self, index: WriterIndex) {
+        tickets::add_worker(&self.lock(), index, self.store.owner());
+    }
+
+    /// Takes it out of those.
+    pub(crate) fn remove_worker(self, index: WriterIndex) {
+        tickets::remove_worker(&self.lock(), index, self.store.owner());
     }
 
     /// Whether reader `index`'s worker may write to the ring: nobody holds an older ticket than its own, or it holds
@@ -363,6 +377,25 @@ impl<'a, S: Store> Gate<'a, S> {
     }
 
     fn lock(self) -> Locked<'a> {
-        lock::take(self.control())
+        match lock::take(self.control(), self.store.owner(), |owner| self.store.has_ended(owner)) {
+            Taken::Free(locked) => locked,
+            Taken::Over(locked) => self.make_good(locked),
+        }
+    }
+
+    /// Makes good what the lock's holder may have half done when it died: each section ends harmlessly wherever it
+    /// ends, once this has been done, and this may itself be done in part and again.
+    #[cold]
+    fn make_good(self, locked: Locked<'a>) -> Locked<'a> {
+        readers::make_good(&locked);
+        readers(self.control()).filter(|entry| is_evictable(*entry)).for_each(|entry| evict::make_good(&locked, entry));
+        fences::make_good(&locked, self.store.slots());
+        tickets::make_good(&locked);
+        locked
     }
 }
+
+#[cfg(all(test, rust_messenger_loom))]
+mod model;
+#[cfg(all(test, unix, not(rust_messenger_loom)))]
+mod tests;

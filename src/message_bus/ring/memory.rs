@@ -8,6 +8,7 @@
 use super::claim::{FETCH_ADD_WRITERS, Role, Room};
 use super::control::{self, Control, ReaderIndex};
 use super::gate::Gate;
+use super::owner::Owner;
 use super::position::ahead;
 use super::slot::{SLOT_ALIGN, SLOT_HEADER, Slot, Slots};
 use super::store::Store;
@@ -27,6 +28,10 @@ pub struct Ring {
     key: u64,
     mask: u64,
     max_payload: usize,
+    /// As whom it was mapped.
+    owner: Owner,
+    /// Says of other owners whether they have ended.
+    is_dead: fn(Owner) -> bool,
 }
 
 impl Ring {
@@ -37,13 +42,18 @@ impl Ring {
 
     /// Makes a ring of `capacity` bytes, a power of two, whose first message will stand at `start`.
     pub(crate) fn new(region: Region, capacity: u64, start: u64, key: u64) -> Ring {
+        // Nobody else is in memory without a name, and who asks is alive.
+        let ring = Ring::attached(region, capacity, key, Owner::ALONE, |_| false);
+        ring.control().begin(capacity, start, key);
+        ring
+    }
+
+    /// The ring of `capacity` bytes and this key that is in `region` already, as `owner` has it.
+    pub(crate) fn attached(region: Region, capacity: u64, key: u64, owner: Owner, is_dead: fn(Owner) -> bool) -> Ring {
         let max_payload = (max_slot(capacity) - SLOT_HEADER) as usize;
         assert!(region.len() as u64 >= Ring::region_len(capacity));
         let slots = region.behind(control::SIZE);
-        let ring = Ring { control: Front::of(region), slots, key, mask: capacity - 1, max_payload };
-        let control = ring.control();
-        control.begin(capacity, start, key);
-        ring
+        Ring { control: Front::of(region), slots, key, mask: capacity - 1, max_payload, owner, is_dead }
     }
 
     #[inline(always)]
@@ -184,6 +194,14 @@ impl Store for Ring {
     #[inline(always)]
     fn capacity(&self) -> u64 {
         Ring::capacity(self)
+    }
+
+    fn owner(&self) -> Owner {
+        self.owner
+    }
+
+    fn has_ended(&self, owner: Owner) -> bool {
+        (self.is_dead)(owner)
     }
 
     fn batch(&self) -> u64 {

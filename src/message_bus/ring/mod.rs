@@ -2,7 +2,7 @@
 //!
 //! From the memory up; a file names only those above it.
 //!
-//! * `position`, `control`: how far, and the words that everybody shares. `claim`: who writes where.
+//! * `position`, `owner`, `control`: how far, whose, and the words that everybody shares. `claim`: who writes where.
 //! * `slot`: how one message becomes visible, whole or not at all.
 //! * `store`: what a ring and a journal differ in. `gate`: who reads.
 //! * `memory`: a ring's own bytes. `shared`: what all handles of a bus share. `reader`, `writer`: its two sides.
@@ -11,6 +11,7 @@ pub(super) mod claim;
 pub(super) mod control;
 pub(super) mod gate;
 pub(super) mod memory;
+pub(super) mod owner;
 pub(super) mod position;
 pub(super) mod reader;
 pub(super) mod shared;

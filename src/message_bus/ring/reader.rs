@@ -46,6 +46,8 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Storage = Ring> {
     copy: Vec<u8>,
     /// Whose copy it is.
     copied: Option<Header>,
+    /// How many messages it knows it was moved past.
+    losses: u64,
     strategy: W,
     patience: wait::Patience,
 }
@@ -408,6 +410,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
             silent: None,
             copy: Vec::new(),
             copied: None,
+            losses: 0,
             strategy,
             patience: wait::Patience::default(),
         })
@@ -612,7 +615,8 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
                 Pin::Busy => return Err(ReadError::Empty),
                 Pin::Moved(position) => {
                     self.position = position;
-                    match shared.gate().take_lost(self.index) {
+                    let losses = shared.gate().losses(self.index);
+                    match losses - std::mem::replace(&mut self.losses, losses) {
                         0 => continue,
                         lost => return Err(ReadError::Lagged(lost)),
                     }

@@ -4,6 +4,7 @@
 
 use super::claim::{Role, Room};
 use super::control::{Control, ReaderIndex};
+use super::owner::Owner;
 use super::slot::Slots;
 use crate::traits::{Begin, CursorError, Payload, Recorded, State, Time, WriteError};
 use std::fmt::Debug;
@@ -27,6 +28,16 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
     fn slots(&self) -> &Self::Slots;
     fn control(&self) -> Control<'_>;
     fn capacity(&self) -> u64;
+
+    /// As whom this handle takes what is to be had in the control block.
+    fn owner(&self) -> Owner {
+        Owner::ALONE
+    }
+
+    /// Whether it is proven that `owner` has ended. Silence proves nothing.
+    fn has_ended(&self, _owner: Owner) -> bool {
+        false
+    }
 
     /// How often a reader releases, in bytes.
     fn batch(&self) -> u64;

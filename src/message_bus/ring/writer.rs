@@ -1,8 +1,8 @@
 //! [`RingWriter`]: the writing side of a ring: may I, claim, publish, wake, count.
 
 use super::claim::{Claim, Claimed, ManyWriters, Role};
-use super::control::{self, Control, WRITERS, WriterIndex};
-use super::gate::tickets::CLOSED;
+use super::control::{self, Control, SHARED_WRITER, WriterIndex};
+use super::gate::tickets::{CLOSED, PENDING};
 use super::memory::Ring;
 use super::shared::Shared;
 use super::slot::{Filled, SLOT_ALIGN, Slots};
@@ -30,25 +30,24 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Sto
     strategy: PhantomData<fn() -> W>,
 }
 
-const SHARED_ENTRY: usize = WRITERS - 1;
-
 impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
     pub(crate) fn new(shared: &Arc<Shared<S>>, role: Role) -> Result<Self, NoWriter> {
         let control = shared.control();
+        let own = shared.store.owner().word();
         // Acquire on both: a successor goes on where its predecessor, which released the place, left off.
         // SYNC POINT writer.place
-        if !C::MANY && control.one_writer().swap(1, Ordering::AcqRel) != 0 {
+        if !C::MANY && control.one_writer().compare_exchange(0, own, Ordering::AcqRel, Ordering::Relaxed).is_err() {
             return Err(NoWriter::Taken);
         }
         let free = |&index: &WriterIndex| {
             let state = control.writer(index).state();
             // The one writer has what its predecessor left already.
             let order = if C::MANY { Ordering::AcqRel } else { Ordering::Relaxed }; // SYNC POINT writer.place
-            state.compare_exchange(0, 1, order, Ordering::Relaxed).is_ok()
+            state.compare_exchange(0, own, order, Ordering::Relaxed).is_ok()
         };
-        let index = (0..SHARED_ENTRY).map(control::writer).find(free).unwrap_or(control::writer(SHARED_ENTRY));
+        let index = (0..SHARED_WRITER).map(control::writer).find(free).unwrap_or(control::writer(SHARED_WRITER));
         if let Role::Worker(_) = role {
-            control.workers().fetch_add(1, Ordering::Relaxed);
+            shared.gate().add_worker(index);
         }
         let claim = C::new(&shared.store, index.number());
         let small_end = small_end(shared.store.slots(), claim.largest());
@@ -72,7 +71,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
             _ if flags == 0 => Ok(()),
             Role::Outside | Role::Import(_) if flags & CLOSED != 0 => Err(WriteError::Closed),
             Role::Outside | Role::Import(_) => Err(WriteError::Full),
-            Role::Worker(reader) if flags & !CLOSED != 0 && !self.shared.gate().is_first(reader) => {
+            Role::Worker(reader) if flags & PENDING != 0 && !self.shared.gate().is_first(reader) => {
                 Err(WriteError::Full)
             }
             Role::Worker(_) => Ok(()),
@@ -153,7 +152,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
     #[inline(always)]
     fn count_message(&self, control: Control<'_>, size: usize) {
         let entry = control.writer(self.index);
-        if C::MANY && self.index.number() == SHARED_ENTRY {
+        if C::MANY && self.index.number() == SHARED_WRITER {
             entry.messages().fetch_add(1, Ordering::Relaxed);
             entry.bytes().fetch_add(size as u64, Ordering::Relaxed);
             return;
@@ -320,9 +319,9 @@ impl<C: Claim, W: WaitStrategy, S: Storage> Drop for RingWriter<C, W, S> {
         self.give_up_ticket();
         let control = self.shared.control();
         if let Role::Worker(_) = self.role {
-            control.workers().fetch_sub(1, Ordering::Relaxed);
+            self.shared.gate().remove_worker(self.index);
         }
-        if self.index.number() != SHARED_ENTRY {
+        if self.index.number() != SHARED_WRITER {
             control.writer(self.index).state().store(0, Ordering::Release); // SYNC POINT writer.place
         }
         if !C::MANY {

@@ -1,7 +1,11 @@
-//! Evictable readers: looked at their slot while they pin their cursor, and moved on while they do not.
+//! Evictable readers: they look at a slot while they pin their cursor, and are moved on while they do not.
+//!
+//! A move counts as a whole or not at all, wherever its evictor dies. The low bits of the cursor say how far it is:
+//! MOVING, it is being worked out; MOVED, the new cursor and the new sum of losses stand beside it; none, they are what
+//! counts.
 
 use super::lock::Locked;
-use super::readers::{CURSOR_FLAGS, MOVING, PINNED};
+use super::readers::{CURSOR_FLAGS, MOVED, MOVING, PINNED};
 use crate::message_bus::ring::control::ReaderEntry;
 use crate::message_bus::ring::position::ahead;
 use crate::message_bus::ring::slot::{Seen, Slots};
@@ -66,6 +70,25 @@ pub(super) fn evict(_: &Locked<'_>, slots: &impl Slots, entry: ReaderEntry<'_>, 
             Seen::Open { .. } => break,
         }
     }
-    entry.lost().fetch_add(lost, Ordering::Relaxed);
-    entry.cursor().store(position, Ordering::Release); // SYNC POINT gate.evict
+    entry.moved_to().store(position, Ordering::Relaxed);
+    entry.moved_losses().store(entry.losses().load(Ordering::Relaxed) + lost, Ordering::Relaxed);
+    // From here on it counts, whoever does the rest.
+    entry.cursor().store(from | MOVING | MOVED, Ordering::Release); // SYNC POINT gate.evict
+    finish(entry);
+}
+
+/// Does the rest for a reader that was moved: its losses, and last its cursor, which takes the flags away.
+fn finish(entry: ReaderEntry<'_>) {
+    entry.losses().store(entry.moved_losses().load(Ordering::Relaxed), Ordering::Relaxed);
+    entry.cursor().store(entry.moved_to().load(Ordering::Relaxed), Ordering::Release); // SYNC POINT gate.evict
+}
+
+/// Finishes what a dead evictor had made count, and takes back what it had not.
+pub(super) fn make_good(_: &Locked<'_>, entry: ReaderEntry<'_>) {
+    let word = entry.cursor().load(Ordering::Acquire); // SYNC POINT gate.evict
+    if word & MOVED != 0 {
+        finish(entry);
+    } else if word & MOVING != 0 {
+        entry.cursor().store(word & !CURSOR_FLAGS, Ordering::Release); // SYNC POINT gate.evict
+    }
 }

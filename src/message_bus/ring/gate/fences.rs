@@ -3,7 +3,7 @@
 use super::lock::Locked;
 use crate::message_bus::ring::control::FENCED;
 use crate::message_bus::ring::position::earlier;
-use crate::message_bus::ring::slot::Slots;
+use crate::message_bus::ring::slot::{Seen, Slots};
 use crate::sync::Ordering;
 
 /// Seals the claim at `position`, whose fill is still running. False if it was finished meanwhile, or too many claims
@@ -33,6 +33,20 @@ pub(super) fn unfence(locked: &Locked<'_>, position: u64) {
         let word = control.fenced(index);
         if word.load(Ordering::Relaxed) == position | 1 {
             word.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Drops what a dead reader had registered and not sealed. What it had sealed stays: its owner has yet to see it.
+pub(super) fn make_good(locked: &Locked<'_>, slots: &impl Slots) {
+    let control = locked.control();
+    for index in 0..FENCED {
+        let word = control.fenced(index).load(Ordering::Relaxed);
+        // SAFETY: it was the position of a claim that its reader gated when it was registered. Since then the gate
+        // knows it, and has not passed it.
+        let is_sealed = || matches!(unsafe { slots.observe(word & !1) }, Seen::Sealed { fenced: true, .. });
+        if word != 0 && !is_sealed() {
+            control.fenced(index).store(0, Ordering::Relaxed);
         }
     }
 }

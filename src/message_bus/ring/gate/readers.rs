@@ -1,11 +1,14 @@
 //! The table of readers: who is in it, and where they stand.
 
+use super::lock::Locked;
 use crate::message_bus::ring::control::{self, Control, READERS, ReaderEntry};
+use crate::message_bus::ring::owner::{is_in_use, is_of_kind};
 use crate::sync::Ordering;
 
 /// Low bits of an evictable reader's cursor word: see `evict.rs`.
 pub(super) const PINNED: u64 = 1;
 pub(super) const MOVING: u64 = 2;
+pub(super) const MOVED: u64 = 4;
 pub(super) const CURSOR_FLAGS: u64 = 15;
 
 /// How a reader counts, as its entry in the reader table says it.
@@ -29,12 +32,23 @@ pub(super) fn readers(control: Control<'_>) -> impl Iterator<Item = ReaderEntry<
     })
 }
 
+/// Makes the bits of the entries in use anew, from what their states say.
+pub(super) fn make_good(locked: &Locked<'_>) {
+    let control = locked.control();
+    let is_used = |index: &usize| {
+        let state = control.reader(control::reader(*index)).state();
+        is_in_use(state.load(Ordering::Acquire)) // SYNC POINT gate.state
+    };
+    let occupied = (0..READERS).filter(is_used).fold(0, |bits, index| bits | 1 << index);
+    control.occupied().store(occupied, Ordering::Release); // SYNC POINT gate.join
+}
+
 pub(super) fn is_evictable(entry: ReaderEntry<'_>) -> bool {
-    entry.kind().load(Ordering::Relaxed) == Kind::Evictable as u64
+    is_of_kind(entry.state().load(Ordering::Relaxed), Kind::Evictable as u8)
 }
 
 pub(super) fn is_held(entry: ReaderEntry<'_>) -> bool {
-    entry.kind().load(Ordering::Relaxed) == Kind::Held as u64
+    is_of_kind(entry.state().load(Ordering::Relaxed), Kind::Held as u8)
 }
 
 /// Where an entry's reader stands, flags taken off.
