@@ -10,7 +10,7 @@
 //! tail       tail                                        every claim
 //! gate       gate                                        once per eighth of the ring
 //! attention  flags | message sleepers | room sleepers    rarely written, read by everybody
-//! lock       lock | readers in use, workers' writers: a bit each | unread until | next ticket | the one writer
+//! lock       lock | unread until | next ticket | the one writer | a bit each: readers in use, workers' writers, fences
 //! fenced     position of a claim sealed over its owner's head, or 0   (x FENCED)
 //! readers    cursor                                      one line, written once per batch by its reader
 //!            state | losses | ticket | outbox high water | handling | saved | replaying | moved to |
@@ -40,7 +40,7 @@ const TAIL: usize = line_after(IDENTITY + 4 * WORD);
 const GATE: usize = line_after(TAIL + WORD);
 const ATTENTION: usize = line_after(GATE + WORD);
 const LOCK: usize = line_after(ATTENTION + 3 * WORD);
-const FENCES: usize = line_after(LOCK + 6 * WORD);
+const FENCES: usize = line_after(LOCK + 7 * WORD);
 const READER_TABLE: usize = line_after(FENCES + FENCED * WORD);
 const READER_COLD: usize = line_after(WORD);
 const READER_SIZE: usize = READER_COLD + line_after((9 + NAME) * WORD);
@@ -132,6 +132,8 @@ impl<'a> Control<'a> {
         workers = LOCK + 4 * WORD;
         /// Whose the one writer is, or 0.
         one_writer = LOCK + 5 * WORD;
+        /// One bit for each place of a fenced claim that is taken: see `gate/fences.rs`.
+        fences = LOCK + 6 * WORD;
     }
 
     /// A place for the position of a fenced claim.

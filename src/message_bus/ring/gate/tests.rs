@@ -68,6 +68,14 @@ impl Attached {
         bytes
     }
 
+    /// The claims that are registered as fenced.
+    fn fences(&self) -> Vec<u64> {
+        let control = self.control();
+        let bits = control.fences().load(Ordering::Relaxed);
+        let taken = (0..FENCED).filter(|index| bits >> index & 1 == 1);
+        taken.map(|index| control.fenced(index).load(Ordering::Relaxed)).collect()
+    }
+
     /// All that follows from nothing being half done.
     fn check(&self) {
         let control = self.control();
@@ -89,9 +97,9 @@ impl Attached {
             assert_eq!(cursor % 16, 0, "nobody is half moved");
             assert!(ahead(cursor, gate) >= 0 && ahead(self.tail(), cursor) >= 0, "everybody stands on the ring");
         }
-        for word in (0..FENCED).map(|index| control.fenced(index).load(Ordering::Relaxed)).filter(|word| *word != 0) {
+        for position in self.fences() {
             // SAFETY: the gate, which knows it, is not past it.
-            let seen = unsafe { self.shared.store.observe(word & !1) };
+            let seen = unsafe { self.shared.store.observe(position) };
             assert!(matches!(seen, Seen::Sealed { fenced: true, .. }), "what is registered is fenced: {seen:?}");
         }
         let names: Vec<_> = self.shared.stats().readers.into_iter().map(|reader| reader.name).collect();
@@ -152,6 +160,7 @@ fn losses_are_exact(ring: &Attached) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes, of which most go by for copies of the ring: one such test will do")]
 fn an_evictor_that_dies_has_moved_a_reader_with_its_losses_or_not_at_all() {
     let image = prepared(|ring| {
         let tap = ring.reader(Kind::Evictable, "tap");
@@ -203,6 +212,7 @@ fn a_tap_is_told_of_each_loss_once() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes, of which most go by for copies of the ring: one such test will do")]
 fn a_reader_that_dies_while_it_joins_is_there_whole_or_not_at_all() {
     let image = prepared(|ring| {
         let reader = ring.reader(Kind::Gating, "first");
@@ -259,6 +269,7 @@ fn with_two_workers(ring: &Attached) -> [(RingReader, RingWriter); 2] {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes, of which most go by for copies of the ring: one such test will do")]
 fn a_worker_that_dies_while_it_takes_a_ticket_holds_it_or_not() {
     let image = prepared(with_two_workers);
     let (without, with) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
@@ -290,6 +301,7 @@ fn a_worker_that_dies_while_it_takes_a_ticket_holds_it_or_not() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes, of which most go by for copies of the ring: one such test will do")]
 fn a_worker_that_dies_while_it_gives_up_a_ticket_holds_it_or_not() {
     let image = prepared(|ring| {
         let workers = with_two_workers(ring);
@@ -308,6 +320,7 @@ fn a_worker_that_dies_while_it_gives_up_a_ticket_holds_it_or_not() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes, of which most go by for copies of the ring: one such test will do")]
 fn a_writer_that_dies_while_it_begins_or_ends_is_a_workers_or_not() {
     let image = prepared(|ring| ring.reader(Kind::Gating, "first"));
     let begin = |ring: &Attached| ring.writer(Role::Worker(control::reader(0)));
@@ -354,6 +367,7 @@ impl<F: FnMut()> Payload for Filling<F> {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes, of which most go by for copies of the ring: one such test will do")]
 fn a_reader_that_dies_while_it_fences_has_fenced_or_not_at_all() {
     let mut image = Vec::new();
     prepared(|ring| {
@@ -372,8 +386,7 @@ fn a_reader_that_dies_while_it_fences_has_fenced_or_not_at_all() {
         |ring, _| {
             // SAFETY: reader 0 stands there.
             let is_fenced = matches!(unsafe { ring.shared.store.observe(0) }, Seen::Sealed { fenced: true, .. });
-            let registered = (0..FENCED).any(|index| ring.control().fenced(index).load(Ordering::Relaxed) == 1);
-            assert_eq!(registered, is_fenced);
+            assert_eq!(ring.fences(), if is_fenced { vec![0] } else { Vec::new() });
             let seen = if is_fenced { &fenced } else { &open };
             seen.set(seen.get() + 1);
         },
