@@ -6,7 +6,7 @@
 use super::support::{mix, settle};
 use super::{Input, Outside};
 use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Retention, Start};
-use rust_messenger::messenger::{Budget, Cause, OnPanic, Options, StartError, Step};
+use rust_messenger::messenger::{Budget, Cause, OnPanic, Options, StartError, Step, Summary};
 use rust_messenger::traits::{
     CursorError, DeadLetter, DecodeError, DeserializeFrom, EncodeError, Every, ExtendedMessage, Handle, Handler,
     Message, MessageBus, New, ReadError, Reader, Report, RequeueError, Sender, Snapshot, SubscribeError, Supervisor,
@@ -497,6 +497,50 @@ fn what_was_dead_before_a_snapshot_stays_dead_without_it() {
         assert!(inputs != 0 || *plan.states.lock().unwrap() == states);
     }
     assert!(dead > 5, "{dead} dead: no proof of anything");
+}
+
+/// What opening has left out, and a snapshot stands for, is not searched for letters either: it may be damaged. Where
+/// the snapshot cannot be loaded it is.
+#[test]
+fn what_is_dead_behind_where_a_worker_begins_stays_dead() {
+    for is_damaged in [true, false] {
+        let plan = Plan { seed: 3, rare: 12, ..Plan::default() };
+        let (_directory, path) = super::scratch();
+        let live = |inputs: std::ops::Range<u64>, ends_well: bool| {
+            let every = Every::Messages(if ends_well { 10 } else { 1000 });
+            let options = PersistentOptions { snapshots: vec![("Work", every)], ..journal(Start::Rebuild) };
+            let (bus, _) = PersistentBus::open(&path, options).unwrap();
+            let messenger = Five::with_options(bus.clone(), Options { on_panic: budget(1), ..Options::default() });
+            let mut workers = messenger.workers(&plan).unwrap();
+            let outside = messenger.writer().unwrap();
+            inputs.for_each(|input| Outside::try_send(&Input(mix(input)), &outside).unwrap());
+            assert_eq!(settle(&mut workers), Step::Idle);
+            if !ends_well {
+                return Summary::default();
+            }
+            messenger.stop();
+            assert_eq!(settle(&mut workers), Step::Finished);
+            workers.conclude().unwrap()
+        };
+        live(0..20, true);
+        let (bus, _) = PersistentBus::open(&path, journal(Start::Oldest)).unwrap();
+        let (first, snapshot) = (content(&bus)[0].0, bus.tail());
+        drop(bus);
+        live(20..60, false);
+        if is_damaged {
+            let mut bytes = std::fs::read(&path).unwrap();
+            // The length of the first message.
+            bytes[first as usize + 8] ^= 0x40;
+            std::fs::write(&path, bytes).unwrap();
+        }
+        plan.refuses.store(!is_damaged, Ordering::Relaxed);
+        let summary = live(60..100, true);
+        let (bus, _) = PersistentBus::open(&path, journal(Start::Latest)).unwrap();
+        let all = letters(&content(&bus)).into_iter().map(|letter| letter.position).collect::<Vec<_>>();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len(), "dead twice");
+        let behind = all.iter().filter(|position| **position > snapshot).count() as u64 - summary.dead;
+        assert!(behind > 2 && summary.restarts > 2, "{behind} letters, {} restarts: no proof", summary.restarts);
+    }
 }
 
 /// What a worker may have to handle again is no one's to forget.

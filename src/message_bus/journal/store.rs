@@ -658,10 +658,9 @@ impl Store for JournalStore {
         index: ReaderIndex,
         worker: &'static str,
         sources: Option<Vec<(u16, &'static str)>>,
-        oldest: u64,
         began: u64,
     ) -> Result<bool, CursorError> {
-        self.begin_supervision(index, worker, sources, oldest, began).map(|()| true)
+        self.begin_supervision(index, worker, sources, began).map(|()| true)
     }
 
     fn repeat(&self, index: ReaderIndex, position: u64, in_hand: Option<(u64, bool)>, limit: u64) -> Option<u64> {

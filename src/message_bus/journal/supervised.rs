@@ -14,18 +14,18 @@ use std::collections::BTreeSet;
 
 impl JournalStore {
     /// From now on the worker of reader `index`, which begins at `began`, may begin there again: retention keeps what
-    /// stands there. Nowhere does it begin before `oldest`.
+    /// stands there.
     pub(crate) fn begin_supervision(
         &self,
         index: ReaderIndex,
         worker: &'static str,
         sources: Option<Sources>,
-        oldest: u64,
         began: u64,
     ) -> Result<(), CursorError> {
         let sources = sources.ok_or(CursorError::NoSources)?;
         let tail = self.end();
-        let dead = self.dead_of(worker, oldest, tail);
+        // Not from where its reader gates: what stands before a snapshot nobody may have looked at.
+        let dead = self.dead_of(worker, began, tail);
         let rebuild = self.rebuilds().of(index);
         let is_rebuilt = rebuild.is_some();
         let loaded = self.begins_with_snapshot(index);
@@ -48,6 +48,7 @@ impl JournalStore {
     pub(crate) fn supervise_from(&self, index: ReaderIndex, began: u64, loaded: bool) {
         if let Some(supervised) = lock(&self.upkeep.supervised).get_mut(&index) {
             (supervised.began, supervised.sent_from, supervised.loaded) = (began, began, loaded);
+            supervised.dead.extend(self.dead_of(supervised.worker, began, self.end()));
         }
     }
 

@@ -216,7 +216,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         worker: &'static str,
         sources: Option<Vec<(u16, &'static str)>>,
     ) -> Result<bool, CursorError> {
-        self.shared.store.supervise(self.index, worker, sources, self.released, self.position)
+        self.shared.store.supervise(self.index, worker, sources, self.position)
     }
 
     fn begin_again(&mut self, in_hand: Option<(u64, bool)>) -> bool {

@@ -102,13 +102,12 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
     fn left(&self, index: ReaderIndex, position: u64);
 
     /// The worker of reader `index`, whose handlers have these ids and names, begins at `began`, and may begin there
-    /// again, but never before `oldest`. False if it cannot.
+    /// again. False if it cannot.
     fn supervise(
         &self,
         _index: ReaderIndex,
         _worker: &'static str,
         _sources: Option<Vec<(u16, &'static str)>>,
-        _oldest: u64,
         _began: u64,
     ) -> Result<bool, CursorError> {
         Ok(false)
