@@ -160,7 +160,7 @@ fn losses_are_exact(ring: &Attached) {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "minutes, of which most go by for copies of the ring: one such test will do")]
+#[cfg_attr(miri, ignore = "minutes for copies of the ring; the sections themselves run under Miri in other tests")]
 fn an_evictor_that_dies_has_moved_a_reader_with_its_losses_or_not_at_all() {
     let image = prepared(|ring| {
         let tap = ring.reader(Kind::Evictable, "tap");
@@ -212,7 +212,7 @@ fn a_tap_is_told_of_each_loss_once() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "minutes, of which most go by for copies of the ring: one such test will do")]
+#[cfg_attr(miri, ignore = "minutes for copies of the ring; the sections themselves run under Miri in other tests")]
 fn a_reader_that_dies_while_it_joins_is_there_whole_or_not_at_all() {
     let image = prepared(|ring| {
         let reader = ring.reader(Kind::Gating, "first");
@@ -239,6 +239,7 @@ fn a_reader_that_dies_while_it_joins_is_there_whole_or_not_at_all() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "minutes for copies of the ring; the sections themselves run under Miri in other tests")]
 fn a_reader_that_dies_while_it_leaves_is_there_or_gone() {
     let image = prepared(|ring| {
         let tap = ring.reader(Kind::Gating, "tap");
@@ -269,7 +270,7 @@ fn with_two_workers(ring: &Attached) -> [(RingReader, RingWriter); 2] {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "minutes, of which most go by for copies of the ring: one such test will do")]
+#[cfg_attr(miri, ignore = "minutes for copies of the ring; the sections themselves run under Miri in other tests")]
 fn a_worker_that_dies_while_it_takes_a_ticket_holds_it_or_not() {
     let image = prepared(with_two_workers);
     let (without, with) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
@@ -301,7 +302,7 @@ fn a_worker_that_dies_while_it_takes_a_ticket_holds_it_or_not() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "minutes, of which most go by for copies of the ring: one such test will do")]
+#[cfg_attr(miri, ignore = "minutes for copies of the ring; the sections themselves run under Miri in other tests")]
 fn a_worker_that_dies_while_it_gives_up_a_ticket_holds_it_or_not() {
     let image = prepared(|ring| {
         let workers = with_two_workers(ring);
@@ -320,7 +321,7 @@ fn a_worker_that_dies_while_it_gives_up_a_ticket_holds_it_or_not() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "minutes, of which most go by for copies of the ring: one such test will do")]
+#[cfg_attr(miri, ignore = "minutes for copies of the ring; the sections themselves run under Miri in other tests")]
 fn a_writer_that_dies_while_it_begins_or_ends_is_a_workers_or_not() {
     let image = prepared(|ring| ring.reader(Kind::Gating, "first"));
     let begin = |ring: &Attached| ring.writer(Role::Worker(control::reader(0)));
@@ -367,7 +368,7 @@ impl<F: FnMut()> Payload for Filling<F> {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "minutes, of which most go by for copies of the ring: one such test will do")]
+#[cfg_attr(miri, ignore = "minutes for copies of the ring; the sections themselves run under Miri in other tests")]
 fn a_reader_that_dies_while_it_fences_has_fenced_or_not_at_all() {
     let mut image = Vec::new();
     prepared(|ring| {
