@@ -4,8 +4,8 @@
 //! Messages are numbered from 0; what is compared at the end is the whole bus of the receiver.
 
 use crate::support::{
-    DEADLINE, Server, acknowledged, catalog, in_memory, is_there, journal, kills, names, numbers, process, rows, small,
-    wait_until, write,
+    DEADLINE, Server, acknowledged, catalog, in_memory, is_there, kills, names, numbers, process, rows, sending, small,
+    store, wait_until, write,
 };
 use rust_messenger::CircularBus;
 use rust_messenger::message_bus::PersistentBus;
@@ -13,17 +13,6 @@ use rust_messenger::traits::{Layout, MessageBus, Next, Publish, Reader};
 use rust_messenger_nats::protocol::{Catalog, EntryError, Limits, Mismatch, Names, Refusal};
 use rust_messenger_nats::{BridgeError, BridgeOptions, Inlet, InletStats, Outlet};
 use std::time::Duration;
-
-fn store() -> Names {
-    Names::new("shop", "store").unwrap()
-}
-
-/// Of a sender that the node `store` reads.
-fn sending(server: &Server) -> BridgeOptions {
-    let mut options = journal(server);
-    options.receivers = vec!["store".to_owned()];
-    options
-}
 
 fn journal_here(url: &str) -> BridgeOptions {
     BridgeOptions::journal(url, store(), 8)

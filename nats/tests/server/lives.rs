@@ -2,26 +2,17 @@
 //! costs.
 
 use crate::support::{
-    DEADLINE, Server, acknowledged, catalog, in_memory, is_there, journal, names, numbers, process, wait_until, write,
+    DEADLINE, Server, acknowledged, catalog, in_memory, is_there, names, numbers, process, sending, store, wait_until,
+    write,
 };
 use rust_messenger::CircularBus;
 use rust_messenger::message_bus::PersistentBus;
 use rust_messenger::routing::{Table, TableRoute, TableWorker};
 use rust_messenger::traits::{Layout, MessageBus, Publish, Reader};
 use rust_messenger_nats::async_nats::jetstream::stream::{Config, DiscardPolicy};
-use rust_messenger_nats::protocol::{Catalog, Names};
+use rust_messenger_nats::protocol::Catalog;
 use rust_messenger_nats::{BridgeOptions, Inlet, Outlet};
 use std::time::Duration;
-
-fn store() -> Names {
-    Names::new("shop", "store").unwrap()
-}
-
-fn sending(server: &Server) -> BridgeOptions {
-    let mut options = journal(server);
-    options.receivers = vec!["store".to_owned()];
-    options
-}
 
 fn receive(server: &Server, bus: &PersistentBus, catalog: Catalog) -> Inlet {
     let options = BridgeOptions::journal(&server.url(), store(), 8);

@@ -238,6 +238,18 @@ pub fn journal(server: &Server) -> BridgeOptions {
     BridgeOptions::journal(&server.url(), names(), 7)
 }
 
+/// The node that receives.
+pub fn store() -> Names {
+    Names::new("shop", "store").unwrap()
+}
+
+/// The journal of the node that sends, and who reads it.
+pub fn sending(server: &Server) -> BridgeOptions {
+    let mut options = journal(server);
+    options.receivers = vec!["store".to_owned()];
+    options
+}
+
 /// A journal whose messages fit into what a server takes by default.
 pub fn small() -> PersistentOptions {
     let start = Start::Oldest;
