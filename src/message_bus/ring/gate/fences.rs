@@ -1,8 +1,8 @@
 //! Fenced claims: sealed over their silent owners' heads, and known to the gate until those have seen it.
 //!
 //! A bit of `fences` says which places are taken, so that a gate that is moved where nothing is fenced, as almost
-//! always, looks at no place. A place is filled before its bit is set, and the bits are made anew when the lock is taken
-//! over.
+//! always, looks at no place. A place is filled before its bit is set, and the bits are made anew when the lock is
+//! taken over.
 
 use super::lock::Locked;
 use crate::message_bus::ring::control::{Control, FENCED};
