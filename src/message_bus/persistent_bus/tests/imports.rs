@@ -45,6 +45,7 @@ fn forgetful() -> PersistentOptions {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn what_is_there_is_not_written_again() {
     let bus = Bus::made_in_memory(small()).unwrap();
     let mut importer = bus.importer("berlin", 7).unwrap();
@@ -296,6 +297,7 @@ fn an_origin_stays_as_long_as_anybody_may_ask() {
 
 /// The entry is on the disk before a slot that names it is.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn an_origin_is_durable_before_it_is_named() {
     let disk = Arc::new(Mutex::new(Vec::new()));
     let bus = {

@@ -84,6 +84,7 @@ fn after_a_clean_stop_an_opening_looks_at_the_end_only() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn after_a_kill_an_opening_begins_at_the_last_sync() {
     let (bus, positions) = synced(plain(), 20);
     let synced_at = bus.tail();
@@ -187,6 +188,7 @@ fn what_is_written_meanwhile_is_no_part_of_old_damage() {
 
 /// A cursor is set in what was left out only where a slot begins that is what was written.
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn a_cursor_is_set_where_somebody_has_looked() {
     let (bus, positions) = synced(plain().start_reader("named", Start::Resume), 10);
     drop(bus.subscribe("named").unwrap());
@@ -269,6 +271,7 @@ impl Backing for Unreadable {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "many minutes of the scan that the tests beside it take, too")]
 fn what_cannot_be_read_begins_no_reader() {
     let (bus, positions) = synced(plain(), 10);
     let image = image_of(&bus);
