@@ -19,7 +19,7 @@ mod attached;
 #[cfg(feature = "async")]
 mod door;
 mod handles;
-mod lifecycle;
+pub(crate) mod lifecycle;
 mod options;
 pub(crate) mod outbox;
 mod outcome;

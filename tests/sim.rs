@@ -57,7 +57,8 @@ fn lives_in_files() {
 /// With everything that can go wrong, the bus keeps its laws, and no worker fails but as the simulation wants it.
 #[test]
 fn lives_with_all_faults() {
-    let faults = Faults { refusal: 0.02, panic: 0.005, undecodable: 0.02, crash: 0.01, blackout: 0.003, ..mild() };
+    let faults =
+        Faults { refusal: 0.02, panic: 0.005, undecodable: 0.02, crash: 0.01, blackout: 0.003, stop: 0.01, ..mild() };
     system(ring(), Bug::None).faults(faults).seeds(FEW).run();
     system(Sim::new(|| CircularBus::new(4096).map(CondvarBus::new)), Bug::None).faults(faults).seeds(FEW / 4).run();
 }

@@ -28,6 +28,9 @@ pub(super) enum Phase {
 }
 
 /// Running, as far as a worker can see; but not all of them are subscribed.
+/// The reader at the end of a drain.
+pub(crate) const AFTER_STOP: &str = "after stop";
+
 const NEW: u64 = 0;
 const RUNNING: u64 = 1;
 const FLUSHING: u64 = 2;
@@ -301,7 +304,7 @@ impl<B: MessageBus> Lifecycle<B> {
     /// Fixes the end of the drain: the tail as it is now. Called once, by whoever acknowledges last.
     fn drain(&self) {
         // A gating reader at the end keeps what comes later countable; without a place for one it goes uncounted.
-        let end = match caught(|| self.bus.subscribe_latest("after stop")) {
+        let end = match caught(|| self.bus.subscribe_latest(AFTER_STOP)) {
             Ok(Ok(mut reader)) => {
                 let end = reader.position();
                 let count = move |tail, patience| reader.unread(tail, patience).messages;

@@ -403,5 +403,5 @@ pub fn laws<B: MessageBus>(sim: Sim<B>) -> Sim<B> {
 
 /// What a bus loses nothing by.
 pub fn harsh() -> Faults {
-    Faults { full: 0.05, pause: 0.02, crash: 0.003, blackout: 0.001, ..Faults::default() }
+    Faults { full: 0.05, pause: 0.02, crash: 0.003, blackout: 0.001, stop: 0.003, ..Faults::default() }
 }

@@ -1,6 +1,7 @@
 //! [`Simulated`]: a bus that does what a seed decides.
 
 use super::world::{NOBODY, Shared, Verdict, World};
+use crate::messenger::lifecycle::AFTER_STOP;
 use crate::sync::{Arc, MutexGuard, lock};
 use crate::traits::{
     BusWriter, CursorError, EncodeError, Header, Interest, MessageBus, Next, NoWriter, Payload, Poller, Publish,
@@ -56,6 +57,7 @@ impl<T> Simulated<T> {
 impl<T> Drop for Simulated<T> {
     fn drop(&mut self) {
         let Some(inner) = self.inner.take() else { return };
+        self.world().left(self.place);
         if self.is_dead() {
             (self.give_up)(inner);
         }
@@ -102,7 +104,11 @@ impl<B: MessageBus> MessageBus for Simulated<B> {
         if self.is_dead() {
             return Err(DEAD);
         }
-        Ok(self.beside(self.inner().subscribe_latest(name)?, NOBODY, B::Reader::abandon))
+        let reader = self.inner().subscribe_latest(name)?;
+        if name == AFTER_STOP {
+            self.world().drain(self.node);
+        }
+        Ok(self.beside(reader, NOBODY, B::Reader::abandon))
     }
 
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
@@ -347,7 +353,11 @@ impl<W: BusWriter> BusWriter for Simulated<W> {
     }
 
     fn is_slowest(&self) -> bool {
-        self.inner().is_slowest()
+        let is_slowest = self.inner().is_slowest();
+        if is_slowest && let Some((kept, step)) = self.world().kept(self.place) {
+            kept.is_slowest(step);
+        }
+        is_slowest
     }
 
     fn has_room(&self, size: usize) -> bool {
@@ -356,7 +366,7 @@ impl<W: BusWriter> BusWriter for Simulated<W> {
 
     fn record_outbox(&self, bytes: usize) {
         if let Some((kept, step)) = self.world().kept(self.place) {
-            kept.record(bytes, step);
+            kept.record(step);
         }
         self.inner().record_outbox(bytes);
     }

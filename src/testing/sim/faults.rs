@@ -35,6 +35,9 @@ pub struct Faults {
     /// All nodes are killed. A journal is opened again, with recovery, from what they left. Occasion: each turn of a
     /// worker.
     pub blackout: f64,
+    /// A node is stopped, as for an update: it drains, ends, and starts again after up to four seconds. On a ring it
+    /// loses what is written meanwhile. Occasion: as of [`crash`](Self::crash).
+    pub stop: f64,
 }
 
 /// A kind of fault.
@@ -47,11 +50,20 @@ pub(super) enum Kind {
     Pause,
     Crash,
     Blackout,
+    Stop,
 }
 
 impl Kind {
-    pub(super) const ALL: [Kind; 7] =
-        [Kind::Full, Kind::Refusal, Kind::Panic, Kind::Undecodable, Kind::Pause, Kind::Crash, Kind::Blackout];
+    pub(super) const ALL: [Kind; 8] = [
+        Kind::Full,
+        Kind::Refusal,
+        Kind::Panic,
+        Kind::Undecodable,
+        Kind::Pause,
+        Kind::Crash,
+        Kind::Blackout,
+        Kind::Stop,
+    ];
 
     /// As its field is called.
     pub(super) fn name(self) -> &'static str {
@@ -63,6 +75,7 @@ impl Kind {
             Kind::Pause => "pause",
             Kind::Crash => "crash",
             Kind::Blackout => "blackout",
+            Kind::Stop => "stop",
         }
     }
 }
@@ -77,6 +90,7 @@ impl Faults {
             Kind::Pause => &mut self.pause,
             Kind::Crash => &mut self.crash,
             Kind::Blackout => &mut self.blackout,
+            Kind::Stop => &mut self.stop,
         }
     }
 

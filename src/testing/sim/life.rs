@@ -3,10 +3,11 @@
 use super::bus::Simulated;
 use super::case::Case;
 use super::faults::{Faults, Kind};
+use super::node::Up;
 use super::system::{Law, System};
 use super::world::{Shared, World};
 use crate::blame::caught;
-use crate::messenger::{Step, Workers};
+use crate::messenger::Step;
 use crate::sync::{Arc, lock};
 use crate::testing::ManualClock;
 use crate::testing::chance::Chance;
@@ -27,9 +28,11 @@ pub(super) const SETUP: &str = "there is a system to run";
 /// A node, in this life.
 struct Node {
     /// While it is up.
-    up: Option<(Workers, Box<dyn Fn()>)>,
+    up: Option<Up>,
     /// When it starts again, if it does.
     down_until: Option<Time>,
+    /// While it is being stopped: how long it is down then.
+    stopping: Option<Duration>,
 }
 
 /// A worker, in this life.
@@ -71,6 +74,8 @@ const STEPS_FOR_AN_INPUT: u32 = 1000;
 
 /// The source and the id of a message that is nobody's, and no law's but the bus's.
 const NOBODYS: (u16, u16) = (u16::MAX, FIRST_OF_LIBRARY);
+
+const DRAINS: &str = super::world::DRAINS;
 
 /// How time passes for a handler that wants to be called at once, again and again.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -145,7 +150,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
             clock,
             bus: None,
             outside: None,
-            nodes: system.nodes.iter().map(|_| Node { up: None, down_until: None }).collect(),
+            nodes: system.nodes.iter().map(|_| Node { up: None, down_until: None, stopping: None }).collect(),
             actors,
             laws: system.laws.iter().map(|(name, law)| (*name, law())).collect(),
             schedule: stream(Stream::Schedule),
@@ -240,9 +245,11 @@ impl<'s, B: MessageBus> Life<'s, B> {
     /// A worker's turn.
     fn act(&mut self, place: usize) -> Result<(), Violation> {
         let (node, worker) = (self.actors[place].node, self.actors[place].number);
-        let (pause, blackout, crash) = {
+        let (pause, blackout, crash, stop) = {
             let mut world = self.world();
-            (world.fault(Kind::Pause), world.fault(Kind::Blackout), world.fault(Kind::Crash))
+            let [pause, blackout, crash, stop] =
+                [Kind::Pause, Kind::Blackout, Kind::Crash, Kind::Stop].map(|kind| world.fault(kind));
+            (pause, blackout, crash, stop)
         };
         if let Some(number) = pause {
             self.actors[place].paused_until = self.now() + some_time(number, 32);
@@ -252,6 +259,9 @@ impl<'s, B: MessageBus> Life<'s, B> {
         if let Some(number) = blackout {
             return self.black_out(number);
         }
+        if let Some(number) = stop {
+            return self.stop_node(node, number);
+        }
         match crash {
             Some(number) if number.is_multiple_of(2) => return self.crash(node, Kind::Crash, number / 2),
             // Before or after one of the next writes.
@@ -260,13 +270,14 @@ impl<'s, B: MessageBus> Life<'s, B> {
         }
         let bits = self.sizes.below(9);
         let most = 1 + self.sizes.below(1 << bits) as usize;
-        let Some((workers, _)) = &mut self.nodes[node].up else { return Ok(()) };
-        let Some(worker) = workers.iter_mut().nth(worker) else { return Ok(()) };
+        let since = self.world().trace.events.len();
+        let Some(up) = &mut self.nodes[node].up else { return Ok(()) };
+        let Some(worker) = up.workers.iter_mut().nth(worker) else { return Ok(()) };
         let step = worker.step_up_to(most);
         let refused = {
             let mut world = self.world();
             world.disarm();
-            world.check_kept(place as u16);
+            world.check_step(place as u16, most, since);
             world.refused
         };
         if let Some(number) = crash {
@@ -351,14 +362,15 @@ impl<'s, B: MessageBus> Life<'s, B> {
             self.check()?;
         }
         for node in 0..self.nodes.len() {
-            if let Some((_, stop)) = &self.nodes[node].up {
-                caught(stop).map_err(|text| self.violation("a stop drains", text))?;
+            self.nodes[node].stopping = None;
+            if let Some(up) = &self.nodes[node].up {
+                caught(&up.stop).map_err(|text| self.violation(DRAINS, text))?;
             }
         }
         self.wake();
         while self.nodes.iter().any(|node| node.up.is_some()) {
             if !self.turn()? {
-                return Err(self.violation("a stop drains", "nobody moves, and not all workers have ended"));
+                return Err(self.violation(DRAINS, "nobody moves, and not all workers have ended"));
             }
         }
         Ok(())
@@ -375,9 +387,9 @@ impl<'s, B: MessageBus> Life<'s, B> {
             consider(input.time);
         }
         for (node, running) in self.nodes.iter_mut().enumerate() {
-            let Some((workers, _)) = &mut running.up else { continue };
+            let Some(up) = &mut running.up else { continue };
             let actors = self.actors.iter().filter(|actor| actor.node == node);
-            for (worker, actor) in workers.iter_mut().zip(actors).filter(|(_, actor)| !actor.ended) {
+            for (worker, actor) in up.workers.iter_mut().zip(actors).filter(|(_, actor)| !actor.ended) {
                 if actor.paused_until > now {
                     consider(actor.paused_until);
                 } else if let Some(deadline) = worker.next_deadline()

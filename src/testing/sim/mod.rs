@@ -13,7 +13,7 @@ use crate::testing::chance::shrink;
 use crate::traits::{MessageBus, WriteError};
 use case::{Case, Only};
 use life::{Life, SETUP, Violation};
-use node::{Node, Started};
+use node::{Node, Started, Up};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -52,10 +52,10 @@ pub use seen::Seen;
 /// outside and in which order, and which [`Faults`] happen. Time is virtual, and passes when nobody has anything to do.
 ///
 /// After each message, and at the end, your laws are asked; those of the bus always: one order, nothing lost, nothing
-/// twice, stable bytes, everything handled, what was kept back first and in turn, stops that drain, no worker that
-/// fails. When all inputs are given and
-/// nobody moves any more, nothing goes wrong any more, who is down starts again, and when the system has come to rest
-/// it is stopped, with one more message on the bus, of a source that nobody has, which is to be drained.
+/// twice, stable bytes, everything handled, what was kept back first and in turn, each deadline once, stops that drain,
+/// no worker that fails. When all inputs are given and nobody moves any more, nothing goes wrong any more, who is down
+/// starts again, and when the system has come to rest it is stopped, with one more message on the bus, of a source that
+/// nobody has, which is to be drained.
 ///
 /// A failure says its seed and its last steps, then how few inputs and faults are enough for it, and the command that
 /// repeats it. `SIM_SEED=17` runs seed 17 alone, `SIM_SEEDS=100000` that many.
@@ -197,7 +197,7 @@ impl<B: MessageBus> Sim<B> {
         let start = move |bus: Simulated<B>, options: Options| -> Started {
             let messenger = make(bus, options);
             let workers = messenger.workers(&config)?;
-            Ok((workers, Box::new(move || messenger.stop())))
+            Ok(Up { workers, stop: Box::new(move || messenger.stop()) })
         };
         self.system.nodes.push(Node { name, rows: T::ROWS, start: Box::new(start) });
         self

@@ -4,8 +4,13 @@ use super::bus::Simulated;
 use crate::messenger::{Options, StartError, Workers};
 use crate::routing::Rows;
 
-/// Its workers, and what stops them.
-pub(super) type Started = Result<(Workers, Box<dyn Fn()>), StartError>;
+/// A node that is up.
+pub(super) struct Up {
+    pub(super) workers: Workers,
+    pub(super) stop: Box<dyn Fn()>,
+}
+
+pub(super) type Started = Result<Up, StartError>;
 
 /// One process: a table, and how its messenger is made.
 pub(super) struct Node<B> {

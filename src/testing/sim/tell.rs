@@ -48,7 +48,7 @@ impl<B> Teller<'_, B> {
             What::Written => format!("{worker:<12} <- {}{}", message(), cause()),
             What::Fault(kind) => {
                 let who = match kind {
-                    Kind::Crash | Kind::Blackout => {
+                    Kind::Crash | Kind::Blackout | Kind::Stop => {
                         let node = self.nodes.get(usize::from(event.place)).map_or("", |node| node.name);
                         format!("node {node}")
                     }

@@ -8,7 +8,7 @@ use crate::routing::{TableRoute, TableWorker};
 use crate::sync::{Arc, Mutex};
 use crate::testing::ManualClock;
 use crate::testing::chance::{Chance, happens, mix};
-use crate::traits::{Clock, FIRST_OF_LIBRARY, Header, ReadError, Reader, Time};
+use crate::traits::{Clock, Due, FIRST_OF_LIBRARY, Header, Message, ReadError, Reader, Time};
 
 /// What simulated buses, their readers and writers, and whoever drives them share.
 pub(super) type Shared = Arc<Mutex<World>>;
@@ -18,6 +18,9 @@ pub(super) const NOBODY: u16 = u16::MAX;
 
 const FIRST: &str = "what is kept back goes first";
 const TURN: &str = "what is kept back waits for its turn";
+const SLOWEST: &str = "who keeps something back takes a message as the slowest only";
+pub(super) const DRAINS: &str = "a stop drains";
+const ONE_DUE: &str = "a deadline comes once";
 
 /// Who reads everything back as it was written.
 pub(super) trait Observe: Send {
@@ -48,12 +51,29 @@ pub(super) struct Place {
     handling: Option<u64>,
     replaying: bool,
     kept: Kept,
+    /// The sources of the deadlines that are on their way to it.
+    dues: Vec<u16>,
 }
 
 impl Place {
     pub(super) fn new(node: u16, node_name: &'static str, worker: &TableWorker<'static>) -> Place {
         let (name, routes) = (worker.name, worker.routes);
-        Place { node, node_name, name, routes, handling: None, replaying: false, kept: Kept::default() }
+        Place {
+            node,
+            node_name,
+            name,
+            routes,
+            handling: None,
+            replaying: false,
+            kept: Kept::default(),
+            dues: Vec::new(),
+        }
+    }
+
+    /// Nobody is there any more, or somebody else.
+    fn clear(&mut self) {
+        (self.handling, self.replaying, self.kept) = (None, false, Kept::default());
+        self.dues.clear();
     }
 }
 
@@ -61,6 +81,8 @@ impl Place {
 struct NodeState {
     dead: bool,
     closed: bool,
+    /// The end of its drain is fixed.
+    draining: bool,
 }
 
 /// What becomes of a write.
@@ -138,9 +160,7 @@ impl World {
         self.given.clear();
         self.observer = None;
         self.nodes.fill(NodeState::default());
-        for place in &mut self.places {
-            (place.handling, place.replaying, place.kept) = (None, false, Kept::default());
-        }
+        self.places.iter_mut().for_each(Place::clear);
         self.case = case.clone();
         self.streams = Kind::ALL.map(|kind| Chance::stream(case.seed, kind as u64));
         (self.step, self.rates) = (0, Kind::ALL.map(|kind| rates.of(kind)));
@@ -183,18 +203,36 @@ impl World {
     /// A node starts, perhaps once more.
     pub(super) fn revive(&mut self, node: u16) {
         self.nodes[usize::from(node)] = NodeState::default();
-        for place in self.places.iter_mut().filter(|place| place.node == node) {
-            (place.handling, place.replaying, place.kept) = (None, false, Kept::default());
-        }
+        self.places.iter_mut().filter(|place| place.node == node).for_each(Place::clear);
     }
 
     pub(super) fn is_dead(&self, node: u16) -> bool {
         self.nodes.get(usize::from(node)).is_some_and(|node| node.dead)
     }
 
+    /// A node begins to stop.
     pub(super) fn close(&mut self, node: u16) {
-        if let Some(node) = self.nodes.get_mut(usize::from(node)) {
-            node.closed = true;
+        let Some(state) = self.nodes.get_mut(usize::from(node)) else { return };
+        if !std::mem::replace(&mut state.closed, true) {
+            self.places.iter_mut().filter(|place| place.node == node).for_each(|place| place.kept.stop());
+        }
+    }
+
+    /// A node handles what is on the bus now, and nothing that comes later.
+    pub(super) fn drain(&mut self, node: u16) {
+        let Some(state) = self.nodes.get_mut(usize::from(node)) else { return };
+        state.draining = true;
+        let mut places = self.places.iter().filter(|place| place.node == node);
+        if let Some(place) = places.find(|place| place.kept.outlasts_stop()) {
+            let text = format!("its end is fixed before worker {} has sent what it has kept back", place.name);
+            self.broken = Some((DRAINS, text));
+        }
+    }
+
+    /// A worker has ended.
+    pub(super) fn left(&mut self, place: u16) {
+        if let Some(place) = self.places.get_mut(usize::from(place)) {
+            place.kept = Kept::default();
         }
     }
 
@@ -232,6 +270,13 @@ impl World {
         if worker.kept.is_passed_over(self.step) {
             self.broken = Some((FIRST, format!("worker {} takes a message before that", worker.name)));
         }
+        let is_draining = self.nodes.get(usize::from(worker.node)).is_some_and(|node| node.draining);
+        if self.broken.is_none() && worker.kept.could_wait(self.step) && !is_draining {
+            self.broken = Some((SLOWEST, format!("worker {} takes one without asking whether it is", worker.name)));
+        }
+        if header.message == Due::ID {
+            worker.dues.retain(|source| *source != header.source);
+        }
         let may_spoil = !replaying && header.message < FIRST_OF_LIBRARY && payload.len() > 1;
         let spoilt = may_spoil && self.fault(Kind::Undecodable).is_some();
         self.note(if spoilt { What::Spoilt } else { What::Begun }, place, *header, payload);
@@ -258,9 +303,17 @@ impl World {
         self.places.get_mut(usize::from(place)).map(|place| (&mut place.kept, self.step))
     }
 
-    /// A worker has done a step: what it has kept back waits for its turn.
-    pub(super) fn check_kept(&mut self, place: u16) {
+    /// A worker has done a step, with `most` messages at most, since this event: what it has kept back waits for its
+    /// turn.
+    pub(super) fn check_step(&mut self, place: u16, most: usize, since: usize) {
+        let is_handed = |what| matches!(what, What::Begun | What::Handled | What::Spoilt);
+        let taken = self.trace.events.iter().skip(since).filter(|event| event.place == place && is_handed(event.what));
+        let taken = taken.count();
         let place = &self.places[usize::from(place)];
+        if taken > most {
+            let text = format!("worker {} takes {taken} messages in a step for {most}", place.name);
+            self.broken = Some(("a step takes no more than it may", text));
+        }
         if place.kept.waits_for_nothing() && !self.is_dead(place.node) {
             self.broken = Some((TURN, format!("worker {} keeps messages back, and has not queued up", place.name)));
         }
@@ -313,6 +366,17 @@ impl World {
         let before = self.trace.events.len();
         self.observe(place);
         let seen = self.trace.events.len() - before;
+        let was_kept = self.kept(place).is_some_and(|(kept, _)| kept.is_pending());
+        if done
+            && let Some((kept, _)) = self.kept(place)
+            && !kept.wrote()
+        {
+            let worker = self.places[usize::from(place)].name;
+            self.broken = Some((TURN, format!("worker {worker} sends one that came after it queued up")));
+        }
+        if let Some(written) = self.trace.events.get(before).map(|event| event.header) {
+            self.check_due(place, &written, was_kept);
+        }
         // What a rebuild repeats is not written, and a fill may have written, too.
         let replaying = self.places.get(usize::from(place)).is_some_and(|worker| worker.replaying);
         if self.broken.is_none() && done && seen == 0 && !replaying {
@@ -329,6 +393,22 @@ impl World {
                 false
             }
             _ => false,
+        }
+    }
+
+    /// A worker writes one deadline of a handler at a time, and none into a drain.
+    fn check_due(&mut self, place: u16, written: &Header, was_kept: bool) {
+        let Some(worker) = self.places.get_mut(usize::from(place)).filter(|_| written.message == Due::ID) else {
+            return;
+        };
+        if worker.dues.contains(&written.source) {
+            let text = format!("worker {} writes one while another of source {} is there", worker.name, written.source);
+            self.broken = Some((ONE_DUE, text));
+        }
+        worker.dues.push(written.source);
+        let is_draining = self.nodes.get(usize::from(worker.node)).is_some_and(|node| node.draining);
+        if is_draining && !was_kept {
+            self.broken = Some((DRAINS, format!("worker {} writes a deadline behind the end", worker.name)));
         }
     }
 

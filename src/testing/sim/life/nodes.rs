@@ -1,11 +1,12 @@
 //! Nodes come and go: started, killed, opened again, ended.
 
-use super::{Life, SETUP, Violation, some_time};
+use super::{DRAINS, Life, SETUP, Violation, some_time};
 use crate::blame::caught;
-use crate::messenger::{Cause, Options, RunError};
+use crate::messenger::{Cause, Left, Options, RunError};
 use crate::sync::Arc;
 use crate::testing::sim::bus::{INJECTED, Simulated};
 use crate::testing::sim::faults::Kind;
+use crate::testing::sim::node::Up;
 use crate::testing::sim::world::NOBODY;
 use crate::traits::{MessageBus, Time};
 
@@ -26,17 +27,16 @@ impl<B: MessageBus> Life<'_, B> {
 
     pub(super) fn start(&mut self, node: usize) -> Result<(), Violation> {
         let Some(bus) = self.bus.clone() else { return Ok(()) };
-        self.nodes[node].down_until = None;
+        (self.nodes[node].down_until, self.nodes[node].stopping) = (None, None);
         self.world().revive(node as u16);
         let bus = Simulated::new(bus, Arc::clone(&self.world), node as u16);
         let options = Options { clock: Arc::new(self.clock.clone()), ..Options::default() };
         let name = self.system.nodes[node].name;
         let started = caught(|| (self.system.nodes[node].start)(bus, options));
         let started = started.and_then(|started| started.map_err(|error| error.to_string()));
-        let (mut workers, stop) =
-            started.map_err(|error| self.violation(SETUP, format!("node {name} does not start: {error}")))?;
-        let waiting = workers.iter_mut().find_map(|worker| worker.make().map(|handler| (worker.name(), handler)));
-        self.nodes[node].up = Some((workers, stop));
+        let mut up = started.map_err(|error| self.violation(SETUP, format!("node {name} does not start: {error}")))?;
+        let waiting = up.workers.iter_mut().find_map(|worker| worker.make().map(|handler| (worker.name(), handler)));
+        self.nodes[node].up = Some(up);
         if let Some((worker, handler)) = waiting {
             let text = format!(
                 "handler {handler} of worker {worker} in node {name} waits in a poller, and one thread runs \
@@ -62,6 +62,18 @@ impl<B: MessageBus> Life<'_, B> {
         self.world().note_fault(kind, node as u16);
         self.take_down(node);
         self.nodes[node].down_until = Some(self.now() + some_time(number, 32));
+        self.wake();
+        self.check().map(drop)
+    }
+
+    /// A node is stopped, unless it is already, and starts again after a while.
+    pub(super) fn stop_node(&mut self, node: usize, number: u64) -> Result<(), Violation> {
+        let Some(up) = self.nodes[node].up.as_ref().filter(|_| self.nodes[node].stopping.is_none()) else {
+            return Ok(());
+        };
+        self.world().note_fault(Kind::Stop, node as u16);
+        caught(&up.stop).map_err(|text| self.violation(DRAINS, text))?;
+        self.nodes[node].stopping = Some(some_time(number, 32));
         self.wake();
         self.check().map(drop)
     }
@@ -92,16 +104,22 @@ impl<B: MessageBus> Life<'_, B> {
 
     /// All workers of a node have ended.
     pub(super) fn ended(&mut self, node: usize) -> Result<(), Violation> {
-        let Some((workers, stop)) = self.nodes[node].up.take() else { return Ok(()) };
+        let Some(Up { mut workers, stop }) = self.nodes[node].up.take() else { return Ok(()) };
+        let (now, stopping) = (self.now(), self.nodes[node].stopping.take());
+        self.nodes[node].down_until = stopping.map(|pause| now + pause);
+        // A stop gives up at a deadline: it may have waited for workers that were not scheduled.
+        let is_late = workers.iter_mut().any(|worker| worker.next_deadline().is_some_and(|deadline| deadline <= now));
         let concluded = workers.conclude();
         drop(stop);
+        // What is sent in a drain comes after it.
+        let may_leave = |left: &Left| stopping.is_some() && (is_late || (left.unread, left.unread_bytes) == (0, 0));
         let injected = |error: &RunError| {
             let of_ours = |cause: &Cause| matches!(cause, Cause::Panicked { text, .. } if text == INJECTED);
             error.failures.iter().all(|failure| of_ours(&failure.cause))
         };
         match concluded {
-            Ok(summary) if summary.left.is_empty() => Ok(()),
-            Ok(summary) => Err(self.violation("a stop drains", format!("{:?}", summary.left))),
+            Ok(summary) if summary.left.iter().all(may_leave) => Ok(()),
+            Ok(summary) => Err(self.violation(DRAINS, format!("{:?}", summary.left))),
             Err(error) if injected(&error) => {
                 let number = self.sizes.nth(u64::from(self.step));
                 self.nodes[node].down_until = Some(self.now() + some_time(number, 32));
