@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The longer proofs, for which a change need not wait: deeper models, more schedules, more lives, longer fuzzing, more
-# kills, how long a table compiles, and the suite fifty times. Hours. Each line of the list can be run by hand.
+# kills and restarts, how long a table compiles, and the suite fifty times. Hours. Each line of the list can be run by hand.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export NOTHING_SKIPPED=1
@@ -14,6 +14,8 @@ for run in $(seq 10); do cargo test --release --all-features --test journal; don
 ALL_PROTOCOLS=1 cargo test --package messi --test random
 SIM_SEEDS=200000 ci/sim.sh
 MSRV=1 NATS_KILLS=50 NATS_OUTAGES=50 PROPTEST_CASES=20000 ci/nats.sh
+RESTART_MESSAGES=1000000 RESTART_KILLS=100 cargo test --release --all-features --test rebuild -- many
+RESTART_MESSAGES=1000000 cargo test --release --all-features --test messenger -- restarts::sums_are_right
 SECONDS_EACH=600 ci/fuzz.sh
 EVERY_FEATURE=1 SEEDS=64 ci/miri.sh
 SANITIZERS="thread address" ci/sanitizers.sh

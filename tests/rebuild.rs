@@ -65,6 +65,10 @@ macro_rules! number_message {
     };
 }
 
+#[path = "rebuild/again.rs"]
+mod again;
+#[path = "rebuild/many.rs"]
+mod many;
 #[path = "rebuild/restarts.rs"]
 mod restarts;
 #[path = "rebuild/snapshots.rs"]

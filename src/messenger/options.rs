@@ -118,11 +118,13 @@ pub enum OnPanic {
     /// it and goes on behind it. What its handlers had sent stays sent. A ring has no history, so they begin with
     /// nothing.
     ///
-    /// **On a journal** the handlers are rebuilt: they handle again what they had handled since the worker began, up to
-    /// that message, as in [`Start::Rebuild`](crate::message_bus::Start::Rebuild), which says for which handlers this
-    /// is exact. Nothing that was sent is sent again. That message is tried again, [`Budget::attempts`] times, each
+    /// **On a journal** the handlers are rebuilt: they are loaded with the newest
+    /// [snapshot](crate::message_bus::PersistentOptions::snapshots) of this run, if there is one, and handle again what
+    /// they had handled since then, else since the worker began, up to that message, as in
+    /// [`Start::Rebuild`](crate::message_bus::Start::Rebuild), which says for which handlers this is exact. Nothing
+    /// that was sent is sent again. That message is tried again, [`Budget::attempts`] times, each
     /// time after a restart. Then it is dead: the letter is written, and no handler of the worker keeps anything of the
-    /// message, in this process and in each later rebuild. The worker's history is kept from retention meanwhile. A
+    /// message, in this process and in each later rebuild. What the worker begins again with no retention takes. A
     /// worker that cannot be rebuilt ([`NoSources`](crate::traits::CursorError::NoSources)) does not start.
     ///
     /// Each panic counts that would end the worker otherwise, in whatever code of yours, but one in

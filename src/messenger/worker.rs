@@ -359,7 +359,8 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
 
     fn sleep(&mut self) {
         let is_down = self.down().is_some();
-        if !self.started && !is_down {
+        let owes = self.supervision.as_ref().is_some_and(|supervision| supervision.again.is_some());
+        if !self.started && !is_down && !owes {
             return self.writer.lifecycle.wait_for_making();
         }
         let timeout = self.next_deadline().map(|deadline| deadline.since(self.writer.clock()));
@@ -374,9 +375,9 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         let draining = matches!(self.writer.lifecycle.phase(), Phase::Draining { .. });
         let outbox = self.writer.outbox.next_size();
         // A handler that was refused room waits for it, too, but its worker goes on taking messages.
-        let pending = outbox.or(self.writer.refused.get()).filter(|_| !draining);
+        let pending = outbox.or(self.writer.refused.get()).filter(|_| !draining || owes);
         let writer = &self.writer;
-        let may_read = move || outbox.is_none() || writer.is_slowest();
+        let may_read = move || outbox.is_none() || (writer.is_slowest() && !owes);
         let room = |size| move |reader: &mut B::Reader| writer.has_room(size) || (may_read() && reader.ready());
         let poller = self.poller.clone().map(|poller| poller as Arc<dyn Poller>);
         writer.at.leave_for(if poller.is_some() { Place::Poller } else { Place::WaitStrategy });

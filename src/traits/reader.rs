@@ -241,7 +241,8 @@ pub trait Reader {
         false
     }
 
-    /// What the worker of this reader begins with, if snapshots of it are kept; asked once. Provided: `None`.
+    /// What the worker of this reader begins with, if snapshots of it are kept. Asked once, and each time that it
+    /// begins again: then with no states if those of the last time are the newest. Provided: `None`.
     fn begin(&mut self) -> Option<Begin> {
         None
     }
@@ -276,8 +277,8 @@ pub trait Reader {
         Ok(false)
     }
 
-    /// Begins again where this reader began, and repeats all up to the message in hand; whether that is dead comes with
-    /// its position. False if it cannot.
+    /// Begins again where this reader was [kept](Self::keep) last, or else began, and repeats all up to the message in
+    /// hand; whether that is dead comes with its position. False if it cannot.
     #[doc(hidden)]
     fn begin_again(&mut self, in_hand: Option<(u64, bool)>) -> bool {
         let _ = in_hand;

@@ -412,7 +412,8 @@ Messenger! {
 
 /// One of many messages breaks a worker, again and again. Each one is handled to the end once, or dead once.
 fn sums_are_right<B: MessageBus>(bus: B) {
-    let (count, panics) = if cfg!(miri) { (60, 10) } else { (50_000, 1000) };
+    let told = std::env::var("RESTART_MESSAGES").ok().map(|count| count.parse().expect("a number"));
+    let (count, panics) = if cfg!(miri) { (60, 10) } else { (told.unwrap_or(50_000), 1000) };
     let office = Office { panics, ..Office::default() };
     let budget = Budget { restarts: u32::MAX, backoff: Duration::ZERO, ..budget() };
     let messenger = Offices::with_options(bus, restarting(patient(), "Middle", budget));

@@ -179,7 +179,7 @@ fn journal(start: Start) -> PersistentOptions {
     PersistentOptions { start, ..options }.table(Five::table())
 }
 
-fn budget(attempts: u32) -> OnPanic {
+pub fn budget(attempts: u32) -> OnPanic {
     let forever = Budget { restarts: u32::MAX, attempts, backoff: Duration::ZERO, ..Budget::default() };
     OnPanic::Restart(forever)
 }

@@ -321,12 +321,12 @@ pub fn check_outputs(path: &Path, count: u64) {
 
 /// A journal whose worker finds no room in it while it is told so.
 #[derive(Clone)]
-struct Refusing {
-    bus: PersistentBus,
-    refuses: Arc<Mutex<bool>>,
+pub struct Refusing {
+    pub bus: PersistentBus,
+    pub refuses: Arc<Mutex<bool>>,
 }
 
-struct RefusingWriter {
+pub struct RefusingWriter {
     writer: <PersistentBus as MessageBus>::BusWriter,
     refuses: Option<Arc<Mutex<bool>>>,
 }

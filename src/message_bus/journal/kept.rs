@@ -5,9 +5,10 @@ use super::snapshot::Saved;
 use crate::message_bus::ring::control::ReaderIndex;
 use crate::routing::TableWorker;
 use crate::sync::{Mutex, lock};
-use crate::traits::{Begin, Every};
+use crate::traits::{Begin, Every, State};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Which snapshots are wanted, and what is known of them.
 #[derive(Debug)]
@@ -35,9 +36,11 @@ pub(crate) struct Keeping {
 #[derive(Debug)]
 pub(crate) struct Kept {
     pub(crate) worker: &'static TableWorker<'static>,
-    /// Where it begins, until its states are taken.
+    /// Where it begins, or would begin again.
     pub(crate) position: u64,
     pub(crate) begin: Begin,
+    /// If it may be restarted: its newest states of this run, at `position`.
+    pub(crate) newest: Option<Arc<Vec<State>>>,
 }
 
 impl Snapshots {

@@ -186,11 +186,11 @@ impl Rebuild {
 pub(crate) struct Supervised {
     pub(crate) worker: &'static str,
     pub(crate) sources: Sources,
-    /// Where its handlers began in this life.
+    /// Where its handlers were kept last in this run, or else began.
     pub(crate) began: u64,
     /// Before it stands nothing that they have sent in handling what they are handed again.
     pub(crate) sent_from: u64,
-    /// Whether they were loaded from a snapshot.
+    /// Whether they are loaded there.
     pub(crate) loaded: bool,
     /// The positions of the messages that are dead for it, from `began` on.
     pub(crate) dead: BTreeSet<u64>,

@@ -5,6 +5,7 @@ use super::options::Retention;
 use super::snapshot::PROOF;
 use super::store::JournalStore;
 use crate::sync::lock;
+use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 
@@ -32,10 +33,18 @@ impl JournalStore {
         let slowest = cursors.iter().min_by_key(|(_, position)| *position);
         let tail = self.end();
         let Retention { size, age, consumed, past_rebuilds: _ } = upkeep.retention;
-        let (history, supervised) = (self.oldest_history(), self.pinned_by_supervision());
-        let history = history.into_iter().chain(supervised).min_by_key(|(_, from)| *from);
+        let (rebuilds, supervised) = (self.oldest_history(), Cell::new(None));
+        // Asked under the gate's lock: who has let go of where it begins says before that it may begin there again.
+        let history = || {
+            let supervised = supervised.get().unwrap_or_else(|| {
+                let pinned = self.pinned_by_supervision();
+                supervised.set(Some(pinned));
+                pinned
+            });
+            rebuilds.into_iter().chain(supervised).min_by_key(|(_, from)| *from)
+        };
         let is_pinned = |position: u64| {
-            history.is_some_and(|(_, from)| position >= from)
+            history().is_some_and(|(_, from)| position >= from)
                 || slowest.is_some_and(|(_, slowest)| position >= *slowest)
         };
         let may_go = |position: u64| {
@@ -51,10 +60,11 @@ impl JournalStore {
         // What goes is looked at before: a length that is damaged must not take more with it.
         let goes = self.gate().standing(|standing| !is_kept(standing.gate()));
         let checked = if goes { self.check_for_retention(at_once)? } else { u64::MAX };
+        supervised.set(None);
         let from = self.gate().retain(|position| position >= checked || is_kept(position));
         let mut pinned_by = None;
         if from < tail.min(checked) && may_go(from) {
-            pinned_by = match (history, slowest) {
+            pinned_by = match (history(), slowest) {
                 (Some((worker, history)), _) if history <= from => Some(worker.to_owned()),
                 (_, Some((name, position))) if *position <= from => Some(name.clone()),
                 _ => {

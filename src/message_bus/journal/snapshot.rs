@@ -7,6 +7,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const MAGIC: [u8; 8] = *b"rmsgsnap";
 const VERSION: u64 = 1;
@@ -29,7 +30,7 @@ pub(crate) struct Saved {
     pub(crate) proof: [u8; PROOF],
     /// The worker's handlers: id and name.
     pub(crate) handlers: Vec<(u16, String)>,
-    pub(crate) states: Vec<State>,
+    pub(crate) states: Arc<Vec<State>>,
 }
 
 impl Saved {
@@ -48,7 +49,7 @@ impl Saved {
         for (id, name) in &self.handlers {
             put(&mut bytes, [u64::from(*id), 0], name.as_bytes());
         }
-        for State { handler, version, bytes: state } in &self.states {
+        for State { handler, version, bytes: state } in self.states.iter() {
             put(&mut bytes, [u64::from(*handler), u64::from(*version)], state);
         }
         let len = (bytes.len() + CRC) as u64;
@@ -102,7 +103,7 @@ impl Saved {
         let [key, position, tail] = [24, 32, 40].map(|at| word(bytes, at));
         let mut proof = [0; PROOF];
         proof.copy_from_slice(&bytes[48..HEAD]);
-        let saved = Saved { key, position, tail, proof, handlers, states };
+        let saved = Saved { key, position, tail, proof, handlers, states: Arc::new(states) };
         if saved.encode() == bytes { Ok(saved) } else { Err("no snapshot, though its checksum is right".to_owned()) }
     }
 }
@@ -154,7 +155,7 @@ mod tests {
             tail: position + 64,
             proof: [7; PROOF],
             handlers: vec![(1, "a::A".to_owned()), (2, "b::B".to_owned())],
-            states: vec![State { handler: 2, version: 7, bytes: vec![1, 2, 3] }],
+            states: Arc::new(vec![State { handler: 2, version: 7, bytes: vec![1, 2, 3] }]),
         }
     }
 

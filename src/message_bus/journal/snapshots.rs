@@ -10,6 +10,7 @@ use crate::traits::{Begin, State};
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 
 /// No snapshot is larger, in bytes.
 const MAX: usize = 1 << 30;
@@ -71,7 +72,8 @@ impl JournalStore {
                     let at = saved.position;
                     beginning.oldest = Some(beginning.oldest.map_or(at, |oldest| oldest.min(at)));
                     if beginning.position.is_none_or(|newest| newest < at) {
-                        (beginning.position, beginning.begin.states) = (Some(at), Some(saved.states));
+                        (beginning.position, beginning.begin.states) =
+                            (Some(at), Some(Arc::unwrap_or_clone(saved.states)));
                     }
                 }
                 Ok(_) => {}
@@ -118,7 +120,7 @@ impl JournalStore {
         position: u64,
         begin: Begin,
     ) {
-        lock(&self.upkeep.snapshots.state).workers.insert(index, Kept { worker, position, begin });
+        lock(&self.upkeep.snapshots.state).workers.insert(index, Kept { worker, position, begin, newest: None });
     }
 
     pub(crate) fn end_keeping(&self, index: ReaderIndex) {
@@ -131,12 +133,16 @@ impl JournalStore {
         state.workers.get(&index).is_some_and(|kept| kept.begin.states.is_some())
     }
 
-    /// With what the worker of reader `index` begins. The states are handed out once.
+    /// With what the worker of reader `index` begins, or begins again. The states are handed out once.
     pub(crate) fn begin_of(&self, index: ReaderIndex) -> Option<Begin> {
-        let mut state = lock(&self.upkeep.snapshots.state);
-        let begin = &mut state.workers.get_mut(&index)?.begin;
-        let states = begin.states.take();
-        Some(Begin { states, ..begin.clone() })
+        let (begin, newest) = {
+            let mut state = lock(&self.upkeep.snapshots.state);
+            let Kept { begin, newest, .. } = state.workers.get_mut(&index)?;
+            let states = begin.states.take();
+            (Begin { states, ..begin.clone() }, newest.take())
+        };
+        let states = newest.map(Arc::unwrap_or_clone).or(begin.states);
+        Some(Begin { states, ..begin })
     }
 
     /// The worker of reader `index` could not load what it was to begin with: where it begins instead, and with what.
@@ -150,10 +156,13 @@ impl JournalStore {
         };
         let Beginning { position, mut begin, .. } = self.beginning(worker, refused)?;
         let first = self.first();
-        // This worker's reader has kept it since it joined.
         let is_whole = self.gate_now() == first && refused > first;
         let position = position.or(is_whole.then_some(first))?;
         self.check_from(position).ok()?;
+        // This worker's reader has kept it since it joined; or, if it begins again, the snapshots have.
+        if !self.gate().stand_back(index, position) {
+            return None;
+        }
         // Those that did not fit before do not fit now, and are named already.
         skipped.push(format!("the snapshot of {} at position {refused}: {why}", worker.name));
         begin.skipped = skipped;
@@ -162,6 +171,7 @@ impl JournalStore {
         let kept = state.workers.get_mut(&index)?;
         kept.position = position;
         kept.begin = Begin { states: None, ..begin.clone() };
+        kept.newest = None;
         Some((position, begin))
     }
 }
@@ -181,8 +191,14 @@ impl JournalStore {
         if size > MAX {
             return Err(format!("a snapshot of {size} bytes: {MAX} are the most"));
         }
+        let states = Arc::new(states);
+        let begins_here = self.supervise_kept(index, position, tail);
         let mut state = lock(&self.upkeep.snapshots.state);
-        let Some(worker) = state.workers.get(&index).map(|kept| kept.worker) else { return Ok(()) };
+        let Some(kept) = state.workers.get_mut(&index) else { return Ok(()) };
+        let worker = kept.worker;
+        if begins_here {
+            (kept.position, kept.newest) = (position, Some(Arc::clone(&states)));
+        }
         let key = self.upkeep.identity.key;
         let saved = Saved { key, position, tail, proof: [0; PROOF], handlers: handlers_of(worker), states };
         // One that was not written yet is of no use any more.

@@ -461,7 +461,7 @@ impl JournalStore {
     }
 
     #[inline(always)]
-    fn replay_end(&self, index: ReaderIndex) -> u64 {
+    pub(super) fn replay_end(&self, index: ReaderIndex) -> u64 {
         self.control().reader(index).replaying().load(Ordering::Relaxed)
     }
 }

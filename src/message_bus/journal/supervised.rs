@@ -52,6 +52,18 @@ impl JournalStore {
         }
     }
 
+    /// The worker of reader `index` was kept at `position`, and begins there if it begins again: says whether it may.
+    /// `tail` is where the journal ends.
+    pub(crate) fn supervise_kept(&self, index: ReaderIndex, position: u64, tail: u64) -> bool {
+        // What it repeats it had sent before the tail.
+        let sent_from = if self.replay_end(index) == 0 { tail } else { position };
+        let mut all = lock(&self.upkeep.supervised);
+        let Some(supervised) = all.get_mut(&index) else { return false };
+        (supervised.began, supervised.sent_from, supervised.loaded) = (position, sent_from, true);
+        supervised.dead = supervised.dead.split_off(&position);
+        true
+    }
+
     pub(crate) fn end_supervision(&self, index: ReaderIndex) {
         lock(&self.upkeep.supervised).remove(&index);
     }

@@ -231,6 +231,18 @@ impl<'a, S: Store> Gate<'a, S> {
         self.control().reader(index).cursor().store(position, Ordering::Release); // SYNC POINT gate.release
     }
 
+    /// Has the gating reader `index` stand no further than `position`, where it has been. False if that is gone.
+    #[cfg(unix)]
+    pub(crate) fn stand_back(self, index: ReaderIndex, position: u64) -> bool {
+        let locked = self.lock();
+        if ahead(self.stand(&locked).gate(), position) > 0 {
+            return false;
+        }
+        let cursor = self.control().reader(index).cursor();
+        cursor.store(earlier(cursor.load(Ordering::Relaxed), position), Ordering::Release); // SYNC POINT gate.release
+        true
+    }
+
     /// Whether no gating reader stands behind the reader `index`.
     pub(crate) fn is_slowest(self, index: ReaderIndex) -> bool {
         let own = self.control().reader(index).cursor().load(Ordering::Relaxed);

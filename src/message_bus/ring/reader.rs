@@ -204,6 +204,10 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
     fn begin_instead(&mut self, why: &str) -> Option<Begin> {
         let (position, begin) = self.shared.store.begin_instead(self.index, why)?;
         self.begin_at(position);
+        // The store has brought back what the gate goes by.
+        if ahead(self.released, position) > 0 {
+            self.released = position;
+        }
         Some(begin)
     }
 

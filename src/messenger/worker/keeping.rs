@@ -126,6 +126,11 @@ impl Keeping {
         Keeping { begin, handled: 0, due: None }
     }
 
+    /// The reader begins again: with these states, or with those of the last time.
+    pub(super) fn begin_again(&mut self, begin: Option<Begin>) {
+        self.begin.states = begin.and_then(|begin| begin.states).or(self.begin.states.take());
+    }
+
     /// Brings the handlers to where the reader begins, and says so.
     ///
     /// # Errors

@@ -54,6 +54,9 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             self.writer.flush();
             return Step::Idle;
         }
+        if let Some(step) = self.begin_again() {
+            return step;
+        }
         let makes = self.handlers.is_none();
         if makes && !self.make_handlers() {
             return if self.finished { Step::Finished } else { Step::Worked };

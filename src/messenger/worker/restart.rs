@@ -65,10 +65,8 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             if in_hand.is_some() {
                 let _ = reader.skip();
             }
-        } else if !reader.begin_again(in_hand) {
-            let error = "its history is not finished: a writer has not returned for too long".into();
-            writer.end(Cause::Failed { handler: "Supervisor", error });
-            return false;
+        } else {
+            supervision.again.get_or_insert(in_hand);
         }
         self.started = false;
         self.deadline = None;
@@ -81,6 +79,37 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         let error = writer.lifecycle.outlived(writer.name, Cause::panicked(first.clone(), header.copied()));
         writer.report(Report::Restarting { worker: writer.name, restarts: supervision.restarts, error });
         true
+    }
+
+    /// Brings the reader to where the handlers begin again, if they are to. `Some`: the step ends with that.
+    ///
+    /// Not before everything is on the bus that they have sent, for what they send again is compared with that; and not
+    /// before the letter is, for then their message is passed.
+    pub(super) fn begin_again(&mut self) -> Option<Step> {
+        let in_hand = self.supervision.as_ref()?.again?;
+        let pending = self.writer.outbox.len();
+        if !self.writer.flush() {
+            let lifecycle = &self.writer.lifecycle;
+            let is_late =
+                lifecycle.phase() != Phase::Running && self.writer.at.during(Place::Clock, || lifecycle.is_late());
+            if is_late {
+                self.leave();
+                return Some(Step::Finished);
+            }
+            return Some(if self.writer.outbox.len() == pending { Step::Idle } else { Step::Worked });
+        }
+        self.supervision.as_mut()?.again = None;
+        let reader = self.reader.as_mut()?;
+        if !reader.begin_again(in_hand) {
+            let error = "its history is not finished: a writer has not returned for too long".into();
+            self.writer.end(Cause::Failed { handler: "Supervisor", error });
+            self.leave();
+            return Some(Step::Finished);
+        }
+        if let Some(keeping) = &mut self.keeping {
+            keeping.begin_again(reader.begin());
+        }
+        None
     }
 
     /// Whether it pauses before a restart. A stop ends the pause.

@@ -23,6 +23,8 @@ pub(super) struct Supervision {
     tried: (u64, u32),
     /// Between a panic and the restart: until when the worker pauses.
     pub(super) down: Option<Time>,
+    /// Where there is a history, until the reader has begun again: the message in hand, if any, and whether it is dead.
+    pub(super) again: Option<Option<(u64, bool)>>,
 }
 
 impl Supervision {
@@ -31,7 +33,7 @@ impl Supervision {
         let (backoff, attempts) =
             if history { (budget.backoff, budget.attempts) } else { (budget.backoff.min(LONGEST_PAUSE), 0) };
         let (budget, recent) = (Budget { backoff, attempts, ..budget }, VecDeque::new());
-        Supervision { budget, recent, restarts: 0, history, tried: (0, 0), down: None }
+        Supervision { budget, recent, restarts: 0, history, tried: (0, 0), down: None, again: None }
     }
 
     /// The handlers broke at the message at this position.

@@ -1,0 +1,126 @@
+//! Where a worker begins again, and what has to be on the bus before it does.
+
+use super::many::{Plan, Shop, of, options, restarting};
+use super::restarts::budget;
+use super::snapshots::Refusing;
+use super::support::{settle, wait_until};
+use super::{Input, Outside, scratch};
+use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Retention, Start};
+use rust_messenger::messenger::{Options, Step};
+use rust_messenger::traits::{DeadLetter, Handler, MessageBus, Report, Sender, Supervisor};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+/// A letter in an outbox is not written. Until it is, the worker does nothing, and its message is not passed: a process
+/// that is killed then handles it once more.
+#[test]
+fn nothing_passes_a_message_before_its_letter_is_written() {
+    for start in [Start::Resume, Start::Rebuild] {
+        let (_directory, path) = scratch();
+        let every = (start == Start::Rebuild).then_some(1);
+        let journal = |every| PersistentOptions { capacity: 1 << 20, ..options(start, every) };
+        let (bus, _) = PersistentBus::open(&path, journal(every)).unwrap();
+        let refuses = Arc::new(Mutex::new(false));
+        let refusing = Refusing { bus: bus.clone(), refuses: Arc::clone(&refuses) };
+        // Each message breaks it.
+        let messenger = Shop::with_options(refusing, restarting(budget(0), |_| ()));
+        let plan = Plan::poisoned();
+        let mut workers = messenger.workers(&plan).unwrap();
+        assert_eq!(settle(&mut workers), Step::Idle);
+        let (outside, position) = (messenger.writer().unwrap(), bus.tail());
+        *refuses.lock().unwrap() = true;
+        (0..2).for_each(|number| Outside::try_send(&Input(number), &outside).unwrap());
+        assert_eq!(settle(&mut workers), Step::Idle);
+        assert_eq!(of::<DeadLetter>(&path, Supervisor::ID).len(), 0);
+        assert_eq!(plan.handled(), 1, "it goes on without its letter");
+        if start == Start::Resume {
+            assert!(bus.cursors()["Work"] <= position, "the cursor has passed a message that is not dead yet");
+        }
+        let (killed, _): (PersistentBus, _) = PersistentBus::from_image(bus.image(), journal(None)).unwrap();
+        let messenger = Shop::with_options(killed.clone(), restarting(budget(0), |_| ()));
+        let mut next = messenger.workers(&plan).unwrap();
+        assert_eq!(settle(&mut next), Step::Idle);
+        assert_eq!(next.conclude().unwrap().dead, 2);
+
+        *refuses.lock().unwrap() = false;
+        assert_eq!(settle(&mut workers), Step::Idle);
+        assert_eq!(workers.conclude().unwrap().dead, 2);
+        drop((outside, bus));
+        assert_eq!(of::<DeadLetter>(&path, Supervisor::ID).len(), 2);
+    }
+}
+
+/// While nothing is written the stop's deadline ends the worker, and its message is still not passed.
+#[test]
+fn a_letter_that_is_never_written_ends_with_the_drain() {
+    let (_directory, path) = scratch();
+    let (bus, _) = PersistentBus::open(&path, options(Start::Resume, None)).unwrap();
+    let refuses = Arc::new(Mutex::new(true));
+    let refusing = Refusing { bus: bus.clone(), refuses };
+    let drain = std::time::Duration::from_millis(50);
+    let messenger = Shop::with_options(refusing, Options { drain, ..restarting(budget(0), |_| ()) });
+    let plan = Plan::poisoned();
+    let handles = messenger.run(&plan);
+    let (outside, position) = (messenger.writer().unwrap(), bus.tail());
+    Outside::try_send(&Input(0), &outside).unwrap();
+    wait_until("it is broken", || plan.handled() == 1);
+    messenger.stop();
+    let summary = handles.join().unwrap_or_else(|error| error.summary);
+    let left = summary.left.iter().map(|left| (left.worker, left.unsent)).collect::<Vec<_>>();
+    assert_eq!(left, [("Work", 1)], "{summary:?}");
+    assert_eq!(bus.cursors()["Work"], position);
+}
+
+/// What stands before a worker's newest snapshot of this run nobody needs for its restart.
+#[test]
+fn what_a_worker_begins_again_with_moves_on() {
+    let (_directory, path) = scratch();
+    let retention = Retention { size: Some(0), ..Retention::default() };
+    let starts = vec![("Other", Start::Latest)];
+    let options = PersistentOptions { retention, starts, ..options(Start::Rebuild, Some(100)) };
+    let (bus, _) = PersistentBus::open(&path, options).unwrap();
+    let began = bus.tail();
+    let (told, reports) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
+    let (on_report, plan) = (Arc::clone(&told), Plan::rare(u64::MAX / 2));
+    let report = move |report: &Report| {
+        if let Report::Rebuilding { snapshot, .. } = report {
+            on_report.lock().unwrap().push(*snapshot);
+        }
+    };
+    let messenger = Shop::with_options(bus.clone(), restarting(budget(1), report));
+    let mut workers = messenger.workers(&plan).unwrap();
+    let outside = messenger.writer().unwrap();
+    for first in (0..400).step_by(100) {
+        (first..first + 100).for_each(|number| Outside::try_send(&Input(number), &outside).unwrap());
+        assert_eq!(settle(&mut workers), Step::Idle);
+        // Those of the file go first.
+        wait_until("it is written", || {
+            newest(&path).is_some_and(|newest| reports.lock().unwrap().last() != Some(&newest))
+        });
+        reports.lock().unwrap().push(newest(&path).unwrap());
+    }
+    let older = reports.lock().unwrap()[2];
+    // A file has its name a moment before it is known to be there.
+    wait_until("it goes by the newest two", || {
+        let retained = bus.retain().unwrap();
+        assert!(retained.from <= older && retained.pinned_by.as_deref() == Some("Work"), "{retained:?}");
+        retained.from == older
+    });
+    assert!(older > began);
+    plan.breaks_at(400);
+    Outside::try_send(&Input(400), &outside).unwrap();
+    assert_eq!(settle(&mut workers), Step::Idle);
+    assert_eq!(workers.conclude().unwrap().restarts, 1);
+    assert_eq!(*told.lock().unwrap(), [None, Some(reports.lock().unwrap()[3])], "where it began, and began again");
+    assert_eq!(plan.handled(), 402, "nothing but that message was handled again");
+}
+
+/// The position of the newest snapshot that is written.
+fn newest(path: &Path) -> Option<u64> {
+    let files = ["1", "2"].map(|number| path.with_file_name(format!("journal.Work.snapshot{number}")));
+    let position = |file| {
+        let bytes = std::fs::read(file).ok()?;
+        Some(u64::from_ne_bytes(bytes[32..40].try_into().unwrap()))
+    };
+    files.into_iter().filter_map(position).max()
+}
