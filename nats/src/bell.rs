@@ -49,6 +49,11 @@ impl Poller for Bell {
         });
     }
 
+    /// Nothing runs the runtime between two looks, so none of them would hear the server.
+    fn looks_first(&self) -> bool {
+        false
+    }
+
     fn notify(&self) {
         self.rung.ring();
     }

@@ -80,8 +80,8 @@ impl Bridge {
     /// # Errors
     ///
     /// [`BridgeError::RanBefore`]; [`BridgeError::OtherNode`]; [`BridgeError::Exposed`], [`BridgeError::Subscribe`],
-    /// [`BridgeError::Name`], [`BridgeError::Thread`] and [`BridgeError::Connect`]; [`BridgeError::Writer`] where the table
-    /// routes its status to a worker here.
+    /// [`BridgeError::Name`], [`BridgeError::Thread`] and [`BridgeError::Connect`]; [`BridgeError::Writer`] of a bus for one
+    /// writer, where something comes in or the table routes its status to a worker here.
     pub fn start<B: MessageBus, T>(
         messenger: &Messenger<B, T>,
         table: &Table<'_>,

@@ -41,8 +41,14 @@ struct Inputs {
 
 impl Inputs {
     fn push(&self, input: Input) {
-        lock(&self.queue).push_back(input);
-        self.clapper.ring();
+        let mut queue = lock(&self.queue);
+        let is_first = queue.is_empty();
+        queue.push_back(input);
+        drop(queue);
+        // Whoever takes the first one takes them all.
+        if is_first {
+            self.clapper.ring();
+        }
     }
 }
 
@@ -122,8 +128,9 @@ impl Connection {
         &self.bell
     }
 
-    pub(crate) fn next_input(&self) -> Option<Input> {
-        lock(&self.inputs.queue).pop_front()
+    /// All that has come.
+    pub(crate) fn take_inputs(&self) -> VecDeque<Input> {
+        std::mem::take(&mut *lock(&self.inputs.queue))
     }
 
     pub(crate) fn has_input(&self) -> bool {

@@ -21,7 +21,8 @@ pub enum BridgeError {
     },
     /// The bus gave no held reader.
     Subscribe(SubscribeError),
-    /// The bus gives no writer for what the bridge says of itself.
+    /// The bus gives no writer for what comes in, or for what the bridge says of itself. A bus for one writer takes no
+    /// messages from elsewhere: its workers write, too.
     Writer(NoWriter),
     /// There is no thread, or no runtime for it; or it panicked.
     Thread(std::io::ErrorKind),

@@ -59,7 +59,7 @@ impl<B: MessageBus, L: Lead> Line<B, L> {
             if let Some(left) = self.left(phase) {
                 return Ok(left);
             }
-            while let Some(input) = self.connection.next_input() {
+            for input in self.connection.take_inputs() {
                 self.hear(input)?;
             }
             let mut goes_on = false;
@@ -109,6 +109,9 @@ impl<B: MessageBus, L: Lead> Line<B, L> {
         let is_done = self.out.as_ref().is_none_or(|out| out.has_sent_all_before(end));
         if !is_done && !is_over {
             return None;
+        }
+        if !is_over {
+            self.sources.iter_mut().for_each(In::acknowledge);
         }
         // Acknowledgements are on their way still.
         let _ = self.connection.run_briefly(self.connection.client.flush());
@@ -161,12 +164,20 @@ impl<B: MessageBus, L: Lead> Line<B, L> {
         let can_go_on = || sources.iter().any(In::can_go_on);
         let interest = if sources.iter().any(In::waits_for_room) { Interest::Room } else { Interest::Messages };
         let (connection, bell) = (&self.connection, self.connection.bell());
+        let limit = self.out.as_ref().and_then(Out::awaits);
         let Some((reader, publishes)) = self.out.as_mut().and_then(Out::sleeper) else {
             if !connection.has_input() && !can_go_on() {
                 bell.wait(Some(timeout));
             }
             return;
         };
+        if let Some(limit) = limit {
+            // Announced, it would be woken by each write, and it is awake soon anyway.
+            if !connection.has_input() && !(publishes && reader.ready()) && !can_go_on() {
+                bell.wait(Some(timeout.min(limit)));
+            }
+            return;
+        }
         let poller: Arc<dyn Poller> = bell.clone();
         // What it may not publish is nothing to wake up for.
         let done = |reader: &mut B::Reader| connection.has_input() || (publishes && reader.ready()) || can_go_on();

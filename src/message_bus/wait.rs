@@ -414,7 +414,7 @@ pub(crate) fn wait_in<R: Sleeper>(
     if reader.woken() || done(reader) {
         return;
     }
-    if patience.tries() {
+    if poller.looks_first() && patience.tries() {
         let prompt = (0..Patience::LOOKS).any(|_| {
             yield_now();
             reader.woken() || done(reader) || poller.poll()

@@ -4,8 +4,18 @@ use crate::house::{holds, root};
 use std::fs;
 
 /// Scripts that CI does not run by themselves: others call them, they take hours, or they measure.
-const NO_CHECKS: &[&str] =
-    &["bench_compare", "bench_compile", "bench_messi", "cargo_tools", "corpus", "nightly", "obtain", "soak", "tools"];
+const NO_CHECKS: &[&str] = &[
+    "bench_compare",
+    "bench_compile",
+    "bench_messi",
+    "bench_nats",
+    "cargo_tools",
+    "corpus",
+    "nightly",
+    "obtain",
+    "soak",
+    "tools",
+];
 
 /// A script that CI forgets, or that ends well before it has looked, is a check that nobody misses.
 #[test]

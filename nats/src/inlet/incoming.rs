@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 
 /// How long it waits before it asks again what was not answered, or tries again where the bus was full.
 const PAUSE: Duration = Duration::from_millis(20);
-/// How often it looks what the readers of a ring have let go, where nothing wakes it.
+/// How often it looks what the readers of a ring have let go, where nothing wakes it, and how long it lets acknowledgements
+/// come together: one speaks for all before it.
 const GLANCE: Duration = Duration::from_millis(2);
 /// How many messages are taken in one turn.
 const BATCH: usize = 256;
@@ -59,6 +60,8 @@ pub(crate) struct In<B: MessageBus> {
     stands_since: Option<Instant>,
     credit: Credit,
     settled: Settled,
+    /// When it acknowledges next; `None`: it never has.
+    acknowledge_at: Option<Instant>,
     pub(super) not_before: Instant,
     pub(super) stats: Arc<Mutex<InletStats>>,
 }
@@ -71,6 +74,12 @@ impl<B: MessageBus> In<B> {
         options: &BridgeOptions,
         connection: &Arc<Connection>,
     ) -> Result<Vec<In<B>>, BridgeError> {
+        let mut sources = sources.into_iter().enumerate().peekable();
+        if sources.peek().is_some() {
+            // A bus for one writer says so now, not when the first message is there: workers write beside it.
+            let _one = bus.writer().map_err(BridgeError::Writer)?;
+            bus.writer().map_err(BridgeError::Writer)?;
+        }
         let make = |(number, (node, catalog)): (usize, (String, Catalog))| {
             let names = Names::new(options.names.system(), &node).map_err(|error| refused(&node, error))?;
             let inbox = connection.inbox(OUT + 1 + number)?;
@@ -91,11 +100,12 @@ impl<B: MessageBus> In<B> {
                 stands_since: None,
                 credit: Credit::new(options.pull),
                 settled: Settled::default(),
+                acknowledge_at: None,
                 not_before: Instant::now(),
                 stats: Arc::new(Mutex::new(InletStats { node, ..InletStats::default() })),
             })
         };
-        sources.into_iter().enumerate().map(make).collect()
+        sources.map(make).collect()
     }
 
     pub(crate) fn stats(&self) -> &Arc<Mutex<InletStats>> {
@@ -168,7 +178,7 @@ impl<B: MessageBus> In<B> {
                 _ => false,
             };
         }
-        if phase != Phase::Over {
+        if self.may_acknowledge(Instant::now()) {
             self.acknowledge();
         }
         let mut stats = lock(&self.stats);
@@ -180,18 +190,28 @@ impl<B: MessageBus> In<B> {
     /// How long it may sleep at most.
     pub(crate) fn nap(&self, now: Instant) -> Option<Duration> {
         let pause = (self.not_before > now).then(|| self.not_before - now);
-        let glance = self.waits_for_room().then_some(GLANCE);
+        let glance = (self.settled.len() > 0 || self.held.is_some()).then_some(GLANCE);
         pause.into_iter().chain(glance).min()
     }
 
-    /// Whether readers here have to let something go.
+    /// Whether it does nothing before readers here have let something go.
     pub(crate) fn waits_for_room(&self) -> bool {
-        self.settled.len() > 0 || self.held.is_some()
+        self.held.is_some() || self.has_much()
     }
 
     /// Whether readers here have let go what it waits for.
     pub(crate) fn can_go_on(&self) -> bool {
-        self.settled.is_ready(self.released())
+        self.may_acknowledge(Instant::now()) && self.settled.is_ready(self.released())
+    }
+
+    /// Whether it asks for nothing before something is acknowledged.
+    fn has_much(&self) -> bool {
+        self.settled.len() + self.queue.len() >= self.options.pull.messages
+    }
+
+    /// Whether it has let acknowledgements come together for long enough, or nothing comes before one of them is there.
+    fn may_acknowledge(&self, now: Instant) -> bool {
+        self.waits_for_room() || self.acknowledge_at.is_none_or(|at| at <= now)
     }
 
     /// What may be acknowledged: on a journal, what is written.
@@ -202,10 +222,12 @@ impl<B: MessageBus> In<B> {
         }
     }
 
-    fn acknowledge(&mut self) {
+    /// Acknowledges what was let go.
+    pub(crate) fn acknowledge(&mut self) {
         if self.settled.len() == 0 {
             return;
         }
+        self.acknowledge_at = Some(Instant::now() + GLANCE);
         if let Some(receipt) = self.settled.take(self.released()) {
             // One that is lost has the message come again.
             let _ = self.connection.run_briefly(self.source.acknowledge(receipt));
@@ -214,8 +236,7 @@ impl<B: MessageBus> In<B> {
 
     /// Asks for more, while what it has is little enough.
     fn ask(&mut self) {
-        let has_much = self.settled.len() + self.queue.len() >= self.options.pull.messages;
-        if self.state != State::Reading || self.held.is_some() || has_much {
+        if self.state != State::Reading || self.held.is_some() || self.has_much() {
             return;
         }
         let Some(limits) = self.credit.ask(Instant::now()) else { return };

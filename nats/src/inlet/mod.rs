@@ -72,8 +72,8 @@ impl Inlet {
     ///
     /// # Errors
     ///
-    /// [`BridgeError::Exposed`], [`BridgeError::Thread`] and [`BridgeError::Connect`]; [`BridgeError::Import`] of a bus that
-    /// makes no writer. What comes later is what [`stop`](Self::stop) returns.
+    /// [`BridgeError::Exposed`], [`BridgeError::Thread`] and [`BridgeError::Connect`]; [`BridgeError::Writer`] of a bus for
+    /// one writer. What comes later is what [`stop`](Self::stop) returns.
     pub fn start<B: MessageBus>(
         bus: &B,
         sources: impl IntoIterator<Item = (String, Catalog)>,

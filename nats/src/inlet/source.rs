@@ -193,14 +193,15 @@ impl Source {
 
 /// `$JS.ACK.stream.consumer.delivered.sequence.its sequence there.time.pending`, or with a domain and an account before the stream.
 fn receipt(reply: Subject) -> Option<Receipt> {
-    let tokens: Vec<&str> = reply.split('.').collect();
-    let place = match (tokens.get(..2)?, tokens.len()) {
-        (["$JS", "ACK"], 9) => 5,
-        (["$JS", "ACK"], 11..) => 7,
+    let tokens = || reply.strip_prefix("$JS.ACK.").map(|rest| rest.split('.'));
+    let place = match tokens()?.count() {
+        7 => 3,
+        9.. => 5,
         _ => return None,
     };
-    let number = |place: usize| tokens[place].parse().ok();
-    Some(Receipt { sequence: number(place)?, pending: number(place + 3)?, reply })
+    let mut numbers = tokens()?.skip(place).map(|token| token.parse().ok());
+    let (sequence, pending) = (numbers.next()??, numbers.nth(2)??);
+    Some(Receipt { sequence, pending, reply })
 }
 
 #[cfg(test)]

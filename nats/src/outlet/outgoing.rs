@@ -17,6 +17,9 @@ pub(super) const HEADERS: usize = 1024;
 /// How long it waits before it asks again what was not answered.
 pub(super) const PAUSE: Duration = Duration::from_millis(20);
 
+/// How long a message may wait where the server takes longer to acknowledge the one before it.
+const A_LOOK: Duration = Duration::from_millis(1);
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum State {
     /// Not connected.
@@ -193,6 +196,11 @@ impl<B: MessageBus> Out<B> {
     pub(crate) fn nap(&self, now: Instant) -> Option<Duration> {
         let moments = [Some(self.not_before), self.purge_at].into_iter().flatten();
         moments.filter(|moment| *moment > now).min().map(|moment| moment - now)
+    }
+
+    /// How long it looks at the bus by itself, since acknowledgements that are on their way wake it: writers need not.
+    pub(crate) fn awaits(&self) -> Option<Duration> {
+        (matches!(self.state, State::Running(_)) && !self.window.is_empty()).then_some(A_LOOK)
     }
 
     /// What to sleep with, and whether what comes there can be published.

@@ -150,8 +150,8 @@ impl Stream {
         if self.created.is_some_and(|known| known != created) {
             return Ok(Some(Look::Gone));
         }
-        let (is, wanted) = (&info.config, &self.config);
-        if (&is.subjects, is.retention, is.discard) != (&wanted.subjects, wanted.retention, wanted.discard) {
+        let setup = |config: &Config| (config.subjects.clone(), config.retention, config.discard, config.storage);
+        if setup(&info.config) != setup(&self.config) {
             return Err(BridgeError::OtherStream { stream: self.name.clone() });
         }
         self.created = Some(created);

@@ -8,11 +8,14 @@
 use super::catalog::{Catalog, Mismatch};
 use super::entry::{Entry, EntryError, Hello, MessageHead, Reached};
 use super::subject::{NameError, Names, Subject};
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::sync::Arc;
 
 /// How many earlier incarnations are remembered. What a server delivers again is of the last few.
 const REMEMBERED: usize = 1000;
+/// How many subjects are known without reading them again. A table has fewer; whoever lies may have more.
+const MOST_SUBJECTS: usize = 1000;
 
 /// What to do with a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,6 +56,8 @@ pub enum Arrival {
 #[derive(Debug)]
 pub struct Arrivals {
     names: Names,
+    /// Those of the node that have come.
+    subjects: HashMap<String, Arc<Subject>>,
     at: At,
     /// Incarnations whose time is over.
     over: VecDeque<u64>,
@@ -71,7 +76,7 @@ impl Arrivals {
     /// no such message, or it is none of a bridge.
     pub fn new(names: Names, sequence: u64, entry: Option<&Entry>) -> Arrivals {
         let at = entry.map_or(At::Sequence(sequence), |entry| At::Reached(entry.reached()));
-        Arrivals { names, at, over: VecDeque::new() }
+        Arrivals { names, subjects: HashMap::new(), at, over: VecDeque::new() }
     }
 
     /// How far it has come; `None` if nothing was taken yet.
@@ -112,15 +117,28 @@ impl Arrivals {
                 Some(_) => return Ok(Arrival::Early),
             }
         }
-        let subject = Subject::parse(subject).map_err(Refusal::Subject)?;
-        if *subject.names() != self.names {
-            return Err(Refusal::OtherNode(subject.names().clone()));
-        }
+        let subject = self.subject(subject)?;
         match (Entry::from_headers(headers).map_err(Refusal::Entry)?, subject.types()) {
             (Entry::Hello(hello), None) => Ok(self.greet(hello)),
             (Entry::Message(head), Some((handler, message))) => Ok(self.message(head, handler, message, catalog)),
             _ => Err(Refusal::NotItsSubject),
         }
+    }
+
+    fn subject(&mut self, text: &str) -> Result<Arc<Subject>, Refusal> {
+        if let Some(known) = self.subjects.get(text) {
+            return Ok(known.clone());
+        }
+        let subject = Subject::parse(text).map_err(Refusal::Subject)?;
+        if *subject.names() != self.names {
+            return Err(Refusal::OtherNode(subject.names().clone()));
+        }
+        if self.subjects.len() >= MOST_SUBJECTS {
+            self.subjects.clear();
+        }
+        let subject = Arc::new(subject);
+        self.subjects.insert(text.to_owned(), subject.clone());
+        Ok(subject)
     }
 
     fn greet(&mut self, hello: Hello) -> Arrival {

@@ -47,7 +47,8 @@ pub struct Row {
 pub struct Catalog {
     rows: Vec<Row>,
     by_ids: HashMap<(u16, u16), usize>,
-    by_names: HashMap<(String, String), usize>,
+    /// By the type of the handler, then by that of the message.
+    by_names: HashMap<String, HashMap<String, usize>>,
 }
 
 impl Catalog {
@@ -68,7 +69,7 @@ impl Catalog {
             };
             let place = catalog.rows.len();
             catalog.by_ids.insert(ids, place);
-            catalog.by_names.insert((row.handler.clone(), row.message.clone()), place);
+            catalog.by_names.entry(row.handler.clone()).or_default().insert(row.message.clone(), place);
             catalog.rows.push(row);
         }
         catalog
@@ -87,8 +88,7 @@ impl Catalog {
     /// The row of a message in a stream, by the types of its [`Subject`](super::Subject); `None` if none of those
     /// workers receives it.
     pub fn by_names(&self, handler: &str, message: &str) -> Option<&Row> {
-        let names = (handler.to_owned(), message.to_owned());
-        self.by_names.get(&names).map(|place| &self.rows[*place])
+        self.by_names.get(handler)?.get(message).map(|place| &self.rows[*place])
     }
 
     /// As [`by_names`](Self::by_names), of a message that says so much about itself.

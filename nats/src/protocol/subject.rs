@@ -9,6 +9,11 @@ const HELLO_TOKEN: &str = "$hello";
 /// The longest name of a system or a node, escaped. A stream's name is two of them, and becomes the name of a file.
 const MAX_TOKEN: usize = 100;
 
+/// Whether it stands for itself in a token.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
+}
+
 /// `name` as one token of a subject: bytes other than `A-Z`, `a-z`, `0-9`, `_` and `-` become `=` and two upper-case
 /// hexadecimal digits, and no bytes at all become `=`.
 ///
@@ -27,7 +32,7 @@ pub fn escape(name: &str) -> String {
     }
     let mut token = String::with_capacity(name.len());
     for byte in name.bytes() {
-        if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' {
+        if is_plain(byte) {
             token.push(char::from(byte));
         } else {
             token.push(ESCAPE);
@@ -50,6 +55,9 @@ pub fn escape(name: &str) -> String {
 pub fn unescape(token: &str) -> Option<String> {
     if token == "=" {
         return Some(String::new());
+    }
+    if !token.is_empty() && token.bytes().all(is_plain) {
+        return Some(token.to_owned());
     }
     let mut bytes = Vec::with_capacity(token.len());
     let mut rest = token.as_bytes();

@@ -1,12 +1,24 @@
 //! What stands in a stream, and what is done about it, without a server.
 
+#[path = "../../../fuzz/corpus.rs"]
+mod corpus;
 mod entries;
+#[path = "../../../fuzz/nats.rs"]
+mod fuzz;
 mod model;
 mod names;
 mod python;
 mod tables;
 
-use rust_messenger_nats::protocol::{ByteOrder, Kind, LayoutTag, MessageHead, Origin};
+use rust_messenger_nats::protocol::{self, ByteOrder, Kind, LayoutTag, MessageHead, Origin};
+
+#[test]
+fn what_the_fuzzer_has_found_worth_keeping() {
+    let repository = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
+    let cases = corpus::cases(repository, "nats_headers");
+    assert!(cases.len() > 10);
+    cases.iter().for_each(|(_, case)| fuzz::headers(case));
+}
 
 fn origin(kind: Kind, incarnation: u64, bridge: u64) -> Origin {
     Origin { kind, incarnation, bridge }

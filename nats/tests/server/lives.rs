@@ -2,8 +2,8 @@
 //! costs.
 
 use crate::support::{
-    DEADLINE, Server, acknowledged, catalog, in_memory, is_there, names, numbers, process, sending, store, wait_until,
-    write,
+    DEADLINE, Server, acknowledged, catalog, in_memory, is_there, kills, names, numbers, process, sending, store,
+    wait_until, write,
 };
 use rust_messenger::CircularBus;
 use rust_messenger::message_bus::PersistentBus;
@@ -12,7 +12,7 @@ use rust_messenger::traits::{Layout, MessageBus, Publish, Reader};
 use rust_messenger_nats::async_nats::jetstream::stream::{Config, DiscardPolicy};
 use rust_messenger_nats::protocol::Catalog;
 use rust_messenger_nats::{BridgeOptions, Inlet, Outlet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn receive(server: &Server, bus: &PersistentBus, catalog: Catalog) -> Inlet {
     let options = BridgeOptions::journal(&server.url(), store(), 8);
@@ -148,6 +148,75 @@ fn each_message_is_there_once_when_the_server_forgets_ids_while_it_is_away() {
         acknowledged(&outlet, count);
     }
     wait_until("all of it", || inlet.stats()[0].written == count);
+    outlet.stop(DEADLINE).unwrap();
+    inlet.stop().unwrap();
+    assert!(numbers(&here).into_iter().eq(0..count));
+}
+
+/// How long a server is away where it is away for long: a minute where `NATS_OUTAGES` asks for more.
+fn absence() -> Duration {
+    Duration::from_secs(if std::env::var_os("NATS_OUTAGES").is_some() { 60 } else { 5 })
+}
+
+#[test]
+fn a_server_may_be_absent_for_long_at_the_start_and_later() {
+    if !is_there() {
+        return;
+    }
+    let mut server = Server::start();
+    let (there, here) = (in_memory(), in_memory());
+    server.kill();
+    let outlet = Outlet::start(&there, catalog(), sending(&server)).unwrap();
+    let inlet = receive(&server, &here, catalog());
+    let mut count = 0;
+    for _ in 0..2 {
+        write(&there, count..count + 1000);
+        count += 1000;
+        std::thread::park_timeout(absence());
+        server.run();
+        wait_until("all of it", || inlet.stats()[0].written == count);
+        write(&there, count..count + 3000);
+        count += 3000;
+        acknowledged(&outlet, count - 2900);
+        server.kill();
+    }
+    server.run();
+    wait_until("all of it", || inlet.stats()[0].written == count);
+    outlet.stop(DEADLINE).unwrap();
+    inlet.stop().unwrap();
+    assert!(numbers(&here).into_iter().eq(0..count));
+}
+
+/// It would be longer by the time that anybody waits for what died with the connection.
+#[test]
+fn both_halves_go_on_within_two_seconds_of_a_servers_return() {
+    if !is_there() {
+        return;
+    }
+    let mut server = Server::start();
+    let (there, here) = (in_memory(), in_memory());
+    let outlet = Outlet::start(&there, catalog(), sending(&server)).unwrap();
+    let inlet = receive(&server, &here, catalog());
+    let mut count = 0;
+    for _ in 0..kills() {
+        // Under load, with all of a window on its way and as much as may be asked for.
+        write(&there, count..count + 10_000);
+        count += 10_000;
+        wait_until("messages", || inlet.stats()[0].written > count - 9900);
+        server.kill();
+        wait_until("both to see it", || !outlet.stats().is_running && !inlet.stats()[0].is_running);
+        let before = (outlet.stats().acknowledged, inlet.stats()[0].written);
+        assert!(before.0 < count);
+        server.run();
+        let back = Instant::now();
+        wait_until("acknowledgements", || outlet.stats().acknowledged > before.0);
+        let out = back.elapsed();
+        wait_until("messages", || inlet.stats()[0].written > before.1);
+        let within = back.elapsed();
+        println!("out again after {out:?}, in after {within:?}");
+        assert!(within < Duration::from_secs(2), "out again after {out:?}, in after {within:?}");
+        wait_until("all of it", || inlet.stats()[0].written == count);
+    }
     outlet.stop(DEADLINE).unwrap();
     inlet.stop().unwrap();
     assert!(numbers(&here).into_iter().eq(0..count));

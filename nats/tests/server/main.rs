@@ -8,5 +8,6 @@ mod inlet;
 mod lives;
 mod outlet;
 mod proxy;
+mod refusals;
 mod status;
 mod support;

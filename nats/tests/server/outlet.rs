@@ -209,7 +209,7 @@ fn of_two_that_start_together_one_works_and_one_is_fenced() {
     if !is_there() {
         return;
     }
-    for _ in 0..kills() {
+    for _ in 0..2 * kills() {
         let server = Server::start();
         // As if they were one journal, copied against all advice.
         let buses = [in_memory(), in_memory()];

@@ -304,6 +304,30 @@ fn yields_come_first_where_they_pay() {
     assert_eq!(wait(1, true), (false, None), "nor in a wait that ended asleep");
 }
 
+/// Yielding, it would not hear what it waits for.
+#[test]
+fn a_poller_that_says_so_is_slept_in_without_a_look() {
+    #[derive(Debug)]
+    struct Deaf;
+    impl Poller for Deaf {
+        fn wait(&self, _: Option<Duration>) {}
+
+        fn poll(&self) -> bool {
+            panic!("is asked before it sleeps")
+        }
+
+        fn looks_first(&self) -> bool {
+            false
+        }
+
+        fn notify(&self) {}
+    }
+    let poller = StdArc::new(Deaf) as StdArc<dyn Poller>;
+    let mut idler = Idler::new(&[None]);
+    wait_in(&mut idler, &mut Patience::default(), &poller, Interest::Messages, None, |_| false);
+    assert_eq!(idler.sleeps, [(None, true)]);
+}
+
 /// Whoever has just called handlers may have something to do: then it neither gives the core away nor sleeps.
 #[test]
 fn whoever_has_something_to_do_does_not_wait_in_a_poller() {

@@ -1,0 +1,11 @@
+//! See `headers` in `../nats.rs`.
+
+#![no_main]
+
+#[path = "../nats.rs"]
+mod nats;
+/// The file itself: the crate would bring all that its client of NATS needs.
+#[path = "../../nats/src/protocol/mod.rs"]
+mod protocol;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| nats::headers(data));
