@@ -426,8 +426,8 @@ pub trait Poller: Send + Sync + fmt::Debug {
         false
     }
 
-    /// Whether it pays to yield the core and look a few times before a sleep. No, where [`poll`](Self::poll) does not see
-    /// what the wait is for: on a busy machine that would be late by all who run in between.
+    /// Whether it pays to yield the core and look a few times before a sleep. No, where [`poll`](Self::poll) does not
+    /// see what the wait is for: on a busy machine that would be late by all who run in between.
     ///
     /// Provided: yes.
     fn looks_first(&self) -> bool {
