@@ -5,6 +5,8 @@
 
 mod support;
 
+use rust_messenger::message_bus::{Entry, Journal};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 use support::process::Process;
@@ -84,6 +86,45 @@ fn nine_pairs() {
             scope.spawn(move || LANGUAGES.into_iter().for_each(|client| play(server, client)));
         }
     });
+}
+
+/// Who sent how many messages of which kind, by the journal at `path`, which has to be whole.
+fn said(path: &Path) -> BTreeMap<(u16, u16), usize> {
+    let (journal, mut said) = (Journal::open(path).unwrap(), BTreeMap::new());
+    let mut entries = journal.entries();
+    while let Some(entry) = entries.next().unwrap() {
+        let Entry::Message { header, .. } = entry else { panic!("{}: {entry:?}", path.display()) };
+        *said.entry((header.source, header.message)).or_default() += 1;
+    }
+    said
+}
+
+/// A routing table on a journal has clients in each language: what is kept of one says the same as of another.
+#[test]
+fn a_journal_keeps_what_three_languages_say() {
+    let directories: Vec<_> = LANGUAGES.iter().map(|_| tempfile::tempdir().unwrap()).collect();
+    let play = |((language, client), directory): ((&'static str, Play), &tempfile::TempDir)| {
+        let mut client_command = client(directory.path(), "client")?;
+        let journal = directory.path().join("bank.journal");
+        let mut server = rust(directory.path(), "server")?;
+        server.arg("0").arg("--journal").arg(&journal);
+        scenario::play(server, |port| {
+            client_command.arg(port);
+            client_command
+        });
+        Some((language, said(&journal)))
+    };
+    // Most of the time they wait.
+    let said: Vec<_> = std::thread::scope(|scope| {
+        let plays = LANGUAGES.into_iter().zip(&directories).map(|pair| scope.spawn(move || play(pair)));
+        let plays: Vec<_> = plays.collect();
+        plays.into_iter().filter_map(|play| play.join().unwrap()).collect()
+    });
+    let (name, expected) = said.last().expect("Rust is always there");
+    assert!(expected.values().sum::<usize>() > 100, "{name}: {expected:?}");
+    for (language, said) in &said {
+        assert_eq!(said, expected, "{language} and {name}");
+    }
 }
 
 /// The examples: in a room of each language there is a guest of each, and all hear the same.
