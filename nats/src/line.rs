@@ -173,7 +173,8 @@ impl<B: MessageBus, L: Lead> Line<B, L> {
         };
         if let Some(limit) = limit {
             // Announced, it would be woken by each write, and it is awake soon anyway.
-            if !connection.has_input() && !(publishes && reader.ready()) && !can_go_on() {
+            let done = connection.has_input() || (publishes && reader.ready()) || can_go_on();
+            if !done {
                 bell.wait(Some(timeout.min(limit)));
             }
             return;
