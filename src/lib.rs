@@ -55,7 +55,7 @@ pub mod __private {
     pub use crate::encoding::write_into;
     pub use crate::routing::checks::{
         HandlerChecks, HasDueAlone, HasHandlerIdOfItsOwn, HasMessageIdOfItsOwn, IsInSomeRoute, IsInThisWorker,
-        IsRoutedOnce, IsUnrouted, LeavesDueItsId, RouteChecks, SendsAlone, is_unrouted,
+        IsRoutedOnce, IsUnrouted, LeavesDueItsId, LeavesSupervisorItsId, RouteChecks, SendsAlone, is_unrouted,
     };
     pub use crate::routing::index::{Index, size};
     pub use crate::routing::roster::{

@@ -380,13 +380,16 @@ macro_rules! __messenger_table {
                             $crate::__private::is_unrouted($crate::__private::stringify!($allow))
                         }>>::OK
                     }; )?
-                    const _: [(); 4] = {
+                    const _: [(); 5] = {
                         const __CHECKS: $crate::__private::HandlerChecks = __INDEX.check_handler(
                             $crate::__private::stringify!($worker), $crate::__private::stringify!($handler),
                         );
                         [
                             <$handler_ty as $crate::__private::HasHandlerIdOfItsOwn<{
                                 __CHECKS.has_id_of_its_own
+                            }>>::OK,
+                            <$handler_ty as $crate::__private::LeavesSupervisorItsId<{
+                                __CHECKS.leaves_supervisor_its_id
                             }>>::OK,
                             <$handler_ty as $crate::__private::SendsAlone<{ __CHECKS.sends_alone }>>::OK,
                             <$handler_ty as $crate::__private::IsInSomeRoute<{ __CHECKS.is_in_some_route }>>::OK,
@@ -399,7 +402,7 @@ macro_rules! __messenger_table {
                     };
                 )+
                 $(
-                    const _: [(); 5] = {
+                    const _: [(); 6] = {
                         const __CHECKS: $crate::__private::RouteChecks = __INDEX.check_route(
                             $crate::__private::stringify!($worker),
                             $crate::__private::stringify!($source),
@@ -413,6 +416,9 @@ macro_rules! __messenger_table {
                                 __CHECKS.has_message_id_of_its_own
                             }>>::OK,
                             <$message as $crate::__private::LeavesDueItsId<{ __CHECKS.leaves_due_its_id }>>::OK,
+                            <$source as $crate::__private::LeavesSupervisorItsId<{
+                                __CHECKS.leaves_supervisor_its_id
+                            }>>::OK,
                             <$source as $crate::__private::HasDueAlone<{ __CHECKS.has_due_alone }>>::OK,
                             <$message as $crate::__private::IsRoutedOnce<{ __CHECKS.is_routed_once }>>::OK,
                         ]

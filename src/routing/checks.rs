@@ -3,7 +3,7 @@
 use super::index::{Id, Index, IndexedHandler};
 use super::map::same;
 use super::table::{TableRoute, TableWorker};
-use crate::traits::{Due, Layout, Message};
+use crate::traits::{DeadLetter, Due, Handler, Layout, Message, Supervisor};
 
 macro_rules! checks {
     ($( $(#[$attribute:meta])* $name:ident; )+) => { $(
@@ -60,6 +60,13 @@ checks! {
         note = "ids from 0xFF00 on are the library's: give this message a smaller one"
     )]
     LeavesDueItsId;
+    /// A handler does not take the id of [`Supervisor`].
+    #[diagnostic::on_unimplemented(
+        message = "`{Self}` has the handler id of the library's `Supervisor`",
+        label = "not `rust_messenger::traits::Supervisor`, or not the source of a `DeadLetter`",
+        note = "ids from 0xFF00 on are the library's: give this handler a smaller one; letters are routed as `Supervisor, DeadLetter: [receiver]`"
+    )]
+    LeavesSupervisorItsId;
     /// A deadline goes to the handler whose it is, and to nobody else.
     #[diagnostic::on_unimplemented(
         message = "the `Due` of `{Self}` does not go to its own handler alone",
@@ -105,6 +112,8 @@ pub struct RouteChecks {
     pub has_message_id_of_its_own: bool,
     /// Whether its message may have its id: that of [`Due`] is for [`Due`].
     pub leaves_due_its_id: bool,
+    /// Whether its source may have its id: that of [`Supervisor`] sends letters alone.
+    pub leaves_supervisor_its_id: bool,
     /// Whether it, if it is that of a [`Due`], has its source as its one receiver.
     pub has_due_alone: bool,
     /// Whether its worker has no other route from this source with this message, however they are spelled.
@@ -116,6 +125,8 @@ pub struct RouteChecks {
 pub struct HandlerChecks {
     /// Whether all handlers and sources with its id spell the same type.
     pub has_id_of_its_own: bool,
+    /// Whether it may have its id: that of [`Supervisor`] is no handler's.
+    pub leaves_supervisor_its_id: bool,
     /// Whether no other handler is of its type, if that is a route's source.
     pub sends_alone: bool,
     /// Whether it is a receiver in its worker, or the source of a route of any worker, or marked as neither.
@@ -133,6 +144,7 @@ impl<const N: usize> Index<'_, N> {
             has_source_id_of_its_own: true,
             has_message_id_of_its_own: true,
             leaves_due_its_id: true,
+            leaves_supervisor_its_id: true,
             has_due_alone: true,
             is_routed_once: true,
         };
@@ -142,6 +154,8 @@ impl<const N: usize> Index<'_, N> {
         let Some(message_id) = self.message_id(message.message_id) else { return checks };
         checks.has_source_id_of_its_own = source.is_handler || source_id.types == 1;
         checks.leaves_due_its_id = message.message_id != Due::ID || is_due(message);
+        checks.leaves_supervisor_its_id =
+            source.is_handler || message.source_id != Supervisor::ID || is_letter(message);
         let Some(worker) = self.worker(worker) else { return checks };
         checks.has_message_id_of_its_own =
             message_id.types == 1 || worker != indexed.worker || source.id != message.source_id;
@@ -155,12 +169,18 @@ impl<const N: usize> Index<'_, N> {
 
     /// What is asked of the handler of this name in this worker.
     pub const fn check_handler(&self, worker: &str, name: &str) -> HandlerChecks {
-        let mut checks =
-            HandlerChecks { has_id_of_its_own: true, sends_alone: true, is_in_some_route: true, due: None };
+        let mut checks = HandlerChecks {
+            has_id_of_its_own: true,
+            leaves_supervisor_its_id: true,
+            sends_alone: true,
+            is_in_some_route: true,
+            due: None,
+        };
         let Some(worker) = self.worker(worker) else { return checks };
         let Some(IndexedHandler { handler, is_receiver }) = self.handler(worker, name) else { return checks };
         let Some(id) = self.sender_id(handler.id) else { return checks };
         checks.has_id_of_its_own = id.types == 1;
+        checks.leaves_supervisor_its_id = handler.id != Supervisor::ID;
         // Two types with one id are told of already.
         checks.sends_alone = !id.is_source || id.handlers == 1 || id.types != 1;
         checks.is_in_some_route = *is_receiver || id.is_source || handler.allow_unrouted;
@@ -209,6 +229,11 @@ const fn is_due(route: &TableRoute<'_>) -> bool {
     let Layout { codec, size, align, shape: _ } = route.layout;
     let due = Due::LAYOUT;
     route.message_id == Due::ID && same(codec, due.codec) && size == due.size && align == due.align
+}
+
+/// Whether a route is that of a [`DeadLetter`].
+const fn is_letter(route: &TableRoute<'_>) -> bool {
+    route.message_id == DeadLetter::ID && same(route.layout.codec, DeadLetter::LAYOUT.codec)
 }
 
 /// Whether an `#[allow(..)]` in a table says `unrouted`, the one thing it may say.

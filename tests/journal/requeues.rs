@@ -5,6 +5,10 @@ use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
 use rust_messenger::traits::{DeadLetter, MessageBus, Publish, Reader, RequeueError, Sender, Supervisor};
 use std::sync::Barrier;
 use std::thread;
+use std::time::Duration;
+
+/// Longer than anybody waits who asks.
+const NEVER: Duration = Duration::from_secs(3600);
 
 const THREADS: usize = 3;
 const DEAD: usize = 200;
@@ -74,4 +78,22 @@ fn a_letter_behind_an_unfinished_message_counts() {
         });
         assert_eq!(asked.unwrap().join().unwrap(), Ok(()));
     });
+}
+
+/// A writer that does not return is waited for, but not for ever: then nobody knows what stands behind it.
+#[test]
+#[cfg_attr(miri, ignore = "waits for ten seconds of the machine's")]
+fn what_is_not_finished_may_be_asked_for_later() {
+    let options = PersistentOptions { capacity: 1 << 18, step: 64 * 1024, max_payload: 1024, ..Default::default() };
+    let options = PersistentOptions { start: Start::Oldest, silent_after: NEVER, ..options };
+    let bus: PersistentBus = PersistentBus::in_memory(options).unwrap();
+    let position = write(&bus, b"poison");
+    bus.writer()
+        .unwrap()
+        .write(2, 7, 20, |_| {
+            bury(&bus, position);
+            assert_eq!(bus.requeue(position), Err(RequeueError::Unfinished));
+        })
+        .unwrap();
+    assert_eq!(bus.requeue(position), Ok(()));
 }

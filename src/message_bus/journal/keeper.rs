@@ -1,5 +1,8 @@
 //! The keeper of a journal: a thread that grows the file ahead of its writers, keeps the time while they are busy,
 //! syncs the file, and forgets what is old. Sleeps when there is nothing of that.
+//!
+//! Snapshots have a thread of their own beside it: each waits for the disk, and meanwhile writers would ask the clock for
+//! every message, and grow the file themselves.
 
 use super::background::Background;
 use super::options::Durability;
@@ -23,10 +26,18 @@ const LOOKED_AT: u64 = 64 << 20;
 ///
 /// The system gave no thread.
 pub(crate) fn start(store: &JournalStore) -> io::Result<Background> {
+    let saver = if store.upkeep.snapshots.every.is_empty() {
+        None
+    } else {
+        let saved = store.clone();
+        Some(Background::start(&store.upkeep.saving, move || save(&saved))?)
+    };
     let kept = store.clone();
     Background::start(store.call(), move || {
         // Whatever ends it, the journal is closed.
         let _ = caught(|| keep(&kept));
+        // It has written what it was at.
+        drop(saver);
         // Those of a clean stop.
         kept.write_snapshots();
         kept.close();
@@ -47,7 +58,7 @@ fn keep(store: &JournalStore) {
     let mut tick: Option<(Instant, u64)> = None;
     loop {
         let mut wanted = lock(&store.call().wanted);
-        while !wanted.grow && !wanted.save && !wanted.stop && (!wanted.tick || tick.is_some()) {
+        while !wanted.grow && !wanted.stop && (!wanted.tick || tick.is_some()) {
             let now = Instant::now();
             match [sync_at, retain_at, tick.map(|(at, _)| at)].into_iter().flatten().min() {
                 None => {
@@ -63,7 +74,7 @@ fn keep(store: &JournalStore) {
         if wanted.stop {
             return;
         }
-        let (grow, save) = (std::mem::take(&mut wanted.grow), std::mem::take(&mut wanted.save));
+        let grow = std::mem::take(&mut wanted.grow);
         if wanted.tick && tick.is_none() {
             tick = Some((Instant::now(), 0));
         }
@@ -72,10 +83,6 @@ fn keep(store: &JournalStore) {
             // It takes some milliseconds in which nobody keeps the time.
             store.stop_time();
             store.grow_ahead();
-        }
-        if save {
-            store.stop_time();
-            store.write_snapshots();
         }
         let now = Instant::now();
         if let Some((_, tail)) = tick.filter(|(at, _)| *at <= now) {
@@ -99,5 +106,22 @@ fn keep(store: &JournalStore) {
             let _ = caught(|| store.retain(LOOKED_AT));
             retain_at = Some(Instant::now() + RETAIN);
         }
+    }
+}
+
+/// Writes snapshots as they come.
+fn save(store: &JournalStore) {
+    let call = &store.upkeep.saving;
+    loop {
+        let mut wanted = lock(&call.wanted);
+        while !wanted.save && !wanted.stop {
+            wanted = call.called.wait(wanted).unwrap_or_else(std::sync::PoisonError::into_inner);
+        }
+        if wanted.stop {
+            return;
+        }
+        wanted.save = false;
+        drop(wanted);
+        store.write_snapshots();
     }
 }

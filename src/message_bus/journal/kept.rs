@@ -26,7 +26,7 @@ pub(crate) struct Keeping {
     pub(crate) standing: BTreeMap<&'static str, [Option<u64>; 2]>,
     /// The workers that run.
     pub(crate) workers: BTreeMap<ReaderIndex, Kept>,
-    /// What the keeper is to write.
+    /// What is to be written.
     pub(crate) wanted: BTreeMap<&'static str, Saved>,
     /// What could not be written.
     pub(crate) failed: BTreeMap<&'static str, String>,

@@ -43,8 +43,8 @@ pub struct PersistentOptions {
     pub retention: Retention,
     /// The workers that begin with [`Start::Rebuild`] and of which snapshots are kept, and when. Each handler of such a
     /// worker that has a state says how it is [saved](crate::traits::Handler::snapshot), and none waits in a poller.
-    /// The last two stand beside the journal, in `JOURNAL.WORKER.snapshot1` and `2`; the keeper writes them, after it
-    /// has synced the journal. They may be deleted while the history before them is there
+    /// The last two stand beside the journal, in `JOURNAL.WORKER.snapshot1` and `2`; they are written in the
+    /// background, after the journal was synced. They may be deleted while the history before them is there
     /// ([retention](Self::retention)). A journal in memory has none. Default: none.
     pub snapshots: Vec<(&'static str, Every)>,
     /// The routing table. The journal records its names, and what the bytes of its messages mean; opening refuses a

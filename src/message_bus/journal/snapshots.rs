@@ -1,4 +1,5 @@
-//! Which snapshots fit, with which a worker begins, and how one is written: by the keeper, after what it stands on.
+//! Which snapshots fit, with which a worker begins, and how one is written: beside the keeper, after what it
+//! stands on.
 
 use super::kept::Kept;
 use super::snapshot::{self, PROOF, Saved};
@@ -179,7 +180,7 @@ impl JournalStore {
 // --------------------------------------------------------------------------------------------------- how it is written
 
 impl JournalStore {
-    /// Has the keeper write these states of the worker of reader `index`, who has handled everything before `position`.
+    /// Has these states be written of the worker of reader `index`, who has handled everything before `position`.
     ///
     /// # Errors
     ///
@@ -205,11 +206,11 @@ impl JournalStore {
         state.wanted.insert(worker.name, saved);
         let failed = state.failed.remove(worker.name);
         drop(state);
-        self.call().save();
+        self.upkeep.saving.save();
         failed.map_or(Ok(()), Err)
     }
 
-    /// Writes what is wanted: the keeper's work.
+    /// Writes what is wanted: the work of a thread beside the keeper, and in the end the keeper's.
     pub(crate) fn write_snapshots(&self) {
         let snapshots = &self.upkeep.snapshots;
         let wanted = std::mem::take(&mut lock(&snapshots.state).wanted);

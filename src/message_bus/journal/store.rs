@@ -80,6 +80,8 @@ pub(crate) struct Upkeep {
     /// Workers that may be restarted, by reader.
     pub(crate) supervised: Mutex<BTreeMap<ReaderIndex, Supervised>>,
     call: Arc<Call>,
+    /// How who writes the snapshots is called.
+    pub(crate) saving: Arc<Call>,
 }
 
 impl fmt::Debug for JournalStore {
@@ -166,6 +168,7 @@ impl JournalStore {
             rebuilds: Rebuilds::new(),
             supervised: Mutex::new(BTreeMap::new()),
             call: Arc::new(Call::new()),
+            saving: Arc::new(Call::new()),
         };
         Ok(JournalStore { slots, control, reserve, sync: plan.sync, upkeep: Arc::new(upkeep) })
     }
