@@ -107,12 +107,17 @@ fn what_a_worker_begins_again_with_moves_on() {
         retained.from == older
     });
     assert!(older > began);
-    plan.breaks_at(400);
-    Outside::try_send(&Input(400), &outside).unwrap();
-    assert_eq!(settle(&mut workers), Step::Idle);
-    assert_eq!(workers.conclude().unwrap().restarts, 1);
-    assert_eq!(*told.lock().unwrap(), [None, Some(reports.lock().unwrap()[3])], "where it began, and began again");
-    assert_eq!(plan.handled(), 402, "nothing but that message was handled again");
+    // Twice, with other states: what is sent again from the wrong one differs from what was sent.
+    for first in [400, 550] {
+        plan.breaks_at(first + 60);
+        (first..first + 150).for_each(|number| Outside::try_send(&Input(number), &outside).unwrap());
+        assert_eq!(settle(&mut workers), Step::Idle);
+    }
+    assert_eq!(workers.conclude().unwrap().restarts, 2);
+    let told = told.lock().unwrap().clone();
+    assert_eq!(told[..2], [None, Some(reports.lock().unwrap()[3])], "where it began, and began again");
+    assert!(told.len() == 3 && told[2] > told[1], "{told:?}");
+    assert!(plan.handled() < 700 + 2 * 100, "{}: it has begun before its newest snapshot", plan.handled());
 }
 
 /// The position of the newest snapshot that is written.
