@@ -1,8 +1,8 @@
 //! The keeper of a journal: a thread that grows the file ahead of its writers, keeps the time while they are busy,
 //! syncs the file, and forgets what is old. Sleeps when there is nothing of that.
 //!
-//! Snapshots have a thread of their own beside it: each waits for the disk, and meanwhile writers would ask the clock for
-//! every message, and grow the file themselves.
+//! Snapshots have a thread of their own beside it: each waits for the disk, and meanwhile writers would ask the clock
+//! for every message, and grow the file themselves.
 
 use super::background::Background;
 use super::options::Durability;
