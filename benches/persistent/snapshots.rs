@@ -1,16 +1,20 @@
 //! What snapshots are for, and what they cost: the start of a worker with one near the end of a history against its
-//! whole rebuild, and writing beside a worker that is kept each second against one that is not.
+//! whole rebuild, opening after a clean stop against a walk over everything, a restart against what it consists of, and
+//! writing beside a worker that is kept each second against one that is not.
 
 use criterion::Criterion;
 use rust_messenger::Messenger;
 use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
-use rust_messenger::messenger::Step;
+use rust_messenger::messenger::{Budget, OnPanic, Options, Step};
 use rust_messenger::traits::{
     DecodeError, DeserializeFrom, EncodeError, Every, ExtendedMessage, Handle, Handler, Message, MessageBus, New,
     Publish, Snapshot, Writer,
 };
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// What breaks its handler.
+const POISON: u64 = u64::MAX;
 
 struct Amount(u64);
 
@@ -69,6 +73,9 @@ impl New<usize> for Books {
 
 impl Handle<Amount> for Books {
     fn handle<W: Writer>(&mut self, amount: &Amount, _: &W) {
+        if amount.0 == POISON {
+            std::panic::resume_unwind(Box::new("poison"));
+        }
         self.sum = self.sum.wrapping_mul(31).wrapping_add(amount.0);
     }
 }
@@ -104,7 +111,7 @@ fn options(every: Option<Every>) -> PersistentOptions {
 
 fn write(bus: &PersistentBus, from: u64, count: u64) {
     let writer = bus.writer().expect("a writer");
-    for number in from..from + count {
+    for number in (0..count).map(|number| from + number) {
         writer.write_bytes(1, 1, &number.to_le_bytes()).expect("written");
     }
 }
@@ -140,6 +147,57 @@ fn starts(is_measured: bool) {
     println!(
         "| {count} messages, a snapshot of 1 MiB behind all but 0.1 % | {from_snapshot:.3} s | {rebuilt:.3} s | {:.3} |",
         from_snapshot / rebuilt
+    );
+    opens(&path, count, if is_measured { 5 } else { 1 });
+}
+
+/// A clean stop says that all was finished, so nothing is looked at when the journal is opened again.
+fn opens(path: &Path, count: u64, rounds: usize) {
+    let open = |verify| {
+        let begin = Instant::now();
+        let opened = PersistentBus::open(path, PersistentOptions { verify, ..options(None) });
+        let time = begin.elapsed().as_secs_f64();
+        let _: (PersistentBus, _) = opened.expect("opened");
+        time
+    };
+    let [clean, walked] = median((0..rounds).map(|_| [open(false), open(true)]).collect(), |[clean, all]| clean / all);
+    println!("| {count} messages, opened after a clean stop | {clean:.5} s | {walked:.3} s | {:.5} |", clean / walked);
+}
+
+/// A worker that breaks `again` messages behind its newest snapshot: from the panic on until it is behind that message,
+/// against loading its state and handling these messages.
+fn restarts(is_measured: bool) {
+    let (before, again, rounds): (u64, u64, _) = if is_measured { (200_000, 100_000, 21) } else { (300, 100, 1) };
+    let times = (0..rounds).map(|_| {
+        let (_directory, path) = super::scratch();
+        let (bus, _) = PersistentBus::open(&path, options(Some(Every::Messages(before)))).expect("made");
+        let budget = Budget { attempts: 0, backoff: Duration::ZERO, ..Budget::default() };
+        let restarting = Options { on_panic: OnPanic::Restart(budget), ..Options::default() };
+        let shop = Shop::with_options(bus.clone(), restarting);
+        let mut workers = shop.workers(&(1 << 20)).expect("a worker");
+        let mut handle = |from: u64, count| {
+            write(&bus, from, count);
+            let begin = Instant::now();
+            while workers.step() == Step::Worked {}
+            begin.elapsed().as_secs_f64()
+        };
+        handle(0, before);
+        let handled = handle(before, again);
+        let restarted = handle(POISON, 1);
+        let mut books = Books { state: Vec::new(), sum: 0 };
+        let state = vec![7; 8 + (1 << 20)];
+        let begin = Instant::now();
+        books.load(1, &state).expect("loaded");
+        let loaded = begin.elapsed().as_secs_f64();
+        shop.stop();
+        while workers.step() != Step::Finished {}
+        assert_eq!(workers.conclude().expect("it goes on").restarts, 1);
+        [restarted, loaded + handled]
+    });
+    let [restarted, again_alone] = median(times.collect(), |[restarted, parts]| restarted / parts);
+    println!(
+        "| a restart {again} messages behind its snapshot of 1 MiB | {restarted:.4} s | {again_alone:.4} s | {:.2} |",
+        restarted / again_alone
     );
 }
 
@@ -181,5 +239,6 @@ fn median(mut rounds: Vec<[f64; 2]>, ratio: impl Fn([f64; 2]) -> f64) -> [f64; 2
 pub fn snapshots(_: &mut Criterion) {
     println!("| what | with snapshots | without | ratio |\n| --- | --- | --- | --- |");
     starts(super::is_measured());
+    restarts(super::is_measured());
     writers(super::is_measured());
 }
