@@ -435,7 +435,7 @@ pub fn alone<const N: usize, C: Contestant<N>>(shape: Shape, messages: u64) -> O
 /// One thread writes a batch and reads it: what a message costs when neither side waits for the other, nor for a line
 /// of the other's. `high` is the reading part.
 pub fn batches<const N: usize, C: Contestant<N>>(shape: Shape, messages: u64) -> Outcome {
-    const BATCH: u64 = 256;
+    const BATCH: u64 = 64;
     let (mut writers, mut readers) = C::open(shape);
     let mut rx = readers.remove(0)();
     let mut tx = writers.remove(0)();

@@ -6,7 +6,9 @@ mod harness;
 mod limits;
 mod ours;
 mod peers;
+mod quiet;
 mod report;
+mod whole_path;
 mod workloads;
 
 use harness::{Outcome, State};
@@ -19,6 +21,8 @@ struct Options {
     only: Option<String>,
     who: Vec<String>,
     pinned: bool,
+    /// How long to wait for a machine with nothing else to do.
+    patience: Duration,
 }
 
 const USAGE: &str = "\
@@ -30,10 +34,18 @@ Measures rust_messenger against its peers and prints Markdown.
     --only TEXT     workloads whose name contains TEXT
     --who A,B,C     contestants whose name contains one of these
     --pin           writer and reader on cores of their own
+    --patience N    seconds to wait until other programs leave the cores alone (default 0)
     --list          the names of the workloads";
 
 fn options() -> Result<Option<Options>, String> {
-    let mut options = Options { rounds: 9, run: Duration::from_millis(40), only: None, who: Vec::new(), pinned: false };
+    let mut options = Options {
+        rounds: 9,
+        run: Duration::from_millis(40),
+        only: None,
+        who: Vec::new(),
+        pinned: false,
+        patience: Duration::ZERO,
+    };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -53,6 +65,10 @@ fn options() -> Result<Option<Options>, String> {
             "--who" => {
                 let names = arguments.next().ok_or("--who takes parts of names, separated by commas")?;
                 options.who = names.split(',').map(str::to_owned).collect();
+            }
+            "--patience" => {
+                let seconds = arguments.next().and_then(|text| text.parse().ok());
+                options.patience = Duration::from_secs(seconds.ok_or("--patience takes seconds")?);
             }
             "--pin" => options.pinned = true,
             "--list" => {
@@ -80,7 +96,10 @@ fn main() {
     };
     let mut workloads = workloads::all();
     workloads.retain(|workload| options.only.as_ref().is_none_or(|only| workload.name.contains(only.as_str())));
-    let begin = Instant::now();
+    if !options.patience.is_zero() && !quiet::wait(options.patience) {
+        eprintln!("other programs did not leave the cores alone: these figures are taken beside them");
+    }
+    let (begin, ticks) = (Instant::now(), quiet::Ticks::now());
     for workload in &mut workloads {
         let wanted = |entry: &workloads::Entry| options.who.iter().any(|name| entry.name.contains(name.as_str()));
         workload.entries.retain(|entry| options.who.is_empty() || wanted(entry));
@@ -106,15 +125,24 @@ fn main() {
             }
         }
     }
-    print!("{}", report::markdown(&workloads, &options_line(&options, begin.elapsed())));
+    print!(
+        "{}",
+        report::markdown(&workloads, &options_line(&options, begin.elapsed(), ticks.and_then(quiet::Ticks::others)))
+    );
 }
 
-fn options_line(options: &Options, took: Duration) -> String {
+fn options_line(options: &Options, took: Duration, others: Option<f64>) -> String {
     let pinned = if options.pinned { "pinned" } else { "not pinned" };
     let (run, cores) =
         (options.run.as_secs_f64() * 1000.0, std::thread::available_parallelism().map_or(0, usize::from));
     let (rounds, seconds) = (options.rounds, took.as_secs());
-    format!("{}, {cores} cores: {rounds} rounds, about {run} ms a run, {pinned}, {seconds} s in all", processor())
+    let others = others.map_or("what other programs had is not known".to_owned(), |share| {
+        format!("other programs had {:.0} % of the cores", share * 100.0)
+    });
+    format!(
+        "{}, {cores} cores: {rounds} rounds, about {run} ms a run, {pinned}, {seconds} s in all; {others}",
+        processor()
+    )
 }
 
 /// What Linux calls the processor; elsewhere the architecture.

@@ -1,9 +1,9 @@
-//! `rust_messenger` itself, read the way a worker reads: all there is, then `wait`.
+//! `rust_messenger` itself, read the way a worker reads: batches of what there is, then `wait`.
 
 use crate::harness::{Check, Contestant, Ends, Message, Rx, Shape, Tx, Waiting, made};
 use rust_messenger::message_bus::wait::{Idle, WaitStrategy};
 use rust_messenger::message_bus::{CircularBus, Claim, CondvarBus, RingOptions};
-use rust_messenger::traits::{MessageBus, Publish, ReadError, Reader};
+use rust_messenger::traits::{MessageBus, Next, Publish, ReadError, Reader};
 use std::marker::PhantomData;
 use std::time::Duration;
 
@@ -73,19 +73,31 @@ impl<const N: usize, P: Publish> Tx<N> for OurTx<P> {
     }
 }
 
+impl<R: Reader> OurRx<R> {
+    #[inline(always)]
+    fn batch<const N: usize>(&mut self, check: &mut Check<N>) -> Result<usize, ReadError> {
+        self.0.try_read_up_to(64, |_, payload| {
+            check.accept(payload);
+            Next::Go
+        })
+    }
+}
+
 impl<const N: usize, R: Reader> Rx<N> for OurRx<R> {
     #[inline(always)]
     fn drain(&mut self, check: &mut Check<N>) -> bool {
         let before = check.count;
-        while let Ok(()) = self.0.try_read(|_, payload| check.accept(payload)) {}
-        check.count != before
+        match self.batch(check) {
+            Ok(_) | Err(ReadError::Empty) => check.count != before,
+            Err(error) => panic!("{error}"),
+        }
     }
 
     #[inline(always)]
     fn run<W: Waiting>(&mut self, check: &mut Check<N>, until: u64, _: &mut W) {
         while check.count < until {
-            match self.0.try_read(|_, payload| check.accept(payload)) {
-                Ok(()) => {}
+            match self.batch(check) {
+                Ok(_) => {}
                 Err(ReadError::Empty) => self.0.wait(None),
                 Err(error) => panic!("{error}"),
             }

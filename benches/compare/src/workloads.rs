@@ -5,6 +5,7 @@ use crate::harness::{Blocking, Outcome, Pausing, Shape, Spinning, alone, batches
 use crate::limits::{FetchAdd, park_unpark, raw_ping_pong};
 use crate::ours::{Ours, Pause, Wrapped};
 use crate::peers::*;
+use crate::whole_path::{Channel, Kameo, Postcard, Ractor, ZeroCopy, between, in_one, outside};
 use rust_messenger::message_bus::wait::{Adaptive, Park, Spin};
 use rust_messenger::message_bus::{ManyWriters, OneWriter};
 
@@ -25,6 +26,8 @@ pub enum Kind {
     Throughput,
     /// Nanoseconds for a message there and one back.
     RoundTrip,
+    /// Nanoseconds from sending to the end of handling; of two that answer each other, for both.
+    WholePath,
 }
 
 pub struct Workload {
@@ -35,7 +38,7 @@ pub struct Workload {
     pub entries: Vec<Entry>,
 }
 
-/// Who the first ratio column is relative to.
+/// Who the ratio column is relative to where threads stream.
 pub const REFERENCE: &str = "disruptor, single producer";
 pub const ONE: &str = "**rust_messenger, one writer**";
 pub const MANY: &str = "**rust_messenger, many writers**";
@@ -56,6 +59,11 @@ pub const CROSSBEAM: &str = "crossbeam-channel";
 pub const ARRAY: &str = "crossbeam ArrayQueue";
 pub const RAW: &str = "*limit: raw cache-line ping-pong*";
 pub const PARK: &str = "*limit: park and unpark*";
+pub const POSTCARD: &str = "**rust_messenger, a table, postcard**";
+pub const ZERO_COPY: &str = "**rust_messenger, a table, zero_copy**";
+pub const KAMEO: &str = "kameo";
+pub const RACTOR: &str = "ractor";
+pub const CHANNEL: &str = "std channel and a match";
 pub const FETCH_ADD: &str = "*limit: contended fetch_add*";
 
 pub const SPINNING: &str = "1w 1r 32 B spinning";
@@ -70,6 +78,9 @@ pub const NO_READER: &str = "2w no reader 32 B";
 pub const TRIP_SPINNING: &str = "round trip spinning";
 pub const TRIP_BLOCKING: &str = "round trip blocking call";
 pub const TRIP_PARKED: &str = "round trip parked";
+pub const OUTSIDE: &str = "outside to a handler";
+pub const IN_ONE: &str = "two handlers on one thread";
+pub const BETWEEN: &str = "two handlers on two threads";
 
 type Small = Block<32>;
 type Kib = Block<1024>;
@@ -90,12 +101,24 @@ macro_rules! entries {
     };
 }
 
+macro_rules! whole_path {
+    ($how:ident) => {
+        vec![
+            entry(POSTCARD, $how::<Postcard>),
+            entry(ZERO_COPY, $how::<ZeroCopy>),
+            entry(KAMEO, $how::<Kameo>),
+            entry(RACTOR, $how::<Ractor>),
+            entry(CHANNEL, $how::<Channel>),
+        ]
+    };
+}
+
 fn entry(name: &'static str, run: fn(u64, bool) -> Outcome) -> Entry {
     Entry { name, run, bracketed: true, messages: 0, outcomes: Vec::new() }
 }
 
 pub fn all() -> Vec<Workload> {
-    use Kind::{RoundTrip, Throughput};
+    use Kind::{RoundTrip, Throughput, WholePath};
     let workload = |name, kind, first, entries| Workload { name, kind, first, entries };
     vec![
         workload(SPINNING, Throughput, 50_000, spinning()),
@@ -110,6 +133,9 @@ pub fn all() -> Vec<Workload> {
         workload(TRIP_SPINNING, RoundTrip, 5_000, trip_spinning()),
         workload(TRIP_BLOCKING, RoundTrip, 2_000, trip_blocking()),
         workload(TRIP_PARKED, RoundTrip, 500, trip_parked()),
+        workload(OUTSIDE, WholePath, 20_000, whole_path!(outside)),
+        workload(IN_ONE, WholePath, 20_000, whole_path!(in_one)),
+        workload(BETWEEN, WholePath, 5_000, whole_path!(between)),
     ]
 }
 
