@@ -63,7 +63,7 @@ pub mod __private {
         earliest, is,
     };
     pub use crate::routing::rows::{Rows, routed, routed_count, sources};
-    pub use crate::traits::message::{FitsItsId, is_id, is_id_as_written};
+    pub use crate::traits::message::{FitsItsId, SMALL, is_id, is_id_as_written};
     pub use std::clone::Clone;
     pub use std::cmp::{Eq, PartialEq};
     pub use std::convert::From;

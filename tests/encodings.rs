@@ -236,16 +236,18 @@ mod serde_types {
         })
     }
 
-    /// Serializes as `first` bytes when it is measured, and as `then` bytes when it is written.
+    /// Serializes as `first` bytes when it is measured, and as `then` bytes when it is written. Its type is too large to
+    /// be encoded without being measured.
     pub struct Unsteady {
         pub asked: Cell<bool>,
         pub first: usize,
         pub then: usize,
+        _large: [u8; 128],
     }
 
     impl Unsteady {
         pub fn new(first: usize, then: usize) -> Self {
-            Unsteady { asked: Cell::new(false), first, then }
+            Unsteady { asked: Cell::new(false), first, then, _large: [0; 128] }
         }
     }
 
@@ -419,6 +421,44 @@ macro_rules! serde_laws {
             }
         }
     };
+}
+
+/// How often a message is asked for its fields on the way to the bus.
+#[cfg(feature = "serde")]
+mod once {
+    use super::*;
+    use serde::{Deserialize, Serialize, Serializer};
+
+    #[derive(Deserialize)]
+    struct Asked {
+        #[serde(skip)]
+        times: Cell<u32>,
+        text: String,
+    }
+
+    impl Serialize for Asked {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            self.times.set(self.times.get() + 1);
+            self.text.serialize(serializer)
+        }
+    }
+
+    rust_messenger::serde_message!(Asked, 8);
+
+    fn times(length: usize) -> u32 {
+        let mut wire = Wire::new();
+        let asked = Asked { times: Cell::new(0), text: "x".repeat(length) };
+        wire.send(&asked).unwrap();
+        wire.receive(|payload| assert!(payload.ends_with(asked.text.as_bytes()) && payload.len() > length));
+        asked.times.get()
+    }
+
+    #[test]
+    fn a_small_message_is_encoded_once() {
+        assert_eq!(times(100), 1);
+        // What turns out to be long is measured after all.
+        assert_eq!(times(1000), 3);
+    }
 }
 
 // A length is a varint there, of up to ten bytes.

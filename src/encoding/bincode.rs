@@ -2,6 +2,7 @@
 //! longer maintained upstream (RUSTSEC-2025-0141).
 
 use super::trace;
+use crate::traits::message::SMALL;
 use crate::traits::{DecodeError, EncodeError, Layout, Space};
 use ::bincode::Options;
 use ::serde::{Serialize, de::DeserializeOwned};
@@ -45,6 +46,11 @@ coded! {
 /// The encoded size of `message` in bytes; 0 if it cannot be encoded, which [`encode`] then reports.
 pub fn size<M: Serialize>(message: &M) -> usize {
     ::bincode::serialized_size(message).ok().and_then(|size| usize::try_from(size).ok()).unwrap_or(0)
+}
+
+/// Never: to count how long a message will be is quick.
+pub fn encode_small<'a, M: Serialize>(_: &M, _: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+    None
 }
 
 /// Encodes `message`.

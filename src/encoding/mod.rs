@@ -29,6 +29,9 @@ macro_rules! coded {
             /// The same.
             fn encode(&self, space: &mut Space<'_>) -> Result<(), EncodeError>;
 
+            /// [`encode_small`].
+            fn encode_small<'a>(&self, room: &'a mut [u8; SMALL]) -> Option<&'a [u8]>;
+
             /// [`decode`].
             ///
             /// # Errors
@@ -49,6 +52,11 @@ macro_rules! coded {
             #[inline]
             fn encode(&self, space: &mut Space<'_>) -> Result<(), EncodeError> {
                 encode(self, space)
+            }
+
+            #[inline]
+            fn encode_small<'a>(&self, room: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+                encode_small(self, room)
             }
 
             #[inline]
@@ -137,6 +145,14 @@ macro_rules! __encoded_message {
                 space: &mut $crate::traits::Space<'_>,
             ) -> $crate::__private::Result<(), $crate::traits::EncodeError> {
                 <$message as $($encoding)+::Coded>::encode(self, space)
+            }
+
+            #[inline]
+            fn encode_small<'a>(
+                &self,
+                room: &'a mut [$crate::__private::u8; $crate::__private::SMALL],
+            ) -> $crate::__private::Option<&'a [$crate::__private::u8]> {
+                <$message as $($encoding)+::Coded>::encode_small(self, room)
             }
         }
 

@@ -2,6 +2,7 @@
 //! (<https://postcard.jamesmunns.com/wire-format>).
 
 use super::trace;
+use crate::traits::message::SMALL;
 use crate::traits::{DecodeError, EncodeError, Layout, Space};
 use ::serde::{Serialize, de::DeserializeOwned};
 
@@ -99,6 +100,16 @@ pub fn encode<M: Serialize>(message: &M, space: &mut Space<'_>) -> Result<(), En
     })?;
     space.advance(written);
     Ok(())
+}
+
+/// The encoded message in `room`, if it fits: to count its bytes takes as long as to encode it. What is refused here
+/// is refused again when it is [`encode`]d, which says why. A type that is larger than the room is not tried.
+#[inline]
+pub fn encode_small<'a, M: Serialize>(message: &M, room: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+    if size_of::<M>() > SMALL {
+        return None;
+    }
+    Some(::postcard::to_slice(message, room).ok()?)
 }
 
 /// What to say when the space ran out: a message that cannot be encoded at all got none.

@@ -1,5 +1,6 @@
 //! prost types: protocol buffers (<https://protobuf.dev/programming-guides/encoding>).
 
+use crate::traits::message::SMALL;
 use crate::traits::{DecodeError, EncodeError, Layout, Space};
 use ::prost::Message;
 
@@ -58,6 +59,11 @@ coded! {
 /// The encoded size of `message` in bytes.
 pub fn size<M: Message>(message: &M) -> usize {
     message.encoded_len()
+}
+
+/// Never: to count how long a message will be is quick.
+pub fn encode_small<'a, M: Message>(_: &M, _: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+    None
 }
 
 /// Encodes `message`.

@@ -3,7 +3,7 @@
 use super::bus::Publish;
 use super::dead_letter::DeadLetter;
 use super::error::{DecodeError, WriteError};
-use super::message::{Encode, ExtendedMessage, Header, Message};
+use super::message::{Bytes, Encode, ExtendedMessage, Header, Message, SMALL};
 use super::reader::Poller;
 use super::snapshot::Snapshot;
 use super::time::Time;
@@ -220,7 +220,12 @@ pub trait Sender: Handler {
     // Always inlined: what the handler has just put together then goes from its registers to the bus.
     #[inline(always)]
     fn send<M: ExtendedMessage, W: Writer>(message: &M, writer: &W) {
-        if let Err(error) = writer.put(Self::ID.into(), M::ID.into(), &mut Encode(message)) {
+        let mut room = [0; SMALL];
+        let sent = match message.encode_small(&mut room) {
+            Some(bytes) => writer.put(Self::ID.into(), M::ID.into(), &mut Bytes(bytes)),
+            None => writer.put(Self::ID.into(), M::ID.into(), &mut Encode(message)),
+        };
+        if let Err(error) = sent {
             unsent::<Self, M>(writer, error);
         }
     }
@@ -232,7 +237,11 @@ pub trait Sender: Handler {
     /// [`WriteError`]: the message is not sent.
     #[inline]
     fn try_send<M: ExtendedMessage, P: Publish>(message: &M, writer: &P) -> Result<(), WriteError> {
-        writer.try_put(Self::ID.into(), M::ID.into(), &mut Encode(message))
+        let mut room = [0; SMALL];
+        match message.encode_small(&mut room) {
+            Some(bytes) => writer.try_put(Self::ID.into(), M::ID.into(), &mut Bytes(bytes)),
+            None => writer.try_put(Self::ID.into(), M::ID.into(), &mut Encode(message)),
+        }
     }
 }
 

@@ -198,7 +198,19 @@ pub trait ExtendedMessage: Message {
     fn as_encoded(&self) -> Option<&[u8]> {
         None
     }
+
+    /// The message in `room`, if it fits, and if encoding it is quicker than asking first how long it will be.
+    #[doc(hidden)]
+    #[inline]
+    fn encode_small<'a>(&self, room: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+        let _ = room;
+        None
+    }
 }
+
+/// A message that takes at most so many bytes may be encoded before its slot is claimed.
+#[doc(hidden)]
+pub const SMALL: usize = 128;
 
 /// A message that readers decode into a value of its own.
 ///
