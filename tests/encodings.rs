@@ -236,8 +236,8 @@ mod serde_types {
         })
     }
 
-    /// Serializes as `first` bytes when it is measured, and as `then` bytes when it is written. Its type is too large to
-    /// be encoded without being measured.
+    /// Serializes as `first` bytes when it is measured, and as `then` bytes when it is written. Its type is too large
+    /// to be encoded without being measured.
     pub struct Unsteady {
         pub asked: Cell<bool>,
         pub first: usize,

@@ -5,8 +5,6 @@
 
 #[path = "../../tests/support/process.rs"]
 mod process;
-#[path = "flagship/figures.rs"]
-mod figures;
 #[path = "flagship/ring.rs"]
 mod ring;
 
@@ -102,12 +100,6 @@ fn the_first_table_is_what_its_page_shows() {
 #[test]
 fn the_memory_of_a_ring_is_as_its_picture_shows() {
     compare("docs/guide/ring.svg", &ring::draw());
-}
-
-#[test]
-fn figures_are_as_their_picture_shows() {
-    let page = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("BENCHMARKS.md");
-    compare("docs/guide/figures.svg", &figures::draw(&fs::read_to_string(page).unwrap()));
 }
 
 #[test]
