@@ -48,11 +48,6 @@ pub fn size<M: Serialize>(message: &M) -> usize {
     ::bincode::serialized_size(message).ok().and_then(|size| usize::try_from(size).ok()).unwrap_or(0)
 }
 
-/// Never: to count how long a message will be is quick.
-pub fn encode_small<'a, M: Serialize>(_: &M, _: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
-    None
-}
-
 /// Encodes `message`.
 ///
 /// # Errors

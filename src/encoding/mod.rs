@@ -12,7 +12,7 @@
 /// missing derive is said once, and what to write instead.
 #[allow(unused_macros)] // With no feature that has an encoding.
 macro_rules! coded {
-    ($($bound:path),+; LAYOUT = $layout:expr; $message:literal, $note:literal) => {
+    ($($bound:path),+; LAYOUT = $layout:expr; $(small = $small:path;)? $message:literal, $note:literal) => {
         /// What this encoding can write and read.
         #[diagnostic::on_unimplemented(message = $message, label = "lacks what a derive gives", note = $note)]
         pub trait Coded: Sized {
@@ -29,8 +29,13 @@ macro_rules! coded {
             /// The same.
             fn encode(&self, space: &mut Space<'_>) -> Result<(), EncodeError>;
 
-            /// [`encode_small`].
-            fn encode_small<'a>(&self, room: &'a mut [u8; SMALL]) -> Option<&'a [u8]>;
+            /// [`ExtendedMessage::encode_small`](crate::traits::ExtendedMessage::encode_small). Provided: never, for most
+            /// count quickly how long a message will be.
+            #[inline]
+            fn encode_small<'a>(&self, room: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
+                let _ = room;
+                None
+            }
 
             /// [`decode`].
             ///
@@ -54,10 +59,10 @@ macro_rules! coded {
                 encode(self, space)
             }
 
-            #[inline]
+            $(#[inline]
             fn encode_small<'a>(&self, room: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
-                encode_small(self, room)
-            }
+                $small(self, room)
+            })?
 
             #[inline]
             fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {

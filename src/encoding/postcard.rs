@@ -77,6 +77,7 @@ const NAME: &str = "postcard";
 coded! {
     Serialize, DeserializeOwned;
     LAYOUT = Layout::variable(NAME).with_shape(trace::shape::<Self>);
+    small = encode_small;
     "`{Self}` is no serde type",
     "add `#[derive(serde::Serialize, serde::Deserialize)]` to `{Self}`, and to the types of its fields"
 }

@@ -61,11 +61,6 @@ pub fn size<M: Message>(message: &M) -> usize {
     message.encoded_len()
 }
 
-/// Never: to count how long a message will be is quick.
-pub fn encode_small<'a, M: Message>(_: &M, _: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
-    None
-}
-
 /// Encodes `message`.
 ///
 /// # Errors
