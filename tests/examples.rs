@@ -293,6 +293,17 @@ fn greenhouse_keeps_a_journal() {
     assert_eq!(output.status.code(), Some(1));
 }
 
+/// With visitors of its own, each of which hears the whole day.
+#[test]
+#[cfg(all(feature = "serde", feature = "prost", feature = "zero_copy", feature = "messi"))]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn open_day() {
+    let day = "7 readings, 1 garbled; 7 orders, 1 refused, 6 done";
+    assert_eq!(output_of("open_day"), format!("ada | {day}\nbob | {day}\neve | {day}\n"));
+    let output = command("open_day").arg("closed").output().unwrap();
+    assert!(!output.status.success() && String::from_utf8(output.stderr).unwrap().contains("usage: open_day"));
+}
+
 #[test]
 #[cfg(feature = "serde")]
 #[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]

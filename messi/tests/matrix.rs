@@ -170,3 +170,58 @@ fn three_languages_chat() {
         }
     }
 }
+
+/// The example: a routing table on a journal, with messages in each of the four ways, has visitors in each language, and
+/// all of them hear the same day.
+#[test]
+fn three_languages_visit_a_greenhouse() {
+    const PROTO: &str = "examples/open_day/open_day.proto";
+    const DAY: &str = "7 readings, 1 garbled; 7 orders, 1 refused, 6 done";
+    /// Who sent what: see `examples/greenhouse/messages.rs`.
+    const SAID: [(&str, (u16, u16), usize); 5] = [
+        ("readings", (2, 3), 7),
+        ("garbled", (2, 4), 1),
+        ("refused", (5, 7), 1),
+        ("done", (7, 8), 6),
+        ("the day", (8, 9), 1),
+    ];
+    let directory = tempfile::tempdir().unwrap();
+    let journal = directory.path().join("day.journal");
+    let programs = repository("examples/open_day");
+    let rust = || process::example(&repository(""), "open_day", &["serde", "prost", "zero_copy", "messi"]);
+    let visitor = || {
+        let mut visitor = rust();
+        visitor.arg("visit");
+        visitor
+    };
+    // Who is not here is stood in for, so that the day is the same.
+    let in_c = compiled(directory.path(), PROTO, &programs.join("c/visitor.c")).unwrap_or_else(visitor);
+    let in_python = interpreted(directory.path(), PROTO, &programs.join("python/visitor.py")).unwrap_or_else(visitor);
+    let mut greenhouse = rust();
+    greenhouse.args(["open", "tcp://127.0.0.1:0", "3"]).arg(&journal);
+    let mut greenhouse = Process::start(greenhouse);
+    let uri = format!("tcp://127.0.0.1:{}", greenhouse.wait_for("the door is open at port "));
+    let visits = [
+        ("ada", in_c, ["t 15", "m 20", "t -?"].as_slice()),
+        ("bob", in_python, &["t 21", "t 6"]),
+        ("eve", visitor(), &["m 45", "t 12", "m 29"]),
+    ];
+    std::thread::scope(|scope| {
+        for (name, mut visitor, lines) in visits {
+            visitor.args([&uri, name]);
+            let mut visitor = Process::start(visitor);
+            lines.iter().for_each(|line| visitor.type_line(line));
+            scope.spawn(move || {
+                let (status, printed) = visitor.end();
+                assert!(status.success(), "{name}: {status}, {printed:?}");
+                assert_eq!(printed, [format!("{name} | {DAY}")]);
+            });
+        }
+    });
+    let (status, printed) = greenhouse.end();
+    assert!(status.success(), "{status}, {printed:?}");
+    let said = said(&journal);
+    for (what, row, count) in SAID {
+        assert_eq!(said.get(&row), Some(&count), "{what}: {said:?}");
+    }
+}

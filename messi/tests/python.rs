@@ -244,6 +244,7 @@ fn types_are_right() {
         (kinds(), None),
         (self::generated("examples/chat", "chat.proto"), Some(repository("examples/chat/python"))),
         (self::generated("examples/hello_world", "hello_world.proto"), Some(repository("examples/hello_world/python"))),
+        (self::generated("examples/open_day", "open_day.proto"), Some(repository("examples/open_day/python"))),
     ] {
         let mut command = Command::new(&python);
         command.args(["-m", "mypy", "--strict", "--no-error-summary", "--cache-dir"]).arg(cache.path());

@@ -18,6 +18,7 @@ fn examples_are_what_is_generated() {
     for (proto, output) in [
         ("examples/chat/chat.proto", "examples/chat/rust"),
         ("examples/hello_world/hello_world.proto", "examples/hello_world/rust"),
+        ("examples/open_day/open_day.proto", "examples/open_day/rust"),
         ("tests/interop/bank.proto", "examples/bank"),
     ] {
         generate(&repository(""), &["generate_rust_source", "--check", "-o", output, proto]);
