@@ -171,8 +171,8 @@ fn three_languages_chat() {
     }
 }
 
-/// The example: a routing table on a journal, with messages in each of the four ways, has visitors in each language, and
-/// all of them hear the same day.
+/// The example: a routing table on a journal, with messages in each of the four ways, has visitors in each language,
+/// and all of them hear the same day.
 #[test]
 fn three_languages_visit_a_greenhouse() {
     const PROTO: &str = "examples/open_day/open_day.proto";

@@ -29,8 +29,8 @@ macro_rules! coded {
             /// The same.
             fn encode(&self, space: &mut Space<'_>) -> Result<(), EncodeError>;
 
-            /// [`ExtendedMessage::encode_small`](crate::traits::ExtendedMessage::encode_small). Provided: never, for most
-            /// count quickly how long a message will be.
+            /// [`ExtendedMessage::encode_small`](crate::traits::ExtendedMessage::encode_small). Provided: never, for
+            /// most count quickly how long a message will be.
             #[inline]
             fn encode_small<'a>(&self, room: &'a mut [u8; SMALL]) -> Option<&'a [u8]> {
                 let _ = room;
