@@ -1,9 +1,11 @@
 //! Sockets, names and the clock, behind small traits, so that everything above can be run without them: [`Net`].
 
+mod hub;
 mod system;
+mod tcp;
 
 #[cfg(test)]
-pub(in crate::messi) use system::CALLS;
+pub(in crate::messi) use hub::CALLS;
 pub use system::System;
 
 use super::address::HostPort;
