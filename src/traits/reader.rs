@@ -101,7 +101,8 @@ pub trait Reader {
     ///
     /// # Errors
     ///
-    /// As [`try_read`](Self::try_read): why there was no message after those that were handled, if any.
+    /// As [`try_read`](Self::try_read): why there was no message after those that were handled, if any. How many these
+    /// were, only `handle` knows then.
     #[inline]
     fn try_read_up_to(&mut self, most: usize, handle: impl FnMut(&Header, &[u8]) -> Next) -> Result<usize, ReadError> {
         one_by_one(self, most, handle)
