@@ -26,6 +26,15 @@ pub enum WriteError {
     NotAWriter,
     /// The fill took too long: a reader fenced it, and readers went on without the message.
     Fenced,
+    /// The fill of a message wrote with the writer that it fills for. On a bus whose writers have one message at a time
+    /// in hand, write the other one before or after it. No bus of this library says so yet.
+    Filling,
+    /// The bus has places for `max` writers, and this one found none. Drop another one, and make this one anew. No bus
+    /// of this library says so yet.
+    TooManyWriters {
+        /// How many writers the bus has places for.
+        max: usize,
+    },
     /// The encoder failed.
     Encode(EncodeError),
     /// The worker's outbox is at its limit: its handlers send more than they receive, for too long.
@@ -106,6 +115,8 @@ impl fmt::Display for WriteError {
             WriteError::Closed => f.write_str("the bus is closed to writers from outside"),
             WriteError::NotAWriter => f.write_str("this worker is not the one writer of its bus"),
             WriteError::Fenced => f.write_str("the fill took too long and readers went on without the message"),
+            WriteError::Filling => f.write_str("the writer is filling another message"),
+            WriteError::TooManyWriters { max } => write!(f, "all places for {max} writers are taken"),
             WriteError::Encode(error) => write!(f, "not encoded: {error}"),
             WriteError::OutboxFull { limit } => {
                 write!(f, "the worker's outbox is full ({limit} bytes): its handlers send more than they receive")

@@ -59,15 +59,16 @@ impl Claimed {
         self.len
     }
 
-    /// The same claim, of which the compiler now knows where its length comes from.
+    /// The same claim, not made in the quick way, of which the compiler now knows where its length comes from and that
+    /// nothing is fetched for it. What it does not know it looks at in the quick way, too: ten instructions a message.
     ///
     /// # Panics
     ///
     /// If it is not as long: a bug of the caller.
     #[inline(always)]
-    pub(crate) fn with_len(self, len: u64) -> Claimed {
-        assert!(self.len == len);
-        Claimed { len, ..self }
+    pub(crate) fn slow(self, len: u64) -> Claimed {
+        assert!(self.len == len && self.soon == Soon::Nothing);
+        Claimed { len, soon: Soon::Nothing, ..self }
     }
 
     #[inline(always)]
@@ -105,6 +106,14 @@ pub unsafe trait Room {
     /// How far a writer may claim that wants to reach `end`, `reserve` not yet taken off.
     fn limit(&self, end: u64, role: Role) -> u64;
 
+    /// Whether others that share it may have to say whose a claim is, when its owner has died.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// The writer `writer` is about to claim at `position`, or nowhere after all.
+    fn announce(&self, _writer: usize, _position: Option<u64>) {}
+
     /// Whether a claim may end at `end`; asked in tests only.
     fn may_end_at(&self, end: u64) -> bool;
 }
@@ -139,8 +148,13 @@ pub(crate) mod sealed {
 /// last saw, which is never ahead of the true tail. Hence each writer can overshoot the newest limit at most once,
 /// after which it has seen a tail beyond it; the limits of all writers stay one sixteenth of the ring short of what is
 /// free, and a message may be claimed that way only if sixteen of its size fit into that sixteenth.
+///
+/// On a ring that is shared nothing is claimed that way: each claim is announced first, so that it can be told whose it
+/// was. With fetch-and-add nobody knows where before it is done.
 #[derive(Debug)]
 pub struct ManyWriters {
+    /// Its entry in the table of writers.
+    writer: usize,
     seen: Cell<u64>,
     limit: Cell<u64>,
     /// The largest slot this writer claims by fetch-and-add.
@@ -151,11 +165,11 @@ impl sealed::Claim for ManyWriters {
     const MANY: bool = true;
 
     fn new<R: Room>(room: &R, writer: usize) -> Self {
-        let allowed = (writer as u64) < FETCH_ADD_WRITERS;
+        let allowed = (writer as u64) < FETCH_ADD_WRITERS && !room.is_shared();
         let fetch_add_max = if allowed { room.reserve() / FETCH_ADD_WRITERS } else { 0 };
         // A limit at the tail is no room at all: the first claim asks the gate. 0 would be ahead of half of all tails.
         let tail = room.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
-        ManyWriters { seen: Cell::new(tail), limit: Cell::new(tail), fetch_add_max }
+        ManyWriters { writer, seen: Cell::new(tail), limit: Cell::new(tail), fetch_add_max }
     }
 
     fn largest(&self) -> u64 {
@@ -177,14 +191,16 @@ impl sealed::Claim for ManyWriters {
         loop {
             if !self.reaches(room, seen, len, role) {
                 self.seen.set(seen);
+                room.announce(self.writer, None);
                 return None;
             }
             if len <= self.fetch_add_max {
                 return claimed(self.fetch_add(room, tail, len));
             }
             let end = seen.wrapping_add(len);
+            room.announce(self.writer, Some(seen));
             // SYNC POINT claim.tail
-            match tail.compare_exchange_weak(seen, end, Ordering::AcqRel, Ordering::Acquire) {
+            match room.tail().compare_exchange_weak(seen, end, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(position) => {
                     self.seen.set(end);
                     return claimed(position);

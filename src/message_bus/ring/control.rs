@@ -15,7 +15,7 @@
 //! readers    cursor                                      one line, written once per batch by its reader
 //!            state | losses | ticket | outbox high water | handling | saved | replaying | moved to |
 //!            moved losses | name (4 words)               one line                                    (x READERS)
-//! writers    state | messages | bytes | full | sealed    one line, written by its writer only  (x WRITERS)
+//! writers    state | messages | bytes | full | sealed | claim   one line, written by its writer only  (x WRITERS)
 //! ```
 
 use crate::mmap::{Entry, Words};
@@ -45,10 +45,13 @@ const READER_TABLE: usize = line_after(FENCES + FENCED * WORD);
 const READER_COLD: usize = line_after(WORD);
 const READER_SIZE: usize = READER_COLD + line_after((9 + NAME) * WORD);
 const WRITER_TABLE: usize = READER_TABLE + READERS * READER_SIZE;
-const WRITER_SIZE: usize = line_after(5 * WORD);
+const WRITER_SIZE: usize = line_after(6 * WORD);
 
 /// The size of the control block: where the slots begin.
 pub(crate) const SIZE: usize = WRITER_TABLE + WRITERS * WRITER_SIZE;
+
+/// Set in the claim that a writer has announced: 0 is a position, too.
+pub(crate) const CLAIMED: u64 = 1;
 
 pub(crate) const VERSION: u64 = 1;
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"rmsgring");
@@ -216,5 +219,7 @@ entry! {
         full = 3 * WORD;
         /// Slots given up.
         sealed = 4 * WORD;
+        /// On a ring that is shared: the position that it claims, or claimed last, and bit 0; or 0: see `gate/heal.rs`.
+        claim = 5 * WORD;
     }
 }

@@ -14,10 +14,11 @@
 //! * **Law 5.** A claim sealed over its owner's head keeps its bytes until the owner has seen it.
 //!
 //! The laws are kept here. What is done to one kind of word has a file of its own: `lock`, `readers` (their table),
-//! `evict`, `fences` and `tickets`.
+//! `evict`, `fences`, `tickets` and, for what the dead held, `heal`.
 
 pub(crate) mod evict;
 mod fences;
+mod heal;
 mod lock;
 pub(crate) mod readers;
 pub(crate) mod tickets;
@@ -215,13 +216,15 @@ impl<'a, S: Store> Gate<'a, S> {
         Ok((index, position))
     }
 
+    /// Whether all places for readers are taken.
+    pub(crate) fn has_no_place(self) -> bool {
+        self.control().occupied().load(Ordering::Relaxed).count_ones() as usize == READERS
+    }
+
     /// Removes a reader, and its worker's ticket.
     pub(crate) fn leave(self, index: ReaderIndex) {
         let locked = self.lock();
-        // First: whoever dies behind it has left.
-        self.control().reader(index).state().store(0, Ordering::Release); // SYNC POINT gate.state
-        let occupied = self.control().occupied();
-        occupied.store(occupied.load(Ordering::Relaxed) & !(1 << index.number()), Ordering::Release); // SYNC POINT gate.join
+        readers::leave(&locked, index);
         tickets::leave(&locked, index);
     }
 
@@ -292,6 +295,14 @@ impl<'a, S: Store> Gate<'a, S> {
     pub(crate) fn unfence(self, position: u64) {
         let locked = self.lock();
         fences::unfence(&locked, position);
+    }
+
+    // ----------------------------------------------------------------------------------------------------------- death
+
+    /// Gives back what the dead held, as far as it can be told by now. Whether that was anything.
+    #[cold]
+    pub(crate) fn heal(self) -> bool {
+        heal::heal(&self.lock(), self.store)
     }
 
     // --------------------------------------------------------------------------------------------------------- tickets

@@ -30,8 +30,10 @@ pub struct Ring {
     max_payload: usize,
     /// As whom it was mapped.
     owner: Owner,
+    /// Whether others may be attached to the same memory, each of which may die.
+    is_shared: bool,
     /// Says of other owners whether they have ended.
-    is_dead: fn(Owner) -> bool,
+    is_dead: fn(Control<'_>, Owner) -> bool,
 }
 
 impl Ring {
@@ -43,17 +45,29 @@ impl Ring {
     /// Makes a ring of `capacity` bytes, a power of two, whose first message will stand at `start`.
     pub(crate) fn new(region: Region, capacity: u64, start: u64, key: u64) -> Ring {
         // Nobody else is in memory without a name, and who asks is alive.
-        let ring = Ring::attached(region, capacity, key, Owner::ALONE, |_| false);
+        let ring = Ring::of(region, capacity, key, Owner::ALONE, |_, _| false);
         ring.control().begin(capacity, start, key);
         ring
     }
 
-    /// The ring of `capacity` bytes and this key that is in `region` already, as `owner` has it.
-    pub(crate) fn attached(region: Region, capacity: u64, key: u64, owner: Owner, is_dead: fn(Owner) -> bool) -> Ring {
+    /// The ring of `capacity` bytes and this key that is in `region` already, which `owner` shares with others.
+    #[cfg_attr(not(test), expect(dead_code, reason = "rings that processes share by name use it"))]
+    pub(crate) fn attached(
+        region: Region,
+        capacity: u64,
+        key: u64,
+        owner: Owner,
+        is_dead: fn(Control<'_>, Owner) -> bool,
+    ) -> Ring {
+        Ring { is_shared: true, ..Ring::of(region, capacity, key, owner, is_dead) }
+    }
+
+    fn of(region: Region, capacity: u64, key: u64, owner: Owner, is_dead: fn(Control<'_>, Owner) -> bool) -> Ring {
         let max_payload = (max_slot(capacity) - SLOT_HEADER) as usize;
         assert!(region.len() as u64 >= Ring::region_len(capacity));
         let slots = region.behind(control::SIZE);
-        Ring { control: Front::of(region), slots, key, mask: capacity - 1, max_payload, owner, is_dead }
+        let control = Front::of(region);
+        Ring { control, slots, key, mask: capacity - 1, max_payload, owner, is_shared: false, is_dead }
     }
 
     #[inline(always)]
@@ -171,6 +185,20 @@ unsafe impl Room for Ring {
         position.wrapping_add(span)
     }
 
+    #[inline]
+    fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    #[inline]
+    fn announce(&self, writer: usize, position: Option<u64>) {
+        if self.is_shared {
+            let claim = position.map_or(0, |position| position | control::CLAIMED);
+            // Release: whoever finds that this writer is elsewhere finds its last slot finished.
+            self.control().writer(control::writer(writer)).claim().store(claim, Ordering::Release); // SYNC POINT claim.announce
+        }
+    }
+
     fn may_end_at(&self, end: u64) -> bool {
         ahead(end, Gate::new(self).position()) <= Ring::capacity(self) as i64
     }
@@ -201,7 +229,7 @@ impl Store for Ring {
     }
 
     fn has_ended(&self, owner: Owner) -> bool {
-        (self.is_dead)(owner)
+        (self.is_dead)(self.control(), owner)
     }
 
     fn batch(&self) -> u64 {

@@ -292,7 +292,11 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         if pinned {
             self.shared.gate().unpin(self.index, self.position);
         }
-        left
+        // Perhaps the owner of the claim is dead.
+        if left.is_some() && self.shared.heal_now_and_then() {
+            return Some(Duration::ZERO);
+        }
+        left.map(|left| self.shared.patience().map_or(left, |patience| patience.min(left)))
     }
 
     #[inline]
@@ -377,7 +381,7 @@ impl<W: WaitStrategy, S: Storage> Sleeper for RingReader<W, S> {
         mut ready: impl FnMut(&mut Self) -> bool,
     ) {
         let shared = Arc::clone(&self.shared);
-        let limit = [limit, shared.unannounced_room(interest)].into_iter().flatten().min();
+        let limit = [limit, shared.longest_sleep(interest)].into_iter().flatten().min();
         let sleepers = shared.sleepers(interest);
         match poller {
             None => _ = shared.waiters.park(&sleepers, limit, || ready(self)),
@@ -396,6 +400,9 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     ) -> Result<Self, SubscribeError> {
         // First: if it panics there is no entry that nobody reads for.
         let strategy = W::default();
+        if shared.gate().has_no_place() {
+            shared.heal();
+        }
         let (index, position) = shared.gate().join(kind, name, start)?;
         Ok(RingReader {
             shared: Arc::clone(shared),

@@ -7,7 +7,12 @@ use super::store::Store;
 use crate::message_bus::wait::Waiters;
 use crate::sync::{AtomicU64, CachePadded, Ordering};
 use crate::traits::{Interest, Stats};
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// So often somebody who gets no further looks for what the dead hold.
+const HEAL_EVERY: Duration = Duration::from_millis(100);
+/// So long a sleep on a bus that is shared may last: nobody wakes for a death.
+const TICK: Duration = Duration::from_millis(500);
 
 /// What all handles of one bus share in this process.
 #[derive(Debug)]
@@ -19,6 +24,9 @@ pub(crate) struct Shared<S: Store> {
     /// How often [`MessageBus::wake`] was called.
     pub(crate) wakes: CachePadded<AtomicU64>,
     pub(crate) waiters: CachePadded<Waiters>,
+    /// Since when there is this, and when the dead are looked for next, in milliseconds after that.
+    since: Instant,
+    heal_at: AtomicU64,
 }
 
 impl<S: Store> Shared<S> {
@@ -34,6 +42,8 @@ impl<S: Store> Shared<S> {
             silent_after,
             wakes: CachePadded::new(AtomicU64::new(0)),
             waiters: CachePadded::new(waiters),
+            since: Instant::now(),
+            heal_at: AtomicU64::new(0),
         }
     }
 
@@ -84,9 +94,46 @@ impl<S: Store> Shared<S> {
         [messages, if interest == Interest::Room { self.control().room_sleepers() } else { messages }]
     }
 
-    /// How long a sleep for room may last at most: an evictable reader that lets go of a slot it only looked at wakes
-    /// nobody.
-    pub(crate) fn unannounced_room(&self, interest: Interest) -> Option<Duration> {
-        (interest == Interest::Room && self.gate().has_evictable()).then_some(Duration::from_millis(1))
+    /// How long a sleep may last at most. An evictable reader that lets go of a slot it only looked at wakes nobody.
+    /// Nor does a death.
+    pub(crate) fn longest_sleep(&self, interest: Interest) -> Option<Duration> {
+        let unannounced = interest == Interest::Room && self.gate().has_evictable();
+        let tick = self.store.is_shared().then_some(TICK);
+        if unannounced { Some(Duration::from_millis(1)) } else { tick }
+    }
+
+    /// Gives back what the dead held, if others can die here at all. Whether that was anything.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn heal(&self) -> bool {
+        let healed = self.store.is_shared() && self.gate().heal();
+        if healed {
+            self.notify_message();
+            self.notify_room();
+        }
+        healed
+    }
+
+    /// As [`heal`](Self::heal), for whoever gets no further, and not more often than pays.
+    #[inline]
+    pub(crate) fn heal_now_and_then(&self) -> bool {
+        self.store.is_shared() && self.heal_if_due()
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn heal_if_due(&self) -> bool {
+        // Relaxed: two that look at once do no harm.
+        let now = self.since.elapsed().as_millis() as u64;
+        if now < self.heal_at.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.heal_at.store(now + HEAL_EVERY.as_millis() as u64, Ordering::Relaxed);
+        self.heal()
+    }
+
+    /// How long whoever waits before a claim that is not finished may go on without looking for the dead.
+    pub(crate) fn patience(&self) -> Option<Duration> {
+        self.store.is_shared().then_some(HEAL_EVERY)
     }
 }

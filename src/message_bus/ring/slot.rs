@@ -35,6 +35,7 @@
 //! slot is never silent for longer than its thread is off its core. A fill runs a user's code and may never return.
 
 use super::claim::{Claimed, Soon};
+use super::position::ahead;
 use crate::mmap::{Bytes, Place};
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{EncodeError, Header, Payload, Space};
@@ -255,6 +256,33 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
         let (pending, fenced) = (self.stamp_of(position, PENDING), self.stamp_of(position, FENCED));
         // SYNC POINT slot.publish
         self.at(position).stamp().compare_exchange(pending, fenced, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Seals the claim at `position`, which its owner has not finished and never will. Where no stamp says how long it
+    /// is, it ends where the next slot begins: at `end`, or at the first stamp before that.
+    ///
+    /// # Safety
+    ///
+    /// As for [`observe`](Self::observe), under the gate lock; the owner is dead; and whoever has claimed between
+    /// `position` and `end` has a stamp there already, which this thread sees.
+    unsafe fn bury(&self, position: u64, end: u64) {
+        let slot = self.at(position);
+        if !self.has_stamp(position) {
+            let mut next = position.wrapping_add(SLOT_ALIGN);
+            while ahead(end, next) > 0 && !self.has_stamp(next) {
+                next = next.wrapping_add(SLOT_ALIGN);
+            }
+            let size = next.wrapping_sub(position).saturating_sub(Self::HEADER);
+            slot.head().store(pack(0, 0, size as usize), Ordering::Relaxed);
+        }
+        slot.stamp().store(self.stamp_of(position, SEALED), Ordering::Release); // SYNC POINT slot.publish
+    }
+
+    /// Whether the slot at `position` has its stamp, in whatever state.
+    #[doc(hidden)]
+    fn has_stamp(&self, position: u64) -> bool {
+        let stamp = self.at(position).stamp().load(Ordering::Acquire); // SYNC POINT slot.publish
+        [COMMITTED, SEALED, PENDING, FENCED].contains(&(stamp ^ self.key() ^ position))
     }
 
     /// Lends the payload of the message at `header.position` for reading.

@@ -21,12 +21,15 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Sto
     shared: Arc<Shared<S>>,
     claim: C,
     role: Role,
-    /// Its entry in the writer table; the last one is shared by all that found no other.
+    /// Its entry in the writer table. The last one is shared by all that found no other; on a ring that is shared it
+    /// stands for none, as a dead writer's claims must be told from all others.
     index: WriterIndex,
     /// Smaller payloads are claimed in the quick way, without another look at their size.
     small_end: usize,
     /// The ticket of the worker's outbox, or 0.
     ticket: Cell<u64>,
+    /// On a ring that is shared: how many slots it had finished when it claimed last.
+    finished: Cell<Option<u64>>,
     strategy: PhantomData<fn() -> W>,
 }
 
@@ -36,7 +39,9 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         let own = shared.store.owner().word();
         // Acquire on both: a successor goes on where its predecessor, which released the place, left off.
         // SYNC POINT writer.place
-        if !C::MANY && control.one_writer().compare_exchange(0, own, Ordering::AcqRel, Ordering::Relaxed).is_err() {
+        let is_taken = || control.one_writer().compare_exchange(0, own, Ordering::AcqRel, Ordering::Relaxed).is_err();
+        // Perhaps it is a dead writer's.
+        if !C::MANY && is_taken() && (!shared.heal() || is_taken()) {
             return Err(NoWriter::Taken);
         }
         let free = |&index: &WriterIndex| {
@@ -45,8 +50,14 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
             let order = if C::MANY { Ordering::AcqRel } else { Ordering::Relaxed }; // SYNC POINT writer.place
             state.compare_exchange(0, own, order, Ordering::Relaxed).is_ok()
         };
-        let index = (0..SHARED_WRITER).map(control::writer).find(free).unwrap_or(control::writer(SHARED_WRITER));
-        if let Role::Worker(_) = role {
+        let find = || (0..SHARED_WRITER).map(control::writer).find(free);
+        let index = match find() {
+            None if shared.heal() => find(),
+            found => found,
+        };
+        let index = index.unwrap_or(control::writer(SHARED_WRITER));
+        let has_place = index.number() != SHARED_WRITER || !shared.store.is_shared();
+        if let (Role::Worker(_), true) = (role, has_place) {
             shared.gate().add_worker(index);
         }
         let claim = C::new(&shared.store, index.number());
@@ -58,6 +69,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
             index,
             small_end,
             ticket: Cell::new(0),
+            finished: Cell::new(None),
             strategy: PhantomData,
         })
     }
@@ -66,6 +78,14 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
     #[cold]
     #[inline(never)]
     fn admit(&self) -> Result<(), WriteError> {
+        match self.is_admitted() {
+            // Perhaps those who are first are dead.
+            Err(WriteError::Full) if self.shared.heal_now_and_then() => self.admit(),
+            admitted => admitted,
+        }
+    }
+
+    fn is_admitted(&self) -> Result<(), WriteError> {
         let flags = self.shared.control().flags().load(Ordering::Relaxed);
         match self.role {
             _ if flags == 0 => Ok(()),
@@ -81,29 +101,48 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
     #[inline(always)]
     fn claim(&self, control: Control<'_>, size: usize) -> Result<Claimed, WriteError> {
         let len = self.shared.store.slots().slot_len(size);
-        if size >= self.small_end {
-            return self.claim_large(size).map(|claimed| claimed.with_len(len));
-        }
         // Relaxed: the flags order turns, not data.
-        if control.flags().load(Ordering::Relaxed) != 0 {
-            self.admit()?;
+        if size < self.small_end
+            && control.flags().load(Ordering::Relaxed) == 0
+            && let Some(claimed) = self.claim.claim(&self.shared.store, control.tail(), len)
+        {
+            return Ok(claimed);
         }
-        match self.claim.claim(&self.shared.store, control.tail(), len) {
-            Some(claimed) => Ok(claimed),
-            None => self.claim_in_room(len).map(|claimed| claimed.with_len(len)),
-        }
+        let claimed = self.claim_slowly(size)?;
+        Ok(claimed.slow(len))
     }
 
-    /// Claims what is not small, if it is not too large.
+    /// Claims what is not small, or is near the limit, or may not be this writer's turn.
     #[cold]
     #[inline(never)]
-    fn claim_large(&self, size: usize) -> Result<Claimed, WriteError> {
+    fn claim_slowly(&self, size: usize) -> Result<Claimed, WriteError> {
         let max = self.shared.store.slots().max_payload();
         if size > max {
             return Err(WriteError::TooLarge { size, max });
         }
         self.admit()?;
-        self.claim_in_room(self.shared.store.slots().slot_len(size))
+        let len = self.shared.store.slots().slot_len(size);
+        if C::MANY && self.shared.store.is_shared() {
+            return self.claim_as_owner(len);
+        }
+        self.claim_in_room(len)
+    }
+
+    /// Claims on a ring that is shared. What this writer has announced is what is known of its claim until that is
+    /// finished, so it has one at a time.
+    fn claim_as_owner(&self, len: u64) -> Result<Claimed, WriteError> {
+        if self.index.number() == SHARED_WRITER {
+            return Err(WriteError::TooManyWriters { max: SHARED_WRITER });
+        }
+        let entry = self.shared.control().writer(self.index);
+        // Nobody else writes to these, and each claim is counted once, when it is finished.
+        let finished = entry.messages().load(Ordering::Relaxed).wrapping_add(entry.sealed().load(Ordering::Relaxed));
+        if self.finished.get() == Some(finished) {
+            return Err(WriteError::Filling);
+        }
+        let claimed = self.claim_in_room(len)?;
+        self.finished.set(Some(finished));
+        Ok(claimed)
     }
 
     /// Claims near the limit, or in another than the quick way, and has room made where that is possible.
@@ -115,6 +154,10 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
                 return Ok(claimed);
             }
             if let Err(error) = self.shared.store.make_room(len) {
+                // Perhaps those who hold it up are dead.
+                if error == WriteError::Full && self.shared.heal_now_and_then() {
+                    continue;
+                }
                 self.shared.control().writer(self.index).full().fetch_add(1, Ordering::Relaxed);
                 return Err(error);
             }
@@ -176,7 +219,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
                 return;
             }
             if strategy.idle() == Idle::Park {
-                let limit = [left, shared.unannounced_room(Interest::Room)].into_iter().flatten().min();
+                let limit = [left, shared.longest_sleep(Interest::Room)].into_iter().flatten().min();
                 shared.waiters.park(&shared.sleepers(Interest::Room), limit, || self.has_room_now(size));
                 return;
             }
@@ -318,10 +361,12 @@ impl<C: Claim, W: WaitStrategy, S: Storage> Drop for RingWriter<C, W, S> {
     fn drop(&mut self) {
         self.give_up_ticket();
         let control = self.shared.control();
-        if let Role::Worker(_) = self.role {
+        let has_own = self.index.number() != SHARED_WRITER;
+        if let (Role::Worker(_), true) = (self.role, has_own || !self.shared.store.is_shared()) {
             self.shared.gate().remove_worker(self.index);
         }
-        if self.index.number() != SHARED_WRITER {
+        if has_own {
+            self.shared.store.announce(self.index.number(), None);
             control.writer(self.index).state().store(0, Ordering::Release); // SYNC POINT writer.place
         }
         if !C::MANY {

@@ -61,6 +61,28 @@ pub(super) fn unfence(locked: &Locked<'_>, position: u64) {
     }
 }
 
+/// Seals those fenced claims whose owners are dead, and gives up their bytes. Whether there were any.
+pub(super) fn bury(locked: &Locked<'_>, slots: &impl Slots, is_dead: impl Fn(u64) -> bool) -> bool {
+    let control = locked.control();
+    let mut buried = false;
+    for index in taken(control) {
+        let position = control.fenced(index).load(Ordering::Relaxed);
+        if is_dead(position) {
+            // SAFETY: fenced, so that the gate is not past it, and its owner is dead.
+            unsafe { slots.bury(position, position) };
+            let_go(control, index);
+            buried = true;
+        }
+    }
+    buried
+}
+
+/// Whether the claim at `position` is fenced.
+pub(super) fn is_known(locked: &Locked<'_>, position: u64) -> bool {
+    let control = locked.control();
+    taken(control).any(|index| control.fenced(index).load(Ordering::Relaxed) == position)
+}
+
 /// Drops what a dead reader had registered and not sealed. What it had sealed stays: its owner has yet to see it.
 pub(super) fn make_good(locked: &Locked<'_>, slots: &impl Slots) {
     let control = locked.control();

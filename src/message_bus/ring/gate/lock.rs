@@ -10,7 +10,7 @@ use std::time::Duration;
 
 /// How often a waiter looks before it naps between looks, and asks each time whether the holder is dead. Sections are
 /// short: whoever holds the lock for longer than that has been interrupted.
-const LOOKS: u32 = if cfg!(any(rust_messenger_loom, miri)) { 1 } else { 4096 };
+const LOOKS: u32 = if cfg!(any(rust_messenger_loom, miri, test)) { 1 } else { 4096 };
 const NAP: Duration = Duration::from_millis(1);
 
 /// The gate lock, held. Whoever is lent it may do what wants the lock.

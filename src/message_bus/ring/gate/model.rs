@@ -1,5 +1,6 @@
-//! Loom models of a lock whose holder has died.
+//! Loom models of what the dead leave: the lock, a claim, a slot that they were reading.
 
+use super::super::claim::{ManyWriters, Role, Room as _, sealed::Claim as _};
 use super::super::memory::Ring;
 use super::super::owner::Owner;
 use super::lock::{self, Locked, Taken};
@@ -15,7 +16,7 @@ const MORTAL: Owner = Owner::of(1, 1);
 fn attached<const N: usize>(owners: [Owner; N]) -> [Arc<Ring>; N] {
     let region = Region::anonymous(Ring::region_len(CAPACITY) as usize).unwrap();
     drop(Ring::new(region.clone(), CAPACITY, 0, KEY));
-    owners.map(|owner| Arc::new(Ring::attached(region.clone(), CAPACITY, KEY, owner, |owner| owner == MORTAL)))
+    owners.map(|owner| Arc::new(Ring::attached(region.clone(), CAPACITY, KEY, owner, |_, owner| owner == MORTAL)))
 }
 
 fn take(ring: &Ring) -> Taken<'_> {
@@ -64,5 +65,104 @@ fn an_heir_sees_what_was_done_before_the_dead_came() {
             assert_eq!(add_one(&locked), 1);
         }
         others.join().unwrap();
+    });
+}
+
+/// The entry of writer `number` is `ring`'s; what it claims with.
+fn writer(ring: &Ring, number: usize) -> ManyWriters {
+    ring.control().writer(control::writer(number)).state().store(ring.owner().word(), Ordering::Relaxed);
+    let claim = ManyWriters::new(ring, number);
+    // Its limit is known, so that it need not take the lock for that.
+    assert!(claim.has_room(ring, LEN, Role::Outside));
+    claim
+}
+
+/// The largest slot of the ring.
+const LEN: u64 = CAPACITY / 8;
+
+/// Writes one message; where to.
+#[allow(unsafe_code)]
+fn write(ring: &Ring, claim: &ManyWriters, payload: u8) -> u64 {
+    let claimed = claim.claim_in_room(ring, LEN, Role::Outside).unwrap();
+    let position = claimed.position();
+    // SAFETY: claimed of this ring.
+    unsafe { ring.publish_bytes(claimed, 1, 1, (), &[payload; 8]) };
+    position
+}
+
+/// A claim of the dead is as long as it was, whatever the living claim and finish behind it meanwhile.
+#[test]
+fn a_claim_of_the_dead_ends_where_the_next_one_begins() {
+    loom::model(|| {
+        let [mortal, living, heir] = attached([MORTAL, Owner::of(2, 1), Owner::of(3, 1)]);
+        let claim = writer(&living, 1);
+        assert!(writer(&mortal, 0).claim_in_room(&*mortal, LEN, Role::Outside).is_some(), "and no more");
+        let other = loom::thread::spawn(move || {
+            assert_eq!([write(&living, &claim, 1), write(&living, &claim, 2)], [LEN, 2 * LEN]);
+        });
+        assert!(Gate::new(&*heir).heal());
+        // SAFETY: the gate has not moved.
+        #[allow(unsafe_code)]
+        let seen = unsafe { heir.observe(0) };
+        assert_eq!(seen, Seen::Sealed { len: LEN, fenced: false });
+        other.join().unwrap();
+    });
+}
+
+/// Of two that want the place, the living has claimed: the dead one, which lost, is no proof.
+#[test]
+fn a_claim_of_the_living_is_left_to_it() {
+    loom::model(|| {
+        let [mortal, living, heir] = attached([MORTAL, Owner::of(2, 1), Owner::of(3, 1)]);
+        let claim = writer(&living, 1);
+        _ = writer(&mortal, 0);
+        mortal.announce(0, Some(0));
+        let other = loom::thread::spawn(move || {
+            write(&living, &claim, 1);
+        });
+        Gate::new(&*heir).heal();
+        other.join().unwrap();
+        // SAFETY: the gate has not moved.
+        #[allow(unsafe_code)]
+        let seen = unsafe { heir.observe(0) };
+        assert!(matches!(seen, Seen::Message(_)), "{seen:?}");
+    });
+}
+
+/// Where a model says that `MORTAL` has ended.
+fn obituary(control: Control<'_>) -> &crate::sync::AtomicU64 {
+    control.reader(control::reader(2)).saved()
+}
+
+/// What a dead reader was looking at is written to only when it has ended.
+#[test]
+fn a_dead_readers_slot_is_written_to_after_its_last_look() {
+    loom::model(|| {
+        let region = Region::anonymous(Ring::region_len(CAPACITY) as usize).unwrap();
+        drop(Ring::new(region.clone(), CAPACITY, 0, KEY));
+        let [mortal, living] = [MORTAL, Owner::of(2, 1)].map(|owner| {
+            Arc::new(Ring::attached(region.clone(), CAPACITY, KEY, owner, |control, owner| {
+                owner == MORTAL && obituary(control).load(Ordering::Acquire) != 0 // SYNC POINT model.obituary
+            }))
+        });
+        let (index, _) = Gate::new(&*mortal).join(Kind::Gating, "m", |standing| Ok(standing.tail())).unwrap();
+        assert_eq!(index.number(), 0);
+        let claim = writer(&living, 1);
+        (0..8).for_each(|number| _ = write(&living, &claim, number));
+        let other = loom::thread::spawn(move || {
+            // SAFETY: its cursor stands there.
+            #[allow(unsafe_code)]
+            unsafe {
+                let Seen::Message(header) = mortal.observe(0) else { unreachable!("it was written") };
+                assert_eq!(mortal.payload(&header)[..], [0; 8]);
+            }
+            obituary(mortal.control()).store(1, Ordering::Release); // SYNC POINT model.obituary
+        });
+        if Gate::new(&*living).heal() {
+            assert_eq!(write(&living, &claim, 9), CAPACITY);
+        } else {
+            assert!(claim.claim_in_room(&*living, LEN, Role::Outside).is_none());
+        }
+        other.join().unwrap();
     });
 }

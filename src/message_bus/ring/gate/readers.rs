@@ -1,7 +1,7 @@
 //! The table of readers: who is in it, and where they stand.
 
 use super::lock::Locked;
-use crate::message_bus::ring::control::{self, Control, READERS, ReaderEntry};
+use crate::message_bus::ring::control::{self, Control, READERS, ReaderEntry, ReaderIndex};
 use crate::message_bus::ring::owner::{is_in_use, is_of_kind};
 use crate::sync::Ordering;
 
@@ -30,6 +30,15 @@ pub(super) fn readers(control: Control<'_>) -> impl Iterator<Item = ReaderEntry<
         occupied &= occupied.wrapping_sub(1);
         (index < READERS).then(|| control.reader(control::reader(index)))
     })
+}
+
+/// Takes reader `index` out of the table.
+pub(super) fn leave(locked: &Locked<'_>, index: ReaderIndex) {
+    let control = locked.control();
+    // First: whoever dies behind it has left.
+    control.reader(index).state().store(0, Ordering::Release); // SYNC POINT gate.state
+    let occupied = control.occupied();
+    occupied.store(occupied.load(Ordering::Relaxed) & !(1 << index.number()), Ordering::Release); // SYNC POINT gate.join
 }
 
 /// Makes the bits of the entries in use anew, from what their states say.

@@ -17,6 +17,8 @@ use crate::traits::{BusWriter, EncodeError, Payload, Publish, ReadError, Reader}
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+mod heal;
+
 const CAPACITY: u64 = 1024;
 const KEY: u64 = 0x5eed;
 /// The largest slot, which is an eighth of the ring.
@@ -36,7 +38,11 @@ struct Attached {
 impl Attached {
     /// The ring in `region` as `owner` has it, which finds `MORTAL` dead if that is so.
     fn to(region: Region, owner: Owner, is_mortal_dead: bool) -> Attached {
-        let is_dead = if is_mortal_dead { |owner| owner == MORTAL } else { |_| false };
+        Attached::seeing(region, owner, if is_mortal_dead { |_, owner| owner == MORTAL } else { |_, _| false })
+    }
+
+    /// The same, to which those are dead of whom `is_dead` says so.
+    fn seeing(region: Region, owner: Owner, is_dead: fn(Control<'_>, Owner) -> bool) -> Attached {
         let ring = Ring::attached(region.clone(), CAPACITY, KEY, owner, is_dead);
         Attached { region, shared: Arc::new(Shared::new(ring, (), Duration::MAX)) }
     }
@@ -126,24 +132,39 @@ fn prepared<T>(prepare: impl FnOnce(&Attached) -> T) -> Vec<u8> {
     image
 }
 
-/// `MORTAL` dies in `work` at each word it touches. What it leaves is `HEIR`'s, and must be what `laws` says: after so
-/// many words, or all.
-fn cut(image: &[u8], work: impl Fn(&Attached), laws: impl Fn(&Attached, Option<u64>)) {
+/// What `work` leaves that dies at each word it touches of the ring that `attach` makes; and last, where it does not,
+/// the ring itself.
+fn ends(attach: impl Fn() -> Attached, work: impl Fn(&Attached), mut look: impl FnMut(Result<Attached, Vec<u8>>, u64)) {
     for touches in 0.. {
-        let mortal = Attached::to(region_of(image), MORTAL, false);
+        let mortal = attach();
         match crash::within(touches, &mortal.region, || work(&mortal)) {
             Ok(()) => {
                 assert!(touches > 2, "it is cut where it counts");
+                return look(Ok(mortal), touches);
+            }
+            Err(left) => look(Err(left), touches),
+        }
+    }
+}
+
+/// `MORTAL` dies in `work` at each word it touches. What it leaves is `HEIR`'s, and must be what `laws` says: after so
+/// many words, or all.
+fn cut(image: &[u8], work: impl Fn(&Attached), laws: impl Fn(&Attached, Option<u64>)) {
+    ends(
+        || Attached::to(region_of(image), MORTAL, false),
+        work,
+        |end, touches| match end {
+            Ok(mortal) => {
                 mortal.check();
-                return laws(&mortal, None);
+                laws(&mortal, None);
             }
             Err(left) => {
                 let heir = Attached::to(region_of(&left), HEIR, true);
                 heir.check();
                 laws(&heir, Some(touches));
             }
-        }
-    }
+        },
+    );
 }
 
 /// As much as the ring holds.
@@ -336,7 +357,10 @@ fn a_writer_that_dies_while_it_begins_or_ends_is_a_workers_or_not() {
 /// More than have a place: those that share one are workers as long as one of them is.
 #[test]
 fn the_last_place_is_a_workers_until_the_last_of_them_leaves() {
-    let ring = Attached::to(region_of(&prepared(|_| ())), Owner::ALONE, false);
+    // With nobody else.
+    let region = Region::anonymous(Ring::region_len(CAPACITY) as usize).unwrap();
+    let shared = Arc::new(Shared::new(Ring::new(region.clone(), CAPACITY, 0, KEY), (), Duration::MAX));
+    let ring = Attached { region, shared };
     let reader = ring.reader(Kind::Gating, "first");
     let places: Vec<_> = (0..SHARED_WRITER).map(|_| ring.writer(Role::Outside)).collect();
     let outside = ring.writer(Role::Outside);
@@ -399,7 +423,7 @@ fn a_reader_that_dies_while_it_fences_has_fenced_or_not_at_all() {
 #[test]
 fn a_lock_is_taken_over_from_the_dead_only() {
     static ASKED: AtomicU64 = AtomicU64::new(0);
-    fn is_dead(owner: Owner) -> bool {
+    fn is_dead(_: Control<'_>, owner: Owner) -> bool {
         ASKED.fetch_add(1, Ordering::Relaxed);
         owner == MORTAL
     }
