@@ -262,7 +262,7 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
         self.reader.begin_again(in_hand)
     }
 
-    fn skip_dead(&mut self) -> bool {
+    fn skip_dead(&mut self) -> Option<u64> {
         self.reader.skip_dead()
     }
 

@@ -27,10 +27,10 @@ pub(super) enum Phase {
     Draining { end: u64 },
 }
 
-/// Running, as far as a worker can see; but not all of them are subscribed.
-/// The reader at the end of a drain.
+/// The name of the reader at the end of a drain.
 pub(crate) const AFTER_STOP: &str = "after stop";
 
+/// Running, as far as a worker can see; but not all of them are subscribed.
 const NEW: u64 = 0;
 const RUNNING: u64 = 1;
 const FLUSHING: u64 = 2;

@@ -124,8 +124,9 @@ pub enum OnPanic {
     /// [`Start::Rebuild`](crate::message_bus::Start::Rebuild), which says for which handlers this is exact. Nothing
     /// that was sent is sent again. That message is tried again, [`Budget::attempts`] times, each
     /// time after a restart. Then it is dead: the letter is written, and no handler of the worker keeps anything of the
-    /// message, in this process and in each later rebuild. What the worker begins again with no retention takes. A
-    /// worker that cannot be rebuilt ([`NoSources`](crate::traits::CursorError::NoSources)) does not start.
+    /// message, in this process and in each later rebuild. No retention frees what the worker
+    /// may have to handle again. A worker that cannot be rebuilt
+    /// ([`NoSources`](crate::traits::CursorError::NoSources)) does not start.
     ///
     /// Each panic counts that would end the worker otherwise, in whatever code of yours, but one in
     /// [`on_stop`](crate::traits::Handler::on_stop). So does an `Err` of [`TryHandle`](crate::traits::TryHandle).

@@ -131,6 +131,8 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 writer,
                 outbox,
                 failed: Cell::new(false),
+                owes: Cell::new(false),
+                stays: Cell::new(false),
                 ended_at: Cell::new(None),
                 refused: Cell::new(None),
                 timers: Timers::new(R::DUE),
@@ -197,8 +199,12 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         };
         let at_end = |reader: &B::Reader| end.is_some_and(|end| is_past(reader.position(), end));
         let is_late = || phase != Phase::Running && self.writer.at.during(Place::Clock, || lifecycle.is_late());
-        if self.writer.failed.get() || at_end(reader) || is_late() {
-            return self.finish();
+        if self.writer.stays.get() || at_end(reader) || is_late() {
+            return if self.writer.failed.get() || !self.writer.owes.get() || is_late() {
+                self.finish()
+            } else {
+                self.pay()
+            };
         }
 
         // What was flushed, and room that was made, may be what another worker waits for: neither is idleness.
@@ -273,18 +279,19 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         };
         while taken.handled < batch && !is_after_end(reader.position()) {
             let replaying = reader.is_replaying();
-            if replaying && reader.skip_dead() {
-                continue;
-            }
+            let bound = match replaying.then(|| reader.skip_dead()) {
+                None => end,
+                // No batch goes on behind history, or over what is dead in it.
+                Some(Some(alive)) => Some(end.filter(|&end| is_past(alive, end)).unwrap_or(alive)),
+                Some(None) => continue,
+            };
             // What is replayed was looked at when it was new.
             let mut unrouted = self.unrouted.as_mut().filter(|_| !replaying);
-            // In history one by one, for after each message the reader may have come to its end.
-            let most = if replaying { 1 } else { batch - taken.handled };
-            let (before, mut left_off, mut settled) = (taken.handled, false, true);
+            let (most, before, mut left_off, mut settled) = (batch - taken.handled, taken.handled, false, true);
             let read = reader.try_read_up_to(most, |header, payload| {
                 // Before a message, not after one: the one before is stepped over by now, whatever happens here.
                 if (taken.handled != before && leaves_off(handlers, &mut taken, replaying))
-                    || is_after_end(header.position)
+                    || bound.is_some_and(|bound| is_past(header.position, bound))
                 {
                     left_off = true;
                     return Next::Keep;
@@ -308,7 +315,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 Next::Go
             });
             if !settled {
-                return None;
+                return if writer.failed.get() { None } else { Some(taken) };
             }
             if !left_off && taken.handled != before {
                 left_off = leaves_off(handlers, &mut taken, reader.is_replaying());
@@ -322,6 +329,21 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             }
         }
         Some(taken)
+    }
+
+    /// Passes the message in hand once the letter about it is on the bus.
+    #[cold]
+    fn pay(&mut self) -> Step {
+        let pending = self.writer.outbox.len();
+        if !self.writer.flush() {
+            return if self.writer.outbox.len() == pending { Step::Idle } else { Step::Worked };
+        }
+        self.writer.is_paid();
+        if let Some(reader) = self.reader.as_mut().filter(|_| !self.writer.failed.get()) {
+            // It is the next one still.
+            let _ = reader.skip();
+        }
+        Step::Worked
     }
 
     /// Ends the worker: `on_stop`, then everything it holds is given back.
@@ -359,7 +381,8 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
 
     fn sleep(&mut self) {
         let is_down = self.down().is_some();
-        let owes = self.supervision.as_ref().is_some_and(|supervision| supervision.again.is_some());
+        let owes =
+            self.writer.owes.get() || self.supervision.as_ref().is_some_and(|supervision| supervision.again.is_some());
         if !self.started && !is_down && !owes {
             return self.writer.lifecycle.wait_for_making();
         }

@@ -286,11 +286,11 @@ pub trait Reader {
         false
     }
 
-    /// Steps over the next message if it is dead for the worker of this reader. Asked while it is
-    /// [replaying](Self::is_replaying).
+    /// Steps over what comes next if that is dead for the worker of this reader: then `None`. Else returns up to where
+    /// nothing is, and history goes on. Asked while it is [replaying](Self::is_replaying). Provided: one message.
     #[doc(hidden)]
-    fn skip_dead(&mut self) -> bool {
-        false
+    fn skip_dead(&mut self) -> Option<u64> {
+        Some(self.position().wrapping_add(1))
     }
 
     /// Steps over the next message without reading it.

@@ -4,11 +4,15 @@ use super::many::{Plan, Shop, of, options, restarting};
 use super::restarts::budget;
 use super::snapshots::Refusing;
 use super::support::{settle, wait_until};
-use super::{Input, Outside, scratch};
+use super::{Input, Output, Outside, scratch};
 use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Retention, Start};
-use rust_messenger::messenger::{Options, Step};
-use rust_messenger::traits::{DeadLetter, Handler, MessageBus, Report, Sender, Supervisor};
+use rust_messenger::messenger::{Cause, Options, Step};
+use rust_messenger::traits::{
+    DeadLetter, Handle, Handler, Message, MessageBus, New, Publish, Report, Sender, Supervisor, Writer,
+};
+use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// A letter in an outbox is not written. Until it is, the worker does nothing, and its message is not passed: a process
@@ -50,6 +54,69 @@ fn nothing_passes_a_message_before_its_letter_is_written() {
     }
 }
 
+/// The same for what cannot be decoded: nothing restarts its worker, but the letter is all that says what became of it.
+#[test]
+fn nothing_passes_what_cannot_be_decoded_before_its_letter_is_written() {
+    let (_directory, path) = scratch();
+    let journal = PersistentOptions { capacity: 1 << 20, ..options(Start::Resume, None) };
+    let (bus, _) = PersistentBus::open(&path, journal.clone()).unwrap();
+    let refuses = Arc::new(Mutex::new(false));
+    let refusing = Refusing { bus: bus.clone(), refuses: Arc::clone(&refuses) };
+    let told = Arc::new(Mutex::new(0));
+    let count = Arc::clone(&told);
+    let on_report = move |report: &Report| {
+        *count.lock().unwrap() += u32::from(matches!(report, Report::Undecodable { .. }));
+    };
+    let messenger = Shop::with_options(refusing, restarting(budget(0), on_report));
+    let plan = Plan::rare(u64::MAX / 2);
+    let mut workers = messenger.workers(&plan).unwrap();
+    assert_eq!(settle(&mut workers), Step::Idle);
+    let (outside, position) = (messenger.writer().unwrap(), bus.tail());
+    outside.try_write_bytes(Outside::ID, Input::ID, &[1]).unwrap();
+    Outside::try_send(&Input(1), &outside).unwrap();
+    *refuses.lock().unwrap() = true;
+    assert_eq!(settle(&mut workers), Step::Idle);
+    assert_eq!(of::<DeadLetter>(&path, Supervisor::ID).len(), 0);
+    assert_eq!(bus.cursors()["Work"], position, "the cursor has passed a message without a letter");
+    assert_eq!(plan.handled(), 0, "it goes on without its letter");
+
+    let (killed, _): (PersistentBus, _) = PersistentBus::from_image(bus.image(), journal).unwrap();
+    let messenger = Shop::with_options(killed.clone(), restarting(budget(0), |_| ()));
+    let mut next = messenger.workers(&plan).unwrap();
+    assert_eq!(settle(&mut next), Step::Idle);
+    assert_eq!((next.conclude().unwrap().dead, plan.handled()), (1, 1));
+
+    *refuses.lock().unwrap() = false;
+    assert_eq!(settle(&mut workers), Step::Idle);
+    assert_eq!((workers.conclude().unwrap().dead, plan.handled()), (1, 2));
+    assert_eq!(*told.lock().unwrap(), 2, "each worker tells of it once");
+    assert!(bus.cursors()["Work"] > position);
+    drop((outside, bus));
+    assert_eq!(of::<DeadLetter>(&path, Supervisor::ID).len(), 1);
+}
+
+/// A letter that waited in the outbox, and then the journal is full: its worker ends before the message.
+#[test]
+fn a_letter_that_waited_and_found_no_room() {
+    let journal = PersistentOptions { capacity: 1 << 17, step: 1 << 16, ..options(Start::Resume, None) };
+    let bus = PersistentBus::in_memory(journal).unwrap();
+    let refuses = Arc::new(Mutex::new(true));
+    let refusing = Refusing { bus: bus.clone(), refuses: Arc::clone(&refuses) };
+    let messenger = Shop::with_options(refusing, restarting(budget(0), |_| ()));
+    let mut workers = messenger.workers(&Plan::rare(u64::MAX / 2)).unwrap();
+    assert_eq!(settle(&mut workers), Step::Idle);
+    let (outside, position) = (messenger.writer().unwrap(), bus.tail());
+    outside.try_write_bytes(Outside::ID, Input::ID, &[1]).unwrap();
+    // Nothing fits behind it.
+    while outside.try_write_bytes(Outside::ID, 9, &[]).is_ok() {}
+    assert_eq!(settle(&mut workers), Step::Idle);
+    *refuses.lock().unwrap() = false;
+    assert_eq!(settle(&mut workers), Step::Finished);
+    let error = workers.conclude().unwrap_err();
+    assert!(matches!(error.failures[0].cause, Cause::Failed { handler: "Supervisor", .. }), "{error}");
+    assert_eq!(bus.cursors()["Work"], position);
+}
+
 /// While nothing is written the stop's deadline ends the worker, and its message is still not passed.
 #[test]
 fn a_letter_that_is_never_written_ends_with_the_drain() {
@@ -69,6 +136,59 @@ fn a_letter_that_is_never_written_ends_with_the_drain() {
     let left = summary.left.iter().map(|left| (left.worker, left.unsent)).collect::<Vec<_>>();
     assert_eq!(left, [("Work", 1)], "{summary:?}");
     assert_eq!(bus.cursors()["Work"], position);
+}
+
+/// Breaks at `POISON`, and in its third life sends nothing where it had sent something.
+struct Forgetful(u64);
+
+const POISON: u64 = u64::MAX;
+
+impl Handler for Forgetful {
+    type Id = u16;
+    const ID: u16 = 31;
+}
+
+impl New<Arc<AtomicU64>> for Forgetful {
+    fn new<W: Writer>(lives: &Arc<AtomicU64>, _: &W) -> Self {
+        Forgetful(lives.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+}
+
+impl Handle<Input> for Forgetful {
+    fn handle<W: Writer>(&mut self, input: &Input, writer: &W) {
+        if input.0 == POISON {
+            resume_unwind(Box::new("poison"));
+        }
+        if self.0 < 3 || input.0 != 2 {
+            Self::send(&Output(input.0), writer);
+        }
+    }
+}
+
+rust_messenger::Messenger! {
+    type Forgets;
+    Arc<AtomicU64>,
+    Work:
+        handlers: [ #[allow(unrouted)] forgetful: Forgetful ]
+        routes: [ Outside, Input: [ forgetful ] ]
+}
+
+/// That a rebuild has found everything sent again says nothing of the next one.
+#[test]
+fn each_restart_is_compared_from_its_beginning() {
+    let options = PersistentOptions { capacity: 1 << 18, max_payload: 1024, ..PersistentOptions::default() };
+    let bus = PersistentBus::in_memory(options.table(Forgets::table())).unwrap();
+    let lives = Arc::new(AtomicU64::new(0));
+    let messenger = Forgets::with_options(bus, Options { on_panic: budget(0), ..Options::default() });
+    let mut workers = messenger.workers(&lives).unwrap();
+    let outside = messenger.writer().unwrap();
+    for input in [1, POISON, 2, POISON] {
+        Outside::try_send(&Input(input), &outside).unwrap();
+    }
+    assert_eq!(settle(&mut workers), Step::Finished);
+    let error = workers.conclude().unwrap_err();
+    assert!(matches!(error.failures[0].cause, Cause::Failed { handler: "forgetful", .. }), "{error}");
+    assert_eq!(lives.load(Ordering::Relaxed), 3);
 }
 
 /// What stands before a worker's newest snapshot of this run nobody needs for its restart.

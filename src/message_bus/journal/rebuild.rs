@@ -9,10 +9,10 @@
 //! they are in it.
 
 use super::slots::JournalSlots;
-use crate::message_bus::ring::control::ReaderIndex;
+use crate::message_bus::ring::control::{READERS, ReaderIndex};
 use crate::message_bus::ring::slot::{Seen, Slots};
 use crate::routing::{self, Table};
-use crate::sync::{Mutex, lock};
+use crate::sync::{AtomicU64, CachePadded, Mutex, Ordering, lock};
 use crate::traits::{Divergence, EncodeError, Handler, Header, Payload, Space, Supervisor, WriteError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -102,7 +102,7 @@ impl Rebuild {
         due: (Header, u64),
         source: u16,
         message: u16,
-        bytes: Vec<u8>,
+        bytes: &[u8],
     ) -> Result<(), WriteError> {
         let (header, its_cause) = due;
         let is_due = its_cause == cause;
@@ -113,7 +113,12 @@ impl Rebuild {
             return Ok(());
         }
         let expected = is_due.then(|| sent(slots, &header));
-        Err(self.diverged(cause, source, expected, Some((message, bytes))))
+        Err(self.diverged(cause, source, expected, Some((message, bytes.to_vec()))))
+    }
+
+    /// Before which cause nothing is left to be sent again, once it is known what comes next.
+    fn quiet_until(&self) -> u64 {
+        self.next.map_or(if self.at < self.limit { 0 } else { u64::MAX }, |(_, cause)| cause)
     }
 
     /// The message at `handled` is handled: was everything sent again that had been?
@@ -161,10 +166,12 @@ impl Rebuild {
             match unsafe { slots.observe(position) } {
                 Seen::Message(header) => {
                     self.at += slots.slot_len(header.size as usize);
+                    if !self.sources.iter().any(|(id, _)| *id == header.source) {
+                        continue;
+                    }
                     // SAFETY: it was seen there, and is gated still.
                     let cause = unsafe { slots.record(position) }.cause();
-                    let is_own = self.sources.iter().any(|(id, _)| *id == header.source);
-                    if is_own && cause != 0 && !self.dead.contains(&cause) {
+                    if cause != 0 && !self.dead.contains(&cause) {
                         self.again = cause < self.cause || self.again && cause == self.cause;
                         if !self.again {
                             self.cause = cause;
@@ -198,34 +205,44 @@ pub(crate) struct Supervised {
 
 /// The rebuilds that are under way, by reader.
 #[derive(Debug)]
-pub(crate) struct Rebuilds(Mutex<BTreeMap<ReaderIndex, Rebuild>>);
+pub(crate) struct Rebuilds {
+    all: Mutex<BTreeMap<ReaderIndex, Rebuild>>,
+    /// By reader: what its worker had sent and has not sent again yet has this cause or a later one. So who handles what
+    /// comes before takes no lock for it.
+    quiet_until: [CachePadded<AtomicU64>; READERS],
+}
 
 impl Rebuilds {
     pub(crate) fn new() -> Rebuilds {
-        Rebuilds(Mutex::new(BTreeMap::new()))
+        let quiet_until = std::array::from_fn(|_| CachePadded::new(AtomicU64::new(0)));
+        Rebuilds { all: Mutex::new(BTreeMap::new()), quiet_until }
     }
 
     pub(crate) fn begin(&self, index: ReaderIndex, rebuild: Rebuild) {
-        lock(&self.0).insert(index, rebuild);
+        // Relaxed, here and below: only the reader's worker goes by it.
+        self.quiet_until[index.number()].store(0, Ordering::Relaxed);
+        lock(&self.all).insert(index, rebuild);
     }
 
     /// The one of reader `index`, as it stands.
     pub(crate) fn of(&self, index: ReaderIndex) -> Option<Rebuild> {
-        lock(&self.0).get(&index).cloned()
+        lock(&self.all).get(&index).cloned()
     }
 
-    /// Whether the worker of reader `index` steps over the message at `position`.
-    pub(crate) fn is_dead(&self, index: ReaderIndex, position: u64) -> bool {
-        lock(&self.0).get(&index).is_some_and(|rebuild| rebuild.dead.contains(&position))
+    /// Where the next message stands, from `position` on, that the worker of reader `index` steps over, or else where
+    /// its reader is done with it.
+    pub(crate) fn alive_until(&self, index: ReaderIndex, position: u64) -> u64 {
+        let next = |rebuild: &Rebuild| rebuild.dead.range(position..).next().copied().unwrap_or(rebuild.until);
+        lock(&self.all).get(&index).map_or(position + 1, next)
     }
 
     pub(crate) fn end(&self, index: ReaderIndex) {
-        lock(&self.0).remove(&index);
+        lock(&self.all).remove(&index);
     }
 
     /// The rebuild of reader `index`, of which nothing was handled, begins at `from` instead: these are dead, too.
     pub(crate) fn repeat_from(&self, index: ReaderIndex, from: u64, dead: BTreeSet<u64>) {
-        if let Some(rebuild) = lock(&self.0).get_mut(&index) {
+        if let Some(rebuild) = lock(&self.all).get_mut(&index) {
             rebuild.begin_at(from);
             rebuild.dead.extend(dead);
         }
@@ -243,8 +260,9 @@ impl Rebuilds {
         message: u16,
         payload: &mut P,
     ) -> Option<Result<(), WriteError>> {
+        let encoded = payload.as_encoded();
         let due = {
-            let mut rebuilds = lock(&self.0);
+            let mut rebuilds = lock(&self.all);
             let rebuild = rebuilds.get_mut(&index)?;
             // A letter is the library's, and new.
             if source == Supervisor::ID || cause >= rebuild.end {
@@ -253,7 +271,11 @@ impl Rebuilds {
             if cause == 0 {
                 return rebuild.mutes.then_some(Ok(()));
             }
-            rebuild.take_sent(slots)?
+            let due = rebuild.take_sent(slots)?;
+            if let Some(bytes) = encoded {
+                return Some(rebuild.repeat(slots, cause, due, source, message, bytes));
+            }
+            due
         };
         // Without the lock: how it becomes bytes is the user's, and may send something, too.
         let unsent = PutBack { rebuilds: self, index, due };
@@ -262,14 +284,21 @@ impl Rebuilds {
             Err(error) => return Some(Err(WriteError::Encode(error))),
         };
         std::mem::forget(unsent);
-        let rebuilds = lock(&self.0);
-        Some(rebuilds.get(&index)?.repeat(slots, cause, due, source, message, bytes))
+        let rebuilds = lock(&self.all);
+        Some(rebuilds.get(&index)?.repeat(slots, cause, due, source, message, &bytes))
     }
 
     /// The worker of reader `index` has handled what stands at `handled`: was everything sent again that had been?
     #[cold]
     pub(crate) fn settle(&self, slots: &JournalSlots, index: ReaderIndex, handled: u64) -> Result<(), WriteError> {
-        lock(&self.0).get_mut(&index).map_or(Ok(()), |rebuild| rebuild.settle(slots, handled))
+        if handled < self.quiet_until[index.number()].load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let mut all = lock(&self.all);
+        let Some(rebuild) = all.get_mut(&index) else { return Ok(()) };
+        rebuild.settle(slots, handled)?;
+        self.quiet_until[index.number()].store(rebuild.quiet_until(), Ordering::Relaxed);
+        Ok(())
     }
 }
 
@@ -282,7 +311,7 @@ struct PutBack<'a> {
 
 impl Drop for PutBack<'_> {
     fn drop(&mut self) {
-        if let Some(rebuild) = lock(&self.rebuilds.0).get_mut(&self.index) {
+        if let Some(rebuild) = lock(&self.rebuilds.all).get_mut(&self.index) {
             rebuild.put_back(self.due);
         }
     }
@@ -302,12 +331,11 @@ fn sent(slots: &JournalSlots, header: &Header) -> (u16, Vec<u8>) {
 /// The payload's bytes, put where it would find them in a journal: aligned to 16.
 fn encode<P: Payload>(payload: &mut P) -> Result<Vec<u8>, EncodeError> {
     const ALIGN: usize = 16;
-    if let Some(bytes) = payload.as_encoded() {
-        return Ok(bytes.to_vec());
-    }
     let size = payload.size();
     let mut memory = vec![0; size + ALIGN];
     let start = memory.as_ptr().align_offset(ALIGN).min(ALIGN);
     Space::lend(&mut memory[start..start + size], |space| payload.fill(space))?;
-    Ok(memory[start..start + size].to_vec())
+    memory.truncate(start + size);
+    memory.drain(..start);
+    Ok(memory)
 }

@@ -670,8 +670,8 @@ impl Store for JournalStore {
         self.repeat_from_beginning(index, position, in_hand, limit)
     }
 
-    fn is_dead(&self, index: ReaderIndex, position: u64) -> bool {
-        self.upkeep.rebuilds.is_dead(index, position)
+    fn alive_until(&self, index: ReaderIndex, position: u64) -> u64 {
+        self.upkeep.rebuilds.alive_until(index, position)
     }
 
     fn begin(&self, index: ReaderIndex) -> Option<Begin> {

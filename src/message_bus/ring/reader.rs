@@ -235,16 +235,18 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         true
     }
 
-    fn skip_dead(&mut self) -> bool {
-        loop {
-            match self.gated(self.position) {
-                Seen::Message(header) if self.shared.store.is_dead(self.index, self.position) => {
-                    self.step_over(self.shared.store.slots().slot_len(header.size as usize));
-                    return true;
-                }
-                Seen::Sealed { len, .. } => self.step_over(len),
-                _ => return false,
+    fn skip_dead(&mut self) -> Option<u64> {
+        let alive = self.shared.store.alive_until(self.index, self.position);
+        match self.gated(self.position) {
+            Seen::Message(header) if alive == self.position => {
+                self.step_over(self.shared.store.slots().slot_len(header.size as usize));
+                None
             }
+            Seen::Sealed { len, .. } => {
+                self.step_over(len);
+                None
+            }
+            _ => Some(alive),
         }
     }
 

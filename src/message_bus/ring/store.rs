@@ -119,9 +119,10 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
         None
     }
 
-    /// Whether the message at `position` is dead for the worker of reader `index`. Asked within history.
-    fn is_dead(&self, _index: ReaderIndex, _position: u64) -> bool {
-        false
+    /// Where the next message stands that is dead for the worker of reader `index`, which is at `position`, or else where
+    /// its history ends. Asked within history.
+    fn alive_until(&self, _index: ReaderIndex, position: u64) -> u64 {
+        position.wrapping_add(1)
     }
 
     /// Whether reader `index` is still being brought to where it was.

@@ -142,11 +142,7 @@ impl Keeping {
         reader: &B::Reader,
         writer: &WorkerWriter<B>,
     ) -> Result<(), Refusal> {
-        // Who may be restarted begins with them again.
-        let states = match writer.letters {
-            Some(_) => self.begin.states.clone(),
-            None => self.begin.states.take(),
-        };
+        let states = self.begin.states.take();
         if let Some(states) = &states {
             let mut refused = None;
             let mut failed = |why| refused = refused.take().or(Some(Refusal::Failed(writer.at.handler(), why)));
@@ -155,6 +151,8 @@ impl Keeping {
             refused.map_or(Ok(()), Err)?;
         }
         let snapshot = states.is_some().then(|| reader.position());
+        // Who may be restarted begins with them again.
+        self.begin.states = states.filter(|_| writer.letters.is_some());
         let skipped = std::mem::take(&mut self.begin.skipped);
         writer.report(Report::Rebuilding { worker: writer.name, snapshot, skipped });
         Ok(())

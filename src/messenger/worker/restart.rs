@@ -99,6 +99,8 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             return Some(if self.writer.outbox.len() == pending { Step::Idle } else { Step::Worked });
         }
         self.supervision.as_mut()?.again = None;
+        // The message comes again.
+        self.writer.is_paid();
         let reader = self.reader.as_mut()?;
         if !reader.begin_again(in_hand) {
             let error = "its history is not finished: a writer has not returned for too long".into();

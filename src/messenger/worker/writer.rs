@@ -24,6 +24,10 @@ pub(super) struct WorkerWriter<B: MessageBus> {
     pub(super) outbox: Outbox,
     /// A handler said that it cannot go on, the outbox is at its limit, or a rebuild does not repeat what was.
     pub(super) failed: Cell<bool>,
+    /// The letter about the message in hand is in the outbox, on a bus with a history: then it is not passed.
+    pub(super) owes: Cell<bool>,
+    /// Whether the worker stays on the message in hand, for one of these two.
+    pub(super) stays: Cell<bool>,
     /// Where the message stands whose handling did not come to its end.
     pub(super) ended_at: Cell<Option<u64>>,
     /// The size of the message that a handler tried to write last and that found no room, in this step.
@@ -59,6 +63,9 @@ impl<B: MessageBus> WorkerWriter<B> {
                 Err(error) => {
                     if entry.message == Due::ID {
                         self.timers.refused(entry.source, self.clock());
+                    }
+                    if self.owes.get() && (entry.source, entry.message) == (Supervisor::ID, DeadLetter::ID) {
+                        self.unburied();
                     }
                     self.report(Report::Unsent { source: entry.source, message: entry.message, error });
                 }
@@ -120,7 +127,7 @@ impl<B: MessageBus> WorkerWriter<B> {
             return Err(WriteError::TooLarge { size, max });
         }
         if self.outbox.queue.borrow().bytes + cost(size) > limit {
-            if !self.failed.replace(true) {
+            if !self.fails() {
                 self.lifecycle.failed(self.name, Cause::OutboxFull { handler: self.at.handler(), limit });
             }
             return Err(WriteError::OutboxFull { limit });
@@ -138,6 +145,18 @@ impl<B: MessageBus> WorkerWriter<B> {
         Ok(())
     }
 
+    /// From now on the worker has failed. Returns whether it had before.
+    fn fails(&self) -> bool {
+        self.stays.set(true);
+        self.failed.replace(true)
+    }
+
+    /// The letter about the message in hand is on the bus.
+    pub(super) fn is_paid(&self) {
+        self.owes.set(false);
+        self.stays.set(self.failed.get());
+    }
+
     /// At the end of each message: whether it was handled, so that nobody handles it again. If a handler failed in it,
     /// or did not repeat what it did, it was not.
     #[inline]
@@ -145,17 +164,17 @@ impl<B: MessageBus> WorkerWriter<B> {
         if let Some(Err(error)) = self.writer.as_ref().map(BusWriter::settle) {
             self.diverged(error);
         }
-        let failed = self.failed.get();
-        if failed {
-            self.ended_at.set(Some(header.position));
+        let stays = self.stays.get();
+        if stays {
+            self.ended_at.set(Some(header.position).filter(|_| self.failed.get()));
         }
-        !failed
+        !stays
     }
 
     /// A handler no longer does what it did: the worker ends.
     #[cold]
     pub(super) fn diverged(&self, error: WriteError) {
-        if !self.failed.replace(true) {
+        if !self.fails() {
             self.lifecycle.failed(self.name, Cause::Failed { handler: self.at.handler(), error: error.into() });
         }
     }
@@ -163,7 +182,7 @@ impl<B: MessageBus> WorkerWriter<B> {
     /// The worker ends for this.
     #[cold]
     pub(super) fn end(&self, cause: Cause) {
-        self.failed.set(true);
+        self.fails();
         self.lifecycle.failed(self.name, cause);
     }
 
@@ -184,6 +203,12 @@ impl<B: MessageBus> WorkerWriter<B> {
         self.lifecycle.count_dead();
         self.report(Report::Dead { letter });
         true
+    }
+
+    /// There can be no letter about what could not be decoded: the worker ends before it.
+    fn unburied(&self) {
+        let error = "no room for a letter about what it cannot decode".into();
+        self.end(Cause::Failed { handler: "Supervisor", error });
     }
 
     /// The clock's time, whatever is being handled.
@@ -264,11 +289,14 @@ impl<B: MessageBus> Writer for WorkerWriter<B> {
         let letters = self.letters.filter(|_| self.undecodable.borrow_mut().insert(header.position));
         let letter = letters.map(|letters| letters.of_undecodable(&header, error.to_string()));
         self.report(Report::Undecodable { header, error });
+        // What is dead is read from letters: none passes its message before it is there. A ring reads none, and would be
+        // held up.
+        let is_owed = letters.is_some_and(|letters| letters.history);
         if letter.is_some_and(|letter| !self.bury(letter)) {
-            self.end(Cause::Failed {
-                handler: "Supervisor",
-                error: "no room for a letter about what it cannot decode".into(),
-            });
+            self.unburied();
+        } else if is_owed && self.outbox.is_pending() {
+            self.owes.set(true);
+            self.stays.set(true);
         }
     }
 }

@@ -265,7 +265,7 @@ impl<R: Reader> Reader for Simulated<R> {
         self.inner_mut().begin_again(in_hand)
     }
 
-    fn skip_dead(&mut self) -> bool {
+    fn skip_dead(&mut self) -> Option<u64> {
         self.inner_mut().skip_dead()
     }
 
