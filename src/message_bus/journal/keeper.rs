@@ -39,7 +39,7 @@ pub(crate) fn start(store: &JournalStore) -> io::Result<Background> {
         // It has written what it was at.
         drop(saver);
         // Those of a clean stop.
-        kept.write_snapshots();
+        kept.write_snapshots(|| ());
         kept.close();
         // The clock may go with it.
         let _ = dropped(kept);
@@ -122,6 +122,6 @@ fn save(store: &JournalStore) {
         }
         wanted.save = false;
         drop(wanted);
-        store.write_snapshots();
+        store.write_snapshots(|| ());
     }
 }

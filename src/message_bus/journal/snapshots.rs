@@ -210,12 +210,13 @@ impl JournalStore {
         failed.map_or(Ok(()), Err)
     }
 
-    /// Writes what is wanted: the work of a thread beside the keeper, and in the end the keeper's.
-    pub(crate) fn write_snapshots(&self) {
+    /// Writes what is wanted: the work of a thread beside the keeper, and in the end the keeper's. Calls `step` between
+    /// any two things that it does to the disk.
+    pub(crate) fn write_snapshots(&self, step: impl Fn()) {
         let snapshots = &self.upkeep.snapshots;
         let wanted = std::mem::take(&mut lock(&snapshots.state).wanted);
         for (worker, mut saved) in wanted {
-            let written = self.write_snapshot(worker, &mut saved);
+            let written = self.write_snapshot(worker, &mut saved, &step);
             let mut state = lock(&snapshots.state);
             match written {
                 Ok(true) => {}
@@ -231,21 +232,24 @@ impl JournalStore {
 
     /// Writes one in place of the worse of those that stand. Says whether it could be: what was there before `tail` is
     /// finished.
-    fn write_snapshot(&self, worker: &'static str, saved: &mut Saved) -> Result<bool, String> {
+    fn write_snapshot(&self, worker: &'static str, saved: &mut Saved, step: &impl Fn()) -> Result<bool, String> {
         let snapshots = &self.upkeep.snapshots;
         let (path, standing) = {
             let state = lock(&snapshots.state);
             let Some(path) = &state.path else { return Ok(true) };
             (path.clone(), state.standing.get(worker).copied().unwrap_or_default())
         };
+        step();
         // First what it stands on: a journal that ends before would write other messages to the same positions.
         if self.sync_to(saved.tail).map_err(|kind| kind.to_string())? < saved.tail {
             return Ok(false);
         }
+        step();
         saved.proof = self.proof(saved.tail).map_err(|error| error.to_string())?;
         let worse = usize::from(standing[1] < standing[0]);
         // It may be half a file when this fails: not before the rename, but its directory may not be synced.
-        snapshot::write(&snapshot::paths(&path, worker)[worse], saved, || ()).map_err(|error| error.to_string())?;
+        snapshot::write(&snapshot::paths(&path, worker)[worse], saved, step).map_err(|error| error.to_string())?;
+        step();
         lock(&snapshots.state).standing.entry(worker).or_default()[worse] = Some(saved.position);
         Ok(true)
     }

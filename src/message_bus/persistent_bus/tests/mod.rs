@@ -5,6 +5,7 @@ mod crash_at_every_step;
 mod damage;
 mod disk_calls;
 mod imports;
+mod killed_as_kept;
 mod lost_pages;
 mod openings;
 mod positions;
