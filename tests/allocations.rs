@@ -161,6 +161,112 @@ fn a_large_broadcast_takes_no_memory_once_it_is_sent() {
     assert_eq!(allocations(|| assert_eq!(server.broadcast(&small), Ok(0))), 0);
 }
 
+/// A life is simulated in the memory of those before it: only what a handler does for a message costs an allocation.
+#[cfg(all(feature = "testing", not(miri)))]
+mod simulated {
+    use super::{CircularBus, allocations};
+    use rust_messenger::testing::{Faults, Sim};
+    use rust_messenger::traits::{
+        DecodeError, DeserializeFrom, ExtendedMessage, Handle, Handler, Message, New, Sender, Writer,
+    };
+
+    struct Number(u64);
+
+    impl Message for Number {
+        type Id = u16;
+        const ID: u16 = 1;
+    }
+
+    impl ExtendedMessage for Number {
+        fn get_size(&self) -> usize {
+            8
+        }
+
+        fn write_into(&self, buffer: &mut [u8]) {
+            buffer.copy_from_slice(&self.0.to_le_bytes());
+        }
+    }
+
+    impl DeserializeFrom for Number {
+        fn deserialize_from(buffer: &[u8]) -> Self {
+            Self::try_deserialize_from(buffer).unwrap()
+        }
+
+        fn try_deserialize_from(buffer: &[u8]) -> Result<Self, DecodeError> {
+            buffer.try_into().map(|bytes| Number(u64::from_le_bytes(bytes))).map_err(|_| DecodeError::new("no number"))
+        }
+    }
+
+    struct Outside;
+
+    impl Handler for Outside {
+        type Id = u16;
+        const ID: u16 = 1;
+    }
+
+    struct Echo;
+
+    impl Handler for Echo {
+        type Id = u16;
+        const ID: u16 = 2;
+    }
+
+    impl New<()> for Echo {
+        fn new<W: Writer>((): &(), _: &W) -> Self {
+            Echo
+        }
+    }
+
+    impl Handle<Number> for Echo {
+        fn handle<W: Writer>(&mut self, number: &Number, writer: &W) {
+            Self::send(number, writer);
+        }
+    }
+
+    struct Sink;
+
+    impl Handler for Sink {
+        type Id = u16;
+        const ID: u16 = 3;
+    }
+
+    impl New<()> for Sink {
+        fn new<W: Writer>((): &(), _: &W) -> Self {
+            Sink
+        }
+    }
+
+    impl Handle<Number> for Sink {
+        fn handle<W: Writer>(&mut self, _: &Number, _: &W) {}
+    }
+
+    rust_messenger::Messenger! {
+        (),
+        Echoes: handlers: [ echo: Echo ] routes: [ Outside, Number: [ echo ] ]
+        Sinks: handlers: [ sink: Sink ] routes: [ Echo, Number: [ sink ] ]
+    }
+
+    #[test]
+    fn no_message_of_a_life_allocates() {
+        const LIVES: u64 = 200;
+        let lives = |inputs: u64| {
+            let sim = Sim::new(|| CircularBus::new(4096))
+                .node("node", Messenger::with_options, ())
+                .outside(inputs, |number, writer| Outside::try_send(&Number(number), writer))
+                .law("numbers are seen", 0, |seen, _| {
+                    *seen += 1;
+                    Ok(())
+                })
+                .faults(Faults { pause: 0.02, ..Faults::default() })
+                .seeds(LIVES);
+            allocations(|| assert_eq!(sim.try_run().unwrap(), LIVES))
+        };
+        let (few, many) = (lives(50), lives(800));
+        // The first lives grow what the later ones use.
+        assert!(many < few + LIVES, "{few} allocations in {LIVES} lives of 100 messages, {many} in as many of 1600");
+    }
+}
+
 #[test]
 fn no_message_allocates_with_many_writers() {
     one_thread(&CircularBus::new(CAPACITY).unwrap());

@@ -36,7 +36,8 @@ pub struct Faults {
     /// worker.
     pub blackout: f64,
     /// A node is stopped, as for an update: it drains, ends, and starts again after up to four seconds. On a ring it
-    /// loses what is written meanwhile. Occasion: as of [`crash`](Self::crash).
+    /// loses what is written meanwhile, and what it has not handled if its drain ends early, for the seed decides how
+    /// long that may take. Occasion: as of [`crash`](Self::crash).
     pub stop: f64,
 }
 

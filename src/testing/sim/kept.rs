@@ -8,8 +8,9 @@ pub(super) struct Kept {
     pending: u32,
     /// For how many of them the worker has queued up.
     covered: u32,
-    /// How many of them were there when its node began to stop.
+    /// How many of them were there when its node began to stop, or when the worker noticed.
     at_stop: u32,
+    noticed_stop: bool,
     /// Since which step it has something in it that has not queued up anew.
     since: Option<u32>,
     has_ticket: bool,
@@ -62,6 +63,13 @@ impl Kept {
     /// Its node begins to stop.
     pub(super) fn stop(&mut self) {
         self.at_stop = self.pending;
+    }
+
+    /// The worker moves for the first time since then.
+    pub(super) fn notice_stop(&mut self) {
+        if !std::mem::replace(&mut self.noticed_stop, true) {
+            self.stop();
+        }
     }
 
     /// Whether something is left of what was there when the stop began.

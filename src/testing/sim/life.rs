@@ -5,7 +5,7 @@ use super::case::Case;
 use super::faults::{Faults, Kind};
 use super::node::Up;
 use super::system::{Law, System};
-use super::world::{Shared, World};
+use super::world::{DRAINS, Shared, World};
 use crate::blame::caught;
 use crate::messenger::Step;
 use crate::sync::{Arc, lock};
@@ -66,6 +66,7 @@ enum Stream {
     Sizes,
     Times,
     Sources,
+    Drains,
 }
 
 /// Steps in which nothing comes to rest are too many.
@@ -74,8 +75,6 @@ const STEPS_FOR_AN_INPUT: u32 = 1000;
 
 /// The source and the id of a message that is nobody's, and no law's but the bus's.
 const NOBODYS: (u16, u16) = (u16::MAX, FIRST_OF_LIBRARY);
-
-const DRAINS: &str = super::world::DRAINS;
 
 /// How time passes for a handler that wants to be called at once, again and again.
 const MOMENT: Duration = Duration::from_millis(1);
@@ -101,6 +100,7 @@ pub(super) struct Life<'s, B: MessageBus> {
     sizes: Chance,
     times: Chance,
     sources: Chance,
+    drains: Chance,
     case: &'s Case,
     input: Option<Input>,
     /// How many inputs were drawn.
@@ -126,10 +126,10 @@ impl<'s, B: MessageBus> Life<'s, B> {
     ///
     /// The first law that is broken.
     pub(super) fn run(system: &'s System<B>, world: &Shared, case: &'s Case, rates: Faults) -> Result<(), Violation> {
-        let clock = {
+        let (clock, log) = {
             let mut world = lock(world);
             world.begin(case, rates);
-            world.clock.clone()
+            (world.clock.clone(), std::mem::take(&mut world.log))
         };
         let stream = |stream: Stream| Chance::stream(case.seed, stream as u64);
         let mut actors = Vec::new();
@@ -157,6 +157,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
             sizes: stream(Stream::Sizes),
             times: stream(Stream::Times),
             sources: stream(Stream::Sources),
+            drains: stream(Stream::Drains),
             case,
             input: None,
             drawn: 0,
@@ -165,13 +166,14 @@ impl<'s, B: MessageBus> Life<'s, B> {
             step: 0,
             stopping: false,
             checked: 0,
-            log: Vec::new(),
+            log,
         };
         let lived = life.live();
         // What is left is given up as it is.
         for node in 0..life.nodes.len() {
             life.take_down(node);
         }
+        lock(world).log = life.log;
         lived
     }
 
@@ -270,7 +272,11 @@ impl<'s, B: MessageBus> Life<'s, B> {
         }
         let bits = self.sizes.below(9);
         let most = 1 + self.sizes.below(1 << bits) as usize;
-        let since = self.world().trace.events.len();
+        let since = {
+            let mut world = self.world();
+            world.begin_step(place as u16);
+            world.trace.events.len()
+        };
         let Some(up) = &mut self.nodes[node].up else { return Ok(()) };
         let Some(worker) = up.workers.iter_mut().nth(worker) else { return Ok(()) };
         let step = worker.step_up_to(most);

@@ -9,6 +9,7 @@ use crate::sync::{Arc, Mutex};
 use crate::testing::ManualClock;
 use crate::testing::chance::{Chance, happens, mix};
 use crate::traits::{Clock, Due, FIRST_OF_LIBRARY, Header, Message, ReadError, Reader, Time};
+use std::time::Duration;
 
 /// What simulated buses, their readers and writers, and whoever drives them share.
 pub(super) type Shared = Arc<Mutex<World>>;
@@ -51,6 +52,10 @@ pub(super) struct Place {
     handling: Option<u64>,
     replaying: bool,
     kept: Kept,
+    /// So many steps it has begun, since its node stops, with nothing left of what it had kept back by then.
+    free_steps: u32,
+    /// It has ended, and nobody waits for it.
+    gone: bool,
     /// The sources of the deadlines that are on their way to it.
     dues: Vec<u16>,
 }
@@ -66,6 +71,8 @@ impl Place {
             handling: None,
             replaying: false,
             kept: Kept::default(),
+            free_steps: 0,
+            gone: false,
             dues: Vec::new(),
         }
     }
@@ -73,6 +80,7 @@ impl Place {
     /// Nobody is there any more, or somebody else.
     fn clear(&mut self) {
         (self.handling, self.replaying, self.kept) = (None, false, Kept::default());
+        (self.free_steps, self.gone) = (0, false);
         self.dues.clear();
     }
 }
@@ -83,6 +91,10 @@ struct NodeState {
     closed: bool,
     /// The end of its drain is fixed.
     draining: bool,
+    /// How long it may drain.
+    drain: Duration,
+    /// Until when it may, once it stops.
+    deadline: Time,
 }
 
 /// What becomes of a write.
@@ -121,6 +133,8 @@ pub(super) struct World {
     pub(super) fired: Vec<(Kind, u32)>,
     /// The inputs that were given.
     pub(super) given: Vec<u32>,
+    /// Between two lives: the memory of their logs.
+    pub(super) log: Vec<usize>,
     /// Nothing goes wrong any more.
     pub(super) peace: bool,
     /// A write was refused by chance in this step.
@@ -144,6 +158,7 @@ impl World {
             streams: [Chance::new(0); Kind::ALL.len()],
             fired: Vec::new(),
             given: Vec::new(),
+            log: Vec::new(),
             peace: false,
             refused: false,
             armed: None,
@@ -158,6 +173,7 @@ impl World {
         self.trace.clear();
         self.fired.clear();
         self.given.clear();
+        self.log.clear();
         self.observer = None;
         self.nodes.fill(NodeState::default());
         self.places.iter_mut().for_each(Place::clear);
@@ -200,9 +216,9 @@ impl World {
         self.armed = None;
     }
 
-    /// A node starts, perhaps once more.
-    pub(super) fn revive(&mut self, node: u16) {
-        self.nodes[usize::from(node)] = NodeState::default();
+    /// A node starts, perhaps once more. A stop of it drains for so long.
+    pub(super) fn revive(&mut self, node: u16, drain: Duration) {
+        self.nodes[usize::from(node)] = NodeState { drain, ..NodeState::default() };
         self.places.iter_mut().filter(|place| place.node == node).for_each(Place::clear);
     }
 
@@ -214,6 +230,7 @@ impl World {
     pub(super) fn close(&mut self, node: u16) {
         let Some(state) = self.nodes.get_mut(usize::from(node)) else { return };
         if !std::mem::replace(&mut state.closed, true) {
+            state.deadline = self.clock.now() + state.drain;
             self.places.iter_mut().filter(|place| place.node == node).for_each(|place| place.kept.stop());
         }
     }
@@ -232,7 +249,7 @@ impl World {
     /// A worker has ended.
     pub(super) fn left(&mut self, place: u16) {
         if let Some(place) = self.places.get_mut(usize::from(place)) {
-            place.kept = Kept::default();
+            (place.kept, place.gone) = (Kept::default(), true);
         }
     }
 
@@ -270,7 +287,11 @@ impl World {
         if worker.kept.is_passed_over(self.step) {
             self.broken = Some((FIRST, format!("worker {} takes a message before that", worker.name)));
         }
-        let is_draining = self.nodes.get(usize::from(worker.node)).is_some_and(|node| node.draining);
+        let node = self.nodes.get(usize::from(worker.node)).copied().unwrap_or_default();
+        if node.closed && self.clock.now() >= node.deadline {
+            self.broken = Some((DRAINS, format!("worker {} takes a message after the deadline", worker.name)));
+        }
+        let is_draining = node.draining;
         if self.broken.is_none() && worker.kept.could_wait(self.step) && !is_draining {
             self.broken = Some((SLOWEST, format!("worker {} takes one without asking whether it is", worker.name)));
         }
@@ -303,6 +324,17 @@ impl World {
         self.places.get_mut(usize::from(place)).map(|place| (&mut place.kept, self.step))
     }
 
+    /// A worker begins a step.
+    pub(super) fn begin_step(&mut self, place: u16) {
+        let Some(place) = self.places.get_mut(usize::from(place)) else { return };
+        if !self.nodes[usize::from(place.node)].closed {
+            return;
+        }
+        // What it has sent in the step in which its handler stopped the node counts, too.
+        place.kept.notice_stop();
+        place.free_steps += u32::from(!place.kept.outlasts_stop());
+    }
+
     /// A worker has done a step, with `most` messages at most, since this event: what it has kept back waits for its
     /// turn.
     pub(super) fn check_step(&mut self, place: u16, most: usize, since: usize) {
@@ -313,6 +345,14 @@ impl World {
         if taken > most {
             let text = format!("worker {} takes {taken} messages in a step for {most}", place.name);
             self.broken = Some(("a step takes no more than it may", text));
+        }
+        let node = self.nodes[usize::from(place.node)];
+        // The first step of all makes it, and the next one says so.
+        let is_free = |place: &Place| place.gone || place.free_steps > 1;
+        let mut places = self.places.iter().filter(|other| other.node == place.node);
+        if node.closed && !node.draining && !node.dead && places.all(is_free) {
+            let text = format!("node {} goes on, with nothing left of what was kept back by then", place.node_name);
+            self.broken = Some((DRAINS, text));
         }
         if place.kept.waits_for_nothing() && !self.is_dead(place.node) {
             self.broken = Some((TURN, format!("worker {} keeps messages back, and has not queued up", place.name)));

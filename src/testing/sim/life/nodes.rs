@@ -1,14 +1,15 @@
 //! Nodes come and go: started, killed, opened again, ended.
 
-use super::{DRAINS, Life, SETUP, Violation, some_time};
+use super::{Life, SETUP, Violation, some_time};
 use crate::blame::caught;
 use crate::messenger::{Cause, Left, Options, RunError};
 use crate::sync::Arc;
 use crate::testing::sim::bus::{INJECTED, Simulated};
 use crate::testing::sim::faults::Kind;
 use crate::testing::sim::node::Up;
-use crate::testing::sim::world::NOBODY;
+use crate::testing::sim::world::{DRAINS, NOBODY};
 use crate::traits::{MessageBus, Time};
+use std::time::Duration;
 
 impl<B: MessageBus> Life<'_, B> {
     /// Takes a bus that was just opened.
@@ -28,9 +29,13 @@ impl<B: MessageBus> Life<'_, B> {
     pub(super) fn start(&mut self, node: usize) -> Result<(), Violation> {
         let Some(bus) = self.bus.clone() else { return Ok(()) };
         (self.nodes[node].down_until, self.nodes[node].stopping) = (None, None);
-        self.world().revive(node as u16);
+        // Who is not scheduled for longer is late for it. The stop in the end takes no time at all.
+        let number = self.drains.draw();
+        let short = some_time(number / 2, 32).max(Duration::from_nanos(1));
+        let drain = if number.is_multiple_of(2) { Options::default().drain } else { short };
+        self.world().revive(node as u16, drain);
         let bus = Simulated::new(bus, Arc::clone(&self.world), node as u16);
-        let options = Options { clock: Arc::new(self.clock.clone()), ..Options::default() };
+        let options = Options { clock: Arc::new(self.clock.clone()), drain, ..Options::default() };
         let name = self.system.nodes[node].name;
         let started = caught(|| (self.system.nodes[node].start)(bus, options));
         let started = started.and_then(|started| started.map_err(|error| error.to_string()));
