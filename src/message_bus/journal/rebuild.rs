@@ -207,8 +207,8 @@ pub(crate) struct Supervised {
 #[derive(Debug)]
 pub(crate) struct Rebuilds {
     all: Mutex<BTreeMap<ReaderIndex, Rebuild>>,
-    /// By reader: what its worker had sent and has not sent again yet has this cause or a later one. So who handles what
-    /// comes before takes no lock for it.
+    /// By reader: what its worker had sent and has not sent again yet has this cause or a later one. So who handles
+    /// what comes before takes no lock for it.
     quiet_until: [CachePadded<AtomicU64>; READERS],
 }
 

@@ -119,8 +119,8 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
         None
     }
 
-    /// Where the next message stands that is dead for the worker of reader `index`, which is at `position`, or else where
-    /// its history ends. Asked within history.
+    /// Where the next message stands that is dead for the worker of reader `index`, which is at `position`, or else
+    /// where its history ends. Asked within history.
     fn alive_until(&self, _index: ReaderIndex, position: u64) -> u64 {
         position.wrapping_add(1)
     }

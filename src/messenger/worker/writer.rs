@@ -289,8 +289,8 @@ impl<B: MessageBus> Writer for WorkerWriter<B> {
         let letters = self.letters.filter(|_| self.undecodable.borrow_mut().insert(header.position));
         let letter = letters.map(|letters| letters.of_undecodable(&header, error.to_string()));
         self.report(Report::Undecodable { header, error });
-        // What is dead is read from letters: none passes its message before it is there. A ring reads none, and would be
-        // held up.
+        // What is dead is read from letters: a message is not passed before its letter is there. A ring reads none, and
+        // would be held up.
         let is_owed = letters.is_some_and(|letters| letters.history);
         if letter.is_some_and(|letter| !self.bury(letter)) {
             self.unburied();
