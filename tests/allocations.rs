@@ -162,7 +162,7 @@ fn a_large_broadcast_takes_no_memory_once_it_is_sent() {
 }
 
 /// A life is simulated in the memory of those before it: only what a handler does for a message costs an allocation.
-#[cfg(all(feature = "testing", not(miri)))]
+#[cfg(all(feature = "testing", unix, not(miri), not(rust_messenger_loom)))]
 mod simulated {
     use super::{CircularBus, allocations};
     use rust_messenger::testing::{Faults, Sim};

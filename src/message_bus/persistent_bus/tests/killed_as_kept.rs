@@ -1,7 +1,7 @@
 //! Processes that are killed at each step of writing a snapshot: before the journal is synced, behind that, in the
 //! draft, behind its sync, behind the rename. A child stops at the step and is killed there.
 
-#![cfg(all(unix, not(miri)))]
+#![cfg(all(target_os = "linux", not(miri)))]
 
 use super::{Bus, TABLE, message, small};
 use crate::children::{Process, told, wait_for_the_end};
