@@ -191,6 +191,30 @@ fn each_restart_is_compared_from_its_beginning() {
     assert_eq!(lives.load(Ordering::Relaxed), 3);
 }
 
+/// The same for what cannot be decoded.
+#[test]
+fn a_letter_about_what_cannot_be_decoded_ends_with_the_drain() {
+    let (_directory, path) = scratch();
+    let (bus, _) = PersistentBus::open(&path, options(Start::Resume, None)).unwrap();
+    let refusing = Refusing { bus: bus.clone(), refuses: Arc::new(Mutex::new(true)) };
+    let dead = Arc::new(AtomicU64::new(0));
+    let count = Arc::clone(&dead);
+    let on_report = move |report: &Report| {
+        count.fetch_add(u64::from(matches!(report, Report::Dead { .. })), Ordering::Relaxed);
+    };
+    let drain = std::time::Duration::from_millis(50);
+    let messenger = Shop::with_options(refusing, Options { drain, ..restarting(budget(0), on_report) });
+    let handles = messenger.run(&Plan::rare(u64::MAX / 2));
+    let (outside, position) = (messenger.writer().unwrap(), bus.tail());
+    outside.try_write_bytes(Outside::ID, Input::ID, &[1]).unwrap();
+    wait_until("its letter is in the outbox", || dead.load(Ordering::Relaxed) == 1);
+    messenger.stop();
+    let summary = handles.join().unwrap_or_else(|error| error.summary);
+    let left = summary.left.iter().map(|left| (left.worker, left.unread, left.unsent)).collect::<Vec<_>>();
+    assert_eq!(left, [("Work", 1, 1)], "{summary:?}");
+    assert_eq!(bus.cursors()["Work"], position);
+}
+
 /// What stands before a worker's newest snapshot of this run nobody needs for its restart.
 #[test]
 fn what_a_worker_begins_again_with_moves_on() {
