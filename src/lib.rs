@@ -10,7 +10,7 @@ mod encoding;
 mod r#macro;
 mod mmap;
 #[cfg_attr(
-    not(all(test, target_os = "linux", not(rust_messenger_loom))),
+    not(all(target_os = "linux", not(rust_messenger_loom))),
     expect(dead_code, reason = "rings that processes share by name use it")
 )]
 mod process;

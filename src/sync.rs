@@ -106,7 +106,7 @@ impl Barrier {
     ///
     /// What the system says that has no such barrier, or forbids it.
     #[cfg_attr(
-        not(all(test, target_os = "linux", not(miri), not(rust_messenger_loom))),
+        not(all(target_os = "linux", not(rust_messenger_loom))),
         expect(dead_code, reason = "rings that processes share by name use it")
     )]
     pub(crate) fn shared() -> std::io::Result<Self> {

@@ -6,6 +6,7 @@ use super::ring::memory::Ring;
 use super::ring::reader::RingReader;
 use super::ring::shared::Shared;
 use super::ring::slot::{SLOT_ALIGN, Slots};
+use super::ring::store::Store;
 use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Region;
@@ -170,7 +171,11 @@ impl<C: Claim, W: WaitStrategy> CircularBus<C, W> {
         let region = Region::anonymous(Ring::region_len(capacity) as usize).map_err(BusError::Map)?;
         let key = random::number().map_err(BusError::Random)?;
         let ring = Ring::new(region, capacity, first, key);
-        Ok(CircularBus { shared: Arc::new(Shared::new(ring, (), silent_after)), types: PhantomData })
+        Ok(CircularBus::of(Arc::new(Shared::new(ring, (), silent_after))))
+    }
+
+    pub(super) fn of(shared: Arc<Shared<Ring>>) -> Self {
+        CircularBus { shared, types: PhantomData }
     }
 
     /// The same ring, whose readers wait by the strategy `V`.
@@ -221,6 +226,10 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
     }
 
     fn released(&self) -> u64 {
+        // A forked child takes no lock, and knows no better than the gate.
+        if self.shared.store.is_forked() {
+            return self.shared.gate().position();
+        }
         self.shared.gate().released()
     }
 

@@ -27,6 +27,9 @@ mod condvar_bus;
 #[cfg(unix)]
 #[allow(unsafe_code, reason = "views of mapped bytes")]
 mod journal;
+#[cfg(all(target_os = "linux", not(rust_messenger_loom)))]
+#[cfg_attr(not(test), expect(dead_code, reason = "public when whoever sleeps wakes for what other processes do"))]
+mod named;
 #[cfg(unix)]
 mod persistent_bus;
 #[allow(unsafe_code, reason = "views of mapped bytes")]

@@ -68,15 +68,16 @@ mod page {
 
 pub(crate) use page::ForkMark;
 
+/// For tests of what forked children may do.
 #[cfg(all(test, target_os = "linux", not(miri), not(rust_messenger_loom)))]
 #[allow(unsafe_code)]
-mod tests {
-    use super::*;
+pub(crate) mod children {
     use rustix::process::{Pid, WaitOptions, waitpid};
 
-    /// What a forked child says to `question`, which may do next to nothing: of this process's threads it has one.
-    fn in_a_fork(question: impl FnOnce() -> bool) -> bool {
-        // SAFETY: the child calls nothing that waits for the threads that it has not: it loads, forks, and ends.
+    /// What a forked child says to `question`, which may do little: of this process's threads it has one, and whatever
+    /// lock the others held nobody lets go of.
+    pub(crate) fn in_a_fork(question: impl FnOnce() -> u8) -> u8 {
+        // SAFETY: the child waits for none of the threads that it has not: it loads, forks, and ends.
         let child = unsafe { libc::fork() };
         if child == 0 {
             let answer = i32::from(question());
@@ -84,7 +85,16 @@ mod tests {
             unsafe { libc::_exit(answer) }
         }
         let (_, status) = waitpid(Pid::from_raw(child), WaitOptions::empty()).unwrap().unwrap();
-        status.exit_status().expect("it ends by itself") == 1
+        status.exit_status().expect("it ends by itself") as u8
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(miri), not(rust_messenger_loom)))]
+mod tests {
+    use super::*;
+
+    fn in_a_fork(question: impl FnOnce() -> bool) -> bool {
+        children::in_a_fork(|| u8::from(question())) == 1
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub(crate) mod draft;
 #[cfg(all(unix, not(rust_messenger_loom)))]
 pub(crate) mod file;
 #[cfg_attr(
-    not(all(test, target_os = "linux", not(miri), not(rust_messenger_loom))),
+    not(all(target_os = "linux", not(rust_messenger_loom))),
     expect(dead_code, unused_imports, reason = "rings that processes share by name use it")
 )]
 pub(crate) mod fork;

@@ -3,6 +3,9 @@
 use std::error::Error;
 use std::fmt;
 
+/// What each of them says of that.
+const FORKED: &str = "this process was forked from the one that attached to the ring";
+
 /// Why a message was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -35,6 +38,9 @@ pub enum WriteError {
         /// How many writers the bus has places for.
         max: usize,
     },
+    /// This process was forked from the one that attached to the ring, to which this writer still belongs. Attach anew.
+    /// No bus of this library says so yet.
+    Forked,
     /// The encoder failed.
     Encode(EncodeError),
     /// The worker's outbox is at its limit: its handlers send more than they receive, for too long.
@@ -117,6 +123,7 @@ impl fmt::Display for WriteError {
             WriteError::Fenced => f.write_str("the fill took too long and readers went on without the message"),
             WriteError::Filling => f.write_str("the writer is filling another message"),
             WriteError::TooManyWriters { max } => write!(f, "all places for {max} writers are taken"),
+            WriteError::Forked => f.write_str(FORKED),
             WriteError::Encode(error) => write!(f, "not encoded: {error}"),
             WriteError::OutboxFull { limit } => {
                 write!(f, "the worker's outbox is full ({limit} bytes): its handlers send more than they receive")
@@ -217,6 +224,9 @@ pub enum ReadError {
     /// This [held](super::MessageBus::subscribe_held) reader holds as much of its ring as it may. Have it
     /// [release](super::Reader::release_to) something.
     WindowFull,
+    /// This process was forked from the one that attached to the ring, to which this reader still belongs. Attach anew.
+    /// No bus of this library says so yet.
+    Forked,
 }
 
 impl fmt::Display for ReadError {
@@ -226,6 +236,7 @@ impl fmt::Display for ReadError {
             ReadError::Lagged(messages) => write!(f, "too slow: moved past {messages} messages"),
             ReadError::Closed => f.write_str("the bus is closed and read to its end"),
             ReadError::WindowFull => f.write_str("the reader holds as much of the bus as it may, and must release"),
+            ReadError::Forked => f.write_str(FORKED),
         }
     }
 }
@@ -247,6 +258,9 @@ pub enum SubscribeError {
     NotEvictable,
     /// This bus has no [held readers](super::MessageBus::subscribe_held). Every bus of this library has.
     Unsupported,
+    /// This process was forked from the one that attached to the ring, to which this bus still belongs. Attach anew.
+    /// No bus of this library says so yet.
+    Forked,
 }
 
 /// Why a bus does not begin a reader, or move a named cursor or a held reader, where it was told to.
@@ -269,6 +283,9 @@ pub enum CursorError {
     NoSuchCursor,
     /// A reader holds the cursor. Let its worker end first.
     InUse,
+    /// This process was forked from the one that attached to the ring, to which this reader still belongs. Attach anew.
+    /// No bus of this library says so yet.
+    Forked,
     /// A cursor's name has 1 to 40 bytes, and does not end in a zero byte.
     Name,
     /// The journal has no place for another named cursor. Remove one.
@@ -311,6 +328,7 @@ impl fmt::Display for SubscribeError {
             SubscribeError::Journal(error) => error.fmt(f),
             SubscribeError::NotEvictable => f.write_str("this bus has no evictable readers"),
             SubscribeError::Unsupported => f.write_str("this bus has no held readers"),
+            SubscribeError::Forked => f.write_str(FORKED),
         }
     }
 }
@@ -323,6 +341,7 @@ impl fmt::Display for CursorError {
             }
             CursorError::NoSuchPosition { asked } => write!(f, "no slot begins at position {asked}"),
             CursorError::NoSuchCursor => f.write_str("there is no cursor of this name"),
+            CursorError::Forked => f.write_str(FORKED),
             CursorError::InUse => f.write_str("a reader has this cursor"),
             CursorError::Name => f.write_str("a cursor's name has 1 to 40 bytes, the last of them not zero"),
             CursorError::TooMany { max } => write!(f, "all {max} places for named cursors are taken"),
@@ -343,7 +362,10 @@ impl fmt::Display for CursorError {
 impl Error for SubscribeError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            SubscribeError::TooManyReaders { .. } | SubscribeError::NotEvictable | SubscribeError::Unsupported => None,
+            SubscribeError::TooManyReaders { .. }
+            | SubscribeError::NotEvictable
+            | SubscribeError::Unsupported
+            | SubscribeError::Forked => None,
             SubscribeError::Journal(error) => Some(error),
         }
     }
@@ -357,12 +379,16 @@ impl Error for CursorError {}
 pub enum NoWriter {
     /// The bus is for one writer, and it exists already. Use a bus for many writers, or drop the other one first.
     Taken,
+    /// This process was forked from the one that attached to the ring, to which this bus still belongs. Attach anew.
+    /// No bus of this library says so yet.
+    Forked,
 }
 
 impl fmt::Display for NoWriter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             NoWriter::Taken => f.write_str("this bus takes one writer, and it exists already"),
+            NoWriter::Forked => f.write_str(FORKED),
         }
     }
 }

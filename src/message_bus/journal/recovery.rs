@@ -77,7 +77,7 @@ pub(crate) struct Opened {
 
 /// Writes a table area over an older one at `base`. Until it is whole there is none: that somebody was killed in it is
 /// no damage.
-fn write_table(region: &Region, base: usize, bytes: &[u8]) {
+pub(crate) fn write_table(region: &Region, base: usize, bytes: &[u8]) {
     region.word(base).store(header::UNWRITTEN, Ordering::Relaxed);
     fence(Ordering::Release); // SYNC POINT journal.killed
     let mut words = bytes.chunks(8).map(|chunk| {

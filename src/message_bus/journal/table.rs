@@ -52,8 +52,8 @@ pub struct MessageRecord {
 /// A handler, or another source: its type, as that of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HandlerRecord {
-    pub(super) id: u16,
-    pub(super) name: String,
+    pub(crate) id: u16,
+    pub(crate) name: String,
 }
 
 /// A worker.
@@ -219,6 +219,14 @@ impl JournalTable {
         tell_apart(record.messages.iter_mut().map(|message| &mut message.name), spelled_messages);
         tell_apart(record.handlers.iter_mut().map(|handler| &mut handler.name), spelled_handlers);
         record
+    }
+
+    /// What it says of ids alone, in their order: whichever program says it, and in whatever order it does.
+    #[cfg(all(target_os = "linux", not(rust_messenger_loom)))]
+    pub(crate) fn of_any_program(mut self) -> JournalTable {
+        self.messages.sort_by_key(|message| message.id);
+        self.handlers.sort_by_key(|handler| handler.id);
+        JournalTable { name: String::new(), workers: Vec::new(), ..self }
     }
 
     /// What is known of the messages' bytes.

@@ -15,6 +15,7 @@ use super::store::Store;
 use crate::mmap::{Front, Region};
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{Time, WriteError};
+use std::fmt::Debug;
 
 /// The part of a ring that is kept free for fetch-and-add to overshoot into.
 const RESERVE: u64 = 16;
@@ -30,10 +31,28 @@ pub struct Ring {
     max_payload: usize,
     /// As whom it was mapped.
     owner: Owner,
-    /// Whether others may be attached to the same memory, each of which may die.
-    is_shared: bool,
-    /// Says of other owners whether they have ended.
-    is_dead: fn(Control<'_>, Owner) -> bool,
+    /// What is known of others, if they may be attached to the same memory, each of which may die.
+    others: Option<Box<dyn Others>>,
+}
+
+/// What an attachment to memory that processes share knows of the others there.
+pub(crate) trait Others: Debug + Send + Sync {
+    /// Whether it is proven that `owner` has ended.
+    fn has_ended(&self, control: Control<'_>, owner: Owner) -> bool;
+
+    /// Whether this process was forked from the one that attached, whose all of this still is.
+    fn is_forked(&self) -> bool;
+}
+
+#[cfg(test)]
+impl Others for fn(Control<'_>, Owner) -> bool {
+    fn has_ended(&self, control: Control<'_>, owner: Owner) -> bool {
+        self(control, owner)
+    }
+
+    fn is_forked(&self) -> bool {
+        false
+    }
 }
 
 impl Ring {
@@ -44,14 +63,19 @@ impl Ring {
 
     /// Makes a ring of `capacity` bytes, a power of two, whose first message will stand at `start`.
     pub(crate) fn new(region: Region, capacity: u64, start: u64, key: u64) -> Ring {
-        // Nobody else is in memory without a name, and who asks is alive.
-        let ring = Ring::of(region, capacity, key, Owner::ALONE, |_, _| false);
+        // Nobody else is in memory without a name.
+        let ring = Ring::of(region, capacity, key, Owner::ALONE, None);
         ring.control().begin(capacity, start, key);
         ring
     }
 
-    /// The ring of `capacity` bytes and this key that is in `region` already, which `owner` shares with others.
-    #[cfg_attr(not(test), expect(dead_code, reason = "rings that processes share by name use it"))]
+    /// The ring of `capacity` bytes and this key that is in `region` already, which `owner` shares with `others`.
+    pub(crate) fn shared(region: Region, capacity: u64, key: u64, owner: Owner, others: Box<dyn Others>) -> Ring {
+        Ring::of(region, capacity, key, owner, Some(others))
+    }
+
+    /// The same, where `is_dead` says who has ended.
+    #[cfg(test)]
     pub(crate) fn attached(
         region: Region,
         capacity: u64,
@@ -59,15 +83,21 @@ impl Ring {
         owner: Owner,
         is_dead: fn(Control<'_>, Owner) -> bool,
     ) -> Ring {
-        Ring { is_shared: true, ..Ring::of(region, capacity, key, owner, is_dead) }
+        Ring::shared(region, capacity, key, owner, Box::new(is_dead))
     }
 
-    fn of(region: Region, capacity: u64, key: u64, owner: Owner, is_dead: fn(Control<'_>, Owner) -> bool) -> Ring {
+    /// A part of the memory, for tests to see who touches it.
+    #[cfg(all(test, target_os = "linux", not(rust_messenger_loom)))]
+    pub(crate) fn region(&self) -> &Region {
+        &self.slots
+    }
+
+    fn of(region: Region, capacity: u64, key: u64, owner: Owner, others: Option<Box<dyn Others>>) -> Ring {
         let max_payload = (max_slot(capacity) - SLOT_HEADER) as usize;
         assert!(region.len() as u64 >= Ring::region_len(capacity));
         let slots = region.behind(control::SIZE);
         let control = Front::of(region);
-        Ring { control, slots, key, mask: capacity - 1, max_payload, owner, is_shared: false, is_dead }
+        Ring { control, slots, key, mask: capacity - 1, max_payload, owner, others }
     }
 
     #[inline(always)]
@@ -187,12 +217,12 @@ unsafe impl Room for Ring {
 
     #[inline]
     fn is_shared(&self) -> bool {
-        self.is_shared
+        self.others.is_some()
     }
 
     #[inline]
     fn announce(&self, writer: usize, position: Option<u64>) {
-        if self.is_shared {
+        if self.others.is_some() {
             let claim = position.map_or(0, |position| position | control::CLAIMED);
             // Release: whoever finds that this writer is elsewhere finds its last slot finished.
             self.control().writer(control::writer(writer)).claim().store(claim, Ordering::Release); // SYNC POINT claim.announce
@@ -229,7 +259,12 @@ impl Store for Ring {
     }
 
     fn has_ended(&self, owner: Owner) -> bool {
-        (self.is_dead)(self.control(), owner)
+        self.others.as_ref().is_some_and(|others| others.has_ended(self.control(), owner))
+    }
+
+    #[inline]
+    fn is_forked(&self) -> bool {
+        self.others.as_ref().is_some_and(|others| others.is_forked())
     }
 
     fn batch(&self) -> u64 {

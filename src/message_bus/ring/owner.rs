@@ -25,6 +25,26 @@ impl Owner {
         Owner((generation as u64) << GENERATION | (attachment as u64) << ATTACHMENT | IN_USE)
     }
 
+    /// Its place in the table of attachments.
+    pub(crate) fn attachment(self) -> u16 {
+        (self.0 >> ATTACHMENT) as u16
+    }
+
+    /// Which of all that had that place it is.
+    pub(crate) fn generation(self) -> u32 {
+        Owner::generation_in(self.0)
+    }
+
+    /// Which of all that had its place a word of the table of attachments is about, be it in use or not.
+    pub(crate) fn generation_in(word: u64) -> u32 {
+        (word >> GENERATION) as u32
+    }
+
+    /// What that word says when this has left.
+    pub(crate) fn left(self) -> u64 {
+        self.0 & !IN_USE
+    }
+
     /// What the lock says while this holds it. Never 0.
     #[inline(always)]
     pub(crate) fn word(self) -> u64 {

@@ -28,6 +28,8 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Storage = Ring> {
     /// Its entry in the reader table.
     index: ReaderIndex,
     turn: Turn,
+    /// The same, where [`turn`](Self::turn) says no more than that the ring is shared.
+    kind: Turn,
     /// Whether it was to begin with a rebuild.
     pub(crate) rebuilds: bool,
     /// The next message.
@@ -62,6 +64,8 @@ enum Turn {
     Gating,
     /// It looks at it in place.
     Held,
+    /// It looks at it in place once it knows that it is still in the process that attached to the ring.
+    Attached,
     /// It is held, and holds as much as it may.
     Full,
     /// It copies it.
@@ -101,7 +105,16 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         loop {
             let paused = {
                 // One comparison for both: is there one more to handle, and does this reader look at it in place?
-                let in_place = if self.turn > Turn::Held { 0 } else { most };
+                let in_place = match self.turn {
+                    Turn::Gating | Turn::Held => most,
+                    _ => match self.in_place_otherwise(most) {
+                        Ok(most) => most,
+                        Err(error) => {
+                            ended = Err(error);
+                            break;
+                        }
+                    },
+                };
                 let (store, index) = (&self.shared.store, self.index);
                 // SAFETY: it looks where a slot begins; the cursor that the gate goes by is `released`, not past it.
                 let look = unsafe { store.slots().looker() };
@@ -174,12 +187,16 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
     fn ready(&mut self) -> bool {
         match self.turn {
             Turn::Gating | Turn::Held => !matches!(self.gated(self.position), Seen::Open { .. }),
+            Turn::Attached => self.is_away() || !matches!(self.gated(self.position), Seen::Open { .. }),
             Turn::Full => false,
             Turn::Evictable => self.ready_or_moved(),
         }
     }
 
     fn wait_until(&mut self, timeout: Option<Duration>, interest: Interest, done: impl FnMut(&mut Self) -> bool) {
+        if self.is_away() {
+            return;
+        }
         self.release();
         let mut strategy = std::mem::take(&mut self.strategy);
         strategy.begin(std::mem::take(&mut self.handled));
@@ -257,6 +274,9 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         interest: Interest,
         done: impl FnMut(&mut Self) -> bool,
     ) {
+        if self.is_away() {
+            return;
+        }
         self.release();
         let mut patience = std::mem::take(&mut self.patience);
         wait::wait_in(self, &mut patience, poller, interest, timeout, done);
@@ -266,7 +286,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
     }
 
     fn unblock(&mut self) -> Option<Duration> {
-        if self.copied().is_some() || self.is_at_tail() {
+        if self.is_away() || self.copied().is_some() || self.is_at_tail() {
             return None;
         }
         let pinned = self.turn == Turn::Evictable;
@@ -308,7 +328,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
 
     #[inline]
     fn release(&mut self) {
-        if self.turn == Turn::Gating && self.released != self.position {
+        if self.kind == Turn::Gating && self.released != self.position {
             self.let_go(self.position);
         }
     }
@@ -402,18 +422,23 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     ) -> Result<Self, SubscribeError> {
         // First: if it panics there is no entry that nobody reads for.
         let strategy = W::default();
+        if shared.store.is_forked() {
+            return Err(SubscribeError::Forked);
+        }
         if shared.gate().has_no_place() {
             shared.heal();
         }
         let (index, position) = shared.gate().join(kind, name, start)?;
+        let kind_of_turn = match kind {
+            Kind::Gating => Turn::Gating,
+            Kind::Held => Turn::Held,
+            Kind::Evictable => Turn::Evictable,
+        };
         Ok(RingReader {
             shared: Arc::clone(shared),
             index,
-            turn: match kind {
-                Kind::Gating => Turn::Gating,
-                Kind::Held => Turn::Held,
-                Kind::Evictable => Turn::Evictable,
-            },
+            turn: turn_of(&shared.store, kind_of_turn),
+            kind: kind_of_turn,
             rebuilds: false,
             position,
             released: position,
@@ -484,14 +509,18 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
 
     /// Whether a held reader holds as much as it may.
     fn look_at_window(&mut self) {
-        if self.turn.is_held() {
+        if self.kind.is_held() {
             let is_full = self.position.wrapping_sub(self.released) >= self.batch;
-            self.turn = if is_full { Turn::Full } else { Turn::Held };
+            self.kind = if is_full { Turn::Full } else { Turn::Held };
+            self.turn = turn_of(&self.shared.store, self.kind);
         }
     }
 
     /// Lets writers reuse everything before `position`.
     fn let_go(&mut self, position: u64) {
+        if self.is_away() {
+            return;
+        }
         self.released = position;
         self.shared.gate().release(self.index, position);
         self.shared.store.released(self.index, position);
@@ -500,8 +529,11 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
 
     /// Whether a held reader has come by the beginning of a slot at `position`, or has released it.
     fn check_read(&self, position: u64) -> Result<(), CursorError> {
-        if !self.turn.is_held() {
+        if !self.kind.is_held() {
             return Err(CursorError::NotHeld);
+        }
+        if self.is_away() {
+            return Err(CursorError::Forked);
         }
         let mut place = self.released;
         while ahead(position, place) > 0 && ahead(self.position, place) > 0 {
@@ -533,10 +565,26 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     #[cold]
     #[inline(never)]
     fn look_further(&mut self, seen: Seen) -> Result<Option<Header>, ReadError> {
-        match self.turn {
+        match self.kind {
             Turn::Evictable => self.copy_next().map(Some),
             Turn::Full => Err(self.full()),
-            Turn::Gating | Turn::Held => self.step_over_no_message(seen).map(|()| None),
+            Turn::Gating | Turn::Held | Turn::Attached => self.step_over_no_message(seen).map(|()| None),
+        }
+    }
+
+    /// Whether this is a copy, in a child that was forked, of a reader that is its parent's.
+    #[inline]
+    fn is_away(&self) -> bool {
+        self.shared.store.is_forked()
+    }
+
+    /// As many messages as are looked at in place where not all of them are without further ado.
+    #[inline]
+    fn in_place_otherwise(&self, most: usize) -> Result<usize, ReadError> {
+        match self.turn {
+            _ if self.is_away() => Err(ReadError::Forked),
+            Turn::Evictable | Turn::Full => Ok(0),
+            Turn::Gating | Turn::Held | Turn::Attached => Ok(most),
         }
     }
 
@@ -550,7 +598,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     /// As [`gated`](Self::gated), with where that slot is.
     #[inline(always)]
     fn look(&self, place: u64) -> (Option<Slot<'_>>, Seen) {
-        debug_assert!(self.turn != Turn::Evictable && ahead(place, self.released) >= 0);
+        debug_assert!(self.kind != Turn::Evictable && ahead(place, self.released) >= 0);
         // SAFETY: a slot begins there, and the cursor that the gate goes by is `released`, which is not past it.
         unsafe { self.shared.store.slots().look(place) }
     }
@@ -560,7 +608,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     fn nothing(&mut self) -> ReadError {
         self.release();
         // Acquire: what was committed before the close is visible after it.
-        let closed = self.shared.control().flags().load(Ordering::Acquire) & CLOSED != 0; // SYNC POINT bus.close
+        let closed = self.shared.flags(Ordering::Acquire) & CLOSED != 0; // SYNC POINT bus.close
         if closed && self.is_at_tail() { ReadError::Closed } else { ReadError::Empty }
     }
 
@@ -577,7 +625,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
 
     /// Whether an evictable reader has a message, or was moved.
     fn ready_or_moved(&self) -> bool {
-        if self.copied().is_some() {
+        if self.is_away() || self.copied().is_some() {
             return true;
         }
         match self.shared.gate().pin(self.index, self.position) {
@@ -598,16 +646,35 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     #[cold]
     #[inline(never)]
     fn deliver_otherwise<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> (R, bool)) -> Result<R, ReadError> {
-        if self.turn == Turn::Full {
-            return Err(self.full());
+        if self.is_away() {
+            return Err(ReadError::Forked);
         }
-        let header = self.copy_next()?;
-        let (result, handled) = deliver(&header, &self.copy);
+        let (slot, header) = match self.turn {
+            Turn::Full => return Err(self.full()),
+            Turn::Attached => {
+                let header = self.next_in_place()?;
+                (Some(self.shared.store.slots().at(header.position)), header)
+            }
+            _ => (None, self.copy_next()?),
+        };
+        // SAFETY: it was seen at this reader's position, and the cursor stays there until it has been stepped over.
+        let (result, handled) = deliver(&header, &unsafe { lent(&self.shared.store, slot, &self.copy, &header) });
         if handled {
             self.handled += 1;
             self.step_over(self.shared.store.slots().slot_len(header.size as usize));
         }
         Ok(result)
+    }
+
+    /// What stands where a reader is that looks at messages in place.
+    #[inline(never)]
+    fn next_in_place(&mut self) -> Result<Header, ReadError> {
+        loop {
+            match self.gated(self.position) {
+                Seen::Message(header) => return Ok(header),
+                seen => self.step_over_no_message(seen)?,
+            }
+        }
     }
 
     /// The evictable reader's next message, if it has copied that already: it was not handled then.
@@ -663,6 +730,14 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     }
 }
 
+/// How a reader of this kind comes to its next message.
+fn turn_of(store: &impl Storage, kind: Turn) -> Turn {
+    match kind {
+        Turn::Gating | Turn::Held if store.is_shared() => Turn::Attached,
+        kind => kind,
+    }
+}
+
 /// Why a batch leaves its quick way.
 enum Paused {
     /// No message to be looked at in place.
@@ -704,8 +779,11 @@ impl Drop for PutBack<'_> {
 
 impl<W: WaitStrategy, S: Storage> Drop for RingReader<W, S> {
     fn drop(&mut self) {
+        if self.is_away() {
+            return;
+        }
         // A held one's cursor stays where it was released.
-        if !self.turn.is_held() {
+        if !self.kind.is_held() {
             self.shared.store.left(self.index, self.position);
         }
         self.shared.gate().leave(self.index);

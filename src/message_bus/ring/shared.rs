@@ -24,6 +24,8 @@ pub(crate) struct Shared<S: Store> {
     /// How often [`MessageBus::wake`] was called.
     pub(crate) wakes: CachePadded<AtomicU64>,
     pub(crate) waiters: CachePadded<Waiters>,
+    /// CLOSED, if outsiders of this attachment are refused. On a bus that is not shared the ring says so.
+    closed: AtomicU64,
     /// Since when there is this, and when the dead are looked for next, in milliseconds after that.
     since: Instant,
     heal_at: AtomicU64,
@@ -42,6 +44,7 @@ impl<S: Store> Shared<S> {
             silent_after,
             wakes: CachePadded::new(AtomicU64::new(0)),
             waiters: CachePadded::new(waiters),
+            closed: AtomicU64::new(0),
             since: Instant::now(),
             heal_at: AtomicU64::new(0),
         }
@@ -57,14 +60,25 @@ impl<S: Store> Shared<S> {
         Gate::new(&self.store)
     }
 
-    /// Ends the time of writers from outside.
+    /// Ends the time of writers from outside: of this attachment alone.
     pub(crate) fn close(&self) {
-        self.control().flags().fetch_or(CLOSED, Ordering::AcqRel); // SYNC POINT bus.close
+        let flags = if self.store.is_shared() { &self.closed } else { self.control().flags() };
+        flags.fetch_or(CLOSED, Ordering::AcqRel); // SYNC POINT bus.close
         self.wake();
+    }
+
+    /// What keeps writers of this attachment from just going on.
+    #[inline]
+    pub(crate) fn flags(&self, order: Ordering) -> u64 {
+        let flags = self.control().flags().load(order); // SYNC POINT bus.close
+        if self.store.is_shared() { flags | self.closed.load(order) } else { flags }
     }
 
     /// Ends every wait once.
     pub(crate) fn wake(&self) {
+        if self.store.is_forked() {
+            return;
+        }
         self.wakes.fetch_add(1, Ordering::AcqRel); // SYNC POINT bus.wake
         self.notify_message();
         self.notify_room();
@@ -106,7 +120,7 @@ impl<S: Store> Shared<S> {
     #[cold]
     #[inline(never)]
     pub(crate) fn heal(&self) -> bool {
-        let healed = self.store.is_shared() && self.gate().heal();
+        let healed = self.store.is_shared() && !self.store.is_forked() && self.gate().heal();
         if healed {
             self.notify_message();
             self.notify_room();

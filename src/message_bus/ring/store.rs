@@ -39,6 +39,11 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
         false
     }
 
+    /// Whether this process was forked from the one whose all of this is.
+    fn is_forked(&self) -> bool {
+        false
+    }
+
     /// How often a reader releases, in bytes.
     fn batch(&self) -> u64;
 

@@ -35,6 +35,9 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Sto
 
 impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
     pub(crate) fn new(shared: &Arc<Shared<S>>, role: Role) -> Result<Self, NoWriter> {
+        if shared.store.is_forked() {
+            return Err(NoWriter::Forked);
+        }
         let control = shared.control();
         let own = shared.store.owner().word();
         // Acquire on both: a successor goes on where its predecessor, which released the place, left off.
@@ -60,9 +63,16 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         if let (Role::Worker(_), true) = (role, has_place) {
             shared.gate().add_worker(index);
         }
+        Ok(RingWriter::at(shared, role, index))
+    }
+
+    /// The writer that has the place `index`.
+    fn at(shared: &Arc<Shared<S>>, role: Role, index: WriterIndex) -> Self {
         let claim = C::new(&shared.store, index.number());
-        let small_end = small_end(shared.store.slots(), claim.largest());
-        Ok(RingWriter {
+        // On a ring that is shared there is more to ask than whether there is room.
+        let largest = if shared.store.is_shared() { 0 } else { claim.largest() };
+        let small_end = small_end(shared.store.slots(), largest);
+        RingWriter {
             shared: Arc::clone(shared),
             claim,
             role,
@@ -71,7 +81,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
             ticket: Cell::new(0),
             finished: Cell::new(None),
             strategy: PhantomData,
-        })
+        }
     }
 
     /// Whether this writer may claim at all now.
@@ -86,7 +96,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
     }
 
     fn is_admitted(&self) -> Result<(), WriteError> {
-        let flags = self.shared.control().flags().load(Ordering::Relaxed);
+        let flags = self.shared.flags(Ordering::Relaxed);
         match self.role {
             _ if flags == 0 => Ok(()),
             Role::Outside | Role::Import(_) if flags & CLOSED != 0 => Err(WriteError::Closed),
@@ -119,6 +129,9 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         let max = self.shared.store.slots().max_payload();
         if size > max {
             return Err(WriteError::TooLarge { size, max });
+        }
+        if self.shared.store.is_forked() {
+            return Err(WriteError::Forked);
         }
         self.admit()?;
         let len = self.shared.store.slots().slot_len(size);
@@ -227,7 +240,8 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
     }
 
     fn has_room_now(&self, size: usize) -> bool {
-        if size > self.shared.store.slots().max_payload() {
+        // What is refused in any case keeps nobody waiting.
+        if size > self.shared.store.slots().max_payload() || self.shared.store.is_forked() {
             return true;
         }
         match self.admit() {
@@ -303,14 +317,14 @@ impl<C: Claim, W: WaitStrategy, S: Storage> Drop for CountSealed<'_, C, W, S> {
 
 impl<C: Claim, W: WaitStrategy, S: Storage> BusWriter for RingWriter<C, W, S> {
     fn take_ticket(&self) {
-        if let Role::Worker(reader) = self.role {
+        if let (Role::Worker(reader), false) = (self.role, self.shared.store.is_forked()) {
             self.ticket.set(self.shared.gate().take_ticket(reader));
         }
     }
 
     fn give_up_ticket(&self) {
         let ticket = self.ticket.replace(0);
-        if let (Role::Worker(reader), 1..) = (self.role, ticket) {
+        if let (Role::Worker(reader), 1.., false) = (self.role, ticket, self.shared.store.is_forked()) {
             self.shared.gate().give_up_ticket(reader, ticket);
             self.shared.notify_room();
         }
@@ -338,7 +352,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> BusWriter for RingWriter<C, W, S> {
     }
 
     fn record_outbox(&self, bytes: usize) {
-        if let Role::Worker(reader) = self.role {
+        if let (Role::Worker(reader), false) = (self.role, self.shared.store.is_forked()) {
             let mark = self.shared.control().reader(reader).outbox_high_water();
             if mark.load(Ordering::Relaxed) < bytes as u64 {
                 mark.store(bytes as u64, Ordering::Relaxed);
@@ -352,6 +366,8 @@ impl<W: WaitStrategy, S: Storage> Clone for RingWriter<ManyWriters, W, S> {
     fn clone(&self) -> Self {
         match RingWriter::new(&self.shared, self.role) {
             Ok(writer) => writer,
+            // It says so at each write.
+            Err(NoWriter::Forked) => RingWriter::at(&self.shared, self.role, control::writer(SHARED_WRITER)),
             Err(NoWriter::Taken) => unreachable!("many writers are never refused"),
         }
     }
@@ -359,6 +375,9 @@ impl<W: WaitStrategy, S: Storage> Clone for RingWriter<ManyWriters, W, S> {
 
 impl<C: Claim, W: WaitStrategy, S: Storage> Drop for RingWriter<C, W, S> {
     fn drop(&mut self) {
+        if self.shared.store.is_forked() {
+            return;
+        }
         self.give_up_ticket();
         let control = self.shared.control();
         let has_own = self.index.number() != SHARED_WRITER;

@@ -34,7 +34,7 @@ impl<R: Reader + Send> Observe for R {
             match self.try_read(&mut *see) {
                 Ok(()) => {}
                 Err(ReadError::Lagged(_)) => {}
-                Err(ReadError::Empty | ReadError::WindowFull | ReadError::Closed) => break,
+                Err(ReadError::Empty | ReadError::WindowFull | ReadError::Closed | ReadError::Forked) => break,
             }
         }
         self.release();
