@@ -70,6 +70,10 @@ impl Ring {
     }
 
     /// The ring of `capacity` bytes and this key that is in `region` already, which `owner` shares with `others`.
+    #[cfg_attr(
+        not(all(target_os = "linux", not(rust_messenger_loom))),
+        allow(dead_code, reason = "rings that processes share by name use it")
+    )]
     pub(crate) fn shared(region: Region, capacity: u64, key: u64, owner: Owner, others: Box<dyn Others>) -> Ring {
         Ring::of(region, capacity, key, owner, Some(others))
     }

@@ -26,21 +26,37 @@ impl Owner {
     }
 
     /// Its place in the table of attachments.
+    #[cfg_attr(
+        not(all(target_os = "linux", not(rust_messenger_loom))),
+        allow(dead_code, reason = "rings that processes share by name use it")
+    )]
     pub(crate) fn attachment(self) -> u16 {
         (self.0 >> ATTACHMENT) as u16
     }
 
     /// Which of all that had that place it is.
+    #[cfg_attr(
+        not(all(target_os = "linux", not(rust_messenger_loom))),
+        allow(dead_code, reason = "rings that processes share by name use it")
+    )]
     pub(crate) fn generation(self) -> u32 {
         Owner::generation_in(self.0)
     }
 
     /// Which of all that had its place a word of the table of attachments is about, be it in use or not.
+    #[cfg_attr(
+        not(all(target_os = "linux", not(rust_messenger_loom))),
+        allow(dead_code, reason = "rings that processes share by name use it")
+    )]
     pub(crate) fn generation_in(word: u64) -> u32 {
         (word >> GENERATION) as u32
     }
 
     /// What that word says when this has left.
+    #[cfg_attr(
+        not(all(target_os = "linux", not(rust_messenger_loom))),
+        allow(dead_code, reason = "rings that processes share by name use it")
+    )]
     pub(crate) fn left(self) -> u64 {
         self.0 & !IN_USE
     }
