@@ -2,8 +2,8 @@
 # Measures the crate against its peers and prints the tables of BENCHMARKS.md.
 #
 #   ci/bench_compare.sh                    the full run, a few minutes on an otherwise idle machine
-#   ci/bench_compare.sh --write            the same, and puts the tables between the markers of BENCHMARKS.md; waits
-#                                          five minutes for a machine with nothing else to do
+#   ci/bench_compare.sh --write            the same, puts the tables between the markers of BENCHMARKS.md, and draws the
+#                                          picture of them; waits five minutes for a machine with nothing else to do
 #   ci/bench_compare.sh --quick            whether everything works, not how fast it is
 #   ci/bench_compare.sh --rounds 21 --pin --only "1w 1r"   see --help
 set -euo pipefail
@@ -29,4 +29,5 @@ if $write; then
         /<!-- tables -->/ { inside = 1; print ""; while ((getline line < tables) > 0) print line; print "" }
     ' BENCHMARKS.md >"$tables.page"
     cat "$tables.page" >BENCHMARKS.md
+    BLESS=1 cargo test --package rust_messenger_tools --test flagship figures
 fi

@@ -3,6 +3,8 @@
 
 #![cfg(unix)]
 
+#[path = "flagship/figures.rs"]
+mod figures;
 #[path = "../../tests/support/process.rs"]
 mod process;
 #[path = "flagship/ring.rs"]
@@ -26,7 +28,7 @@ fn compare(picture: &str, drawn: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join(picture);
     let shown = fs::read_to_string(&path).unwrap_or_default();
     if shown != drawn && std::env::var_os("BLESS").is_some_and(|value| value == "1") {
-        fs::write(&path, drawn).unwrap();
+        return fs::write(&path, drawn).unwrap();
     }
     assert!(shown == drawn, "BLESS=1 draws {picture} anew");
 }
@@ -100,6 +102,12 @@ fn the_first_table_is_what_its_page_shows() {
 #[test]
 fn the_memory_of_a_ring_is_as_its_picture_shows() {
     compare("docs/guide/ring.svg", &ring::draw());
+}
+
+#[test]
+fn figures_are_as_their_picture_shows() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("BENCHMARKS.md");
+    compare("docs/guide/figures.svg", &figures::draw(&fs::read_to_string(page).unwrap()));
 }
 
 #[test]
