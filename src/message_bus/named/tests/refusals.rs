@@ -324,6 +324,7 @@ fn known_at(path: &Path) -> JournalTable {
 
 /// Whoever dies while it writes names has written all of them or none, and the next one writes what it has to say.
 #[test]
+#[cfg_attr(miri, ignore = "minutes: both areas are read at each cut, 64 KiB word by word")]
 fn names_are_written_whole_or_not_at_all() {
     let region = Region::anonymous(names::LEN).unwrap();
     let names = Names { region: &region, at: 0 };
