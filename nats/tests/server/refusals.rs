@@ -45,9 +45,13 @@ fn a_stream_that_is_set_up_otherwise_is_refused() {
         Config { storage: StorageType::Memory, ..right() },
     ];
     let set_up = |config: Config| {
-        server.ask(|context| async move {
-            let _ = context.delete_stream(names().stream()).await;
-            context.create_stream(config).await.map(drop).unwrap();
+        // A server that is still removing the last one cannot make one of its name.
+        wait_until("the stream is set up", || {
+            let config = config.clone();
+            server.ask(|context| async move {
+                let _ = context.delete_stream(names().stream()).await;
+                context.create_stream(config).await.is_ok()
+            })
         });
         Outlet::start(&in_memory(), catalog(), journal(&server)).unwrap()
     };
