@@ -171,6 +171,7 @@ fn the_one_writer_that_dies_leaves_its_place_and_whole_messages() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing in memory that the tests beside it do not do")]
 fn the_place_of_the_one_writer_is_the_livings() {
     let ring = Attached::seeing(region_of(&empty()), HEIR, both_are_dead);
     let other = Attached::seeing(ring.region.clone(), Owner::ALONE, both_are_dead);
@@ -285,6 +286,7 @@ fn nothing_is_claimed_unannounced() {
 
 /// Until the slot is finished that a dead writer may have claimed, its place is nobody's.
 #[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing in memory that the tests beside it do not do")]
 fn a_dead_writers_place_is_kept_while_it_is_evidence() {
     let ring = Attached::heir(&empty());
     let mortal = Attached::to(ring.region.clone(), MORTAL, false);
@@ -305,6 +307,7 @@ fn a_dead_writers_place_is_kept_while_it_is_evidence() {
 
 /// What the next one finds where an entry was that had claimed at the tail.
 #[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing in memory that the tests beside it do not do")]
 fn a_dead_writer_that_never_claimed_leaves_nothing() {
     let ring = Attached::heir(&empty());
     let mortal = Attached::to(ring.region.clone(), MORTAL, false);
@@ -315,6 +318,7 @@ fn a_dead_writer_that_never_claimed_leaves_nothing() {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing in memory that the tests beside it do not do")]
 fn a_writer_without_room_claims_nothing() {
     let ring = Attached::heir(&empty());
     let _reader = ring.reader(Kind::Gating, "first");
@@ -396,6 +400,7 @@ fn whoever_dies_while_it_heals_leaves_the_rest_to_the_next() {
 
 /// Whoever gets no further looks for the dead: a writer without room, one whose turn it is not, a reader.
 #[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing in memory that the tests beside it do not do")]
 fn who_waits_for_the_dead_waits_no_more() {
     let full = |is_dead: fn(Control<'_>, Owner) -> bool| {
         let heir = Attached::seeing(region_of(&empty()), HEIR, is_dead);
@@ -464,6 +469,7 @@ fn places_of_the_dead_are_found() {
 
 /// A death wakes nobody, so nobody sleeps for long.
 #[test]
+#[cfg_attr(miri, ignore = "half a minute, and nothing in memory that the tests beside it do not do")]
 fn who_sleeps_until_a_reader_of_the_dead_lets_go_looks_again() {
     static DIED: AtomicU64 = AtomicU64::new(0);
     let heir =
