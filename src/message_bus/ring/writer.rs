@@ -28,8 +28,9 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Sto
     small_end: usize,
     /// The ticket of the worker's outbox, or 0.
     ticket: Cell<u64>,
-    /// On a ring that is shared: how many slots it had finished when it claimed last.
-    finished: Cell<Option<u64>>,
+    /// On a ring that is shared: how many slots it had finished when it claimed last; of one that never did, as many as
+    /// nobody ever has.
+    finished: Cell<u64>,
     strategy: PhantomData<fn() -> W>,
 }
 
@@ -79,7 +80,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
             index,
             small_end,
             ticket: Cell::new(0),
-            finished: Cell::new(None),
+            finished: Cell::new(u64::MAX),
             strategy: PhantomData,
         }
     }
@@ -150,11 +151,11 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         let entry = self.shared.control().writer(self.index);
         // Nobody else writes to these, and each claim is counted once, when it is finished.
         let finished = entry.messages().load(Ordering::Relaxed).wrapping_add(entry.sealed().load(Ordering::Relaxed));
-        if self.finished.get() == Some(finished) {
+        if self.finished.get() == finished {
             return Err(WriteError::Filling);
         }
         let claimed = self.claim_in_room(len)?;
-        self.finished.set(Some(finished));
+        self.finished.set(finished);
         Ok(claimed)
     }
 

@@ -231,16 +231,16 @@ fn of_two_that_die_both_claims_are_found_and_nothing_of_the_living_is_lost() {
     }
 }
 
-/// A ring on which `MORTAL` has claimed 48 bytes and gone no further, and a writer of the living behind it.
-fn with_a_dead_claim() -> (Attached, Attached, RingWriter) {
+/// A ring on which `MORTAL` has claimed 48 bytes and gone no further, what it has there, and a writer of the living
+/// behind it.
+fn with_a_dead_claim() -> (Attached, (Attached, RingWriter), RingWriter) {
     let heir = Attached::heir(&empty());
     let mortal = Attached::to(heir.region.clone(), MORTAL, false);
     let writer = mortal.writer(Role::Outside);
     let claim = ManyWriters::new(&mortal.shared.store, 0);
     assert!(claim.claim_in_room(&mortal.shared.store, 48, Role::Outside).is_some(), "and no more");
-    std::mem::forget(writer);
     let living = heir.writer(Role::Outside);
-    (heir, mortal, living)
+    (heir, (mortal, writer), living)
 }
 
 #[test]
