@@ -116,8 +116,10 @@ fn a_server_that_stands_still_is_asked_again_and_nothing_comes_twice() {
         write(&there, count + 3000..count + 4000);
         count += 4000;
         // What it was sent before is on its way still, and arrives when it goes on.
-        wait_until("a look", || outlet.stats().looks > looks);
+        // On a busy machine it may have given up the connection before, and looks when it has another one.
+        wait_until("that it asks no more", || outlet.stats().looks > looks || !outlet.stats().is_running);
         server.stand_still(false);
+        wait_until("a look", || outlet.stats().looks > looks);
         wait_for(&inlet, "all of them", |stats| stats.written == count);
     }
     outlet.stop(DEADLINE).unwrap();
