@@ -7,6 +7,7 @@ use super::ring::reader::RingReader;
 use super::ring::shared::Shared;
 use super::ring::slot::{SLOT_ALIGN, Slots};
 use super::ring::store::Store;
+use super::ring::times::Times;
 use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Region;
@@ -171,7 +172,8 @@ impl<C: Claim, W: WaitStrategy> CircularBus<C, W> {
         let region = Region::anonymous(Ring::region_len(capacity) as usize).map_err(BusError::Map)?;
         let key = random::number().map_err(BusError::Random)?;
         let ring = Ring::new(region, capacity, first, key);
-        Ok(CircularBus::of(Arc::new(Shared::new(ring, (), silent_after))))
+        let times = Times { silence: silent_after, ..Times::default() };
+        Ok(CircularBus::of(Arc::new(Shared::new(ring, (), times))))
     }
 
     pub(super) fn of(shared: Arc<Shared<Ring>>) -> Self {

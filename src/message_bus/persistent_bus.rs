@@ -21,6 +21,7 @@ use super::ring::reader::RingReader;
 use super::ring::shared::Shared;
 use super::ring::slot::Slots;
 use super::ring::store::Store;
+use super::ring::times::Times;
 use super::ring::writer::RingWriter;
 use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Memory;
@@ -223,7 +224,8 @@ impl<C: Claim, W: WaitStrategy> PersistentBus<C, W> {
 
     fn of(opened: Opened) -> (Self, Recovered) {
         let Opened { store, background, starts, silent_after, recovered } = opened;
-        let shared = Arc::new(Shared::new(store, background, silent_after));
+        let times = Times { silence: silent_after, ..Times::default() };
+        let shared = Arc::new(Shared::new(store, background, times));
         let setup = Arc::new(Setup { starts, cursors: Mutex::new(()), requeues: Mutex::new(()) });
         (PersistentBus { shared, setup, types: PhantomData }, recovered)
     }

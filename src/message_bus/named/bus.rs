@@ -7,6 +7,7 @@ use crate::message_bus::circular_bus::CircularBus;
 use crate::message_bus::ring::claim::{Claim, OneWriter};
 use crate::message_bus::ring::memory::Ring;
 use crate::message_bus::ring::shared::Shared;
+use crate::message_bus::ring::times::Times;
 use crate::message_bus::wait::WaitStrategy;
 use crate::sync::Arc;
 use std::path::Path;
@@ -88,7 +89,8 @@ fn attached<C: Claim, W: WaitStrategy>(
     open: impl FnOnce(&Opening<'_>) -> Result<Ring, super::error::Problem>,
 ) -> Result<CircularBus<C, W>, NamedError> {
     let ring = open(&Opening { path, claims, options, patience: PATIENCE }).map_err(NamedError::at(path))?;
-    let shared = Arc::new(Shared::new(ring, (), options.silent_after));
+    let times = Times { silence: options.silent_after, ..Times::default() };
+    let shared = Arc::new(Shared::new(ring, (), times));
     // What the former owner of the place has left, and others who died where nobody was waiting.
     shared.heal();
     Ok(CircularBus::of(shared))

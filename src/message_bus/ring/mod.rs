@@ -2,7 +2,8 @@
 //!
 //! From the memory up; a file names only those above it.
 //!
-//! * `position`, `owner`, `control`: how far, whose, and the words that everybody shares. `claim`: who writes where.
+//! * `position`, `owner`, `times`: how far, whose, how long. `control`: the words that everybody shares. `claim`: who
+//!   writes where.
 //! * `slot`: how one message becomes visible, whole or not at all.
 //! * `store`: what a ring and a journal differ in. `gate`: who reads.
 //! * `memory`: a ring's own bytes. `shared`: what all handles of a bus share. `reader`, `writer`: its two sides.
@@ -17,4 +18,5 @@ pub(super) mod reader;
 pub(super) mod shared;
 pub(super) mod slot;
 pub(super) mod store;
+pub(super) mod times;
 pub(super) mod writer;

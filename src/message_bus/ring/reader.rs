@@ -293,7 +293,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         if pinned && self.shared.gate().pin(self.index, self.position) != Pin::Pinned {
             return None;
         }
-        let limit = self.shared.silent_after;
+        let limit = self.shared.times.silence;
         // SAFETY: the reader stands at a slot, and gates it, or has pinned it.
         let seen = unsafe { self.shared.store.slots().observe(self.position) };
         let left = match (seen, self.silent) {

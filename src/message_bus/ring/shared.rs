@@ -4,15 +4,11 @@ use super::control::{self, Control, WRITERS};
 use super::gate::Gate;
 use super::gate::tickets::CLOSED;
 use super::store::Store;
+use super::times::Times;
 use crate::message_bus::wait::Waiters;
 use crate::sync::{AtomicU64, CachePadded, Ordering};
 use crate::traits::{Interest, Stats};
 use std::time::{Duration, Instant};
-
-/// So often somebody who gets no further looks for what the dead hold.
-const HEAL_EVERY: Duration = Duration::from_millis(100);
-/// So long a sleep on a bus that is shared may last: nobody wakes for a death.
-const TICK: Duration = Duration::from_millis(500);
 
 /// What all handles of one bus share in this process.
 #[derive(Debug)]
@@ -20,7 +16,7 @@ pub(crate) struct Shared<S: Store> {
     /// Ends first: it works on the store.
     _background: S::Background,
     pub(crate) store: S,
-    pub(crate) silent_after: Duration,
+    pub(crate) times: Times,
     /// How often [`MessageBus::wake`] was called.
     pub(crate) wakes: CachePadded<AtomicU64>,
     pub(crate) waiters: CachePadded<Waiters>,
@@ -32,7 +28,7 @@ pub(crate) struct Shared<S: Store> {
 }
 
 impl<S: Store> Shared<S> {
-    pub(crate) fn new(store: S, background: S::Background, silent_after: Duration) -> Self {
+    pub(crate) fn new(store: S, background: S::Background, times: Times) -> Self {
         let waiters = Waiters::new();
         let control = store.control();
         for word in [control.message_sleepers(), control.room_sleepers()] {
@@ -41,7 +37,7 @@ impl<S: Store> Shared<S> {
         Shared {
             _background: background,
             store,
-            silent_after,
+            times,
             wakes: CachePadded::new(AtomicU64::new(0)),
             waiters: CachePadded::new(waiters),
             closed: AtomicU64::new(0),
@@ -112,7 +108,7 @@ impl<S: Store> Shared<S> {
     /// Nor does a death.
     pub(crate) fn longest_sleep(&self, interest: Interest) -> Option<Duration> {
         let unannounced = interest == Interest::Room && self.gate().has_evictable();
-        let tick = self.store.is_shared().then_some(TICK);
+        let tick = self.store.is_shared().then_some(self.times.tick);
         if unannounced { Some(Duration::from_millis(1)) } else { tick }
     }
 
@@ -142,12 +138,12 @@ impl<S: Store> Shared<S> {
         if now < self.heal_at.load(Ordering::Relaxed) {
             return false;
         }
-        self.heal_at.store(now + HEAL_EVERY.as_millis() as u64, Ordering::Relaxed);
+        self.heal_at.store(now + self.times.heal.as_millis() as u64, Ordering::Relaxed);
         self.heal()
     }
 
     /// How long whoever waits before a claim that is not finished may go on without looking for the dead.
     pub(crate) fn patience(&self) -> Option<Duration> {
-        self.store.is_shared().then_some(HEAL_EVERY)
+        self.store.is_shared().then_some(self.times.heal)
     }
 }

@@ -8,6 +8,7 @@ use super::super::owner::{Owner, is_in_use, is_of_kind};
 use super::super::reader::RingReader;
 use super::super::shared::Shared;
 use super::super::slot::SLOT_HEADER;
+use super::super::times::Times;
 use super::super::writer::RingWriter;
 use super::tickets::PENDING;
 use super::*;
@@ -29,6 +30,11 @@ const PAYLOAD: [u8; (SLOT - SLOT_HEADER) as usize] = [7; (SLOT - SLOT_HEADER) as
 const MORTAL: Owner = Owner::of(1, 5);
 const HEIR: Owner = Owner::of(2, 9);
 
+/// Nobody is fenced but by a test.
+fn patient() -> Times {
+    Times { silence: Duration::MAX, ..Times::default() }
+}
+
 /// What one attachment of a process has of a ring: nothing but the mapping connects it with another.
 struct Attached {
     region: Region,
@@ -44,7 +50,7 @@ impl Attached {
     /// The same, to which those are dead of whom `is_dead` says so.
     fn seeing(region: Region, owner: Owner, is_dead: fn(Control<'_>, Owner) -> bool) -> Attached {
         let ring = Ring::attached(region.clone(), CAPACITY, KEY, owner, is_dead);
-        Attached { region, shared: Arc::new(Shared::new(ring, (), Duration::MAX)) }
+        Attached { region, shared: Arc::new(Shared::new(ring, (), patient())) }
     }
 
     fn gate(&self) -> Gate<'_, Ring> {
@@ -359,7 +365,7 @@ fn a_writer_that_dies_while_it_begins_or_ends_is_a_workers_or_not() {
 fn the_last_place_is_a_workers_until_the_last_of_them_leaves() {
     // With nobody else.
     let region = Region::anonymous(Ring::region_len(CAPACITY) as usize).unwrap();
-    let shared = Arc::new(Shared::new(Ring::new(region.clone(), CAPACITY, 0, KEY), (), Duration::MAX));
+    let shared = Arc::new(Shared::new(Ring::new(region.clone(), CAPACITY, 0, KEY), (), patient()));
     let ring = Attached { region, shared };
     let reader = ring.reader(Kind::Gating, "first");
     let places: Vec<_> = (0..SHARED_WRITER).map(|_| ring.writer(Role::Outside)).collect();
