@@ -39,6 +39,8 @@ pub mod traits;
 
 #[cfg(feature = "zero_copy")]
 pub use encoding::zero_copy::{PlainMemory, SendInPlace, ZeroCopyMessage};
+#[cfg(not(rust_messenger_loom))]
+pub use message_bus::NamedOptions;
 pub use message_bus::{CircularBus, CondvarBus};
 #[cfg(unix)]
 pub use message_bus::{Journal, PersistentBus, PersistentOptions};

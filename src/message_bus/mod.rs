@@ -1,6 +1,6 @@
 //! The buses, and the laws that each of them keeps.
 //!
-//! * [`CircularBus`]: a lossless ring in mapped memory.
+//! * [`CircularBus`]: a lossless ring in mapped memory, of one process or of several that share it by its name.
 //! * `PersistentBus` (Unix): a bus in a file, its journal: append-only, recovered, replayed and followed.
 //! * [`CondvarBus`]: any bus, with readers that block at once.
 //!
@@ -27,8 +27,7 @@ mod condvar_bus;
 #[cfg(unix)]
 #[allow(unsafe_code, reason = "views of mapped bytes")]
 mod journal;
-#[cfg(all(target_os = "linux", not(rust_messenger_loom)))]
-#[cfg_attr(not(test), expect(dead_code, reason = "public when whoever sleeps wakes for what other processes do"))]
+#[cfg(not(rust_messenger_loom))]
 mod named;
 #[cfg(unix)]
 mod persistent_bus;
@@ -54,6 +53,10 @@ pub use journal::retention::Retained;
 pub use journal::store::JournalStore;
 #[cfg(unix)]
 pub use journal::table::{JournalTable, MessageRecord};
+#[cfg(not(rust_messenger_loom))]
+pub use named::error::{NamedError, NamedProblem};
+#[cfg(not(rust_messenger_loom))]
+pub use named::options::NamedOptions;
 #[cfg(unix)]
 pub use persistent_bus::PersistentBus;
 pub use ring::claim::{Claim, ManyWriters, OneWriter};

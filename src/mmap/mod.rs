@@ -29,11 +29,6 @@ mod growable;
 #[cfg(rust_messenger_loom)]
 mod model;
 #[cfg(all(target_os = "linux", not(rust_messenger_loom)))]
-#[cfg_attr(not(test), expect(dead_code, reason = "rings that processes share by name use it"))]
-pub(crate) mod named;
-#[cfg(not(all(target_os = "linux", not(rust_messenger_loom))))]
-#[path = "unnamed.rs"]
-#[expect(dead_code, reason = "rings that processes share by name use it")]
 pub(crate) mod named;
 #[allow(dead_code, reason = "rings that processes share by name use it, each system another part of it")]
 pub(crate) mod refusal;

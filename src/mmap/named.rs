@@ -119,6 +119,7 @@ impl<const N: usize> Found<N> {
 }
 
 impl Named {
+    #[cfg(test)]
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
@@ -159,6 +160,7 @@ impl Named {
     /// # Errors
     ///
     /// What the system says.
+    #[cfg(test)]
     pub(crate) fn is_removed(&self) -> io::Result<bool> {
         self.file.metadata().map(|metadata| metadata.nlink() == 0)
     }

@@ -23,8 +23,6 @@ pub(crate) enum Refusal {
     Removed,
     /// The file has lost its name to another.
     Replaced,
-    /// Not on this system.
-    Unsupported,
     /// Anything else that the system says, when it was told to do `action`.
     Io { action: &'static str, error: io::Error },
 }

@@ -18,7 +18,7 @@
 //! * **Who has ended.** The state has a *later* generation, or the same and is not in use, or the process that it names
 //!   is proven to have ended. A state that is older than the owner asked for is a look that came too early.
 
-use super::error::Problem;
+use super::error::NamedProblem;
 use crate::message_bus::ring::control::Control;
 use crate::message_bus::ring::memory::Others;
 use crate::message_bus::ring::owner::{Owner, is_in_use};
@@ -124,8 +124,8 @@ impl Look {
     ///
     /// # Errors
     ///
-    /// [`Problem::TooManyAttachments`]; what the system says of locks.
-    pub(crate) fn find_place(&self) -> Result<(usize, ByteLock), Problem> {
+    /// [`NamedProblem::TooManyAttachments`]; what the system says of locks.
+    pub(crate) fn find_place(&self) -> Result<(usize, ByteLock), NamedProblem> {
         for number in 0..PLACES {
             // Acquire: with the state come the words about the process.
             let state = self.places.place(number).state().load(Ordering::Acquire); // SYNC POINT named.place
@@ -136,7 +136,7 @@ impl Look {
                 return Ok((number, lock));
             }
         }
-        Err(Problem::TooManyAttachments { max: PLACES })
+        Err(NamedProblem::TooManyAttachments { max: PLACES })
     }
 
     /// Takes the place `number`, whose lock this process has just got. Precondition: the lock of the file is held.

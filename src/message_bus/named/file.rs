@@ -10,7 +10,7 @@
 //! **attachment**, for which one opener at a time looks for a place.
 
 use super::attachments::{Attachment, Look};
-use super::error::Problem;
+use super::error::NamedProblem;
 use super::identity::{self, ATTACHMENTS, CONTROL, Identity, MAGIC, NAMES};
 use super::names::{self, Names};
 use super::options::{Claims, NamedOptions};
@@ -26,7 +26,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// How long an opener waits for others that are attaching.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How often somebody may make or remove what another one is just opening or making.
 const TURNS: u32 = 1000;
 
@@ -46,12 +46,27 @@ pub(super) struct Means {
 }
 
 impl Means {
-    pub(super) fn get() -> Result<Means, Problem> {
-        let lacking = |what| move |_| Problem::Unsupported { what };
+    pub(super) fn get() -> Result<Means, NamedProblem> {
+        let lacking = |what| move |_| NamedProblem::Unsupported { what };
         Barrier::shared().map_err(lacking("the barrier between processes (membarrier, since Linux 4.16)"))?;
         let mark = ForkMark::new().map_err(lacking("pages that forked children lose (since Linux 4.14)"))?;
         Ok(Means { mark, observer: Observer::of_this_process() })
     }
+}
+
+/// Makes a ring, and attaches to it: [`Opening::create`].
+pub(super) fn create(path: &Path, claims: Claims, options: &NamedOptions) -> Result<Ring, NamedProblem> {
+    Opening { path, claims, options, patience: PATIENCE }.create()
+}
+
+/// Attaches to a ring: [`Opening::open`].
+pub(super) fn open(path: &Path, claims: Claims, options: &NamedOptions) -> Result<Ring, NamedProblem> {
+    Opening { path, claims, options, patience: PATIENCE }.open()
+}
+
+/// Attaches to a ring, or to one that it makes: [`Opening::open_or_create`].
+pub(super) fn open_or_create(path: &Path, claims: Claims, options: &NamedOptions) -> Result<Ring, NamedProblem> {
+    Opening { path, claims, options, patience: PATIENCE }.open_or_create()
 }
 
 impl Opening<'_> {
@@ -59,15 +74,15 @@ impl Opening<'_> {
     ///
     /// # Errors
     ///
-    /// [`Problem::Exists`] if the name is taken; else why there is none now.
-    pub(crate) fn create(&self) -> Result<Ring, Problem> {
+    /// [`NamedProblem::Exists`] if the name is taken; else why there is none now.
+    pub(crate) fn create(&self) -> Result<Ring, NamedProblem> {
         let capacity = self.options.capacity.unwrap_or(RingOptions::default().capacity);
         if !capacity.is_power_of_two() || !(RingOptions::MIN_CAPACITY..=RingOptions::MAX_CAPACITY).contains(&capacity) {
-            return Err(Problem::NoCapacity { asked: capacity });
+            return Err(NamedProblem::NoCapacity { asked: capacity });
         }
         let names = self.options.table.map(names::first).transpose()?.flatten();
         let means = Means::get()?;
-        let random = |error| Problem::Io { action: "get a random key for it", error };
+        let random = |error| NamedProblem::Io { action: "get a random key for it", error };
         let identity = Identity {
             capacity: capacity as u64,
             claims: self.claims,
@@ -89,18 +104,20 @@ impl Opening<'_> {
     /// # Errors
     ///
     /// Why not. Nothing of it has changed.
-    pub(crate) fn open(&self) -> Result<Ring, Problem> {
+    pub(crate) fn open(&self) -> Result<Ring, NamedProblem> {
         let found = named::open::<{ identity::LEN }>(self.path)?;
         let identity = Identity::read(&found.start, found.len)?;
         let means = Means::get()?;
         if is_of_another_boot(&identity, &means.observer) {
-            return Err(Problem::OtherBoot);
+            return Err(NamedProblem::OtherBoot);
         }
-        if identity.claims != self.claims {
-            return Err(Problem::Claims { found: identity.claims });
+        match (identity.claims, self.claims) {
+            (Claims::One, Claims::Many) => return Err(NamedProblem::OneWriter),
+            (Claims::Many, Claims::One) => return Err(NamedProblem::ManyWriters),
+            _ => {}
         }
         if let Some(asked) = self.options.capacity.filter(|asked| *asked as u64 != identity.capacity) {
-            return Err(Problem::Capacity { found: identity.capacity, asked });
+            return Err(NamedProblem::Capacity { found: identity.capacity, asked });
         }
         let named = found.map(identity.file_len() as usize)?;
         self.attach(named, &identity, means)
@@ -112,22 +129,22 @@ impl Opening<'_> {
     /// # Errors
     ///
     /// As those of [`open`](Self::open) and [`create`](Self::create).
-    pub(crate) fn open_or_create(&self) -> Result<Ring, Problem> {
+    pub(crate) fn open_or_create(&self) -> Result<Ring, NamedProblem> {
         for _ in 0..TURNS {
             match self.open() {
-                Err(Problem::Missing | Problem::Removed | Problem::Replaced) => {}
-                Err(Problem::OtherBoot) => self.remove_if_of_another_boot()?,
+                Err(NamedProblem::Missing | NamedProblem::Removed | NamedProblem::Replaced) => {}
+                Err(NamedProblem::OtherBoot) => self.remove_if_of_another_boot()?,
                 done => return done,
             }
             match self.create() {
-                Err(Problem::Exists | Problem::Removed | Problem::Replaced) => {}
+                Err(NamedProblem::Exists | NamedProblem::Removed | NamedProblem::Replaced) => {}
                 done => return done,
             }
         }
         self.open()
     }
 
-    pub(super) fn remove_if_of_another_boot(&self) -> Result<(), Problem> {
+    pub(super) fn remove_if_of_another_boot(&self) -> Result<(), NamedProblem> {
         let found = match named::open::<{ identity::LEN }>(self.path) {
             Err(Refusal::Missing) => return Ok(()),
             found => found?,
@@ -144,7 +161,7 @@ impl Opening<'_> {
         }
     }
 
-    pub(super) fn attach(&self, named: Named, identity: &Identity, means: Means) -> Result<Ring, Problem> {
+    pub(super) fn attach(&self, named: Named, identity: &Identity, means: Means) -> Result<Ring, NamedProblem> {
         let look = Look::at(named, ATTACHMENTS, means.observer, identity.boot);
         let lock = look.named().lock(self.patience)?;
         // It may have been removed since it was found, and then nobody else would come.
@@ -172,10 +189,10 @@ fn is_of_another_boot(identity: &Identity, observer: &Observer) -> bool {
 ///
 /// # Errors
 ///
-/// [`Problem::NotARing`] if the file is none; it is left alone then.
-pub(crate) fn remove(path: &Path) -> Result<(), Problem> {
+/// [`NamedProblem::NotARing`] if the file is none; it is left alone then.
+pub(crate) fn remove(path: &Path) -> Result<(), NamedProblem> {
     if named::open::<8>(path)?.start != MAGIC {
-        return Err(Problem::NotARing);
+        return Err(NamedProblem::NotARing);
     }
     Ok(named::remove(path)?)
 }

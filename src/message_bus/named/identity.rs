@@ -17,7 +17,7 @@
 //! Letters, byte order and version stay where they are in every version. Nothing of the file is mapped before all of
 //! this is checked, and nothing of it is asked again later.
 
-use super::error::Problem;
+use super::error::NamedProblem;
 use super::options::Claims;
 use super::{attachments, names};
 use crate::message_bus::circular_bus::RingOptions;
@@ -88,40 +88,40 @@ impl Identity {
     /// # Errors
     ///
     /// Why it is no ring that this program could use.
-    pub(crate) fn read(bytes: &[u8; LEN], len: u64) -> Result<Identity, Problem> {
+    pub(crate) fn read(bytes: &[u8; LEN], len: u64) -> Result<Identity, NamedProblem> {
         let word = |place: usize| u64::from_ne_bytes(std::array::from_fn(|byte| bytes[8 * place + byte]));
         if bytes[..8] != MAGIC {
-            return Err(Problem::NotARing);
+            return Err(NamedProblem::NotARing);
         }
         match word(1) {
             BYTE_ORDER => {}
-            order if order.swap_bytes() == BYTE_ORDER => return Err(Problem::ByteOrder),
-            _ => return Err(Problem::Damaged { what: "its byte order" }),
+            order if order.swap_bytes() == BYTE_ORDER => return Err(NamedProblem::ByteOrder),
+            _ => return Err(NamedProblem::Damaged { what: "its byte order" }),
         }
         if word(2) != VERSION {
-            return Err(Problem::Version { found: word(2), expected: VERSION });
+            return Err(NamedProblem::Version { found: word(2), expected: VERSION });
         }
         let check = u32::from_ne_bytes(std::array::from_fn(|byte| bytes[CHECK + byte]));
         if check != crc32c::crc32c(&bytes[..CHECK]) {
-            return Err(Problem::Damaged { what: "its first page" });
+            return Err(NamedProblem::Damaged { what: "its first page" });
         }
         let claims = match word(7) {
             1 => Claims::Many,
             2 => Claims::One,
-            _ => return Err(Problem::Damaged { what: "how its writers claim" }),
+            _ => return Err(NamedProblem::Damaged { what: "how its writers claim" }),
         };
         let capacity = word(6);
         let fits = |capacity| (RingOptions::MIN_CAPACITY..=RingOptions::MAX_CAPACITY).contains(&capacity);
         if !capacity.is_power_of_two() || !usize::try_from(capacity).is_ok_and(fits) {
-            return Err(Problem::Damaged { what: "its capacity" });
+            return Err(NamedProblem::Damaged { what: "its capacity" });
         }
         let boot = u128::from(word(10)) << 64 | u128::from(word(9));
         let identity = Identity { capacity, claims, key: word(8), boot };
         if (word(3), word(4), word(5)) != (identity.file_len(), CONTROL as u64, control::SIZE as u64) {
-            return Err(Problem::Damaged { what: "the lengths of its parts" });
+            return Err(NamedProblem::Damaged { what: "the lengths of its parts" });
         }
         if len != identity.file_len() {
-            return Err(Problem::Length { found: len, expected: identity.file_len() });
+            return Err(NamedProblem::Length { found: len, expected: identity.file_len() });
         }
         Ok(identity)
     }

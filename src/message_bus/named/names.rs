@@ -3,7 +3,7 @@
 //! Two areas, as a journal's tables are kept (`journal/header.rs`), and the one with the higher generation counts. A
 //! new text goes to the other area, so whoever dies while it writes has changed nothing.
 
-use super::error::Problem;
+use super::error::NamedProblem;
 use crate::message_bus::journal::header::{self, Area};
 use crate::message_bus::journal::merge::TableChange;
 use crate::message_bus::journal::recovery::write_table;
@@ -55,8 +55,8 @@ impl Names<'_> {
     ///
     /// # Errors
     ///
-    /// [`Problem::Table`] if others say something else; [`Problem::TableTooLarge`].
-    pub(crate) fn united_with(self, table: &Table<'_>) -> Result<Option<Update>, Problem> {
+    /// [`NamedProblem::Table`] if others say something else; [`NamedProblem::TableTooLarge`].
+    pub(crate) fn united_with(self, table: &Table<'_>) -> Result<Option<Update>, NamedProblem> {
         update(self.newest(), table)
     }
 
@@ -70,23 +70,23 @@ impl Names<'_> {
 ///
 /// # Errors
 ///
-/// [`Problem::TableTooLarge`].
-pub(crate) fn first(table: &Table<'_>) -> Result<Option<Update>, Problem> {
+/// [`NamedProblem::TableTooLarge`].
+pub(crate) fn first(table: &Table<'_>) -> Result<Option<Update>, NamedProblem> {
     update(None, table)
 }
 
-fn update(newest: Option<(usize, u64, JournalTable)>, table: &Table<'_>) -> Result<Option<Update>, Problem> {
+fn update(newest: Option<(usize, u64, JournalTable)>, table: &Table<'_>) -> Result<Option<Update>, NamedProblem> {
     let (area, generation, old) = match &newest {
         Some((area, generation, old)) => (1 - area, generation + 1, Some(old)),
         None => (0, 1, None),
     };
     let table = JournalTable::of(table).of_any_program();
     let merged = table.merge(old.unwrap_or(&JournalTable::default()), &[]);
-    let merged = merged.map_err(|change| Problem::Table { change: in_words(&change) })?.of_any_program();
+    let merged = merged.map_err(|change| NamedProblem::Table { change: in_words(&change) })?.of_any_program();
     let text = merged.to_text();
     let (len, max) = (text.len() as u64, header::text_max(AREA as u64));
     if len > max {
-        return Err(Problem::TableTooLarge { len, max });
+        return Err(NamedProblem::TableTooLarge { len, max });
     }
     let merged = merged.fitted(header::shapes_max(AREA as u64, len));
     if old == Some(&merged) {

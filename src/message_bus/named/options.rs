@@ -10,20 +10,29 @@ pub(crate) enum Claims {
     One = 2,
 }
 
-/// The options of a ring that processes share by its name.
+/// The options of a ring that processes share by its name: [`CircularBus::create`](crate::CircularBus::create) and its
+/// like.
+///
+/// ```
+/// use rust_messenger::NamedOptions;
+///
+/// // For two users of one group, which the ring's directory belongs to.
+/// let options = NamedOptions { capacity: Some(1 << 22), mode: 0o660, ..NamedOptions::default() };
+/// # let _ = options;
+/// ```
 #[derive(Clone, Debug)]
-pub(crate) struct NamedOptions {
+pub struct NamedOptions {
     /// The size of the ring in bytes, as in [`RingOptions::capacity`](crate::message_bus::RingOptions::capacity).
-    /// Opening refuses a ring of another one. Default: what the ring has, and 1 MiB for a new one.
-    pub(crate) capacity: Option<usize>,
-    /// Who may read and write a new file, as `chmod` says it. Everybody who uses the ring must be able to do both, and
-    /// can then do anything to it. Default: 0600, its owner alone.
-    pub(crate) mode: u32,
+    /// Opening refuses a ring of another one. Default: `None`, what the ring has, and 1 MiB for a new one.
+    pub capacity: Option<usize>,
+    /// Who may read and write a new file, as `chmod` says it, whatever the umask. Everybody who uses the ring must be
+    /// able to do both, and can then do anything to it. Default: 0600, its owner alone.
+    pub mode: u32,
     /// The routing table. The ring keeps what the ids in the tables of all its programs mean, and opening refuses a
-    /// table that gives one of them another meaning. Default: none, so nothing is compared.
-    pub(crate) table: Option<&'static Table<'static>>,
-    /// How long readers wait for a silent fill before one of them fences it. Default: one second.
-    pub(crate) silent_after: Duration,
+    /// table that gives one of them another meaning. Default: none, so nothing is compared, and tools show numbers.
+    pub table: Option<&'static Table<'static>>,
+    /// How long readers of this process wait for a silent fill before one of them fences it. Default: one second.
+    pub silent_after: Duration,
 }
 
 impl Default for NamedOptions {
@@ -34,7 +43,7 @@ impl Default for NamedOptions {
 
 impl NamedOptions {
     /// Sets the routing table: `Messenger::table()`.
-    pub(crate) fn table(self, table: &'static Table<'static>) -> Self {
+    pub fn table(self, table: &'static Table<'static>) -> Self {
         NamedOptions { table: Some(table), ..self }
     }
 }

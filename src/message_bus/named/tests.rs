@@ -1,6 +1,6 @@
 //! Rings that have names, as one process sees them, as children see them that are killed, and as it finds them.
 
-use super::error::{NamedError, Problem};
+use super::error::{NamedError, NamedProblem};
 use super::options::NamedOptions;
 use crate::message_bus::CircularBus;
 use std::path::{Path, PathBuf};
@@ -36,6 +36,6 @@ fn names_in(directory: &tempfile::TempDir) -> Vec<std::ffi::OsString> {
     std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name()).collect()
 }
 
-fn problem<T: std::fmt::Debug>(result: Result<T, NamedError>) -> Problem {
+fn problem<T: std::fmt::Debug>(result: Result<T, NamedError>) -> NamedProblem {
     result.unwrap_err().problem
 }

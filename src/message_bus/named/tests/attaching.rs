@@ -99,7 +99,7 @@ fn the_65th_is_refused_and_finds_a_place_when_another_one_leaves() {
     let before = std::fs::read(&path).unwrap();
     for options in [NamedOptions::default(), NamedOptions::default().table(&super::refusals::ORDERS)] {
         let found = problem(CircularBus::open(&path, options));
-        assert!(matches!(found, Problem::TooManyAttachments { max: 64 }), "{found:?}");
+        assert!(matches!(found, NamedProblem::TooManyAttachments { max: 64 }), "{found:?}");
     }
     assert!(std::fs::read(&path).unwrap() == before);
     drop(all.remove(17));
@@ -197,7 +197,7 @@ fn an_opener_waits_for_another_and_then_says_so() {
     let opening = Opening { path: &path, claims: Claims::Many, options: &options, patience: Duration::from_millis(20) };
     let found = opening.open().map(drop).unwrap_err();
     let us = Some(std::process::id());
-    assert!(matches!(found, Problem::Busy { holder } if holder == us || holder.is_none()), "{found:?}");
+    assert!(matches!(found, NamedProblem::Busy { holder } if holder == us || holder.is_none()), "{found:?}");
     assert!(std::fs::read(&path).unwrap() == before);
     drop(lock);
     assert!(opening.open().is_ok());
@@ -220,9 +220,9 @@ fn a_ring_that_was_removed_meanwhile_is_not_attached_to() {
     let (one, other) = (mapped(), mapped());
     CircularBus::remove(&path).unwrap();
     let refused = |named| opening.attach(named, &identity, Means::get().unwrap()).map(drop).unwrap_err();
-    assert!(matches!(refused(one), Problem::Removed));
+    assert!(matches!(refused(one), NamedProblem::Removed));
     drop(made(&path));
-    assert!(matches!(refused(other), Problem::Replaced));
+    assert!(matches!(refused(other), NamedProblem::Replaced));
     drop(first);
 }
 
