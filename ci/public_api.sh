@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=ci/obtain.sh
 source ci/obtain.sh
 # Types, traits, free functions, macros and constants.
-most=173
+most=177
 listing=docs/public-api.txt
 now=target/public_api/listing.txt
 toolchain=$(cat ci/toolchain).0

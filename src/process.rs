@@ -89,6 +89,12 @@ impl Observer {
         }
     }
 
+    /// Whether `other` is known to stand still: stopped by a signal, or by whoever traces it.
+    pub(crate) fn is_paused(&self, other: &Identity) -> bool {
+        let stat = self.sees(other).then_some(other.pid).and_then(system::Pid::of).and_then(|pid| pid.stat());
+        stat.is_some_and(|stat| stat.started == other.started && matches!(stat.state, b'T' | b't'))
+    }
+
     /// Whether what the system says of the pid of `other` is about `other`.
     fn sees(&self, other: &Identity) -> bool {
         let own = &self.identity;

@@ -57,6 +57,8 @@ pub use journal::table::{JournalTable, MessageRecord};
 pub use named::error::{NamedError, NamedProblem};
 #[cfg(not(rust_messenger_loom))]
 pub use named::options::NamedOptions;
+#[cfg(not(rust_messenger_loom))]
+pub use named::stats::{AttachmentStats, NamedReaderStats, NamedStats, NamedWriterStats};
 #[cfg(unix)]
 pub use persistent_bus::PersistentBus;
 pub use ring::claim::{Claim, ManyWriters, OneWriter};

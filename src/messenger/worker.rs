@@ -397,6 +397,9 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         }
         let draining = matches!(self.writer.lifecycle.phase(), Phase::Draining { .. });
         let outbox = self.writer.outbox.next_size();
+        if outbox.is_some() {
+            self.writer.record_outbox();
+        }
         // A handler that was refused room waits for it, too, but its worker goes on taking messages.
         let pending = outbox.or(self.writer.refused.get()).filter(|_| !draining || owes);
         let writer = &self.writer;

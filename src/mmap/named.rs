@@ -62,10 +62,23 @@ pub(crate) fn create(path: &Path, mode: u32, len: usize, write: impl FnOnce(&Reg
 ///
 /// [`Refusal::TooShort`] if there are less than that; else why it is no file to share. It is as it was.
 pub(crate) fn open<const N: usize>(path: &Path) -> Result<Found<N>, Refusal> {
+    open_for(OFlags::RDWR, path)
+}
+
+/// As [`open`], by whoever may and will only read it.
+///
+/// # Errors
+///
+/// As those of [`open`].
+pub(crate) fn open_to_read<const N: usize>(path: &Path) -> Result<Found<N>, Refusal> {
+    open_for(OFlags::RDONLY, path)
+}
+
+fn open_for<const N: usize>(access: OFlags, path: &Path) -> Result<Found<N>, Refusal> {
     let (path, refused) = (absolute(path)?, Refusal::of("open it"));
     // What is no file is not even opened: to some devices that alone means something.
     is_file(&fs::symlink_metadata(&path).map_err(&refused)?)?;
-    let file = open_at(&path).map_err(|error| match error {
+    let file = open_at(&path, access).map_err(|error| match error {
         Errno::LOOP => Refusal::NotAFile { found: "a symbolic link" },
         error => refused(error.into()),
     })?;
@@ -98,8 +111,8 @@ fn is_file(metadata: &Metadata) -> Result<(), Refusal> {
 }
 
 /// Opens what is at `path`, waits for nobody, and follows no link at its end.
-fn open_at(path: &Path) -> Result<File, Errno> {
-    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+fn open_at(path: &Path, access: OFlags) -> Result<File, Errno> {
+    let flags = access | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     rustix::fs::open(path, flags, Mode::empty()).map(File::from)
 }
 
@@ -115,6 +128,33 @@ impl<const N: usize> Found<N> {
         }
         let region = file::map(&self.file, len).map_err(Refusal::of("map it"))?;
         Ok(Named { path: self.path, file: self.file, region })
+    }
+
+    /// Reads what is in it at `offset`, as it is at some moment of the call.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; an unexpected end if the file is not as long any more.
+    pub(crate) fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(bytes, offset)
+    }
+
+    /// How long it is by now.
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(crate) fn len_now(&self) -> io::Result<u64> {
+        self.file.metadata().map(|metadata| metadata.len())
+    }
+
+    /// As [`Named::is_byte_locked`].
+    ///
+    /// # Errors
+    ///
+    /// What the system says.
+    pub(crate) fn is_byte_locked(&self, index: u8) -> io::Result<bool> {
+        is_byte_locked(&self.file, index)
     }
 }
 
@@ -203,8 +243,7 @@ impl Named {
     ///
     /// What the system says.
     pub(crate) fn is_byte_locked(&self, index: u8) -> io::Result<bool> {
-        // No byte lock is taken through this handle, and those of others are all that the system tells of.
-        byte_lock(&self.file, libc::F_OFD_GETLK, index).map(|lock| lock.l_type != libc::F_UNLCK as libc::c_short)
+        is_byte_locked(&self.file, index)
     }
 
     /// The same file through a handle that shares nothing with the first, whatever its name leads to now.
@@ -213,7 +252,7 @@ impl Named {
         let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let again = rustix::fs::open(handle(&self.file), flags, Mode::empty()).map(File::from);
         // Without `/proc` there is the name.
-        let again = again.or_else(|_| open_at(&self.path)).map_err(|error| refused(error.into()))?;
+        let again = again.or_else(|_| open_at(&self.path, OFlags::RDWR)).map_err(|error| refused(error.into()))?;
         let metadata = |file: &File| file.metadata().map_err(&refused);
         if is_same(&metadata(&again)?, &metadata(&self.file)?) { Ok(again) } else { Err(Refusal::Replaced) }
     }
@@ -270,6 +309,12 @@ impl ByteLock {
 
 /// Where byte locks begin: no file is as long.
 const BYTE_LOCKS: i64 = 1 << 62;
+
+/// Whether anybody has the byte lock `index` of a file through another handle than this.
+fn is_byte_locked(file: &File, index: u8) -> io::Result<bool> {
+    // No byte lock is taken through this handle, and those of others are all that the system tells of.
+    byte_lock(file, libc::F_OFD_GETLK, index).map(|lock| lock.l_type != libc::F_UNLCK as libc::c_short)
+}
 
 /// Does `command` with the byte lock `index` by way of `file`, and says what came of it.
 #[allow(unsafe_code)]

@@ -63,6 +63,19 @@ fn who_runs_or_stands_still_is_alive() {
 
 #[test]
 #[cfg_attr(miri, ignore = "Miri starts no process")]
+fn a_pid_that_somebody_else_has_by_now_stands_still_for_nobody() {
+    let (process, observer) = (sleeper(), Observer::of_this_process());
+    let identity = identity_of(&process);
+    assert!(!observer.is_paused(&identity));
+    kill_process(Pid::from_child(&process.0), Signal::STOP).unwrap();
+    wait_for_state(&process, b'T', 1);
+    assert!(observer.is_paused(&identity));
+    assert!(!observer.is_paused(&Identity { started: identity.started + 1, ..identity }));
+    assert!(elsewhere(identity).iter().all(|other| !observer.is_paused(other)), "of those pids nothing is known");
+}
+
+#[test]
+#[cfg_attr(miri, ignore = "Miri starts no process")]
 fn who_was_killed_is_dead_before_and_after_it_is_waited_for() {
     let mut process = sleeper();
     let identity = identity_of(&process);

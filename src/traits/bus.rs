@@ -421,7 +421,8 @@ pub trait BusWriter: Publish {
     /// [`WriteError::Full`].
     fn has_room(&self, size: usize) -> bool;
 
-    /// Records the size of the outbox, in bytes, for [`ReaderStats::outbox_high_water`].
+    /// Records the size of the outbox, in bytes, for [`ReaderStats::outbox_high_water`]. It is told when
+    /// something was put there, and before the worker sleeps; when the last ticket was given up, it is empty.
     fn record_outbox(&self, bytes: usize);
 
     /// The recorded time of the message that this worker is handling, on a bus that records times. [`Writer::now`]

@@ -19,7 +19,7 @@
 //!   is proven to have ended. A state that is older than the owner asked for is a look that came too early.
 
 use super::error::NamedProblem;
-use crate::message_bus::ring::control::Control;
+use crate::message_bus::ring::control::{Control, text_of};
 use crate::message_bus::ring::memory::Others;
 use crate::message_bus::ring::owner::{Owner, is_in_use};
 use crate::mmap::fork::ForkMark;
@@ -39,13 +39,38 @@ const PROGRAM: usize = 4;
 
 /// The table at the front of a region.
 #[derive(Clone, Debug)]
-struct Places(Front<LEN>);
+pub(super) struct Places(Front<LEN>);
 
 /// One place.
 #[derive(Clone, Copy, Debug)]
 struct Place<'a>(Words<'a, PLACE>);
 
 impl Places {
+    /// The table at the front of `region`.
+    pub(super) fn of(region: Region) -> Places {
+        Places(Front::of(region))
+    }
+
+    /// Who has the place `number`, if there is one and it is in use.
+    pub(super) fn owner_at(&self, number: usize) -> Option<Owner> {
+        if number >= PLACES {
+            return None;
+        }
+        // Acquire: with the state come the words about the process.
+        let state = self.place(number).state().load(Ordering::Acquire); // SYNC POINT named.place
+        is_in_use(state).then(|| Owner::of(number as u16, Owner::generation_in(state)))
+    }
+
+    /// The process that the words of the place `number` are about.
+    pub(super) fn process(&self, number: usize) -> Identity {
+        self.place(number).process()
+    }
+
+    /// The name of its program.
+    pub(super) fn program(&self, number: usize) -> String {
+        text_of(self.place(number).words()[4..].iter().map(|word| word.load(Ordering::Relaxed)))
+    }
+
     fn place(&self, number: usize) -> Place<'_> {
         Place(self.0.words().entry(Entry::of::<0, PLACES>(number)))
     }
@@ -102,7 +127,7 @@ pub(crate) struct Look {
 impl Look {
     /// At the ring in `named`, whose table of attachments is at `table`.
     pub(crate) fn at(named: Named, table: usize, observer: Observer, boot: u128) -> Look {
-        let places = Places(Front::of(named.region().behind(table)));
+        let places = Places::of(named.region().behind(table));
         Look { places, named, observer, boot }
     }
 

@@ -3,6 +3,7 @@
 use super::error::{NamedError, NamedProblem};
 use super::file;
 use super::options::{Claims, NamedOptions};
+use super::stats::NamedStats;
 use crate::message_bus::circular_bus::CircularBus;
 use crate::message_bus::ring::claim::{Claim, OneWriter};
 use crate::message_bus::ring::memory::Ring;
@@ -140,6 +141,19 @@ impl CircularBus<OneWriter> {
     /// As [`CircularBus::open_or_create`].
     pub fn open_or_create_one_writer(path: impl AsRef<Path>, options: NamedOptions) -> Result<Self, NamedError> {
         attached(path.as_ref(), Claims::One, &options, file::open_or_create)
+    }
+}
+
+impl NamedStats {
+    /// Looks at the ring of this name. The file is read, and nothing else is done: it may be one's to read alone, and
+    /// whoever uses the ring does not notice.
+    ///
+    /// # Errors
+    ///
+    /// [`NamedError`]: there is no ring, or none that this program can read.
+    pub fn read(path: impl AsRef<Path>) -> Result<NamedStats, NamedError> {
+        let path = path.as_ref();
+        file::look(path).map_err(NamedError::at(path))
     }
 }
 

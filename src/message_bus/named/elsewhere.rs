@@ -2,6 +2,7 @@
 
 use super::error::NamedProblem;
 use super::options::{Claims, NamedOptions};
+use super::stats::NamedStats;
 use crate::message_bus::ring::memory::Ring;
 use std::path::Path;
 
@@ -20,5 +21,9 @@ pub(super) fn open_or_create(_: &Path, _: Claims, _: &NamedOptions) -> Result<Ri
 }
 
 pub(super) fn remove(_: &Path) -> Result<(), NamedProblem> {
+    Err(UNSUPPORTED)
+}
+
+pub(super) fn look(_: &Path) -> Result<NamedStats, NamedProblem> {
     Err(UNSUPPORTED)
 }

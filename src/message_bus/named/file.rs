@@ -12,6 +12,7 @@
 use super::attachments::{Attachment, Look};
 use super::error::NamedProblem;
 use super::identity::{self, ATTACHMENTS, CONTROL, Identity, MAGIC, NAMES};
+pub(super) use super::look::look;
 use super::names::{self, Names};
 use super::options::{Claims, NamedOptions};
 use crate::message_bus::circular_bus::RingOptions;

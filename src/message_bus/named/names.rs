@@ -46,7 +46,6 @@ impl Names<'_> {
     }
 
     /// What is known.
-    #[cfg(test)]
     pub(crate) fn known(self) -> Option<JournalTable> {
         self.newest().map(|(_, _, table)| table)
     }

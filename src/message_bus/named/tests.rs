@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 mod attaching;
 #[cfg(not(miri))]
 mod forks;
+mod looking;
 mod processes;
 mod refusals;
 mod sharing;

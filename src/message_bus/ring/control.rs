@@ -12,9 +12,9 @@
 //! attention  flags | message sleepers | room sleepers    rarely written, read by everybody
 //! lock       lock | unread until | next ticket | the one writer | a bit each: readers in use, workers' writers, fences
 //! fenced     position of a claim sealed over its owner's head, or 0   (x FENCED)
-//! readers    cursor                                      one line, written once per batch by its reader
+//! readers    cursor | handled                            one line, written once per batch by its reader
 //!            state | losses | ticket | outbox high water | handling | saved | replaying | moved to |
-//!            moved losses | name (4 words)               one line                                    (x READERS)
+//!            moved losses | name (4 words) | asleep | outbox | written before     one line           (x READERS)
 //! writers    state | messages | bytes | full | sealed | claim   one line, written by its writer only  (x WRITERS)
 //! ```
 
@@ -42,8 +42,9 @@ const ATTENTION: usize = line_after(GATE + WORD);
 const LOCK: usize = line_after(ATTENTION + 3 * WORD);
 const FENCES: usize = line_after(LOCK + 7 * WORD);
 const READER_TABLE: usize = line_after(FENCES + FENCED * WORD);
-const READER_COLD: usize = line_after(WORD);
-const READER_SIZE: usize = READER_COLD + line_after((9 + NAME) * WORD);
+const READER_COLD: usize = line_after(2 * WORD);
+const READER_LIVE: usize = READER_COLD + (9 + NAME) * WORD;
+const READER_SIZE: usize = READER_COLD + line_after((12 + NAME) * WORD);
 const WRITER_TABLE: usize = READER_TABLE + READERS * READER_SIZE;
 const WRITER_SIZE: usize = line_after(6 * WORD);
 
@@ -178,6 +179,8 @@ entry! {
     ReaderEntry of READER_SIZE {
         /// Everything before it is released; an evictable reader's carries flags in its low bits.
         cursor = 0;
+        /// On a ring that is shared: how many messages it has handled since it joined.
+        handled = WORD;
         /// Whose it is, and what kind of reader: see `owner.rs`. 0: nobody's.
         state = READER_COLD;
         /// Messages it was ever moved past.
@@ -196,10 +199,27 @@ entry! {
         moved_to = READER_COLD + 7 * WORD;
         /// What its losses will be then.
         moved_losses = READER_COLD + 8 * WORD;
+        /// On a ring that is shared: 1 while it sleeps.
+        asleep = READER_LIVE;
+        /// On a ring that is shared: the bytes in its worker's outbox, when something was put there last, or it slept.
+        outbox = READER_LIVE + WORD;
+        /// On a ring that is shared: how many messages had been written when it joined.
+        written_before = READER_LIVE + 2 * WORD;
     }
 }
 
+/// The text in some words, with zeros behind it, up to what is cut in two at its end.
+pub(crate) fn text_of(words: impl Iterator<Item = u64>) -> String {
+    let bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
+    String::from_utf8_lossy(&bytes).trim_end_matches(['\0', '\u{FFFD}']).to_owned()
+}
+
 impl<'a> ReaderEntry<'a> {
+    /// The name of the reader.
+    pub(crate) fn name_text(self) -> String {
+        text_of((0..NAME).map(|word| self.name(word).load(Ordering::Relaxed)))
+    }
+
     /// Eight bytes of the name.
     pub(crate) fn name(self, index: usize) -> &'a AtomicU64 {
         self.0.entry::<WORD>(Entry::of::<{ READER_COLD + 9 * WORD }, NAME>(index)).at::<0>()

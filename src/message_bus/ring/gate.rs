@@ -26,7 +26,7 @@ pub(crate) mod tickets;
 use self::evict::Pin;
 use self::lock::{Locked, Taken};
 use self::readers::{Kind, cursor_of, is_evictable, is_held, readers};
-use super::control::{self, Control, NAME, READERS, ReaderIndex, WriterIndex};
+use super::control::{self, Control, NAME, READERS, ReaderIndex, WRITERS, WriterIndex};
 use super::position::{ahead, earlier, later};
 use super::slot::{Seen, Slots};
 use super::store::Store;
@@ -205,6 +205,14 @@ impl<'a, S: Store> Gate<'a, S> {
         entry.losses().store(0, Ordering::Relaxed);
         entry.ticket().store(0, Ordering::Relaxed);
         entry.outbox_high_water().store(0, Ordering::Relaxed);
+        if self.store.is_shared() {
+            let written = (0..WRITERS).map(|writer| control.writer(control::writer(writer)).messages());
+            let written = written.fold(0, |sum: u64, count| sum.wrapping_add(count.load(Ordering::Relaxed)));
+            entry.written_before().store(written, Ordering::Relaxed);
+            for word in [entry.handled(), entry.asleep(), entry.outbox()] {
+                word.store(0, Ordering::Relaxed);
+            }
+        }
         let mut bytes = name.as_bytes().iter().copied().take(NAME * 8 - 1);
         for word in 0..NAME {
             let part = std::array::from_fn(|_| bytes.next().unwrap_or(0));
@@ -348,10 +356,8 @@ impl<'a, S: Store> Gate<'a, S> {
         }
         for entry in readers(self.control()) {
             let position = cursor_of(entry);
-            let name: Vec<u8> =
-                (0..NAME).flat_map(|word| entry.name(word).load(Ordering::Relaxed).to_le_bytes()).collect();
             stats.readers.push(ReaderStats {
-                name: String::from_utf8_lossy(&name).trim_end_matches(['\0', '\u{FFFD}']).to_owned(),
+                name: entry.name_text(),
                 position,
                 lag: ahead(tail, position).max(0) as u64,
                 evictable: is_evictable(entry),

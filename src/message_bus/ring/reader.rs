@@ -40,6 +40,8 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Storage = Ring> {
     batch: u64,
     /// Messages read since the last wait.
     handled: u64,
+    /// Messages read before that.
+    handled_before: u64,
     /// The wakes that were noticed.
     wakes: u64,
     /// The unfinished claim that this reader waits for, and since when.
@@ -107,7 +109,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
                 // One comparison for both: is there one more to handle, and does this reader look at it in place?
                 let in_place = match self.turn {
                     Turn::Gating | Turn::Held => most,
-                    _ => match self.in_place_otherwise(most) {
+                    _ => match self.in_place_otherwise(most, handled) {
                         Ok(most) => most,
                         Err(error) => {
                             ended = Err(error);
@@ -199,7 +201,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         }
         self.release();
         let mut strategy = std::mem::take(&mut self.strategy);
-        strategy.begin(std::mem::take(&mut self.handled));
+        strategy.begin(self.take_handled());
         wait::wait_until(self, &mut strategy, interest, timeout, done);
         self.strategy = strategy;
         self.wakes = self.shared.wakes.load(Ordering::Acquire); // SYNC POINT bus.wake
@@ -281,7 +283,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         let mut patience = std::mem::take(&mut self.patience);
         wait::wait_in(self, &mut patience, poller, interest, timeout, done);
         self.patience = patience;
-        self.handled = 0;
+        self.take_handled();
         self.wakes = self.shared.wakes.load(Ordering::Acquire); // SYNC POINT bus.wake
     }
 
@@ -405,10 +407,12 @@ impl<W: WaitStrategy, S: Storage> Sleeper for RingReader<W, S> {
         let shared = Arc::clone(&self.shared);
         let limit = [limit, shared.longest_sleep(interest)].into_iter().flatten().min();
         let sleepers = shared.sleepers(interest);
+        self.tell_asleep(1);
         match poller {
             None => _ = shared.waiters.park(&sleepers, limit, || ready(self)),
             Some(poller) => shared.waiters.park_in(poller, &sleepers, limit, || ready(self)),
         }
+        self.tell_asleep(0);
     }
 }
 
@@ -444,6 +448,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
             released: position,
             batch: if kind == Kind::Held { shared.store.window() } else { shared.store.batch() },
             handled: 0,
+            handled_before: 0,
             wakes: shared.wakes.load(Ordering::Acquire), // SYNC POINT bus.wake
             silent: None,
             copy: Vec::new(),
@@ -516,6 +521,39 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         }
     }
 
+    /// The messages read since the last wait: the next one begins.
+    fn take_handled(&mut self) -> u64 {
+        let handled = std::mem::take(&mut self.handled);
+        self.handled_before = self.handled_before.wrapping_add(handled);
+        handled
+    }
+
+    /// Says to whoever looks at a ring that is shared how many messages were handled, `more` than are counted.
+    fn tell_handled(&self, more: usize) {
+        let handled = self.handled_before.wrapping_add(self.handled).wrapping_add(more as u64);
+        self.shared.control().reader(self.index).handled().store(handled, Ordering::Relaxed);
+    }
+
+    /// Says to whoever looks at a ring that is shared whether this reader sleeps.
+    fn tell_asleep(&self, asleep: u64) {
+        if self.shared.store.is_shared() {
+            self.tell_handled(0);
+            self.shared.control().reader(self.index).asleep().store(asleep, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether this reader of a ring that is shared is still in the process that attached. Then it says how many
+    /// messages it has handled, `more` than are counted.
+    #[cold]
+    #[inline(never)]
+    fn is_here(&self, more: usize) -> bool {
+        let is_here = !self.is_away();
+        if is_here {
+            self.tell_handled(more);
+        }
+        is_here
+    }
+
     /// Lets writers reuse everything before `position`.
     fn let_go(&mut self, position: u64) {
         if self.is_away() {
@@ -580,9 +618,9 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
 
     /// As many messages as are looked at in place where not all of them are without further ado.
     #[inline]
-    fn in_place_otherwise(&self, most: usize) -> Result<usize, ReadError> {
+    fn in_place_otherwise(&self, most: usize, handled: usize) -> Result<usize, ReadError> {
         match self.turn {
-            _ if self.is_away() => Err(ReadError::Forked),
+            _ if self.shared.store.is_shared() && !self.is_here(handled) => Err(ReadError::Forked),
             Turn::Evictable | Turn::Full => Ok(0),
             Turn::Gating | Turn::Held | Turn::Attached => Ok(most),
         }
@@ -646,7 +684,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     #[cold]
     #[inline(never)]
     fn deliver_otherwise<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> (R, bool)) -> Result<R, ReadError> {
-        if self.is_away() {
+        if self.shared.store.is_shared() && !self.is_here(0) {
             return Err(ReadError::Forked);
         }
         let (slot, header) = match self.turn {

@@ -326,6 +326,9 @@ impl<C: Claim, W: WaitStrategy, S: Storage> BusWriter for RingWriter<C, W, S> {
     fn give_up_ticket(&self) {
         let ticket = self.ticket.replace(0);
         if let (Role::Worker(reader), 1.., false) = (self.role, ticket, self.shared.store.is_forked()) {
+            if self.shared.store.is_shared() {
+                self.shared.control().reader(reader).outbox().store(0, Ordering::Relaxed);
+            }
             self.shared.gate().give_up_ticket(reader, ticket);
             self.shared.notify_room();
         }
@@ -354,7 +357,11 @@ impl<C: Claim, W: WaitStrategy, S: Storage> BusWriter for RingWriter<C, W, S> {
 
     fn record_outbox(&self, bytes: usize) {
         if let (Role::Worker(reader), false) = (self.role, self.shared.store.is_forked()) {
-            let mark = self.shared.control().reader(reader).outbox_high_water();
+            let entry = self.shared.control().reader(reader);
+            if self.shared.store.is_shared() {
+                entry.outbox().store(bytes as u64, Ordering::Relaxed);
+            }
+            let mark = entry.outbox_high_water();
             if mark.load(Ordering::Relaxed) < bytes as u64 {
                 mark.store(bytes as u64, Ordering::Relaxed);
             }

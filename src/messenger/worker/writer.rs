@@ -216,6 +216,14 @@ impl<B: MessageBus> WorkerWriter<B> {
         self.at.during(Place::Clock, || self.lifecycle.now())
     }
 
+    /// Says how much of the outbox is left, for whoever looks.
+    #[cold]
+    pub(super) fn record_outbox(&self) {
+        if let Some(writer) = &self.writer {
+            writer.record_outbox(self.outbox.queue.borrow().bytes);
+        }
+    }
+
     pub(super) fn is_slowest(&self) -> bool {
         self.writer.as_ref().is_none_or(BusWriter::is_slowest)
     }

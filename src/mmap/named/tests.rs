@@ -154,7 +154,7 @@ fn what_is_no_file_is_refused_by_its_kind() {
         assert!(matches!(create(path, 0o600, LEN, |_| {}), Err(Refusal::Exists | Refusal::Denied)), "{kind}");
         assert!(fs::symlink_metadata(path).is_ok(), "{kind} is gone");
         // What is put there between two looks at the name.
-        let opened = open_at(path);
+        let opened = open_at(path, OFlags::RDWR);
         match kind {
             "a pipe" | "a device" => assert!(is_file(&opened.unwrap().metadata().unwrap()).is_err()),
             "a symbolic link" => assert_eq!(opened.unwrap_err(), Errno::LOOP),

@@ -52,15 +52,15 @@ pub(super) fn make_good(locked: &Locked<'_>) {
     control.occupied().store(occupied, Ordering::Release); // SYNC POINT gate.join
 }
 
-pub(super) fn is_evictable(entry: ReaderEntry<'_>) -> bool {
+pub(crate) fn is_evictable(entry: ReaderEntry<'_>) -> bool {
     is_of_kind(entry.state().load(Ordering::Relaxed), Kind::Evictable as u8)
 }
 
-pub(super) fn is_held(entry: ReaderEntry<'_>) -> bool {
+pub(crate) fn is_held(entry: ReaderEntry<'_>) -> bool {
     is_of_kind(entry.state().load(Ordering::Relaxed), Kind::Held as u8)
 }
 
 /// Where an entry's reader stands, flags taken off.
-pub(super) fn cursor_of(entry: ReaderEntry<'_>) -> u64 {
+pub(crate) fn cursor_of(entry: ReaderEntry<'_>) -> u64 {
     entry.cursor().load(Ordering::Acquire) & !CURSOR_FLAGS // SYNC POINT gate.release
 }

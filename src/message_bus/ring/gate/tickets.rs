@@ -96,7 +96,7 @@ pub(super) fn remove_worker(locked: &Locked<'_>, index: WriterIndex, owner: Owne
 }
 
 /// Whether the entry is a worker's. The shared one counts those that share it, for nobody dies who has it.
-fn is_worker(control: Control<'_>, index: WriterIndex) -> bool {
+pub(crate) fn is_worker(control: Control<'_>, index: WriterIndex) -> bool {
     let state = control.writer(index).state().load(Ordering::Relaxed);
     if index.number() == SHARED_WRITER { state != 0 } else { is_of_kind(state, WORKER) }
 }
