@@ -12,14 +12,14 @@ mod door {
     pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard};
     #[cfg(test)]
     pub(crate) use std::thread::scope;
-    pub(crate) use std::thread::yield_now;
+    pub(crate) use std::thread::{Builder, JoinHandle, yield_now};
 }
 
 #[cfg(rust_messenger_loom)]
 mod door {
     pub(crate) use loom::sync::atomic::{AtomicU64, Ordering, fence};
     pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
-    pub(crate) use loom::thread::yield_now;
+    pub(crate) use loom::thread::{Builder, JoinHandle, yield_now};
 
     /// A spinning thread has nothing to do until another one moves, and the model checker must be told so.
     pub(crate) fn spin_loop() {
@@ -53,12 +53,11 @@ pub(crate) mod testing {
 
 /// A thread that works in the background.
 #[cfg_attr(not(unix), allow(dead_code, reason = "keepers of journals, and doors for tasks"))]
-pub(crate) type Thread = std::thread::JoinHandle<()>;
+pub(crate) type Thread = JoinHandle<()>;
 
-/// Starts a thread that works in the background. One of the system's under loom, too, where no model needs one.
-#[cfg_attr(not(unix), allow(dead_code, reason = "keepers of journals, and doors for tasks"))]
+/// Starts a thread that works in the background.
 pub(crate) fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<Thread> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(body)
+    Builder::new().name(name.to_owned()).spawn(body)
 }
 
 /// Nanoseconds since 1970 by a clock that never goes back: the system's time when it was asked first, and the monotonic

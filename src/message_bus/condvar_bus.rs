@@ -314,7 +314,7 @@ impl<B: MessageBus> Sleeper for CondvarReader<B> {
         let limit = [limit, unannounced_room(&self.bus, interest)].into_iter().flatten().min();
         let sleepers = shared.sleepers(interest);
         match poller {
-            None => _ = shared.waiters.park(&sleepers, limit, || ready(self)),
+            None => _ = shared.waiters.park(&sleepers, interest, limit, || ready(self)),
             Some(poller) => shared.waiters.park_in(poller, &sleepers, limit, || ready(self)),
         }
     }
@@ -359,7 +359,7 @@ impl<B: MessageBus> CondvarWriter<B> {
     fn await_room(&self, size: usize, timeout: Option<Duration>) {
         let shared = &*self.link.0;
         let limit = [timeout, unannounced_room(&self.bus, Interest::Room)].into_iter().flatten().min();
-        shared.waiters.park(&shared.sleepers(Interest::Room), limit, || self.writer.has_room(size));
+        shared.waiters.park(&shared.sleepers(Interest::Room), Interest::Room, limit, || self.writer.has_room(size));
     }
 }
 

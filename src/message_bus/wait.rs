@@ -4,11 +4,18 @@
 //! passes a heavy barrier and looks once more; a waker makes its change, passes a light barrier and looks for sleepers.
 //! At least one of them sees the other, and while nobody sleeps a waker pays one load.
 
-use crate::blame::caught;
-use crate::sync::{AtomicU64, Barrier, Condvar, Mutex, MutexGuard, Ordering, keep_order, lock, spin_loop, yield_now};
+use self::across::Across;
+use self::pollers::{Pollers, notify};
+use crate::mmap::Front;
+use crate::sync::{
+    AtomicU64, Barrier, Condvar, Mutex, MutexGuard, Ordering, Thread, keep_order, lock, spin_loop, yield_now,
+};
 use crate::traits::{Interest, Poller, Reader};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+pub(crate) mod across;
+mod pollers;
 
 /// What a reader does after a look that found nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,14 +250,35 @@ fn pause() {
 #[derive(Debug)]
 pub(crate) struct Waiters {
     /// Those that sleep in pollers of their own; the others sleep on `changed`.
-    asleep: Mutex<Vec<Arc<dyn Poller>>>,
+    asleep: Pollers,
     changed: Condvar,
     barrier: Barrier,
+    /// Where all of them sleep instead, if whoever wakes them may be in another process.
+    across: Option<Box<Across>>,
 }
 
 impl Waiters {
     pub(crate) fn new() -> Waiters {
-        Waiters { asleep: Mutex::new(Vec::new()), changed: Condvar::new(), barrier: Barrier::detect() }
+        Waiters::of(Barrier::detect(), None)
+    }
+
+    /// Where threads sleep that share the words that say so, and `futexes`, with other processes, all of which have
+    /// this barrier.
+    #[cfg_attr(
+        not(all(target_os = "linux", not(rust_messenger_loom))),
+        allow(dead_code, reason = "rings that processes share by name use it")
+    )]
+    pub(crate) fn across(futexes: Front<{ across::LEN }>, barrier: Barrier) -> Waiters {
+        Waiters::of(barrier, Some(Box::new(Across::at(futexes, barrier))))
+    }
+
+    fn of(barrier: Barrier, across: Option<Box<Across>>) -> Waiters {
+        Waiters { asleep: Mutex::new(Vec::new()), changed: Condvar::new(), barrier, across }
+    }
+
+    /// Nobody sleeps here any more. Returns the thread that ends for that, if there was one.
+    pub(crate) fn end(&self) -> Option<Thread> {
+        self.across.as_ref()?.end()
     }
 
     /// What a word says on which nobody sleeps, as it is to begin with. Not 0 where wakers owe a fence, so that all of
@@ -276,36 +304,30 @@ impl Waiters {
         if sleepers.load(Ordering::Relaxed) == self.nobody() {
             return;
         }
+        if let Some(across) = &self.across {
+            return across.wake(sleepers, self.nobody());
+        }
         // Under the lock a sleeper has either not looked yet or is asleep for good, so none is missed. Nobody's, so
         // that a busy writer does not come this far again before the sleeper is back.
-        let mut asleep = lock(&self.asleep);
+        let asleep = lock(&self.asleep);
         sleepers.store(self.nobody(), Ordering::Relaxed);
-        // In their order: who comes back while the others are notified has seen the change, and stands behind them.
-        for _ in 0..asleep.len() {
-            if asleep.is_empty() {
-                break;
-            }
-            let poller = asleep.remove(0);
-            drop(asleep);
-            // Without the lock, and caught: it is not this thread's, and the next one is to be woken all the same.
-            let _ = caught(|| {
-                poller.notify();
-                drop(poller);
-            });
-            asleep = lock(&self.asleep);
-        }
-        drop(asleep);
+        notify(&self.asleep, asleep);
         self.changed.notify_all();
     }
 
-    /// Sleeps until `ready`, announced on each of `sleepers`. Returns what `ready` said last: false after `timeout`.
+    /// Sleeps until `ready`, for which the change comes that `interest` names, announced on each of `sleepers`. Returns
+    /// what `ready` said last: false after `timeout`.
     pub(crate) fn park(
         &self,
         sleepers: &[&AtomicU64],
+        interest: Interest,
         timeout: Option<Duration>,
         mut ready: impl FnMut() -> bool,
     ) -> bool {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        if let Some(across) = &self.across {
+            return across.park(sleepers, interest, deadline, ready);
+        }
         let mut asleep = lock(&self.asleep);
         loop {
             for word in sleepers {
@@ -335,21 +357,27 @@ impl Waiters {
         ready: impl FnOnce() -> bool,
     ) {
         /// Takes the poller out again, however its wait ends.
-        struct InBed<'a>(&'a Waiters, &'a Arc<dyn Poller>);
+        struct InBed<'a>(&'a Pollers, &'a Arc<dyn Poller>);
 
         impl Drop for InBed<'_> {
             fn drop(&mut self) {
-                lock(&self.0.asleep).retain(|other| !Arc::ptr_eq(other, self.1));
+                lock(self.0).retain(|other| !Arc::ptr_eq(other, self.1));
             }
         }
 
         // Before the announcement: whoever reads that finds the poller here. A notification before the wait ends it.
-        lock(&self.asleep).push(Arc::clone(poller));
-        let _in_bed = InBed(self, poller);
-        for word in sleepers {
-            word.store(1, Ordering::Relaxed);
+        let pollers = self.across.as_ref().map_or(&self.asleep, |across| across.pollers());
+        lock(pollers).push(Arc::clone(poller));
+        let _in_bed = InBed(pollers, poller);
+        match &self.across {
+            Some(across) => across.announce_poller(sleepers),
+            None => {
+                for word in sleepers {
+                    word.store(1, Ordering::Relaxed);
+                }
+                self.barrier.heavy(); // SYNC POINT wait.announce
+            }
         }
-        self.barrier.heavy(); // SYNC POINT wait.announce
         if !ready() {
             poller.wait(timeout);
         }

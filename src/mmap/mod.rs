@@ -22,7 +22,6 @@ pub(crate) mod file;
     expect(dead_code, unused_imports, reason = "rings that processes share by name use it")
 )]
 pub(crate) mod fork;
-#[cfg_attr(not(test), expect(dead_code, reason = "rings that processes share by name use it"))]
 pub(crate) mod futex;
 #[cfg(unix)]
 mod growable;

@@ -16,6 +16,12 @@ impl<const LEN: usize> Front<LEN> {
         Front(region)
     }
 
+    /// The `PART` bytes of it at `OFFSET`. A part that does not fit does not compile.
+    pub(crate) fn part<const OFFSET: usize, const PART: usize>(&self) -> Front<PART> {
+        const { assert!(OFFSET.is_multiple_of(8) && PART != 0 && OFFSET + PART <= LEN) };
+        Front(self.0.behind(OFFSET))
+    }
+
     /// Its first words.
     #[inline(always)]
     #[allow(unsafe_code)]

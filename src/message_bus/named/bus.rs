@@ -157,15 +157,35 @@ impl NamedStats {
     }
 }
 
+#[cfg(all(test, target_os = "linux"))]
+impl CircularBus {
+    /// As [`CircularBus::open`], in other times.
+    pub(super) fn open_in(path: &Path, times: Times) -> Self {
+        attached_in_times(path, Claims::Many, &NamedOptions::default(), times, file::open).unwrap()
+    }
+}
+
 fn attached<C: Claim, W: WaitStrategy>(
     path: &Path,
     claims: Claims,
     options: &NamedOptions,
     open: impl FnOnce(&Path, Claims, &NamedOptions) -> Result<Ring, NamedProblem>,
 ) -> Result<CircularBus<C, W>, NamedError> {
-    let ring = open(path, claims, options).map_err(NamedError::at(path))?;
     let times = Times { silence: options.silent_after, ..Times::default() };
-    let shared = Arc::new(Shared::new(ring, (), times));
+    attached_in_times(path, claims, options, times, open)
+}
+
+fn attached_in_times<C: Claim, W: WaitStrategy>(
+    path: &Path,
+    claims: Claims,
+    options: &NamedOptions,
+    times: Times,
+    open: impl FnOnce(&Path, Claims, &NamedOptions) -> Result<Ring, NamedProblem>,
+) -> Result<CircularBus<C, W>, NamedError> {
+    // Before anything changes.
+    let barrier = file::barrier().map_err(NamedError::at(path))?;
+    let ring = open(path, claims, options).map_err(NamedError::at(path))?;
+    let shared = Arc::new(Shared::across(ring, times, barrier));
     // What the former owner of the place has left, and others who died where nobody was waiting.
     shared.heal();
     Ok(CircularBus::of(shared))

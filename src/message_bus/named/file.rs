@@ -48,11 +48,20 @@ pub(super) struct Means {
 
 impl Means {
     pub(super) fn get() -> Result<Means, NamedProblem> {
-        let lacking = |what| move |_| NamedProblem::Unsupported { what };
-        Barrier::shared().map_err(lacking("the barrier between processes (membarrier, since Linux 4.16)"))?;
-        let mark = ForkMark::new().map_err(lacking("pages that forked children lose (since Linux 4.14)"))?;
+        let mark = ForkMark::new()
+            .map_err(|_| NamedProblem::Unsupported { what: "pages that forked children lose (since Linux 4.14)" })?;
         Ok(Means { mark, observer: Observer::of_this_process() })
     }
+}
+
+/// The barrier that those who sleep share with those who wake them, for which each process registers.
+///
+/// # Errors
+///
+/// [`NamedProblem::Unsupported`]: nobody here could be woken by another process.
+pub(super) fn barrier() -> Result<Barrier, NamedProblem> {
+    let what = "the barrier between processes (membarrier, since Linux 4.16)";
+    Barrier::shared().map_err(|_| NamedProblem::Unsupported { what })
 }
 
 /// Makes a ring, and attaches to it: [`Opening::create`].

@@ -12,6 +12,7 @@ mod looking;
 mod processes;
 mod refusals;
 mod sharing;
+mod waking;
 
 const CAPACITY: usize = 4096;
 

@@ -9,7 +9,7 @@
 //! identity   magic | version | capacity | key            written once
 //! tail       tail                                        every claim
 //! gate       gate                                        once per eighth of the ring
-//! attention  flags | message sleepers | room sleepers    rarely written, read by everybody
+//! attention  flags | message sleepers | room sleepers | where those sleep, twice    rarely written, read by everybody
 //! lock       lock | unread until | next ticket | the one writer | a bit each: readers in use, workers' writers, fences
 //! fenced     position of a claim sealed over its owner's head, or 0   (x FENCED)
 //! readers    cursor | handled                            one line, written once per batch by its reader
@@ -18,7 +18,8 @@
 //! writers    state | messages | bytes | full | sealed | claim   one line, written by its writer only  (x WRITERS)
 //! ```
 
-use crate::mmap::{Entry, Words};
+use crate::message_bus::wait;
+use crate::mmap::{Entry, Front, Words};
 use crate::sync::{AtomicU64, Ordering};
 
 const WORD: usize = 8;
@@ -39,7 +40,8 @@ const IDENTITY: usize = 0;
 const TAIL: usize = line_after(IDENTITY + 4 * WORD);
 const GATE: usize = line_after(TAIL + WORD);
 const ATTENTION: usize = line_after(GATE + WORD);
-const LOCK: usize = line_after(ATTENTION + 3 * WORD);
+const FUTEXES: usize = ATTENTION + 3 * WORD;
+const LOCK: usize = line_after(FUTEXES + wait::across::LEN);
 const FENCES: usize = line_after(LOCK + 7 * WORD);
 const READER_TABLE: usize = line_after(FENCES + FENCED * WORD);
 const READER_COLD: usize = line_after(2 * WORD);
@@ -76,6 +78,11 @@ pub(crate) fn reader(number: usize) -> ReaderIndex {
 #[inline(always)]
 pub(crate) fn writer(number: usize) -> WriterIndex {
     Entry::of::<WRITER_TABLE, WRITERS>(number)
+}
+
+/// Where those sleep in `block` who share it with other processes.
+pub(crate) fn futexes(block: &Front<SIZE>) -> Front<{ wait::across::LEN }> {
+    block.part::<FUTEXES, { wait::across::LEN }>()
 }
 
 /// The control block at the front of a region.

@@ -12,6 +12,7 @@ use super::owner::Owner;
 use super::position::ahead;
 use super::slot::{SLOT_ALIGN, SLOT_HEADER, Slot, Slots};
 use super::store::Store;
+use crate::message_bus::wait;
 use crate::mmap::{Front, Region};
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{Time, WriteError};
@@ -76,6 +77,15 @@ impl Ring {
     )]
     pub(crate) fn shared(region: Region, capacity: u64, key: u64, owner: Owner, others: Box<dyn Others>) -> Ring {
         Ring::of(region, capacity, key, owner, Some(others))
+    }
+
+    /// Where those sleep who share it with other processes.
+    #[cfg_attr(
+        not(all(target_os = "linux", not(rust_messenger_loom))),
+        allow(dead_code, reason = "rings that processes share by name use it")
+    )]
+    pub(crate) fn futexes(&self) -> Front<{ wait::across::LEN }> {
+        control::futexes(&self.control)
     }
 
     /// The same, where `is_dead` says who has ended.

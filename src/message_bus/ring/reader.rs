@@ -409,7 +409,7 @@ impl<W: WaitStrategy, S: Storage> Sleeper for RingReader<W, S> {
         let sleepers = shared.sleepers(interest);
         self.tell_asleep(1);
         match poller {
-            None => _ = shared.waiters.park(&sleepers, limit, || ready(self)),
+            None => _ = shared.waiters.park(&sleepers, interest, limit, || ready(self)),
             Some(poller) => shared.waiters.park_in(poller, &sleepers, limit, || ready(self)),
         }
         self.tell_asleep(0);

@@ -3,10 +3,11 @@
 use super::control::{self, Control, WRITERS};
 use super::gate::Gate;
 use super::gate::tickets::CLOSED;
+use super::memory::Ring;
 use super::store::Store;
 use super::times::Times;
 use crate::message_bus::wait::Waiters;
-use crate::sync::{AtomicU64, CachePadded, Ordering};
+use crate::sync::{AtomicU64, Barrier, CachePadded, Ordering};
 use crate::traits::{Interest, Stats};
 use std::time::{Duration, Instant};
 
@@ -27,12 +28,38 @@ pub(crate) struct Shared<S: Store> {
     heal_at: AtomicU64,
 }
 
+impl Shared<Ring> {
+    /// What an attachment has of a ring that processes share, all of which have this barrier.
+    #[cfg_attr(
+        not(all(target_os = "linux", not(rust_messenger_loom))),
+        allow(dead_code, reason = "rings that processes share by name use it")
+    )]
+    pub(crate) fn across(ring: Ring, times: Times, barrier: Barrier) -> Self {
+        let waiters = Waiters::across(ring.futexes(), barrier);
+        Shared::with(ring, (), times, waiters)
+    }
+}
+
+impl<S: Store> Drop for Shared<S> {
+    fn drop(&mut self) {
+        if !self.store.is_forked() {
+            // Not waited for: this may be that thread.
+            drop(self.waiters.end());
+        }
+    }
+}
+
 impl<S: Store> Shared<S> {
+    /// What there is of a bus that is this process's alone.
     pub(crate) fn new(store: S, background: S::Background, times: Times) -> Self {
-        let waiters = Waiters::new();
+        Shared::with(store, background, times, Waiters::new())
+    }
+
+    fn with(store: S, background: S::Background, times: Times, waiters: Waiters) -> Self {
         let control = store.control();
         for word in [control.message_sleepers(), control.room_sleepers()] {
-            word.store(waiters.nobody(), Ordering::Relaxed);
+            // And not stored: others may sleep there.
+            word.fetch_or(waiters.nobody(), Ordering::Relaxed);
         }
         Shared {
             _background: background,

@@ -234,7 +234,8 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
             }
             if strategy.idle() == Idle::Park {
                 let limit = [left, shared.longest_sleep(Interest::Room)].into_iter().flatten().min();
-                shared.waiters.park(&shared.sleepers(Interest::Room), limit, || self.has_room_now(size));
+                let sleepers = shared.sleepers(Interest::Room);
+                shared.waiters.park(&sleepers, Interest::Room, limit, || self.has_room_now(size));
                 return;
             }
         }

@@ -1,6 +1,7 @@
 //! Waiting by itself: readers and pollers that only note what is done with them, on one thread.
 
 use super::*;
+use crate::blame::caught;
 use crate::traits::{Header, ReadError};
 use std::collections::VecDeque;
 use std::panic::resume_unwind;

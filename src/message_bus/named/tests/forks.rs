@@ -4,10 +4,21 @@ use super::*;
 use crate::mmap::crash;
 use crate::mmap::fork::children::in_a_fork;
 use crate::traits::{
-    BusWriter, CursorError, Interest, MessageBus, Next, NoWriter, Publish, ReadError, Reader, SubscribeError,
+    BusWriter, CursorError, Interest, MessageBus, Next, NoWriter, Poller, Publish, ReadError, Reader, SubscribeError,
     WriteError,
 };
+use std::sync::Arc;
 use std::time::Duration;
+
+/// A poller in which nobody sleeps for long.
+#[derive(Debug)]
+struct Sleepless;
+
+impl Poller for Sleepless {
+    fn wait(&self, _: Option<Duration>) {}
+
+    fn notify(&self) {}
+}
 
 /// How many of these are not so: 0 if all are.
 fn not_so<const N: usize>(are_so: [bool; N]) -> u8 {
@@ -22,7 +33,9 @@ fn a_forked_child_is_told_so_and_changes_nothing() {
     let mut gating = bus.subscribe("gating").unwrap();
     let mut held = bus.subscribe_held("held", None).unwrap();
     let tap = bus.subscribe_evictable("tap").unwrap();
-    let worker_reader = bus.subscribe("worker").unwrap();
+    let mut worker_reader = bus.subscribe("worker").unwrap();
+    // A thread sleeps for it from now on, which no child has.
+    worker_reader.wait_in(&(Arc::new(Sleepless) as Arc<dyn Poller>), None, Interest::Messages, |_| false);
     let (writer, worker) = (bus.writer().unwrap(), bus.worker_writer(&worker_reader).unwrap());
     for _ in 0..3 {
         writer.write_bytes(1, 2, b"message").unwrap();

@@ -157,12 +157,12 @@ fn a_ticket_is_known_to_all() {
     assert_eq!(write(&outside, 1), Ok(()));
 }
 
-/// Sleeps are not ended by another attachment yet, but last for half a second at most.
+/// No sleep ends by itself here: whoever writes wakes who reads elsewhere.
 #[test]
 #[cfg_attr(miri, ignore = "Miri maps no file")]
 fn who_sleeps_sees_what_was_written_elsewhere() {
     let (_directory, path) = scratch();
-    let (writing, reading) = (made(&path), opened(&path).waiting::<crate::message_bus::wait::Park>());
+    let (writing, reading) = (made(&path), waking::for_good(&path));
     let mut reader = reading.subscribe("asleep").unwrap();
     let writer = writing.writer().unwrap();
     scope(|scope| {

@@ -13,12 +13,13 @@ use super::super::writer::RingWriter;
 use super::tickets::PENDING;
 use super::*;
 use crate::mmap::{Region, Space, crash};
-use crate::sync::{Arc, AtomicU64, spawn, yield_now};
+use crate::sync::{Arc, AtomicU64, Barrier, spawn, yield_now};
 use crate::traits::{BusWriter, EncodeError, Payload, Publish, ReadError, Reader};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 mod heal;
+mod waking;
 
 const CAPACITY: u64 = 1024;
 const KEY: u64 = 0x5eed;
@@ -49,8 +50,14 @@ impl Attached {
 
     /// The same, to which those are dead of whom `is_dead` says so.
     fn seeing(region: Region, owner: Owner, is_dead: fn(Control<'_>, Owner) -> bool) -> Attached {
+        Attached::with(region, owner, is_dead, patient())
+    }
+
+    fn with(region: Region, owner: Owner, is_dead: fn(Control<'_>, Owner) -> bool, times: Times) -> Attached {
         let ring = Ring::attached(region.clone(), CAPACITY, KEY, owner, is_dead);
-        Attached { region, shared: Arc::new(Shared::new(ring, (), patient())) }
+        // Where processes have none in common, threads have one all the same.
+        let barrier = Barrier::shared().unwrap_or_else(|_| Barrier::detect());
+        Attached { region, shared: Arc::new(Shared::across(ring, times, barrier)) }
     }
 
     fn gate(&self) -> Gate<'_, Ring> {

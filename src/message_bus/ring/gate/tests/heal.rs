@@ -481,7 +481,8 @@ fn who_sleeps_until_a_reader_of_the_dead_lets_go_looks_again() {
     let (written, is_written) = channel();
     let thread = spawn("asleep", move || written.send(writer.write_bytes(1, 1, &PAYLOAD)).unwrap());
     let deadline = Instant::now() + PATIENCE;
-    while heir.control().room_sleepers().load(Ordering::Relaxed) != 1 {
+    let nobody = heir.shared.waiters.nobody();
+    while heir.control().room_sleepers().load(Ordering::Relaxed) == nobody {
         assert!(Instant::now() < deadline, "it falls asleep");
         yield_now();
     }

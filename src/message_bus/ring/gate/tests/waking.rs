@@ -1,0 +1,66 @@
+//! Attachments wake each other, and who does it may die half way.
+
+use super::*;
+use crate::message_bus::wait::Park;
+use crate::traits::{Interest, Reader};
+
+/// Who comes later wakes nobody, and takes away nobody's announcement.
+#[test]
+fn who_attaches_leaves_sleepers_announced() {
+    let first = Attached::to(region_of(&prepared(|_| ())), HEIR, false);
+    let words = [first.control().message_sleepers(), first.control().room_sleepers()];
+    let nobody = first.shared.waiters.nobody();
+    assert_eq!(words.map(|word| word.load(Ordering::Relaxed)), [nobody; 2]);
+    words.iter().for_each(|word| _ = word.fetch_or(1, Ordering::Relaxed));
+    drop(Attached::to(first.region.clone(), MORTAL, false));
+    assert_eq!(words.map(|word| word.load(Ordering::Relaxed)), [nobody | 1; 2]);
+}
+
+/// A writer dies at each word that it touches, the one between taking the announcement and waking among them. Whoever
+/// has fallen asleep meanwhile finds the message after half a second, if there is one.
+///
+/// Method: the writer writes while the sleeper takes its last look, which sees nothing of that.
+#[test]
+fn a_waker_that_dies_half_way_is_made_good_by_the_tick() {
+    let tick = Duration::from_millis(10);
+    let (mut half_way, mut woken) = (0, 0);
+    for touches in 0.. {
+        let image = prepared(|_| ());
+        let times = Times { tick, ..patient() };
+        let asleep = Attached::with(region_of(&image), HEIR, |_, _| false, times);
+        let mut reader: RingReader<Park> =
+            RingReader::new(&asleep.shared, Kind::Gating, "first", |standing| Ok(standing.tail())).unwrap();
+        let mortal = Attached::to(asleep.region.clone(), MORTAL, false);
+        let writer = mortal.writer(Role::Outside);
+        let nobody = asleep.shared.waiters.nobody();
+        let is_announced = || asleep.control().message_sleepers().load(Ordering::Relaxed) != nobody;
+        let futexes = asleep.shared.store.futexes();
+        let (start, mut death, mut is_there) = (Instant::now(), None, false);
+        reader.wait_until(None, Interest::Messages, |reader| {
+            if death.is_some() {
+                is_there = reader.ready();
+                return true;
+            }
+            assert!(is_announced());
+            let done = crash::within(touches, &mortal.region, || writer.try_write_bytes(1, 1, b"message"));
+            death = Some((done.is_ok(), is_announced(), futexes.words().at::<0>().load(Ordering::Relaxed)));
+            false
+        });
+        match death.unwrap() {
+            (false, false, 0) => {
+                assert!(is_there && start.elapsed() >= tick);
+                half_way += 1;
+            }
+            (_, false, 1) => {
+                assert!(is_there);
+                woken += 1;
+            }
+            (false, true, 0) => {}
+            other => panic!("{other:?}"),
+        }
+        if death.unwrap().0 {
+            break;
+        }
+    }
+    assert!(half_way > 0 && woken > 0, "{half_way} {woken}");
+}
