@@ -25,42 +25,6 @@ impl Owner {
         Owner((generation as u64) << GENERATION | (attachment as u64) << ATTACHMENT | IN_USE)
     }
 
-    /// Its place in the table of attachments.
-    #[cfg_attr(
-        not(all(target_os = "linux", not(rust_messenger_loom))),
-        allow(dead_code, reason = "rings that processes share by name use it")
-    )]
-    pub(crate) fn attachment(self) -> u16 {
-        (self.0 >> ATTACHMENT) as u16
-    }
-
-    /// Which of all that had that place it is.
-    #[cfg_attr(
-        not(all(target_os = "linux", not(rust_messenger_loom))),
-        allow(dead_code, reason = "rings that processes share by name use it")
-    )]
-    pub(crate) fn generation(self) -> u32 {
-        Owner::generation_in(self.0)
-    }
-
-    /// Which of all that had its place a word of the table of attachments is about, be it in use or not.
-    #[cfg_attr(
-        not(all(target_os = "linux", not(rust_messenger_loom))),
-        allow(dead_code, reason = "rings that processes share by name use it")
-    )]
-    pub(crate) fn generation_in(word: u64) -> u32 {
-        (word >> GENERATION) as u32
-    }
-
-    /// What that word says when this has left.
-    #[cfg_attr(
-        not(all(target_os = "linux", not(rust_messenger_loom))),
-        allow(dead_code, reason = "rings that processes share by name use it")
-    )]
-    pub(crate) fn left(self) -> u64 {
-        self.0 & !IN_USE
-    }
-
     /// What the lock says while this holds it. Never 0.
     #[inline(always)]
     pub(crate) fn word(self) -> u64 {
@@ -76,6 +40,33 @@ impl Owner {
     #[inline(always)]
     pub(crate) fn state(self, kind: u8) -> u64 {
         self.0 | u64::from(kind) << KIND
+    }
+}
+
+/// What the table of attachments says of it.
+#[cfg_attr(
+    not(all(target_os = "linux", not(rust_messenger_loom))),
+    allow(dead_code, reason = "rings that processes share by name use it")
+)]
+impl Owner {
+    /// Its place in the table of attachments.
+    pub(crate) fn attachment(self) -> u16 {
+        (self.0 >> ATTACHMENT) as u16
+    }
+
+    /// Which of all that had that place it is.
+    pub(crate) fn generation(self) -> u32 {
+        Owner::generation_in(self.0)
+    }
+
+    /// Which of all that had its place a word of the table of attachments is about, be it in use or not.
+    pub(crate) fn generation_in(word: u64) -> u32 {
+        (word >> GENERATION) as u32
+    }
+
+    /// What that word says when this has left.
+    pub(crate) fn left(self) -> u64 {
+        self.0 & !IN_USE
     }
 }
 

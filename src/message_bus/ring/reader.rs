@@ -28,7 +28,7 @@ pub struct RingReader<W: WaitStrategy = Adaptive, S: Storage = Ring> {
     /// Its entry in the reader table.
     index: ReaderIndex,
     turn: Turn,
-    /// The same, where [`turn`](Self::turn) says no more than that the ring is shared.
+    /// The same, where `turn` says no more than that the ring is shared.
     kind: Turn,
     /// Whether it was to begin with a rebuild.
     pub(crate) rebuilds: bool,
@@ -66,7 +66,7 @@ enum Turn {
     Gating,
     /// It looks at it in place.
     Held,
-    /// It looks at it in place once it knows that it is still in the process that attached to the ring.
+    /// As its kind says, once it knows that it is still in the process that attached to the ring.
     Attached,
     /// It is held, and holds as much as it may.
     Full,
@@ -174,7 +174,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         most: usize,
         mut handle: impl FnMut(&Header, Option<Recorded>, &[u8]) -> Next,
     ) -> Result<usize, ReadError> {
-        let (shared, is_copied) = (Arc::clone(&self.shared), self.turn == Turn::Evictable);
+        let (shared, is_copied) = (Arc::clone(&self.shared), self.kind == Turn::Evictable);
         self.try_read_up_to(most, |header, payload| {
             if is_copied {
                 return handle(header, None, payload);
@@ -189,9 +189,8 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
     fn ready(&mut self) -> bool {
         match self.turn {
             Turn::Gating | Turn::Held => !matches!(self.gated(self.position), Seen::Open { .. }),
-            Turn::Attached => self.is_away() || !matches!(self.gated(self.position), Seen::Open { .. }),
-            Turn::Full => false,
-            Turn::Evictable => self.ready_or_moved(),
+            Turn::Attached => self.is_away() || self.is_next_there(self.kind),
+            kind => self.is_next_there(kind),
         }
     }
 
@@ -291,7 +290,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
         if self.is_away() || self.copied().is_some() || self.is_at_tail() {
             return None;
         }
-        let pinned = self.turn == Turn::Evictable;
+        let pinned = self.kind == Turn::Evictable;
         if pinned && self.shared.gate().pin(self.index, self.position) != Pin::Pinned {
             return None;
         }
@@ -362,7 +361,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
 
     /// Looks at slots and reads none: what was not read is not let go of either.
     fn unread(&mut self, end: u64, patience: Duration) -> Unread {
-        if self.turn == Turn::Evictable {
+        if self.kind == Turn::Evictable {
             return skipped(self, end);
         }
         let deadline = Instant::now().checked_add(patience);
@@ -616,13 +615,23 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         self.shared.store.is_forked()
     }
 
-    /// As many messages as are looked at in place where not all of them are without further ado.
+    /// As many messages as are looked at in place where that is not just all of them. `handled` are not counted yet.
     #[inline]
     fn in_place_otherwise(&self, most: usize, handled: usize) -> Result<usize, ReadError> {
-        match self.turn {
-            _ if self.shared.store.is_shared() && !self.is_here(handled) => Err(ReadError::Forked),
-            Turn::Evictable | Turn::Full => Ok(0),
-            Turn::Gating | Turn::Held | Turn::Attached => Ok(most),
+        let kind = match self.turn {
+            Turn::Attached if !self.is_here(handled) => return Err(ReadError::Forked),
+            Turn::Attached => self.kind,
+            kind => kind,
+        };
+        Ok(if matches!(kind, Turn::Evictable | Turn::Full) { 0 } else { most })
+    }
+
+    /// Whether a reader of this kind has something to read or to be told.
+    fn is_next_there(&self, kind: Turn) -> bool {
+        match kind {
+            Turn::Gating | Turn::Held | Turn::Attached => !matches!(self.gated(self.position), Seen::Open { .. }),
+            Turn::Full => false,
+            Turn::Evictable => self.ready_or_moved(),
         }
     }
 
@@ -663,7 +672,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
 
     /// Whether an evictable reader has a message, or was moved.
     fn ready_or_moved(&self) -> bool {
-        if self.is_away() || self.copied().is_some() {
+        if self.copied().is_some() {
             return true;
         }
         match self.shared.gate().pin(self.index, self.position) {
@@ -679,21 +688,17 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         }
     }
 
-    /// The turn of an evictable reader, or of one that may hold no more. What the former has copied nobody can take
-    /// away, and a delivery that unwinds is repeated.
+    /// The turn of a reader that does not just look at the next message in place. What an evictable one has copied
+    /// nobody can take away, and a delivery that unwinds is repeated.
     #[cold]
     #[inline(never)]
     fn deliver_otherwise<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> (R, bool)) -> Result<R, ReadError> {
-        if self.shared.store.is_shared() && !self.is_here(0) {
-            return Err(ReadError::Forked);
-        }
         let (slot, header) = match self.turn {
-            Turn::Full => return Err(self.full()),
-            Turn::Attached => {
-                let header = self.next_in_place()?;
-                (Some(self.shared.store.slots().at(header.position)), header)
+            Turn::Evictable => (None, self.copy_next()?),
+            _ => {
+                let (in_place, header) = self.next_if_attached()?;
+                (in_place.then(|| self.shared.store.slots().at(header.position)), header)
             }
-            _ => (None, self.copy_next()?),
         };
         // SAFETY: it was seen at this reader's position, and the cursor stays there until it has been stepped over.
         let (result, handled) = deliver(&header, &unsafe { lent(&self.shared.store, slot, &self.copy, &header) });
@@ -704,12 +709,21 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         Ok(result)
     }
 
-    /// What stands where a reader is that looks at messages in place.
+    /// The next message of a reader of a shared ring, or of one that may hold no more, and whether it is looked at in
+    /// place.
     #[inline(never)]
-    fn next_in_place(&mut self) -> Result<Header, ReadError> {
+    fn next_if_attached(&mut self) -> Result<(bool, Header), ReadError> {
+        if self.turn == Turn::Attached && !self.is_here(0) {
+            return Err(ReadError::Forked);
+        }
+        match self.kind {
+            Turn::Full => return Err(self.full()),
+            Turn::Evictable => return Ok((false, self.copy_next()?)),
+            Turn::Gating | Turn::Held | Turn::Attached => {}
+        }
         loop {
             match self.gated(self.position) {
-                Seen::Message(header) => return Ok(header),
+                Seen::Message(header) => return Ok((true, header)),
                 seen => self.step_over_no_message(seen)?,
             }
         }
@@ -770,10 +784,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
 
 /// How a reader of this kind comes to its next message.
 fn turn_of(store: &impl Storage, kind: Turn) -> Turn {
-    match kind {
-        Turn::Gating | Turn::Held if store.is_shared() => Turn::Attached,
-        kind => kind,
-    }
+    if store.is_shared() { Turn::Attached } else { kind }
 }
 
 /// Why a batch leaves its quick way.
