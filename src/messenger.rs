@@ -531,8 +531,10 @@ impl<B: MessageBus, C: Clone, M: Make<B, C>> Launch<C> for Planner<'_, B, C, M> 
             None => Ok(false),
         };
         let history = history.map_err(|error| StartError::Subscribe { worker, error: error.into() })?;
-        // On a bus for one writer, workers that are no source leave the place to the one that is.
-        let writer = (B::MANY_WRITERS || R::IS_SOURCE).then(|| bus.worker_writer(&reader)).transpose();
+        // On a bus for one writer, workers that are no source leave the place to the one that is. If others may be on
+        // it, so may be those who receive what no route here carries.
+        let is_source = R::IS_SOURCE || (bus.is_shared() && self.table.may_send_elsewhere(worker));
+        let writer = (B::MANY_WRITERS || is_source).then(|| bus.worker_writer(&reader)).transpose();
         let writer = writer.map_err(|error| StartError::Writer { worker, error })?;
         let config = caught(|| self.config.clone()).map_err(panicked(Place::Config))?;
         let (rows, lifecycle) = (self.rows.take(), Arc::clone(self.lifecycle));

@@ -1,6 +1,6 @@
 //! [`CircularBus`]: the ring in mapped memory. Puts slot, gate, claim and wait together; each rule is in its own file.
 
-use super::ring::claim::{self, Claim, ManyWriters, OneWriter, Role};
+use super::ring::claim::{self, Claim, ManyWriters, OneWriter, Role, Room};
 use super::ring::gate::readers::Kind;
 use super::ring::memory::Ring;
 use super::ring::reader::RingReader;
@@ -13,7 +13,7 @@ use super::wait::{Adaptive, WaitStrategy};
 use crate::mmap::Region;
 use crate::random;
 use crate::sync::{Arc, Ordering};
-use crate::traits::{MessageBus, NoWriter, Stats, SubscribeError};
+use crate::traits::{Interest, MessageBus, NoWriter, Poller, Stats, SubscribeError};
 use std::fmt;
 use std::io;
 use std::marker::PhantomData;
@@ -210,6 +210,26 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
     type BusWriter = RingWriter<C, W>;
 
     const MANY_WRITERS: bool = <C as claim::sealed::Claim>::MANY;
+
+    fn is_shared(&self) -> bool {
+        self.shared.store.is_shared()
+    }
+
+    fn park(
+        &self,
+        poller: Option<&std::sync::Arc<dyn Poller>>,
+        interest: Interest,
+        limit: Option<Duration>,
+        ready: &mut dyn FnMut() -> bool,
+    ) -> bool {
+        let shared = &self.shared;
+        let limit = [limit, shared.longest_sleep(interest)].into_iter().flatten().min();
+        match poller {
+            None => _ = shared.waiters.park(&shared.sleepers(interest), limit, ready),
+            Some(poller) => shared.waiters.park_in(poller, &shared.sleepers(interest), limit, ready),
+        }
+        true
+    }
 
     fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
         RingReader::new(&self.shared, Kind::Gating, name, |standing| Ok(standing.tail()))

@@ -12,7 +12,8 @@ use std::time::Duration;
 /// a write wakes all sleepers. While nobody sleeps, a write pays one load for that.
 ///
 /// A [`CircularBus`](super::CircularBus) can also sleep by itself, after it has spun. This wrapper never spins, and
-/// adds sleeping to a bus that has none.
+/// adds sleeping to a bus that has none. Around a ring that processes share its readers sleep at once, but in the
+/// ring's own way: whoever is on the ring wakes them.
 ///
 /// ```
 /// use rust_messenger::message_bus::{CircularBus, CondvarBus};
@@ -52,7 +53,8 @@ impl Drop for Link {
 }
 
 impl<B: MessageBus> CondvarBus<B> {
-    /// Wraps `bus`. From then on use no reader or writer of `bus` itself: they would wake nobody.
+    /// Wraps `bus`. From then on use no reader or writer of `bus` itself: they would wake nobody. A ring that processes
+    /// share may be used as it likes.
     pub fn new(bus: B) -> CondvarBus<B> {
         let waiters = Waiters::new();
         let word = |first| CachePadded::new(AtomicU64::new(first));
@@ -75,6 +77,20 @@ impl<B: MessageBus> MessageBus for CondvarBus<B> {
     type BusWriter = CondvarWriter<B>;
 
     const MANY_WRITERS: bool = B::MANY_WRITERS;
+
+    fn is_shared(&self) -> bool {
+        self.bus.is_shared()
+    }
+
+    fn park(
+        &self,
+        poller: Option<&std::sync::Arc<dyn Poller>>,
+        interest: Interest,
+        limit: Option<Duration>,
+        ready: &mut dyn FnMut() -> bool,
+    ) -> bool {
+        self.bus.park(poller, interest, limit, ready)
+    }
 
     fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
         Ok(self.wrap_reader(self.bus.subscribe(name)?))
@@ -311,6 +327,12 @@ impl<B: MessageBus> Sleeper for CondvarReader<B> {
         mut ready: impl FnMut(&mut Self) -> bool,
     ) {
         let shared = Arc::clone(&self.link.0);
+        if self.bus.is_shared() {
+            // Other processes notify the bus itself, and not what is around it here.
+            let bus = self.bus.clone();
+            bus.park(poller, interest, limit, &mut || ready(self));
+            return;
+        }
         let limit = [limit, unannounced_room(&self.bus, interest)].into_iter().flatten().min();
         let sleepers = shared.sleepers(interest);
         match poller {
@@ -358,6 +380,10 @@ impl<B: MessageBus> CondvarWriter<B> {
     /// Sleeps until there is room, for `timeout` at most.
     fn await_room(&self, size: usize, timeout: Option<Duration>) {
         let shared = &*self.link.0;
+        if self.bus.is_shared() {
+            self.bus.park(None, Interest::Room, timeout, &mut || self.writer.has_room(size));
+            return;
+        }
         let limit = [timeout, unannounced_room(&self.bus, Interest::Room)].into_iter().flatten().min();
         shared.waiters.park(&shared.sleepers(Interest::Room), Interest::Room, limit, || self.writer.has_room(size));
     }
@@ -405,6 +431,10 @@ impl<B: MessageBus> BusWriter for CondvarWriter<B> {
 
     fn record_outbox(&self, bytes: usize) {
         self.writer.record_outbox(bytes);
+    }
+
+    fn written(&self) -> u64 {
+        self.writer.written()
     }
 
     #[inline]

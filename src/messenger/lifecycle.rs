@@ -302,7 +302,13 @@ impl<B: MessageBus> Lifecycle<B> {
     }
 
     /// Fixes the end of the drain: the tail as it is now. Called once, by whoever acknowledges last.
+    ///
+    /// Where other processes are on the bus, a reader that gates it and is not read until the join would hold them up:
+    /// there each worker counts what it writes itself.
     fn drain(&self) {
+        if self.bus.is_shared() {
+            return self.drain_until(self.bus.tail());
+        }
         // A gating reader at the end keeps what comes later countable; without a place for one it goes uncounted.
         let end = match caught(|| self.bus.subscribe_latest(AFTER_STOP)) {
             Ok(Ok(mut reader)) => {
@@ -317,6 +323,10 @@ impl<B: MessageBus> Lifecycle<B> {
                 self.bus.tail()
             }
         };
+        self.drain_until(end);
+    }
+
+    fn drain_until(&self, end: u64) {
         self.end.store(end, Ordering::Relaxed);
         self.phase.store(DRAINING, Ordering::Release); // SYNC POINT lifecycle.phase
         self.bus.wake();
@@ -339,6 +349,14 @@ impl<B: MessageBus> Lifecycle<B> {
         match self.phase() {
             Phase::Running => GRACE,
             _ => self.time_left(&mut None).min(GRACE),
+        }
+    }
+
+    /// A worker wrote so much after the end of the drain, as far as it could see. On a bus that is shared this is what
+    /// can be counted of all that comes there.
+    pub(super) fn wrote_after_stop(&self, messages: u64) {
+        if self.bus.is_shared() {
+            lock(&self.state).summary.after_stop += messages;
         }
     }
 

@@ -16,7 +16,9 @@ pub struct Summary {
     pub unsent: u64,
     /// Messages that no route carried: see [`Stats::unrouted`](crate::traits::Stats::unrouted).
     pub unrouted: u64,
-    /// Messages that workers wrote after the end of the drain. Nobody handled them.
+    /// Messages that workers wrote after the end of the drain. Nobody handled them. On a bus that processes
+    /// [share](crate::traits::MessageBus::is_shared), where others may still handle them: those that workers of this
+    /// messenger wrote after they had seen the end.
     pub after_stop: u64,
     /// How often workers were restarted ([`OnPanic::Restart`](super::OnPanic::Restart)).
     pub restarts: u64,

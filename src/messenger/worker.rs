@@ -20,8 +20,8 @@ use super::outcome::Cause;
 use crate::blame::{At, Blame, Place, caught};
 use crate::routing::{Roster, Rows, Table, Visit};
 use crate::traits::{
-    Due, Handler, Header, Interest, Message, MessageBus, Next, Poller, ReadError, Reader, Report, State, Time, Unread,
-    Writer,
+    BusWriter, Due, Handler, Header, Interest, Message, MessageBus, Next, Poller, ReadError, Reader, Report, State,
+    Time, Unread, Writer,
 };
 use keeping::Keeping;
 use loops::{LoopWriter, OnLoop, WriteDues};
@@ -85,6 +85,8 @@ pub(super) struct Worker<B: MessageBus, R: Roster<C>, C> {
     let_go: u64,
     /// Whether the end of the drain waits for this worker no longer.
     acknowledged: bool,
+    /// How much it had written when it saw the end of the drain.
+    written_at_end: Option<u64>,
     /// If snapshots of its handlers are kept.
     keeping: Option<Box<Keeping>>,
     /// If it may be restarted.
@@ -151,6 +153,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             unrouted: rows.map(Unrouted::new),
             deadline: None,
             acknowledged: false,
+            written_at_end: None,
             keeping,
             supervision: restart.map(|Restart { budget, history, .. }| Box::new(Supervision::new(budget, history))),
             handling: false,
@@ -195,7 +198,12 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 }
                 None
             }
-            Phase::Draining { end } => Some(end),
+            Phase::Draining { end } => {
+                if self.written_at_end.is_none() {
+                    self.written_at_end = self.writer.writer.as_ref().map(BusWriter::written);
+                }
+                Some(end)
+            }
         };
         let at_end = |reader: &B::Reader| end.is_some_and(|end| is_past(reader.position(), end));
         let is_late = || phase != Phase::Running && self.writer.at.during(Place::Clock, || lifecycle.is_late());
@@ -437,6 +445,9 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
         let unsent = self.writer.outbox.len() as u64;
         // The writer first: its ticket stands in the reader's entry, and counting may take a while.
         let at = &self.writer.at;
+        if let (Some(writer), Some(before)) = (&self.writer.writer, self.written_at_end) {
+            lifecycle.wrote_after_stop(writer.written().wrapping_sub(before));
+        }
         at.drop_of(Place::Bus, self.writer.writer.take());
         let mut unread = Unread::default();
         if let Some(reader) = &mut self.reader {

@@ -23,6 +23,12 @@ pub struct Table<'a> {
 }
 
 impl Table<'static> {
+    /// Whether a handler of this worker may send what no route of this table carries.
+    pub(crate) fn may_send_elsewhere(&self, worker: &str) -> bool {
+        let mut workers = self.workers.iter().filter(|candidate| candidate.name == worker);
+        workers.any(|worker| worker.handlers.iter().any(|handler| handler.allow_unrouted))
+    }
+
     /// The ids and types of a worker's handlers. `None` if there is no such worker, or if one of them is in another
     /// worker, too: then nobody knows who sent what.
     pub(crate) fn sources_of(&self, worker: &str) -> Option<Vec<(u16, &'static str)>> {

@@ -4,10 +4,11 @@ use super::dead_letter::RequeueError;
 use super::error::{EncodeError, NoWriter, SubscribeError, WriteError};
 use super::import::{Import, ImportError};
 use super::message::{Bytes, Fill, Payload};
-use super::reader::Reader;
+use super::reader::{Interest, Poller, Reader};
 use super::time::Time;
 use crate::mmap::Space;
 use crate::sync::nap;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The writing side of a bus.
@@ -198,6 +199,29 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
 
     /// Whether the bus allows any number of writers at once. If not, only one worker of a routing table may send.
     const MANY_WRITERS: bool;
+
+    /// Whether other processes may be on the bus, with readers and writers of their own. A messenger on it holds back
+    /// nobody while it [stops](crate::messenger::Messenger::stop), and takes a handler marked `#[allow(unrouted)]` for
+    /// one that sends.
+    ///
+    /// Provided: no.
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    /// Sleeps as readers of this bus do, for whoever waits on it in a way of its own: until `ready` or for `limit`, in
+    /// a poller until that returns. Provided: false, it has not slept.
+    #[doc(hidden)]
+    fn park(
+        &self,
+        poller: Option<&Arc<dyn Poller>>,
+        interest: Interest,
+        limit: Option<Duration>,
+        ready: &mut dyn FnMut() -> bool,
+    ) -> bool {
+        let _ = (poller, interest, limit, ready);
+        false
+    }
 
     /// Adds a reader that starts at the tail. It gates the bus: writers wait for it. [`stats`](Self::stats) shows
     /// `name`.
@@ -424,6 +448,16 @@ pub trait BusWriter: Publish {
     /// Records the size of the outbox, in bytes, for [`ReaderStats::outbox_high_water`]. It is told when
     /// something was put there, and before the worker sleeps; when the last ticket was given up, it is empty.
     fn record_outbox(&self, bytes: usize);
+
+    /// A count that grows by one with each message that this writer publishes, of which only differences mean anything.
+    /// A bus that [is shared](MessageBus::is_shared) has it, for [`Summary::after_stop`].
+    ///
+    /// Provided: always 0.
+    ///
+    /// [`Summary::after_stop`]: crate::messenger::Summary::after_stop
+    fn written(&self) -> u64 {
+        0
+    }
 
     /// The recorded time of the message that this worker is handling, on a bus that records times. [`Writer::now`]
     /// returns it meanwhile, so a handler sees the same time when a rebuild replays the message.

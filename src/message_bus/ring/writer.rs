@@ -346,6 +346,10 @@ impl<C: Claim, W: WaitStrategy, S: Storage> BusWriter for RingWriter<C, W, S> {
         self.has_room_now(size)
     }
 
+    fn written(&self) -> u64 {
+        self.shared.control().writer(self.index).messages().load(Ordering::Relaxed)
+    }
+
     #[inline]
     fn time(&self) -> Option<Time> {
         self.shared.store.time(self.role)

@@ -90,6 +90,8 @@ impl<B: MessageBus> MessageBus for Simulated<B> {
 
     const MANY_WRITERS: bool = B::MANY_WRITERS;
 
+    // `is_shared` is not handed on: all nodes of a simulation are in this process.
+
     fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
         if self.is_dead() {
             return Err(DEAD);
