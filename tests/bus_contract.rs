@@ -21,6 +21,9 @@ mod support;
 mod held;
 #[path = "bus_contract/imports.rs"]
 mod imports;
+#[cfg(all(target_os = "linux", not(miri)))]
+#[path = "bus_contract/named.rs"]
+mod named;
 #[path = "bus_contract/requeues.rs"]
 mod requeues;
 
@@ -1951,6 +1954,15 @@ contract!(circular_one_park: one, sleep, bounded, shared, || {
 contract!(condvar_many: many, sleep, bounded, shared, || CondvarBus::new(CircularBus::new(CAPACITY).unwrap()));
 #[cfg(not(miri))]
 contract!(condvar_one: one, sleep, bounded, shared, || CondvarBus::new(CircularBus::one_writer(CAPACITY).unwrap()));
+
+#[cfg(all(target_os = "linux", not(miri)))]
+contract!(named_many: many, sleep, bounded, shared, || named::named());
+#[cfg(all(target_os = "linux", not(miri)))]
+contract!(named_one: one, sleep, bounded, shared, || named::named_one());
+#[cfg(all(target_os = "linux", not(miri)))]
+contract!(named_condvar: many, sleep, bounded, shared, || CondvarBus::new(named::named()));
+#[cfg(all(target_os = "linux", not(miri)))]
+contract!(named_apart: many, awake, bounded, shared, || named::Apart::new());
 
 /// What the journals of the contract have in common with the rings.
 #[cfg(unix)]
