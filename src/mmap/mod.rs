@@ -31,6 +31,8 @@ mod model;
 pub(crate) mod named;
 #[allow(dead_code, reason = "rings that processes share by name use it, each system another part of it")]
 pub(crate) mod refusal;
+#[cfg(all(test, target_os = "linux", not(miri), not(rust_messenger_loom)))]
+pub(crate) mod sandbox;
 mod space;
 mod words;
 

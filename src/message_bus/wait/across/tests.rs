@@ -5,7 +5,7 @@ use super::*;
 use crate::children::wait_until;
 use crate::mmap::Region;
 use crate::traits::Poller;
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 
 /// Far longer than anything takes, and short enough for a test to end that is red.
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -120,4 +120,18 @@ fn pollers_are_notified_across() {
     wait_until("nobody rings any more", || bell.is_finished());
     bell.join().unwrap();
     assert!(sleeper.waiters.end().is_none());
+}
+
+/// Nobody rings for it here.
+#[test]
+fn a_poller_is_notified_by_its_own_process_at_once() {
+    let [own, other] = Attached::two();
+    for (waker, notified) in [(&own, Ok(())), (&other, Err(TryRecvError::Empty))] {
+        let (sender, receiver) = channel();
+        let (_, nobody_else) = channel();
+        lock(&own.across().asleep).push(Arc::new(Sleeping(Mutex::new(nobody_else), Mutex::new(sender))));
+        own.announcement().fetch_or(AT_ROOM, Ordering::Relaxed);
+        waker.change_and_wake();
+        assert_eq!(receiver.try_recv(), notified);
+    }
 }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::message_bus::wait::Park;
-use crate::traits::{Interest, Reader};
+use crate::traits::{Interest, Poller, Reader};
 
 /// Who comes later wakes nobody, and takes away nobody's announcement.
 #[test]
@@ -63,4 +63,31 @@ fn a_waker_that_dies_half_way_is_made_good_by_the_tick() {
         }
     }
     assert!(half_way > 0 && woken > 0, "{half_way} {woken}");
+}
+
+/// A poller in which nobody sleeps for long.
+#[derive(Debug)]
+struct Sleepless;
+
+impl Poller for Sleepless {
+    fn wait(&self, _: Option<Duration>) {}
+
+    fn notify(&self) {}
+}
+
+/// The thread of an attachment that sleeps for those in pollers is woken when that ends, to end, too.
+#[test]
+fn who_leaves_leaves_nobody_asleep() {
+    for (sleeps_in_a_poller, woken) in [(false, 0), (true, 1)] {
+        let ring = Attached::to(region_of(&prepared(|_| ())), HEIR, false);
+        let region = ring.region.clone();
+        let mut reader = ring.reader(Kind::Gating, "first");
+        if sleeps_in_a_poller {
+            let poller = std::sync::Arc::new(Sleepless) as std::sync::Arc<dyn Poller>;
+            reader.wait_in(&poller, None, Interest::Messages, |_| false);
+        }
+        drop((ring, reader));
+        let stays = Attached::to(region, MORTAL, false);
+        assert_eq!(stays.shared.store.futexes().words().at::<8>().load(Ordering::Relaxed), woken);
+    }
 }
