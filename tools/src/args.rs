@@ -2,21 +2,23 @@
 
 use clap::{Args as Arguments, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
-/// Looks into the journals of rust_messenger, and draws the routing tables in them. Reads only, and may be used while
-/// the journal is being written.
+/// Looks into the journals and the named rings of rust_messenger, and draws routing tables. But for `heal` it only
+/// reads, and may be used while others write.
 #[derive(Debug, Parser)]
 #[command(
     name = "rmsg",
     version,
     after_help = "\
-Exit codes: 0 fine; 1 damage was found, a table contradicts the journal, or the file is no journal or cannot be read; \
-2 wrong usage.
+Exit codes: 0 fine; 1 damage was found, a table contradicts the journal, not all could be healed, or the file is not \
+what it should be or cannot be read; 2 wrong usage.
 
 Examples:
   rmsg journal info bank.journal
   rmsg journal cat --message Deposit bank.journal
-  rmsg graph --format svg bank.journal > bank.svg"
+  rmsg graph --format svg bank.journal > bank.svg
+  rmsg top /dev/shm/orders.ring"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -37,6 +39,64 @@ Examples:
   rmsg graph --format dot bank.journal | dot -Tpng    for Graphviz
   rmsg graph --format svg bank.journal > bank.svg     for browsers")]
     Graph(GraphArgs),
+    /// Show a named ring as it is now: who is attached, how far each reader is behind, what each writer has written.
+    /// Attaches nothing; those who use the ring do not notice.
+    #[command(after_help = "\
+Examples:
+  rmsg stat /dev/shm/orders.ring
+  rmsg stat --format json /dev/shm/orders.ring")]
+    Stat(StatArgs),
+    /// The same, live, with rates. Ends with q.
+    #[command(after_help = "\
+Examples:
+  rmsg top /dev/shm/orders.ring
+  rmsg top --every 0.1 /dev/shm/orders.ring
+  rmsg top --once --format json /dev/shm/orders.ring    for scripts
+  rmsg top --format json /dev/shm/orders.ring           a line a second, until Ctrl-C")]
+    Top(TopArgs),
+    /// Give back what dead processes held of a named ring: places of readers and writers, messages that they had not
+    /// finished, the lock. Programs on the ring do this themselves when they need it. Ends with 1 if something is left.
+    #[command(after_help = "\
+Examples:
+  rmsg heal /dev/shm/orders.ring
+  rmsg heal --format json /dev/shm/orders.ring")]
+    Heal(StatArgs),
+}
+
+#[derive(Arguments, Debug)]
+pub struct StatArgs {
+    /// How to print it.
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+    /// The ring.
+    pub file: PathBuf,
+}
+
+#[derive(Arguments, Debug)]
+pub struct TopArgs {
+    /// Look twice, print what was seen, and end.
+    #[arg(long)]
+    pub once: bool,
+    /// So many seconds between two looks: 0.01 to 3600.
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
+    pub every: Duration,
+    /// How to print it; svg wants --once.
+    #[arg(long, value_enum, default_value_t = TopFormat::Text)]
+    pub format: TopFormat,
+    /// The ring.
+    pub file: PathBuf,
+}
+
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| (0.01..=3600.0).contains(seconds));
+    seconds.map(Duration::from_secs_f64).ok_or("a number from 0.01 to 3600 is expected")
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum TopFormat {
+    Text,
+    Json,
+    Svg,
 }
 
 #[derive(Debug, Subcommand)]

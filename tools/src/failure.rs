@@ -1,7 +1,7 @@
 //! Why a command ended early: one line that names the file, what was found, what was expected, and what to do.
 
 use crate::names::clean;
-use rust_messenger::message_bus::JournalError;
+use rust_messenger::message_bus::{JournalError, NamedError, NamedProblem};
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,11 @@ use std::path::{Path, PathBuf};
 pub enum Failure {
     /// The file cannot be read as a journal.
     Journal(JournalError),
-    /// It is one, and lacks what the command needs.
+    /// The file cannot be looked at, or opened, as a named ring.
+    Ring(NamedError),
+    /// A ring cannot be healed as long as that is so.
+    Held { path: PathBuf, holder: String },
+    /// It is a journal, and lacks what the command needs.
     Lacks { path: PathBuf, found: &'static str, expected: &'static str, cure: &'static str },
     /// A file beside the journal cannot be read.
     Read { path: PathBuf, error: io::Error },
@@ -47,6 +51,12 @@ impl From<JournalError> for Failure {
     }
 }
 
+impl From<NamedError> for Failure {
+    fn from(error: NamedError) -> Failure {
+        Failure::Ring(error)
+    }
+}
+
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
         Failure::Output(error)
@@ -71,6 +81,28 @@ impl fmt::Display for Failure {
                     _ => ("a journal", "check the path"),
                 };
                 format!("{error}; expected {expected}; {cure}")
+            }
+            Failure::Ring(error) => {
+                let (expected, cure) = match error.problem {
+                    NamedProblem::Denied => {
+                        ("a ring that you may use", "run rmsg as its owner, or as one of its group")
+                    }
+                    NamedProblem::Version { .. } | NamedProblem::ByteOrder => {
+                        ("a ring that this version can read", "check the version of rmsg")
+                    }
+                    NamedProblem::Removed | NamedProblem::Replaced | NamedProblem::Busy { .. } => {
+                        ("a ring", "try again")
+                    }
+                    NamedProblem::TooManyAttachments { .. } => ("a free place", "end one of its users"),
+                    NamedProblem::OtherBoot => ("a ring of this boot", "remove it"),
+                    NamedProblem::Unsupported { .. } => ("a system with named rings", "run rmsg there"),
+                    _ => ("a ring", "check the path"),
+                };
+                format!("{error}; expected {expected}; {cure}")
+            }
+            Failure::Held { path, holder } => {
+                let path = path.display();
+                format!("{path}: {holder} holds its lock; expected it to be free; let that process go on, or end it")
             }
             Failure::Lacks { path, found, expected, cure } => {
                 format!("{}: {found}; expected {expected}; {cure}", path.display())

@@ -10,12 +10,10 @@ use crate::entry::Printer;
 use crate::failure::Failure;
 use crate::meter::Meter;
 use crate::opened::Opened;
-use crate::output::Outcome;
+use crate::output::{Outcome, watch_output};
 use crate::scan::{Selection, is_damage, span_of, start_at};
 use rust_messenger::message_bus::{Entry, Journal, Span};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::collections::VecDeque;
-use std::io;
 use std::time::Duration;
 
 /// Between two looks: at first, and at most.
@@ -38,7 +36,7 @@ pub fn follow(args: &CatArgs) -> Result<Outcome, Failure> {
     loop {
         let Some(entry) = entries.next()? else {
             printer.output.flush()?;
-            wait(pause)?;
+            watch_output(pause)?;
             pause = (2 * pause).min(LONG);
             continue;
         };
@@ -62,18 +60,6 @@ pub fn follow(args: &CatArgs) -> Result<Outcome, Failure> {
     }
     printer.output.flush()?;
     Ok(outcome)
-}
-
-/// Waits for so long, or until nobody reads standard output any more.
-fn wait(pause: Duration) -> Result<(), Failure> {
-    let stdout = io::stdout();
-    let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
-    let timeout = Timespec { tv_sec: 0, tv_nsec: pause.subsec_nanos().into() };
-    match poll(&mut watched, Some(&timeout)) {
-        Ok(0) | Err(rustix::io::Errno::INTR) => Ok(()),
-        Ok(_) => Err(Failure::Output(io::ErrorKind::BrokenPipe.into())),
-        Err(error) => Err(Failure::Output(error.into())),
-    }
 }
 
 /// More writers than that are not at work at once.

@@ -185,6 +185,91 @@ pub struct Cursor<'a> {
     pub position: Option<u64>,
 }
 
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "ring")]
+pub struct Ring<'a> {
+    pub capacity: u64,
+    pub one_writer: bool,
+    pub tail: u64,
+    pub gate: u64,
+    pub messages: u64,
+    pub bytes: u64,
+    /// Of these two a second; only `rmsg top` knows them, as all that is called so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub messages_per_second: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bytes_per_second: Option<f64>,
+    pub full: u64,
+    pub sealed: u64,
+    /// Who holds the lock: an index of `processes`, as all that is called `process`.
+    pub lock: Option<usize>,
+    pub processes: Vec<RingProcess<'a>>,
+    pub readers: Vec<RingReader<'a>>,
+    pub writers: Vec<RingWriter>,
+    pub handlers: Vec<TableHandler<'a>>,
+    pub message_names: Vec<RingMessage<'a>>,
+}
+
+/// What an id of a message means.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "message")]
+pub struct RingMessage<'a> {
+    pub id: u16,
+    pub name: &'a str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "process")]
+pub struct RingProcess<'a> {
+    pub pid: Option<u32>,
+    pub program: &'a str,
+    pub alive: bool,
+    pub paused: bool,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "reader")]
+pub struct RingReader<'a> {
+    pub name: &'a str,
+    pub process: usize,
+    pub position: u64,
+    pub lag: u64,
+    pub lag_messages: u64,
+    pub handled: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<f64>,
+    pub losses: u64,
+    pub asleep: bool,
+    pub evictable: bool,
+    pub held: bool,
+    pub outbox: u64,
+    pub outbox_high_water: u64,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "writer")]
+pub struct RingWriter {
+    pub process: usize,
+    pub worker: bool,
+    pub messages: u64,
+    pub bytes: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<f64>,
+}
+
+/// What a dead process held and no longer holds, or still does.
+#[derive(Debug, Serialize)]
+#[serde(tag = "kind", rename = "healed")]
+pub struct Healed<'a> {
+    pub pid: Option<u32>,
+    pub program: &'a str,
+    pub readers: Vec<&'a str>,
+    pub writers: usize,
+    pub lock: bool,
+    /// Something of it is left, as it may be that of somebody who is alive.
+    pub is_left: bool,
+}
+
 /// One of these as JSON.
 pub fn line(object: &impl Serialize) -> io::Result<String> {
     let mut line = Vec::new();

@@ -1,7 +1,7 @@
-//! `rmsg`: looks into the journals of `rust_messenger`, and draws the routing tables in them.
+//! `rmsg`: looks into the journals and named rings of `rust_messenger`, and draws routing tables.
 //!
-//! Opens files for reading only and takes no lock, so it may be used beside a running writer. Knows a journal by the
-//! library's read-only side, and nothing of its bytes.
+//! Opens files for reading only and takes no lock, but for `heal`, so it may be used beside a running writer. Knows
+//! journals and rings by the library's read-only side, and nothing of their bytes.
 
 #![deny(clippy::print_stdout, clippy::print_stderr)]
 
@@ -22,6 +22,8 @@ mod follow;
 #[cfg(unix)]
 mod graph;
 #[cfg(unix)]
+mod heal;
+#[cfg(unix)]
 mod inspect;
 #[cfg(unix)]
 mod json;
@@ -34,11 +36,19 @@ mod opened;
 #[cfg(unix)]
 mod output;
 #[cfg(unix)]
+mod picture;
+#[cfg(unix)]
+mod ring;
+#[cfg(unix)]
 mod scan;
 #[cfg(unix)]
 mod sequence;
 #[cfg(unix)]
+mod stat;
+#[cfg(unix)]
 mod svg;
+#[cfg(unix)]
+mod top;
 
 use std::process::ExitCode;
 
@@ -51,7 +61,7 @@ fn main() -> ExitCode {
     let args = args::Args::parse();
     match run(&args) {
         Ok(output::Outcome::Fine) => ExitCode::SUCCESS,
-        Ok(output::Outcome::Damaged | output::Outcome::Contradicted) => ExitCode::from(1),
+        Ok(output::Outcome::Damaged | output::Outcome::Contradicted | output::Outcome::Left) => ExitCode::from(1),
         // Whoever read the output has seen enough: `rmsg .. | head`.
         Err(failure) if failure.is_broken_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
@@ -67,6 +77,9 @@ fn run(args: &args::Args) -> Result<output::Outcome, failure::Failure> {
     use args::{Command, JournalCommand};
     match &args.command {
         Command::Graph(args) => graph::graph(args),
+        Command::Stat(args) => stat::stat(args),
+        Command::Top(args) => top::top(args),
+        Command::Heal(args) => heal::heal(args),
         Command::Journal { command } => match command {
             JournalCommand::Info(args) => inspect::info(args),
             JournalCommand::Cat(args) => inspect::cat(args),
@@ -85,6 +98,7 @@ fn main() -> ExitCode {
     use std::io::Write;
 
     // Nobody is left to tell if that fails.
-    let _ = writeln!(std::io::stderr(), "rmsg: error: journals are for Unix systems only; run it on one");
+    let _ =
+        writeln!(std::io::stderr(), "rmsg: error: journals and named rings are for Unix systems only; run it on one");
     ExitCode::from(1)
 }

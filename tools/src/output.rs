@@ -1,6 +1,9 @@
 //! Standard output: colours on a terminal only, and what a run came to.
 
+use crate::failure::Failure;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::io::{self, BufWriter, IsTerminal, Stdout, Write};
+use std::time::Duration;
 
 /// What a run came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +12,8 @@ pub enum Outcome {
     Damaged,
     /// A routing table does not fit.
     Contradicted,
+    /// Not all could be given back.
+    Left,
 }
 
 impl Outcome {
@@ -18,7 +23,7 @@ impl Outcome {
 }
 
 /// What a piece of text is, which is what its colour says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ink {
     /// Less important than the rest.
     Faint,
@@ -76,4 +81,17 @@ impl Output {
 pub fn warn(text: &str) {
     // Nobody is left to tell if that fails.
     let _ = writeln!(io::stderr(), "rmsg: warning: {}", crate::names::clean(text));
+}
+
+/// Waits for so long, or until nobody reads standard output any more.
+pub fn watch_output(pause: Duration) -> Result<(), Failure> {
+    let stdout = io::stdout();
+    let mut watched = [PollFd::new(&stdout, PollFlags::empty())];
+    let timeout =
+        Timespec { tv_sec: pause.as_secs().try_into().unwrap_or(i64::MAX), tv_nsec: pause.subsec_nanos().into() };
+    match poll(&mut watched, Some(&timeout)) {
+        Ok(0) | Err(rustix::io::Errno::INTR) => Ok(()),
+        Ok(_) => Err(Failure::Output(io::ErrorKind::BrokenPipe.into())),
+        Err(error) => Err(Failure::Output(error.into())),
+    }
 }

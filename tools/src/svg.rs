@@ -393,7 +393,7 @@ fn width_of(text: &str) -> usize {
     text.chars().count() * 15 / 2 + 1
 }
 
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 

@@ -129,6 +129,9 @@ fn help_of_every_command() {
         ("cursors", "journal cursors"),
         ("dead", "journal dead"),
         ("sequence", "journal sequence"),
+        ("stat", "stat"),
+        ("top", "top"),
+        ("heal", "heal"),
     ] {
         assert_snapshot(&format!("help-{name}.txt"), words, Path::new("--help"));
     }

@@ -88,7 +88,8 @@ pub struct NamedReaderStats {
     pub position: u64,
     /// How far it is behind the tail, in bytes of ring.
     pub lag: u64,
-    /// The same in messages, about: exact while nobody writes, nor was writing when it joined.
+    /// The same in messages, about: those in flight when it joined, or now, count or not, and so does the one that an
+    /// evictable reader is at.
     pub lag_messages: u64,
     /// Messages that it has handled since it joined.
     pub handled: u64,

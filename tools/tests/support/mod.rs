@@ -259,6 +259,12 @@ pub fn told(words: &str, path: &Path) -> (i32, String, String) {
 /// before you keep it.
 #[track_caller]
 pub fn assert_snapshot(name: &str, words: &str, path: &Path) {
+    assert_snapshot_with(name, words, path, str::to_owned);
+}
+
+/// The same of what `change` makes of it, for what is another thing in every run.
+#[track_caller]
+pub fn assert_snapshot_with(name: &str, words: &str, path: &Path, change: impl FnOnce(&str) -> String) {
     let (code, stdout, stderr) = told(words, path);
     let mut actual = format!("$ rmsg {words} FILE\n{stdout}");
     if let Ok(metadata) = fs::metadata(path) {
@@ -269,6 +275,7 @@ pub fn assert_snapshot(name: &str, words: &str, path: &Path) {
         actual += &format!("--- standard error\n{stderr}");
     }
     actual += &format!("--- exit code {code}\n");
+    actual = change(&actual);
     let snapshot = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
     let expected = fs::read_to_string(&snapshot).unwrap_or_default();
     if actual != expected && std::env::var_os("BLESS").is_some_and(|value| value == "1") {
