@@ -1582,6 +1582,45 @@ fn a_pending_outbox_keeps_the_order() {
     assert!((112 + 8 + 8..3 * 256).contains(&high_water), "{high_water}");
 }
 
+/// Also while it waits for more room, when nobody puts anything there.
+#[test]
+#[cfg(all(target_os = "linux", not(miri)))]
+fn what_is_left_of_an_outbox_is_seen_from_outside() {
+    use rust_messenger::NamedOptions;
+    use rust_messenger::message_bus::NamedStats;
+
+    let config = Config::new(|who, what, _| match (who, what) {
+        (1, What::Message(100)) => (0..60).map(Act::Send).collect(),
+        _ => Vec::new(),
+    });
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("ring");
+    let bus = CircularBus::create(&path, NamedOptions { capacity: Some(1024), ..NamedOptions::default() }).unwrap();
+    let mut slow = bus.subscribe("slow").unwrap();
+    let messenger = Chain::with_options(bus, patient());
+    let handles = messenger.run(&config);
+    write(&messenger.writer().unwrap(), 100).unwrap();
+    let alpha = || {
+        let readers = NamedStats::read(&path).unwrap().readers;
+        readers.iter().find(|reader| reader.name == "Alpha").map_or((0, false), |alpha| (alpha.outbox, alpha.asleep))
+    };
+    let mut all = 0;
+    wait_until("it sleeps before a ring that is full", || {
+        let (outbox, asleep) = alpha();
+        all = outbox;
+        outbox != 0 && asleep
+    });
+    for _ in 0..10 {
+        slow.try_read(|_, _| ()).unwrap();
+    }
+    slow.release();
+    wait_until("some of it has gone to the ring", || (1..all).contains(&alpha().0));
+    drop(slow);
+    wait_until("it is empty", || alpha().0 == 0 && config.numbers(2).len() == 60);
+    messenger.stop();
+    assert_eq!(handles.join().unwrap().left, []);
+}
+
 #[test]
 fn outboxes_flush_in_the_order_in_which_they_became_pending() {
     let config = Config::new(|who, what, _| match (who, what) {
