@@ -347,8 +347,11 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             return if self.writer.outbox.len() == pending { Step::Idle } else { Step::Worked };
         }
         self.writer.is_paid();
-        if let Some(reader) = self.reader.as_mut().filter(|_| !self.writer.failed.get()) {
-            // It is the next one still.
+        let Some(reader) = &mut self.reader else { return Step::Worked };
+        // It is the next one still.
+        if self.writer.failed.get() {
+            self.writer.ended_at.set(Some(reader.position()));
+        } else {
             let _ = reader.skip();
         }
         Step::Worked

@@ -95,24 +95,35 @@ fn nothing_passes_what_cannot_be_decoded_before_its_letter_is_written() {
     assert_eq!(of::<DeadLetter>(&path, Supervisor::ID).len(), 1);
 }
 
-/// A letter that waited in the outbox, and then the journal is full: its worker ends before the message.
+/// A letter that waited in the outbox, and then the journal is full: its worker ends before the message, whether that
+/// cannot be decoded or broke a handler.
 #[test]
 fn a_letter_that_waited_and_found_no_room() {
+    no_room_for_a_letter_that_waited(&Plan::rare(u64::MAX / 2), &[1]);
+    no_room_for_a_letter_that_waited(&Plan::poisoned(), &0_u64.to_le_bytes());
+}
+
+fn no_room_for_a_letter_that_waited(plan: &Plan, payload: &[u8]) {
     let journal = PersistentOptions { capacity: 1 << 17, step: 1 << 16, ..options(Start::Resume, None) };
     let bus = PersistentBus::in_memory(journal).unwrap();
     let refuses = Arc::new(Mutex::new(true));
     let refusing = Refusing { bus: bus.clone(), refuses: Arc::clone(&refuses) };
     let messenger = Shop::with_options(refusing, restarting(budget(0), |_| ()));
-    let mut workers = messenger.workers(&Plan::rare(u64::MAX / 2)).unwrap();
+    let mut workers = messenger.workers(plan).unwrap();
     assert_eq!(settle(&mut workers), Step::Idle);
     let (outside, position) = (messenger.writer().unwrap(), bus.tail());
-    outside.try_write_bytes(Outside::ID, Input::ID, &[1]).unwrap();
-    // Nothing fits behind it.
-    while outside.try_write_bytes(Outside::ID, 9, &[]).is_ok() {}
+    outside.try_write_bytes(Outside::ID, Input::ID, payload).unwrap();
+    let mut behind = 0;
+    // Nothing fits behind these.
+    while outside.try_write_bytes(Outside::ID, 9, &[]).is_ok() {
+        behind += 1;
+    }
     assert_eq!(settle(&mut workers), Step::Idle);
     *refuses.lock().unwrap() = false;
     assert_eq!(settle(&mut workers), Step::Finished);
     let error = workers.conclude().unwrap_err();
+    let left = error.summary.left.iter().map(|left| (left.worker, left.unread)).collect::<Vec<_>>();
+    assert_eq!(left, [("Work", behind)], "without the message that it ended at");
     assert!(matches!(error.failures[0].cause, Cause::Failed { handler: "Supervisor", .. }), "{error}");
     assert_eq!(bus.cursors()["Work"], position);
 }

@@ -387,6 +387,10 @@ impl MessageBus for Refusing {
         self.bus.subscribe(name)
     }
 
+    fn subscribe_latest(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
+        self.bus.subscribe_latest(name)
+    }
+
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
         self.bus.subscribe_evictable(name)
     }

@@ -66,6 +66,8 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 let _ = reader.skip();
             }
         } else {
+            // Its letter may be in the outbox still.
+            writer.owes.set(in_hand.is_some_and(|(_, dead)| dead) && writer.outbox.is_pending());
             supervision.again.get_or_insert(in_hand);
         }
         self.started = false;
@@ -99,6 +101,11 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             return Some(if self.writer.outbox.len() == pending { Step::Idle } else { Step::Worked });
         }
         self.supervision.as_mut()?.again = None;
+        if self.writer.failed.get() {
+            self.writer.ended_at.set(in_hand.map(|(position, _)| position));
+            self.leave();
+            return Some(Step::Finished);
+        }
         // The message comes again.
         self.writer.is_paid();
         let reader = self.reader.as_mut()?;

@@ -205,9 +205,9 @@ impl<B: MessageBus> WorkerWriter<B> {
         true
     }
 
-    /// There can be no letter about what could not be decoded: the worker ends before it.
+    /// There can be no letter about the message in hand, which is dead: the worker ends before it.
     fn unburied(&self) {
-        let error = "no room for a letter about what it cannot decode".into();
+        let error = "no room for the letter about a dead message".into();
         self.end(Cause::Failed { handler: "Supervisor", error });
     }
 
