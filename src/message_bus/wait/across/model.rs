@@ -129,25 +129,38 @@ impl Poller for Sleeping {
     }
 }
 
-fn sleep_in_a_poller(own: &Attached) {
+fn sleep_in_a_poller(own: &Attached, many: u64) {
     let poller = Arc::new(Sleeping { notified: Mutex::new(false), changed: Condvar::new() }) as Arc<dyn Poller>;
-    let ready = || own.changes(Interest::Messages).load(Ordering::Relaxed) != 0;
+    let ready = || own.changes(Interest::Messages).load(Ordering::Relaxed) == many;
     while !ready() {
         own.waiters.park_in(&poller, &own.announcements()[..1], None, ready);
     }
 }
 
 /// And the thread that rings for it ends, or this would not.
-#[test]
-fn who_sleeps_in_a_poller_is_woken_across() {
-    loom::model(|| {
+fn a_poller_is_notified_of(many: u64) {
+    loom::model(move || {
         let [asleep, waker] = Attached::two();
-        let sleeper = beside(&asleep, sleep_in_a_poller);
-        waker.change_and_wake(Interest::Messages, Interest::Messages);
+        let sleeper = beside(&asleep, move |own| sleep_in_a_poller(own, many));
+        // Beside this thread: that it goes on is no preemption then.
+        let waking = beside(&waker, move |own| {
+            (0..many).for_each(|_| own.change_and_wake(Interest::Messages, Interest::Messages));
+        });
         sleeper.join().unwrap();
+        waking.join().unwrap();
         // None, if it came too late to sleep.
         if let Some(bell) = asleep.waiters.end() {
             bell.join().unwrap();
         }
     });
+}
+
+#[test]
+fn who_sleeps_in_a_poller_is_woken_across() {
+    a_poller_is_notified_of(1);
+}
+
+#[test]
+fn who_sleeps_in_a_poller_again_is_woken_across_again() {
+    a_poller_is_notified_of(2);
 }
