@@ -19,6 +19,7 @@ RESTART_MESSAGES=1000000 cargo test --release --all-features --test messenger --
 SECONDS_EACH=600 ci/fuzz.sh
 EVERY_FEATURE=1 SEEDS=64 ci/miri.sh
 SANITIZERS="thread address" ci/sanitizers.sh
+KILLS=200 PAIRS=50 STOPS=50 ROUNDS=200 cargo test --release --all-features --test processes kills
 ci/bench_compile.sh --assert
 ci/mutants.sh --all
 ci/soak.sh 50

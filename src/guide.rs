@@ -25,6 +25,9 @@ pub mod messages {}
 #[doc = include_str!("../docs/guide/network.md")]
 pub mod network {}
 
+#[doc = include_str!("../docs/guide/processes.md")]
+pub mod processes {}
+
 #[doc = include_str!("../docs/guide/simulation.md")]
 pub mod simulation {}
 

@@ -60,6 +60,23 @@ fn prost() {
 }
 
 #[test]
+#[cfg(all(feature = "serde", target_os = "linux"))]
+#[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
+fn two_processes() {
+    let expected = "\
+dish 1 comes from the kitchen: true
+dish 2 comes from the kitchen: true
+dish 3 comes from the kitchen: true
+the kitchen is killed
+the ring is healed
+dish 2001 comes from the kitchen: true
+another kitchen ends: true
+unsent: 0
+";
+    assert_eq!(output_of("two_processes"), expected);
+}
+
+#[test]
 #[cfg(feature = "serde")]
 #[cfg_attr(miri, ignore = "starts a process, which Miri cannot")]
 fn timers() {

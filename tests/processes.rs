@@ -8,6 +8,8 @@
 mod process;
 mod support;
 
+#[path = "processes/kills.rs"]
+mod kills;
 #[path = "processes/stops.rs"]
 mod stops;
 
