@@ -30,16 +30,16 @@ pub enum WriteError {
     /// The fill took too long: a reader fenced it, and readers went on without the message.
     Fenced,
     /// The fill of a message wrote with the writer that it fills for. On a bus whose writers have one message at a time
-    /// in hand, write the other one before or after it. No bus of this library says so yet.
+    /// in hand, write the other one before or after it. Named rings say so.
     Filling,
-    /// The bus has places for `max` writers, and this one found none. Drop another one, and make this one anew. No bus
-    /// of this library says so yet.
+    /// The bus has places for `max` writers, and this one found none. Drop another one, and make this one anew. Named
+    /// rings say so.
     TooManyWriters {
         /// How many writers the bus has places for.
         max: usize,
     },
     /// This process was forked from the one that attached to the ring, to which this writer still belongs. Attach anew.
-    /// No bus of this library says so yet.
+    /// Named rings say so.
     Forked,
     /// The encoder failed.
     Encode(EncodeError),
@@ -225,7 +225,7 @@ pub enum ReadError {
     /// [release](super::Reader::release_to) something.
     WindowFull,
     /// This process was forked from the one that attached to the ring, to which this reader still belongs. Attach anew.
-    /// No bus of this library says so yet.
+    /// Named rings say so.
     Forked,
 }
 
@@ -259,7 +259,7 @@ pub enum SubscribeError {
     /// This bus has no [held readers](super::MessageBus::subscribe_held). Every bus of this library has.
     Unsupported,
     /// This process was forked from the one that attached to the ring, to which this bus still belongs. Attach anew.
-    /// No bus of this library says so yet.
+    /// Named rings say so.
     Forked,
 }
 
@@ -284,7 +284,7 @@ pub enum CursorError {
     /// A reader holds the cursor. Let its worker end first.
     InUse,
     /// This process was forked from the one that attached to the ring, to which this reader still belongs. Attach anew.
-    /// No bus of this library says so yet.
+    /// Named rings say so.
     Forked,
     /// A cursor's name has 1 to 40 bytes, and does not end in a zero byte.
     Name,
@@ -380,7 +380,7 @@ pub enum NoWriter {
     /// The bus is for one writer, and it exists already. Use a bus for many writers, or drop the other one first.
     Taken,
     /// This process was forked from the one that attached to the ring, to which this bus still belongs. Attach anew.
-    /// No bus of this library says so yet.
+    /// Named rings say so.
     Forked,
 }
 
