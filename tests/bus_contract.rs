@@ -1962,7 +1962,7 @@ contract!(named_one: one, sleep, bounded, shared, || named::named_one());
 #[cfg(all(target_os = "linux", not(miri)))]
 contract!(named_condvar: many, sleep, bounded, shared, || CondvarBus::new(named::named()));
 #[cfg(all(target_os = "linux", not(miri)))]
-contract!(named_apart: many, awake, bounded, shared, || named::Apart::new());
+contract!(named_apart: many, sleep, bounded, shared, || named::Apart::new());
 
 /// What the journals of the contract have in common with the rings.
 #[cfg(unix)]

@@ -2,7 +2,7 @@
 
 use super::*;
 use rust_messenger::NamedOptions;
-use rust_messenger::message_bus::wait::Yield;
+use rust_messenger::message_bus::wait::Adaptive;
 use rust_messenger::message_bus::{ManyWriters, NamedProblem, RingReader, RingWriter};
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -30,8 +30,8 @@ pub fn named_one() -> CircularBus<OneWriter> {
 pub struct Apart {
     _directory: Arc<tempfile::TempDir>,
     path: PathBuf,
-    own: CircularBus<ManyWriters, Yield>,
-    all: Arc<Mutex<Vec<CircularBus<ManyWriters, Yield>>>>,
+    own: CircularBus<ManyWriters, Adaptive>,
+    all: Arc<Mutex<Vec<CircularBus<ManyWriters, Adaptive>>>>,
     closed: Arc<AtomicBool>,
 }
 
@@ -44,11 +44,11 @@ impl Apart {
     }
 
     /// Another attachment. A ring has places for so many; behind the last one, all are on the first.
-    fn attached(&self) -> CircularBus<ManyWriters, Yield> {
+    fn attached(&self) -> CircularBus<ManyWriters, Adaptive> {
         let mut all = self.all.lock().unwrap();
         match CircularBus::open(&self.path, NamedOptions::default()) {
             Ok(bus) => {
-                let bus = bus.waiting();
+                let bus = bus.waiting::<Adaptive>();
                 all.push(bus.clone());
                 if self.closed.load(Ordering::SeqCst) {
                     bus.close();
@@ -60,15 +60,15 @@ impl Apart {
         }
     }
 
-    fn each(&self, act: impl Fn(&CircularBus<ManyWriters, Yield>)) {
+    fn each(&self, act: impl Fn(&CircularBus<ManyWriters, Adaptive>)) {
         act(&self.own);
         self.all.lock().unwrap().iter().for_each(act);
     }
 }
 
 impl MessageBus for Apart {
-    type Reader = RingReader<Yield>;
-    type BusWriter = RingWriter<ManyWriters, Yield>;
+    type Reader = RingReader<Adaptive>;
+    type BusWriter = RingWriter<ManyWriters, Adaptive>;
 
     const MANY_WRITERS: bool = true;
 
