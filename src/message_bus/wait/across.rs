@@ -178,5 +178,5 @@ fn ring(futexes: &Futexes, asleep: &Pollers, ended: &AtomicU64) {
 
 #[cfg(all(test, rust_messenger_loom))]
 mod model;
-#[cfg(all(test, not(rust_messenger_loom)))]
+#[cfg(all(test, target_os = "linux", not(rust_messenger_loom)))]
 mod tests;

@@ -21,6 +21,7 @@ fn who_attaches_leaves_sleepers_announced() {
 ///
 /// Method: the writer writes while the sleeper takes its last look, which sees nothing of that.
 #[test]
+#[cfg_attr(miri, ignore = "minutes, and nothing in memory that the tests beside it do not do")]
 fn a_waker_that_dies_half_way_is_made_good_by_the_tick() {
     let tick = Duration::from_millis(10);
     let (mut half_way, mut woken) = (0, 0);
