@@ -120,6 +120,9 @@ struct Play {
     account: Account,
     parties: Vec<Party>,
     sources: u16,
+    /// How often somebody was killed, and when the others took long.
+    deaths: usize,
+    late: Vec<String>,
 }
 
 impl Play {
@@ -128,7 +131,8 @@ impl Play {
         let bus = CircularBus::create(&path, of_capacity()).unwrap();
         let reader = bus.subscribe("checker").unwrap();
         let notes = tempfile::tempdir().unwrap();
-        let mut play = Play { directory, notes, bus, reader, account: Account::default(), parties: vec![], sources: 0 };
+        let (account, parties, late) = (Account::default(), Vec::new(), Vec::new());
+        let mut play = Play { directory, notes, bus, reader, account, parties, sources: 0, deaths: 0, late };
         for writes in [true, true, false] {
             let party = play.party(writes);
             play.parties.push(party);
@@ -190,7 +194,10 @@ impl Play {
         let living: Vec<_> = (0..3).filter(|index| !dying.contains(index)).collect();
         let took = self.go_on(&living);
         // Two seconds, and as many more as a machine needs that is slow.
-        assert!(took < Duration::from_secs(2) + 20 * usual, "{dying:?} died: {took:?}, usually {usual:?}");
+        self.deaths += 1;
+        if took >= Duration::from_secs(2) + 20 * usual {
+            self.late.push(format!("{dying:?} died: {took:?}, usually {usual:?}"));
+        }
         for index in dying {
             let writes = self.parties[*index].writes.is_some();
             let new = self.party(writes);
@@ -215,6 +222,8 @@ impl Play {
     }
 
     fn end(mut self) {
+        // A machine that is busy with something else stands still for a second now and then.
+        assert!(self.late.len() <= 1 + self.deaths / 10, "{:#?}", self.late);
         let parties = std::mem::take(&mut self.parties);
         for party in &parties {
             kill_process(Pid::from_raw(party.process.id() as i32).unwrap(), Signal::KILL).unwrap();
