@@ -28,6 +28,9 @@ step() {
             kill "$writer"
             ;;
         *" follow "*) timeout 3 bash -c "$1" || [ $? -eq 124 ] ;;
+        # There is no terminal here. And the name is for processes of users.
+        "rmsg top /dev/shm/"*) step "rmsg top --once $outside/${1##*/}" ;;
+        "rmsg "*" /dev/shm/"*) step "${1%/dev/shm/*}$outside/${1##*/}" ;;
         *) bash -o pipefail -c "$1" ;;
     esac
 }
@@ -36,6 +39,17 @@ cd "$outside"
 cargo new --quiet demo
 cd demo
 cp "$root/examples/chat/chat.proto" .
+mkdir src/bin
+cat >src/bin/ring.rs <<'END'
+use rust_messenger::traits::{MessageBus, Publish};
+use rust_messenger::{CircularBus, NamedOptions};
+
+fn main() {
+    let path = std::env::args().nth(1).unwrap();
+    let bus = CircularBus::create(path, NamedOptions::default()).unwrap();
+    bus.writer().unwrap().write_bytes(1, 2, b"hello").unwrap();
+}
+END
 lines=$(cd "$root" && blocks sh | sed 's/ *#.*//; /^$/d')
 [ "$(wc -l <<<"$lines")" -gt 10 ]
 ran=
@@ -46,7 +60,8 @@ while IFS= read -r line; do
             if [ -z "$ran" ]; then
                 (cd "$root" && blocks rust first) >src/main.rs
                 echo "--- cargo run, with the program of the README"
-                timeout 300 cargo run --quiet
+                timeout 300 cargo run --quiet --bin demo
+                cargo run --quiet --bin ring "$outside/orders.ring"
                 ran=yes
             fi
             ;;
