@@ -1133,9 +1133,14 @@ fn sleepers_in_pollers_are_woken<B: MessageBus>(make: impl Fn() -> B) {
         }
     });
     let bell: Arc<dyn Poller> = Arc::new(Bell::default());
-    let start = Instant::now();
-    waiter.wait_in(&bell, Some(Duration::from_millis(20)), Interest::Messages, Reader::ready);
-    assert!(start.elapsed() >= Duration::from_millis(20), "woken early");
+    // Where a thread rings for those in pollers, what it rings for may lie behind: then it does so once more.
+    wait_until("it sleeps for as long as it may", || {
+        let start = Instant::now();
+        waiter.wait_in(&bell, Some(Duration::from_millis(20)), Interest::Messages, Reader::ready);
+        let slept = start.elapsed() >= Duration::from_millis(20);
+        assert!(slept || bus.is_shared(), "woken early");
+        slept
+    });
     bus.wake();
     waiter.wait_in(&bell, None, Interest::Messages, Reader::ready);
 }
