@@ -1,7 +1,7 @@
 //! How a run ended, or why it did not start.
 
 use crate::blame::{Blame, Place};
-use crate::traits::{Header, NoWriter, SubscribeError};
+use crate::traits::{Header, NoWriter, ReadError, SubscribeError};
 use std::error::Error;
 use std::fmt;
 use std::io;
@@ -113,6 +113,9 @@ pub enum Cause {
         /// The limit in bytes.
         limit: usize,
     },
+    /// The bus has the worker read no further: this process was forked from the one that attached to it
+    /// ([`ReadError::Forked`]).
+    Read(ReadError),
     /// A handler did not return before the deadline of the stop. The messenger left its thread behind.
     Stuck,
 }
@@ -270,6 +273,7 @@ impl fmt::Display for Cause {
                 f,
                 "the outbox is full ({limit} bytes): the handlers send more than they receive, {handler} last"
             ),
+            Cause::Read(error) => write!(f, "the bus has it read no further: {error}"),
             Cause::Stuck => f.write_str("a handler did not return before the stop's deadline"),
         }
     }

@@ -328,7 +328,11 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
             if !left_off && taken.handled != before {
                 left_off = leaves_off(handlers, &mut taken, reader.is_replaying());
             }
-            if let Err(ReadError::Empty | ReadError::Closed) = read {
+            if let Err(error) = read {
+                if error == ReadError::Forked {
+                    writer.end(Cause::Read(error));
+                    return None;
+                }
                 taken.let_go = std::mem::replace(&mut self.let_go, reader.position()) != reader.position();
                 left_off = true;
             }

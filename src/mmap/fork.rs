@@ -72,7 +72,7 @@ pub(crate) use page::ForkMark;
 #[cfg(all(test, target_os = "linux", not(miri), not(rust_messenger_loom)))]
 #[allow(unsafe_code)]
 pub(crate) mod children {
-    use rustix::process::{Pid, WaitOptions, waitpid};
+    use rustix::process::{Pid, Resource, Rlimit, WaitOptions, setrlimit, waitpid};
 
     /// What a forked child says to `question`, which may do little: of this process's threads it has one, and whatever
     /// lock the others held nobody lets go of.
@@ -80,7 +80,9 @@ pub(crate) mod children {
         // SAFETY: the child waits for none of the threads that it has not: it loads, forks, and ends.
         let child = unsafe { libc::fork() };
         if child == 0 {
-            let answer = i32::from(question());
+            // So much processor time; one that goes round for ever is killed.
+            let limit = Rlimit { current: Some(20), maximum: Some(20) };
+            let answer = setrlimit(Resource::Cpu, limit).map_or(255, |()| i32::from(question()));
             // SAFETY: always safe to call; no destructor of a process runs that is not its own.
             unsafe { libc::_exit(answer) }
         }
