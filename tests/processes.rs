@@ -15,7 +15,6 @@ mod stops;
 
 use process::Process;
 use rust_messenger::{CircularBus, NamedOptions};
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -59,7 +58,7 @@ fn say(text: &str) {
     let _ = writeln!(out, "\n{text}").and_then(|()| out.flush());
 }
 
-/// Returns when whoever started this process has typed something, or is no more.
+/// Returns when whoever started this process has typed a line, or is no more.
 fn listen() {
-    let _ = std::io::stdin().read(&mut [0; 64]);
+    let _ = std::io::stdin().read_line(&mut String::new());
 }
