@@ -88,9 +88,9 @@ pub enum NamedProblem {
     },
     /// The ring is for one writer, and was opened for many:
     /// [`open_one_writer`](crate::CircularBus::open_one_writer) opens it.
-    OneWriter,
+    ForOneWriter,
     /// The ring is for many writers, and was opened for one: [`open`](crate::CircularBus::open) opens it.
-    ManyWriters,
+    ForManyWriters,
     /// The routing table gives an id or a name another meaning than other programs on the ring do. Give one of the two
     /// another id and name.
     Table {
@@ -195,8 +195,8 @@ impl fmt::Display for NamedProblem {
                 RingOptions::MIN_CAPACITY,
                 RingOptions::MAX_CAPACITY
             ),
-            NamedProblem::OneWriter => f.write_str("a ring for one writer, opened for many"),
-            NamedProblem::ManyWriters => f.write_str("a ring for many writers, opened for one"),
+            NamedProblem::ForOneWriter => f.write_str("a ring for one writer, opened for many"),
+            NamedProblem::ForManyWriters => f.write_str("a ring for many writers, opened for one"),
             NamedProblem::Table { change } => f.write_str(change),
             NamedProblem::TableTooLarge { len, max } => write!(
                 f,

@@ -122,8 +122,8 @@ impl Opening<'_> {
             return Err(NamedProblem::OtherBoot);
         }
         match (identity.claims, self.claims) {
-            (Claims::One, Claims::Many) => return Err(NamedProblem::OneWriter),
-            (Claims::Many, Claims::One) => return Err(NamedProblem::ManyWriters),
+            (Claims::One, Claims::Many) => return Err(NamedProblem::ForOneWriter),
+            (Claims::Many, Claims::One) => return Err(NamedProblem::ForManyWriters),
             _ => {}
         }
         if let Some(asked) = self.options.capacity.filter(|asked| *asked as u64 != identity.capacity) {

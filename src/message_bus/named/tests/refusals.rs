@@ -153,10 +153,10 @@ fn a_ring_of_another_kind_is_refused_by_what_it_is() {
         refused(&path, &of_capacity(asked), is_so);
     }
     let one_writer = CircularBus::open_one_writer(&path, default.clone());
-    assert!(matches!(problem(one_writer), NamedProblem::ManyWriters));
+    assert!(matches!(problem(one_writer), NamedProblem::ForManyWriters));
     fs::remove_file(&path).unwrap();
     drop(CircularBus::create_one_writer(&path, default.clone()).unwrap());
-    refused(&path, &default, |problem| matches!(problem, NamedProblem::OneWriter));
+    refused(&path, &default, |problem| matches!(problem, NamedProblem::ForOneWriter));
     assert_eq!(CircularBus::open_one_writer(&path, default).unwrap().max_payload(), (1 << 17) - 16);
 }
 
