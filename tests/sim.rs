@@ -6,8 +6,12 @@
 
 #[path = "sim/failures.rs"]
 mod failures;
+#[path = "sim/faults.rs"]
+mod faults;
 #[path = "sim/first.rs"]
 mod first;
+#[path = "sim/laws.rs"]
+mod laws_of_a_bus;
 #[path = "sim/planted.rs"]
 mod planted;
 #[path = "sim/replay.rs"]
@@ -48,10 +52,27 @@ fn lives_on_a_journal() {
 #[test]
 fn lives_in_files() {
     let directory = tempfile::tempdir().unwrap();
+    let theirs = directory.path().join("simulation.journal");
+    std::fs::write(&theirs, "somebody else's").unwrap();
     let faults = Faults { blackout: 0.01, ..harsh() };
-    let sim = Sim::on_files(directory.path(), journal(Start::Rebuild));
-    laws(system(sim, Bug::None)).faults(faults).seeds(5).run();
-    assert_eq!(directory.path().read_dir().unwrap().count(), 0, "nothing is left");
+    let on_files = || laws(system(Sim::on_files(directory.path(), journal(Start::Rebuild)), Bug::None)).faults(faults);
+    on_files().seeds(5).run();
+    // Two at once, in one directory, of which one fails.
+    let other = on_files().at_end("another one is there", {
+        let other = on_files().seeds(1);
+        move |_| other.try_run().map(drop).map_err(|finding| finding.to_string())
+    });
+    let finding = other.at_end("none", |_| Err("as planned".into())).seeds(1).try_run().unwrap_err();
+    assert_eq!(finding.law, "none", "{finding}");
+    let left: Vec<_> = directory.path().read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, [theirs.as_path()], "nothing else is left");
+    assert_eq!(std::fs::read(theirs).unwrap(), b"somebody else's");
+}
+
+#[test]
+fn what_a_user_writes_first_is_short() {
+    let lines = include_str!("sim/first.rs").lines().count();
+    assert!(lines < 60, "{lines} lines");
 }
 
 /// With everything that can go wrong, the bus keeps its laws, and no worker fails but as the simulation wants it.

@@ -7,6 +7,7 @@ use rust_messenger::testing::{Faults, Sim};
 use rust_messenger::traits::{Poller, Publish, WriteError};
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -42,6 +43,51 @@ fn a_failure_says_how_little_is_enough_and_how_to_run_it_again() {
 fn the_same_seed_fails_the_same() {
     let run = || laws(system(ring(), Bug::LostWhenFull)).faults(mild()).seeds(1000).try_run().unwrap_err().to_string();
     assert_eq!(run(), run());
+}
+
+/// As whoever has a report runs it.
+#[test]
+#[ignore = "fails in each seed that is a seed; what_the_environment_asks_for_is_run runs it"]
+fn fails() {
+    let sim = Sim::new(|| CircularBus::new(4096)).node("back", Back::with_options, Config::with(Bug::None));
+    let sim = sim.outside(3, order).at_end("nothing is ordered", |seen| {
+        let orders = seen.iter().filter(|seen| seen.written::<Order>().is_some()).count();
+        if orders == 0 { Ok(()) } else { Err(format!("{orders} orders")) }
+    });
+    sim.file(std::env::var("WHERE").unwrap()).run();
+}
+
+#[test]
+fn what_the_environment_asks_for_is_run() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("found.sim");
+    let run = |set: &[(&str, &str)]| {
+        let mut command = Command::new(std::env::current_exe().unwrap());
+        command.env_remove("SIM_SEED").env_remove("SIM_SEEDS").env_remove("SIM_FILE");
+        command.args(["failures::fails", "--exact", "--ignored", "--nocapture"]).env("WHERE", &file);
+        let output = command.envs(set.iter().copied()).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap() + &String::from_utf8(output.stdout).unwrap()
+    };
+    let path = file.to_str().unwrap();
+    for (set, said) in [
+        (&[][..], "seed 0, step "),
+        (&[("SIM_SEEDS", "3")], "seed 0, step "),
+        (&[("SIM_SEED", "7"), ("SIM_SEEDS", "3")], "seed 7, step "),
+        (&[("SIM_SEEDS", "0")], "there is no seed to run"),
+        (&[("SIM_SEED", "x")], "SIM_SEED is no number: x"),
+        (&[("SIM_SEEDS", "-1")], "SIM_SEEDS is no number: -1"),
+        (&[("SIM_FILE", "none.sim")], "none.sim: "),
+    ] {
+        let text = run(set);
+        assert!(text.contains(said), "{said:?} is not in\n{text}");
+    }
+    // The file says seed 9 and one order: that is run, whatever else is asked for.
+    let found = run(&[("SIM_SEED", "9")]);
+    assert!(found.contains("SIM_SEED=9 cargo test failures::fails"), "{found}");
+    assert!(found.contains(&format!("SIM_FILE={path} cargo test failures::fails")), "{found}");
+    let again = run(&[("SIM_FILE", path), ("SIM_SEED", "7")]);
+    assert!(again.contains("law broken: nothing is ordered\n  1 orders\nseed 9, step "), "{again}");
 }
 
 /// The text with which a run panics.
@@ -136,4 +182,28 @@ fn a_handler_that_waits_in_a_poller_is_refused_before_it_starts() {
 #[test]
 fn a_node_alone_rests() {
     Sim::new(|| CircularBus::new(4096)).node("back", Back::with_options, Config::with(Bug::None)).seeds(20).run();
+}
+
+/// The cure for a handler that waits in a poller.
+mod stand_in {
+    use super::*;
+
+    #[derive(Default)]
+    struct StandIn;
+    handler!(StandIn, 90, default);
+
+    #[cfg(test)]
+    use StandIn as Bridge;
+
+    Messenger! {
+        type Bridged;
+        (),
+        Net: handlers: [ #[allow(unrouted)] bridge: Bridge ] routes: []
+    }
+
+    #[test]
+    fn another_one_stands_in_for_a_handler_that_waits() {
+        let sim = Sim::new(|| CircularBus::new(4096)).node("edge", Bridged::with_options, ());
+        assert_eq!(sim.seeds(3).try_run().unwrap(), 3);
+    }
 }

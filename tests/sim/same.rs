@@ -2,9 +2,9 @@
 
 use super::system::{Bug, harsh, journal, system};
 use super::{mild, ring};
-use rust_messenger::MessageBus;
 use rust_messenger::message_bus::Start;
 use rust_messenger::testing::{Faults, Sim};
+use rust_messenger::{MessageBus, PersistentBus};
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::Path;
@@ -84,4 +84,15 @@ fn neither_load_nor_what_ran_before_changes_a_life() {
             assert_eq!(back.unwrap(), forth);
         }
     });
+}
+
+/// The messages are the same, and who wrote them: what a journal has recorded of them is not.
+#[test]
+fn a_journal_that_has_another_time_is_no_same_run() {
+    let by_the_system = || Ok(PersistentBus::in_memory(journal(Start::Latest)).unwrap());
+    let finding = system(Sim::new(by_the_system), Bug::None).seeds(1).try_run().unwrap_err();
+    let text = finding.to_string();
+    assert_eq!(finding.law, "the same seed is the same run", "{text}");
+    let place = text.lines().find(|line| line.starts_with("  once")).unwrap();
+    assert!(place.contains("Order of Gateway at ") && place.contains("(recorded at "), "{text}");
 }

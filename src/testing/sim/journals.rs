@@ -6,8 +6,10 @@ use crate::message_bus::{JournalError, PersistentBus, PersistentOptions, Recover
 use crate::sync::Arc;
 use crate::testing::ManualClock;
 use crate::traits::MessageBus;
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::{fs, io};
 
 /// How many messages there are, if all were counted and none may be forgotten. It has to be as long as it was, and
 /// whole.
@@ -71,43 +73,65 @@ impl Sim<PersistentBus> {
         })
     }
 
-    /// As [`on_journal`](Self::on_journal), in files in `directory`, each removed when it is no longer needed. When all
-    /// nodes are killed, a copy of the file as it is then is opened again.
+    /// As [`on_journal`](Self::on_journal), in files: in a directory of its own in `directory`, which is removed with
+    /// the simulation. When all nodes are killed, a copy of the file as it is then is opened again.
     pub fn on_files(directory: impl Into<PathBuf>, options: PersistentOptions) -> Self {
         let (directory, reopened) = (directory.into(), options.clone());
-        let name = |what: &str| directory.join(format!("simulation{what}.journal"));
-        let files = Rc::new(Files { file: name(""), copy: name(".copy") });
+        let files = Rc::new(Files { directory, own: RefCell::default() });
         let copied = Rc::clone(&files);
         let make = move |clock: &ManualClock| {
-            files.remove();
-            PersistentBus::open(&files.file, timed(&options, clock)).map(|(bus, _)| bus).map_err(text)
+            let own =
+                files.anew().map_err(|error| format!("no directory in {}: {error}", files.directory.display()))?;
+            PersistentBus::open(own.join(FILE), timed(&options, clock)).map(|(bus, _)| bus).map_err(text)
         };
         let resumes = Box::new(resumes(&reopened));
         let reopen = move |bus: PersistentBus, clock: &ManualClock, verify: bool| -> Reopened<PersistentBus> {
             let tail = bus.tail();
-            let Files { file, copy } = &*copied;
+            let own = copied.own.borrow();
+            let [file, copy] = [FILE, "copy"].map(|name| own.join(name));
             // As it is now: what closing it does comes too late.
-            std::fs::copy(file, copy).map_err(|error| error.to_string())?;
+            fs::copy(&file, &copy).map_err(|error| error.to_string())?;
             drop(bus);
-            std::fs::rename(copy, file).map_err(|error| error.to_string())?;
-            let (bus, recovered) = PersistentBus::open(file, again(&reopened, clock, verify)).map_err(text)?;
+            fs::rename(&copy, &file).map_err(|error| error.to_string())?;
+            let (bus, recovered) = PersistentBus::open(&file, again(&reopened, clock, verify)).map_err(text)?;
             Ok((bus, counted(&recovered, tail, &reopened)?))
         };
         Sim::on(Ground { fills: false, resumes, make: Box::new(make), reopen: Box::new(reopen) })
     }
 }
 
+const FILE: &str = "simulation.journal";
+
 /// The files of one simulation, as long as it is there.
 struct Files {
-    file: PathBuf,
-    copy: PathBuf,
+    directory: PathBuf,
+    /// Where they are, and nothing else: empty before the first life.
+    own: RefCell<PathBuf>,
 }
 
 impl Files {
+    /// A directory with nothing in it. Beside it may be others: of other simulations, and of killed ones.
+    fn anew(&self) -> io::Result<PathBuf> {
+        self.remove();
+        let mut number = 0_u64;
+        loop {
+            let own = self.directory.join(format!("simulation.{}.{number}", std::process::id()));
+            match fs::create_dir(&own) {
+                Ok(()) => {
+                    self.own.replace(own.clone());
+                    return Ok(own);
+                }
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
     fn remove(&self) {
-        for path in [&self.file, &self.copy] {
-            // It need not be there.
-            let _ = std::fs::remove_file(path);
+        let own = self.own.take();
+        if !own.as_os_str().is_empty() {
+            // Who has removed it already has done what is wanted.
+            let _ = fs::remove_dir_all(own);
         }
     }
 }

@@ -72,6 +72,8 @@ enum Stream {
 /// Steps in which nothing comes to rest are too many.
 const STEPS: u32 = 100_000;
 const STEPS_FOR_AN_INPUT: u32 = 1000;
+/// So many on average, that is: a step may take many messages.
+const EVENTS_FOR_A_STEP: usize = 4;
 
 /// The source and the id of a message that is nobody's, and no law's but the bus's.
 const NOBODYS: (u16, u16) = (u16::MAX, FIRST_OF_LIBRARY);
@@ -82,6 +84,12 @@ const MOMENT: Duration = Duration::from_millis(1);
 /// Between no time at all and `1 << bits` nanoseconds; short and long are equally likely.
 fn some_time(number: u64, bits: u64) -> Duration {
     Duration::from_nanos((number >> 8) % (1 << ((number & 0xFF) % bits)))
+}
+
+/// Few most often, and any number at times.
+fn some_writes(number: u64) -> u64 {
+    let bits = 2 + number.trailing_ones();
+    (number >> 8) % (1 << bits.min(16))
 }
 
 mod laws;
@@ -222,12 +230,14 @@ impl<'s, B: MessageBus> Life<'s, B> {
     fn turn(&mut self) -> Result<bool, Violation> {
         self.step += 1;
         let most = STEPS.saturating_add(STEPS_FOR_AN_INPUT.saturating_mul(self.drawn));
-        if self.step > most {
-            return Err(self.violation("everything comes to rest", format!("not within {most} steps")));
-        }
-        {
+        let events = {
             let mut world = self.world();
             (world.step, world.refused) = (self.step, false);
+            world.trace.events.len()
+        };
+        if self.step > most || events > EVENTS_FOR_A_STEP * most as usize {
+            let text = format!("not within {} steps and {events} events", self.step - 1);
+            return Err(self.violation("everything comes to rest", text));
         }
         let now = self.now();
         let awake = self.actors.iter().filter(|actor| self.is_awake(actor, now)).count() as u64;
@@ -267,7 +277,7 @@ impl<'s, B: MessageBus> Life<'s, B> {
         match crash {
             Some(number) if number.is_multiple_of(2) => return self.crash(node, Kind::Crash, number / 2),
             // Before or after one of the next writes.
-            Some(number) => self.world().arm(node as u16, number >> 32 & 3, number >> 40 & 1 == 0),
+            Some(number) => self.world().arm(node as u16, some_writes(number >> 32), number >> 16 & 1 == 0),
             None => {}
         }
         let bits = self.sizes.below(9);

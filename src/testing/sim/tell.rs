@@ -14,6 +14,16 @@ pub(super) struct Teller<'a, B> {
     pub(super) places: &'a [Place],
 }
 
+/// What a journal has recorded of it otherwise than it was.
+fn recorded(event: &Event) -> String {
+    let Some(recorded) = event.recorded else { return String::new() };
+    let cause = recorded.cause.unwrap_or(0);
+    if (recorded.time, cause) == (event.time, event.cause) {
+        return String::new();
+    }
+    format!(" (recorded at {} ns, on {cause})", recorded.time.as_nanos())
+}
+
 /// So many events are told.
 const TOLD: usize = 24;
 
@@ -45,7 +55,7 @@ impl<B> Teller<'_, B> {
             What::Handled if event.replayed => format!("{worker:<12} -> {} (replayed)", message()),
             What::Handled => format!("{worker:<12} -> {}", message()),
             What::Spoilt => format!("{worker:<12} -> {}, undecodable", message()),
-            What::Written => format!("{worker:<12} <- {}{}", message(), cause()),
+            What::Written => format!("{worker:<12} <- {}{}{}", message(), cause(), recorded(event)),
             What::Fault(kind) => {
                 let who = match kind {
                     Kind::Crash | Kind::Blackout | Kind::Stop => {

@@ -1,7 +1,7 @@
 //! What happened in a life, in order, with the bytes of each message.
 
 use super::faults::Kind;
-use crate::traits::{Header, Time};
+use crate::traits::{Header, Recorded, Time};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,40 +29,61 @@ pub(super) struct Event {
     pub(super) header: Header,
     /// The position of the message in whose handling it was written, or 0.
     pub(super) cause: u64,
+    /// What a journal has recorded of what was written.
+    pub(super) recorded: Option<Recorded>,
     /// Whether a rebuild replays it.
     pub(super) replayed: bool,
     /// Where the payload begins.
     pub(super) at: usize,
 }
 
-/// A list of events, and their payloads.
+/// A list of events, and their payloads, each aligned as on a bus: laws read some in place.
 #[derive(Debug, Default)]
 pub(super) struct Trace {
     pub(super) events: Vec<Event>,
-    bytes: Vec<u8>,
+    memory: Vec<u8>,
+    /// Where it is aligned.
+    start: usize,
+    /// How much of it, from there on, is used.
+    used: usize,
 }
+
+const ALIGN: usize = 16;
+const MEMORY: usize = 4096;
 
 impl Trace {
     pub(super) fn payload(&self, event: &Event) -> &[u8] {
-        &self.bytes[event.at..event.at + event.header.size as usize]
+        &self.memory[self.start + event.at..][..event.header.size as usize]
     }
 
     pub(super) fn push(&mut self, mut event: Event, payload: &[u8]) {
-        (event.at, event.header.size) = (self.bytes.len(), payload.len() as u32);
-        self.bytes.extend_from_slice(payload);
+        (event.at, event.header.size) = (self.used.next_multiple_of(ALIGN), payload.len() as u32);
+        let used = event.at + payload.len();
+        if self.start + used > self.memory.len() {
+            self.grow(2 * used.max(MEMORY));
+        }
+        self.memory[self.start + event.at..][..payload.len()].copy_from_slice(payload);
+        self.used = used;
         self.events.push(event);
+    }
+
+    fn grow(&mut self, size: usize) {
+        let mut memory = vec![0; size + ALIGN];
+        let start = memory.as_ptr().align_offset(ALIGN).min(ALIGN);
+        memory[start..][..self.used].copy_from_slice(&self.memory[self.start..][..self.used]);
+        (self.memory, self.start) = (memory, start);
     }
 
     /// Takes back the last event.
     pub(super) fn pop(&mut self) {
         if let Some(event) = self.events.pop() {
-            self.bytes.truncate(event.at);
+            self.used = event.at;
         }
     }
 
     pub(super) fn clear(&mut self) {
         self.events.clear();
-        self.bytes.clear();
+        self.used = 0;
     }
 
     /// Whether the same stands at `place` in both.
@@ -71,7 +92,7 @@ impl Trace {
             (Some(one), Some(two)) => {
                 let facts = |event: &Event| (event.what, event.place, event.step, event.time, event.header);
                 facts(one) == facts(two)
-                    && (one.cause, one.replayed) == (two.cause, two.replayed)
+                    && (one.cause, one.recorded, one.replayed) == (two.cause, two.recorded, two.replayed)
                     && self.payload(one) == other.payload(two)
             }
             (one, two) => one.is_none() && two.is_none(),

@@ -8,7 +8,7 @@ use crate::routing::{TableRoute, TableWorker};
 use crate::sync::{Arc, Mutex};
 use crate::testing::ManualClock;
 use crate::testing::chance::{Chance, happens, mix};
-use crate::traits::{Clock, Due, FIRST_OF_LIBRARY, Header, Message, ReadError, Reader, Time};
+use crate::traits::{Clock, Due, FIRST_OF_LIBRARY, Header, Message, Next, ReadError, Reader, Recorded, Time};
 use std::time::Duration;
 
 /// What simulated buses, their readers and writers, and whoever drives them share.
@@ -23,17 +23,23 @@ const SLOWEST: &str = "who keeps something back takes a message as the slowest o
 pub(super) const DRAINS: &str = "a stop drains";
 const ONE_DUE: &str = "a deadline comes once";
 
+/// What is done with a message, its header, and what its bus has recorded of it.
+type See<'s> = dyn FnMut(&Header, Option<Recorded>, &[u8]) + 's;
+
 /// Who reads everything back as it was written.
 pub(super) trait Observe: Send {
-    fn each(&mut self, see: &mut dyn FnMut(&Header, &[u8]));
+    fn each(&mut self, see: &mut See<'_>);
 }
 
 impl<R: Reader + Send> Observe for R {
-    fn each(&mut self, see: &mut dyn FnMut(&Header, &[u8])) {
+    fn each(&mut self, see: &mut See<'_>) {
         loop {
-            match self.try_read(&mut *see) {
-                Ok(()) => {}
-                Err(ReadError::Lagged(_)) => {}
+            let read = self.try_read_recorded(usize::MAX, |header, recorded, payload| {
+                see(header, recorded, payload);
+                Next::Go
+            });
+            match read {
+                Ok(_) | Err(ReadError::Lagged(_)) => {}
                 Err(ReadError::Empty | ReadError::WindowFull | ReadError::Closed | ReadError::Forked) => break,
             }
         }
@@ -259,7 +265,8 @@ impl World {
     pub(super) fn note(&mut self, what: What, place: u16, header: Header, payload: &[u8]) {
         let worker = self.places.get(usize::from(place)).filter(|_| !matches!(what, What::Fault(_)));
         let (cause, replayed) = worker.map_or((0, false), |worker| (worker.handling.unwrap_or(0), worker.replaying));
-        let event = Event { what, place, step: self.step, time: self.clock.now(), header, cause, replayed, at: 0 };
+        let (step, time) = (self.step, self.clock.now());
+        let event = Event { what, place, step, time, header, cause, recorded: None, replayed, at: 0 };
         self.trace.push(event, payload);
     }
 
@@ -460,7 +467,12 @@ impl World {
     /// Notes what was written, in the name of `place`.
     pub(super) fn observe(&mut self, place: u16) {
         let Some(mut observer) = self.observer.take() else { return };
-        observer.each(&mut |header, payload| self.note(What::Written, place, *header, payload));
+        observer.each(&mut |header, recorded, payload| {
+            self.note(What::Written, place, *header, payload);
+            if let Some(written) = self.trace.events.last_mut() {
+                written.recorded = recorded;
+            }
+        });
         self.observer = Some(observer);
     }
 }

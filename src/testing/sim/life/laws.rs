@@ -6,7 +6,7 @@ use crate::sync::{Arc, lock};
 use crate::testing::sim::seen::Seen;
 use crate::testing::sim::trace::{Event, What};
 use crate::testing::sim::world::World;
-use crate::traits::MessageBus;
+use crate::traits::{MessageBus, Recorded};
 
 /// Whether the user's laws see it.
 fn is_seen(event: &Event) -> bool {
@@ -36,6 +36,12 @@ impl<B: MessageBus> Life<'_, B> {
                     if last.is_some_and(|last| last >= event.header.position) {
                         let text = format!("position {} comes after {last:?}", event.header.position);
                         return Err(self.violation("one order", text));
+                    }
+                    let is_so =
+                        |recorded: &Recorded| (recorded.time, recorded.cause.unwrap_or(0)) == (event.time, event.cause);
+                    if let Some(recorded) = event.recorded.filter(|recorded| !is_so(recorded)) {
+                        let text = format!("at {}: {recorded:?}", event.header.position);
+                        return Err(self.violation("a journal records when and why", text));
                     }
                     self.log.push(number);
                 }
