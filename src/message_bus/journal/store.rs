@@ -1,16 +1,23 @@
 //! [`JournalStore`]: slots that are never reused, and a file that grows under them.
 //!
+//! `growing` has the file reach further, `syncing` has it survive a power failure, `places` says where slots stand.
+//!
 //! Where a ring waits for readers, a journal waits for the disk: a claim ends before **ready**, the part of the
 //! reservation that has space. The keeper grows it ahead and prefaults it. A writer that comes too early grows a little
 //! by itself; if the disk has no space, it fails before it claims anything.
 //!
 //! * **Law 1.** Nobody claims past `ready`, less the first words of a slot, at which readers look at the tail; and
 //!   `ready` is moved (Release) after the bytes before it are usable.
-//! * **Law 2.** A slot is acknowledged when its level of [`Sync`] is kept; it may be read before.
+//! * **Law 2.** A slot is acknowledged when its level of [`Durability`] is kept; it may be read before.
 //! * **Law 3.** Retention releases only what lies before the gate: no reader of this process still needs it.
 
+mod growing;
+mod places;
+mod syncing;
+
+pub(crate) use self::growing::first_step;
 use super::background::{Background, Call};
-use super::header::{self, Identity, PAGE};
+use super::header::Identity;
 use super::kept::Snapshots;
 use super::options::{Durability, Retention};
 use super::origins::Origins;
@@ -20,8 +27,8 @@ use super::unchecked::Unchecked;
 use super::word::{checked, unchecked};
 use crate::message_bus::ring::claim::{Role, Room};
 use crate::message_bus::ring::control::{self, Control, ReaderIndex};
-use crate::message_bus::ring::gate::{Gate, Standing};
-use crate::message_bus::ring::slot::{SLOT_ALIGN, Seen, Slots};
+use crate::message_bus::ring::gate::Gate;
+use crate::message_bus::ring::slot::Slots;
 use crate::message_bus::ring::store::Store;
 use crate::mmap::{Backing, Front, Region};
 use crate::sync::{Arc, AtomicU64, CachePadded, Mutex, Ordering, lock};
@@ -113,17 +120,6 @@ pub(crate) struct Plan {
 /// What a reader looks at where the next slot will be: stamp and head.
 pub(crate) const LOOK: u64 = 16;
 
-/// How much a new journal has room for, unless its step is smaller.
-const FIRST_STEP: u64 = 256 * 1024;
-
-/// How much a new journal has room for that grows by `step`.
-pub(crate) fn first_step(step: u64) -> u64 {
-    step.min(FIRST_STEP)
-}
-
-/// How much the keeper prefaults at a time: in between it looks where the writers are.
-const PIECE: u64 = 128 * 1024;
-
 /// How much a writer claims until it looks around again.
 const STRETCH: u64 = 1 << 20;
 /// A writer that fills a stretch in less than this is busy: some hundred thousand messages per second.
@@ -194,64 +190,18 @@ impl JournalStore {
         self.control().tail().load(Ordering::Acquire) // SYNC POINT claim.tail
     }
 
-    // --------------------------------------------------------------------------------------------------------- growing
-
-    /// How much the file grows at a time, and how far ahead of the tail: as much as the journal has held, so that a
-    /// small one stays small and a large one grows rarely.
-    fn ahead(&self, tail: u64) -> u64 {
-        first_step(self.upkeep.step).max(tail - self.first()).min(self.upkeep.step)
+    /// Where the first slot of the file stands, or stood.
+    pub(crate) fn first(&self) -> u64 {
+        self.upkeep.identity.header_len()
     }
 
-    /// Grows ahead if it is time to, and prefaults what there is: the keeper's work. A writer reports the full disk.
-    ///
-    /// A writer that is faster than the keeper takes a page fault for each page: less than a wait for another thread.
-    pub(crate) fn grow_ahead(&self) {
-        let upkeep = &self.upkeep;
-        loop {
-            let tail = self.end();
-            let ahead = self.ahead(tail);
-            let wanted = tail.saturating_add(ahead).min(upkeep.capacity);
-            if upkeep.ready.load(Ordering::Relaxed) < wanted {
-                let _growing = lock(&upkeep.growing);
-                let _ = self.grow(wanted, ahead);
-            }
-            let ready = upkeep.ready.load(Ordering::Relaxed);
-            let from = upkeep.present.load(Ordering::Relaxed).max(tail / PAGE * PAGE);
-            if from >= ready {
-                return;
-            }
-            let to = ready.min(from + PIECE);
-            upkeep.backing.populate(self.region(), from as usize, to as usize);
-            upkeep.present.store(to, Ordering::Relaxed);
-        }
+    /// Where the gate stands: the oldest slot that is retained.
+    pub(crate) fn gate_now(&self) -> u64 {
+        self.control().gate().load(Ordering::Acquire) // SYNC POINT gate.move
     }
 
-    /// Has the file reach to `needed`, or `step` further if that can be had. Precondition: the lock is held.
-    fn grow(&self, needed: u64, step: u64) -> Result<(), WriteError> {
-        let upkeep = &self.upkeep;
-        let ready = upkeep.ready.load(Ordering::Relaxed);
-        if ready >= needed {
-            return Ok(());
-        }
-        if needed > upkeep.capacity {
-            return Err(WriteError::Exhausted { capacity: upkeep.capacity });
-        }
-        let ample = needed.max(ready + step).next_multiple_of(PAGE).min(upkeep.capacity);
-        let scarce = needed.next_multiple_of(PAGE).min(upkeep.capacity);
-        let grow = |to: u64| upkeep.backing.grow(self.region(), ready as usize, to as usize).map(|()| to);
-        // With the disk nearly full a small step may still go.
-        let grown = grow(ample).or_else(|error| if scarce < ample { grow(scarce) } else { Err(error) });
-        let to = grown.map_err(|error| write_error(&error))?;
-        self.store_checked(header::ALLOCATED, to);
-        upkeep.ready.store(to, Ordering::Release); // SYNC POINT journal.ready
-        Ok(())
-    }
-
-    /// Has space for a page that the file has had before, or is to have.
-    pub(crate) fn reserve_again(&self, (from, to): (usize, usize)) -> io::Result<()> {
-        // Where there is none the file gets its length back: not while it grows.
-        let _growing = lock(&self.upkeep.growing);
-        self.upkeep.backing.reserve(from, to)
+    pub(crate) fn forgets(&self) -> bool {
+        self.upkeep.retention.forgets()
     }
 
     // ------------------------------------------------------------------------------------------------------------ time
@@ -287,159 +237,6 @@ impl JournalStore {
         unchecked(offset, self.region().word(offset as usize).load(Ordering::Relaxed))
     }
 
-    // --------------------------------------------------------------------------------------------------------- syncing
-
-    /// Has everything that is committed survive a power failure. Returns up to where.
-    pub(crate) fn sync(&self) -> Result<u64, io::ErrorKind> {
-        self.sync_to(self.end())
-    }
-
-    /// Has the committed slots before `end` survive a power failure, and whatever else is there.
-    pub(crate) fn sync_to(&self, end: u64) -> Result<u64, io::ErrorKind> {
-        let upkeep = &self.upkeep;
-        let mut failed = lock(&upkeep.syncing);
-        if let Some(kind) = *failed {
-            return Err(kind);
-        }
-        let synced = upkeep.synced.load(Ordering::Relaxed);
-        let unsynced = upkeep.unsynced.load(Ordering::Relaxed);
-        if synced >= end && unsynced != 0 {
-            return Ok(synced);
-        }
-        // Asked before the sync: what is finished later may not be in it. An unfinished slot ends what is known to be
-        // whole, but the slot of whoever asks is in the sync wherever it stands.
-        let (finished, tail) = (self.gate().finished_before(synced, self.end()), self.end());
-        let from = unsynced / PAGE * PAGE;
-        let to = tail.next_multiple_of(PAGE).min(upkeep.ready.load(Ordering::Acquire)); // SYNC POINT journal.ready
-        let sync = |from: u64, to: u64| upkeep.backing.sync(self.region(), from as usize, to as usize);
-        // The first page after the slots: a cursor must not survive what it has passed.
-        let done = if from < to { sync(from, to) } else { Ok(()) }.and_then(|()| sync(0, PAGE));
-        match done {
-            Ok(()) => {
-                upkeep.synced.store(finished, Ordering::Release); // SYNC POINT journal.synced
-                upkeep.unsynced.store(finished, Ordering::Relaxed);
-                if upkeep.origins.are_used() {
-                    upkeep.origins.account(&self.slots, synced, finished);
-                }
-                self.store_checked(header::WHOLE, finished);
-                Ok(finished)
-            }
-            Err(error) => {
-                // The system may have dropped the pages and call them clean: no later sync says anything about them.
-                *failed = Some(error.kind());
-                Err(error.kind())
-            }
-        }
-    }
-
-    /// Has the words of the first page survive a power failure.
-    pub(crate) fn sync_words(&self) -> io::Result<()> {
-        let mut failed = lock(&self.upkeep.syncing);
-        if let Some(kind) = *failed {
-            return Err(kind.into());
-        }
-        self.upkeep.backing.sync(self.region(), 0, PAGE as usize).inspect_err(|error| *failed = Some(error.kind()))
-    }
-
-    /// Leaves the journal as one that was finished up to here, whatever its level of sync.
-    pub(crate) fn close(&self) {
-        if self.sync().is_ok() {
-            // It says so after a power failure, too. Nobody is left to be told of a failure.
-            let _ = self.sync_words();
-        }
-    }
-
-    // ----------------------------------------------------------------------------------------------------- what stands
-
-    /// Where the first slot of the file stands, or stood.
-    pub(crate) fn first(&self) -> u64 {
-        self.upkeep.identity.header_len()
-    }
-
-    /// Where the gate stands: the oldest slot that is retained.
-    pub(crate) fn gate_now(&self) -> u64 {
-        self.control().gate().load(Ordering::Acquire) // SYNC POINT gate.move
-    }
-
-    pub(crate) fn forgets(&self) -> bool {
-        self.upkeep.retention.forgets()
-    }
-
-    /// The position `asked` if a slot begins there.
-    pub(crate) fn found(&self, standing: &Standing, asked: u64) -> Result<u64, CursorError> {
-        let (oldest, tail) = (standing.gate(), standing.tail());
-        if asked < oldest {
-            return Err(CursorError::NotRetained { asked, oldest });
-        }
-        if asked == tail {
-            return Ok(asked);
-        }
-        let no_such = CursorError::NoSuchPosition { asked };
-        if asked > tail || !asked.is_multiple_of(SLOT_ALIGN) {
-            return Err(no_such);
-        }
-        // Before this place all was finished, and nobody writes any more. Behind it, a writer may be at work between
-        // the beginnings of two slots, so it is gone through from slot to slot.
-        let finished = self.upkeep.synced.load(Ordering::Acquire).max(oldest); // SYNC POINT journal.synced
-        let mut at = asked.min(finished);
-        while at < asked {
-            // SAFETY: a slot begins there, not before the gate, which stands.
-            let next = unsafe { self.behind(at) };
-            at = next.ok_or(no_such)?;
-        }
-        // SAFETY: as above; or it lies before what was finished.
-        let is_open = |at| matches!(unsafe { self.slots.observe(at) }, Seen::Open { pending: false });
-        if at == asked && !is_open(at) { Ok(asked) } else { Err(no_such) }
-    }
-
-    /// The position behind the slot at `asked`.
-    pub(crate) fn position_after(&self, asked: u64) -> Result<u64, CursorError> {
-        self.check_from(asked)?;
-        self.gate().standing(|standing| {
-            let asked = self.found(standing, asked)?;
-            let next = if asked < standing.tail() {
-                // SAFETY: a slot begins there, not before the gate, which stands.
-                unsafe { self.behind(asked) }
-            } else {
-                None
-            };
-            next.ok_or(CursorError::NoSuchPosition { asked })
-        })
-    }
-
-    /// Where the slot behind the one at `position` begins; `None` if that is not finished.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Slots::observe`].
-    pub(super) unsafe fn behind(&self, position: u64) -> Option<u64> {
-        // SAFETY: the caller's promise.
-        match unsafe { self.slots.observe(position) } {
-            Seen::Message(header) => Some(position + self.slots.slot_len(header.size as usize)),
-            Seen::Sealed { len, .. } => Some(position + len),
-            Seen::Open { .. } => None,
-        }
-    }
-
-    /// When the message at `position` was written, if one stands there.
-    ///
-    /// # Safety
-    ///
-    /// As for [`Slots::observe`].
-    pub(crate) unsafe fn time_at(&self, position: u64) -> Option<Time> {
-        // SAFETY: the caller's promise, for both.
-        let record =
-            unsafe { matches!(self.slots.observe(position), Seen::Message(_)).then(|| self.slots.record(position)) };
-        record.map(|record| Time::from_nanos(record.time))
-    }
-
-    /// What the slot of the message at `position` says, in a test that has the journal to itself.
-    #[cfg(all(test, not(rust_messenger_loom)))]
-    pub(crate) fn record_at(&self, position: u64) -> Record {
-        // SAFETY: nobody else is there.
-        unsafe { self.slots.record(position) }
-    }
-
     // --------------------------------------------------------------------------------------------------------- rebuild
 
     /// From now on the worker of reader `index` repeats what it did before `rebuild`'s end.
@@ -466,13 +263,6 @@ impl JournalStore {
     #[inline(always)]
     pub(super) fn replay_end(&self, index: ReaderIndex) -> u64 {
         self.control().reader(index).replaying().load(Ordering::Relaxed)
-    }
-}
-
-fn write_error(error: &io::Error) -> WriteError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => WriteError::NoSpace,
-        kind => WriteError::Storage { kind },
     }
 }
 
