@@ -222,12 +222,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
         limit: Option<Duration>,
         ready: &mut dyn FnMut() -> bool,
     ) -> bool {
-        let shared = &self.shared;
-        let limit = [limit, shared.longest_sleep(interest)].into_iter().flatten().min();
-        match poller {
-            None => _ = shared.waiters.park(&shared.sleepers(interest), interest, limit, ready),
-            Some(poller) => shared.waiters.park_in(poller, &shared.sleepers(interest), limit, ready),
-        }
+        self.shared.park(poller, interest, limit, ready);
         true
     }
 

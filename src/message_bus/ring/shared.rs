@@ -8,7 +8,7 @@ use super::store::Store;
 use super::times::Times;
 use crate::message_bus::wait::Waiters;
 use crate::sync::{AtomicU64, Barrier, CachePadded, Ordering};
-use crate::traits::{Interest, Stats};
+use crate::traits::{Interest, Poller, Stats};
 use std::time::{Duration, Instant};
 
 /// What all handles of one bus share in this process.
@@ -131,9 +131,29 @@ impl<S: Store> Shared<S> {
         [messages, if interest == Interest::Room { self.control().room_sleepers() } else { messages }]
     }
 
+    /// Sleeps until `ready`, or for as long as a sleep may last, and for `limit` at most; or in `poller`, until that
+    /// returns. Not in a child that was forked: nobody would wake it, and to say that it sleeps is not for it.
+    pub(crate) fn park(
+        &self,
+        poller: Option<&std::sync::Arc<dyn Poller>>,
+        interest: Interest,
+        limit: Option<Duration>,
+        ready: impl FnMut() -> bool,
+    ) {
+        if self.store.is_forked() {
+            return;
+        }
+        let limit = [limit, self.longest_sleep(interest)].into_iter().flatten().min();
+        let sleepers = self.sleepers(interest);
+        match poller {
+            None => _ = self.waiters.park(&sleepers, interest, limit, ready),
+            Some(poller) => self.waiters.park_in(poller, &sleepers, limit, ready),
+        }
+    }
+
     /// How long a sleep may last at most. An evictable reader that lets go of a slot it only looked at wakes nobody.
     /// Nor does a death.
-    pub(crate) fn longest_sleep(&self, interest: Interest) -> Option<Duration> {
+    fn longest_sleep(&self, interest: Interest) -> Option<Duration> {
         let unannounced = interest == Interest::Room && self.gate().has_evictable();
         let tick = self.store.is_shared().then_some(self.times.tick);
         if unannounced { Some(Duration::from_millis(1)) } else { tick }

@@ -233,10 +233,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
                 return;
             }
             if strategy.idle() == Idle::Park {
-                let limit = [left, shared.longest_sleep(Interest::Room)].into_iter().flatten().min();
-                let sleepers = shared.sleepers(Interest::Room);
-                shared.waiters.park(&sleepers, Interest::Room, limit, || self.has_room_now(size));
-                return;
+                return shared.park(None, Interest::Room, left, || self.has_room_now(size));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A child that was forked has copies of all that its parent attached. None of them is its own.
 
 use super::*;
+use crate::message_bus::CondvarBus;
 use crate::messenger::{Cause, Step};
 use crate::mmap::crash;
 use crate::mmap::fork::children::in_a_fork;
@@ -188,6 +189,27 @@ fn a_worker_in_a_forked_child_ends() {
     });
     assert_eq!(answer, 0);
     assert_eq!(workers.as_mut().unwrap().step(), Step::Worked, "the parent's handles its message");
+}
+
+/// What is around a ring sleeps in the ring's way, and in a child nowhere.
+#[test]
+fn a_forked_child_does_not_sleep_on_a_condvar_either() {
+    let (_directory, path) = scratch();
+    let bus = made(&path);
+    let region = bus.shared.store.region().clone();
+    let condvar = CondvarBus::new(bus);
+    let mut all = Some((condvar.subscribe("reader").unwrap(), condvar.writer().unwrap()));
+    let answer = in_a_fork(|| {
+        let Some((mut reader, writer)) = all.take() else { return 99 };
+        let limit = Some(Duration::from_millis(5));
+        let touches_nothing = [
+            crash::within(0, &region, || reader.wait_until(limit, Interest::Messages, |_| false)).is_ok(),
+            crash::within(0, &region, || condvar.park(None, Interest::Room, limit, &mut || false)).is_ok(),
+        ];
+        drop((reader, writer));
+        not_so(touches_nothing)
+    });
+    assert_eq!(answer, 0, "the wait of this number");
 }
 
 /// The one writer's place, too, and its quick way.

@@ -23,13 +23,8 @@ impl<W: WaitStrategy, S: Storage> Sleeper for RingReader<W, S> {
         mut ready: impl FnMut(&mut Self) -> bool,
     ) {
         let shared = Arc::clone(&self.shared);
-        let limit = [limit, shared.longest_sleep(interest)].into_iter().flatten().min();
-        let sleepers = shared.sleepers(interest);
         self.tell_asleep(1);
-        match poller {
-            None => _ = shared.waiters.park(&sleepers, interest, limit, || ready(self)),
-            Some(poller) => shared.waiters.park_in(poller, &sleepers, limit, || ready(self)),
-        }
+        shared.park(poller, interest, limit, || ready(self));
         self.tell_asleep(0);
     }
 }
