@@ -4,21 +4,26 @@
 //! is collected and goes out in few system calls at the end of the turn, or when a batch is full. A connection that is
 //! closed from this side lingers: what is queued is still sent, and what still comes in is thrown away until the peer
 //! has seen the end, since closing on unread bytes would take from it what it has not read yet.
+//!
+//! Here are the peers that come and go, and the turns; `sending` collects and sends, `settling` brings what a peer
+//! waits for in line with its phase.
 
-use super::connection::{Connection, Refusal, Share, Verdict};
-use super::error::SendError;
+mod sending;
+mod settling;
+
+use super::connection::Verdict;
 use super::layer::{Session, Transport};
-use super::net::{Net, Ready, Socket};
-use super::peers::{ACCEPTOR, MAX_PEERS, Open, Peer, PeerId, Peers, Phase};
+use super::net::{Net, Ready};
+use super::peers::{ACCEPTOR, MAX_PEERS, Peer, PeerId, Peers, Phase};
 use super::reason::Reason;
 use super::settings::Settings;
-use super::wire::{Kind, Side};
+use super::wire::Side;
 use crate::message_bus::wait::Patience;
 use crate::sync::yield_now;
 use crate::traits::{Poller, Time};
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
-use std::io::{self, Read};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,8 +58,6 @@ const READ: usize = 128 << 10;
 const POLL_EVERY: Duration = Duration::from_micros(100);
 /// More bytes than that at once are a stream, not an answer: of those, waiting makes larger batches.
 const ANSWER: usize = 4 << 10;
-/// Queued bytes that are worth a system call before the end of the turn.
-const BATCH: usize = 64 << 10;
 
 /// Connections, by the events of one poller.
 pub(super) struct EventLoop<N: Net> {
@@ -234,96 +237,6 @@ impl<N: Net> EventLoop<N> {
         true
     }
 
-    // --------------------------------------------------------------------------------------------------------- sending
-
-    /// Queues a frame; `encode` fills its `size` bytes.
-    #[inline]
-    pub(super) fn send(
-        &mut self,
-        id: PeerId,
-        (kind, share): (Kind, Share),
-        size: usize,
-        encode: impl Fn(&mut [u8]),
-    ) -> Result<(), SendError> {
-        let now = self.now;
-        let Some(Peer { phase: Phase::Open(open), unsettled, .. }) = self.peers.get_mut(id) else {
-            return Err(SendError::Gone);
-        };
-        let sent = open.connection.send(kind, size, share, now, &encode);
-        let flush = !open.full && open.connection.output().len() >= BATCH;
-        if sent.is_ok() && !flush {
-            if !std::mem::replace(unsettled, true) {
-                self.unsettled.push(id);
-            }
-            return Ok(());
-        }
-        self.send_slowly(id, (kind, share), size, sent, encode)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn send_slowly(
-        &mut self,
-        id: PeerId,
-        (kind, share): (Kind, Share),
-        size: usize,
-        sent: Result<(), Refusal>,
-        encode: impl Fn(&mut [u8]),
-    ) -> Result<(), SendError> {
-        self.settle_later(id);
-        match sent {
-            Ok(()) => {
-                self.write(id);
-                return Ok(());
-            }
-            Err(Refusal::TooBig { size, max }) => return Err(SendError::TooBig { size, max }),
-            Err(Refusal::Full) => self.write(id),
-        }
-        let now = self.now;
-        let Some(Peer { phase: Phase::Open(open), .. }) = self.peers.get_mut(id) else { return Err(SendError::Gone) };
-        match open.connection.send(kind, size, share, now, encode) {
-            Ok(()) => Ok(()),
-            Err(Refusal::TooBig { size, max }) => Err(SendError::TooBig { size, max }),
-            Err(Refusal::Full) => Err(SendError::Full),
-        }
-    }
-
-    /// Ends the connection to a peer that does not read.
-    pub(super) fn give_up_slow(&mut self, id: PeerId) {
-        self.end(id, Reason::SlowConsumer);
-    }
-
-    /// Writes to one peer what it takes.
-    fn write(&mut self, id: PeerId) {
-        let now = self.now;
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        let Phase::Open(open) = &mut peer.phase else { return };
-        if open.connection.output().is_empty() && !peer.transport.wants_write() {
-            return;
-        }
-        if open.broken {
-            return open.connection.discard_output(now);
-        }
-        match peer.transport.write_all(open.connection.output()) {
-            Ok((written, full)) => {
-                open.connection.wrote(written, now);
-                open.full = full;
-            }
-            Err(_) => {
-                // What it sent before may still be there to be read.
-                open.broken = true;
-                open.connection.discard_output(now);
-            }
-        }
-    }
-
-    /// Writes what is queued.
-    pub(super) fn flush(&mut self) {
-        while let Some(id) = self.unsettled.pop() {
-            self.settle(id);
-        }
-    }
-
     // ----------------------------------------------------------------------------------------------------------- turns
 
     /// Whether a turn would find something to do without waiting.
@@ -483,147 +396,6 @@ impl<N: Net> EventLoop<N> {
             Ok(()) => {}
         }
         self.settle_later(id);
-    }
-
-    fn go_on_connecting(&mut self, id: PeerId) {
-        let (side, settings, now) = (self.side, self.settings.clone(), self.now);
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        let Phase::Connecting { connected, .. } = &mut peer.phase else { return };
-        let Transport { socket, session } = &mut peer.transport;
-        if !*connected {
-            match socket.connected() {
-                Ok(()) => *connected = true,
-                Err(error) if is_transient(&error) || error.kind() == io::ErrorKind::NotConnected => return,
-                Err(error) => return self.fail(id, error),
-            }
-        }
-        match session.as_mut().map_or(Ok(true), |session| session.handshake(socket)) {
-            Ok(true) => {
-                // The session may have read ahead.
-                let ahead = session.is_some();
-                let connection = Connection::new(side, settings, now);
-                peer.phase = Phase::Open(Open { connection, full: false, ended: false, broken: false, ahead });
-                let opened = News::Opened(id, peer.address);
-                self.news.push_back(opened);
-            }
-            Ok(false) => {}
-            Err(error) if is_transient(&error) => {}
-            Err(error) => self.fail(id, error),
-        }
-    }
-
-    fn settle_later(&mut self, id: PeerId) {
-        if let Some(peer) = self.peers.get_mut(id)
-            && !std::mem::replace(&mut peer.unsettled, true)
-        {
-            self.unsettled.push(id);
-        }
-    }
-
-    /// Brings what a peer waits for, and what waits for it, in line with what has become of it.
-    fn settle(&mut self, id: PeerId) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        peer.unsettled = false;
-        match &mut peer.phase {
-            Phase::Open(open) if !open.full => self.write(id),
-            Phase::Lingering { .. } => self.go_on_lingering(id),
-            _ => {}
-        }
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        let (mut runs, mut blocks) = (false, false);
-        let (read, write) = match &mut peer.phase {
-            Phase::Connecting { connected, .. } => (*connected, !*connected || peer.transport.wants_write()),
-            Phase::Open(open) => {
-                runs = open.connection.wants_turn() || (open.ahead && open.wants_input());
-                blocks = open.connection.is_blocked();
-                if open.ended && !open.connection.has_more() {
-                    return self.end(id, Reason::ConnectionClosed);
-                }
-                (open.wants_input(), open.full)
-            }
-            Phase::Lingering { output, sent, .. } => (true, *sent < output.len() || peer.transport.wants_write()),
-        };
-        if peer.transport.socket.watch(id.key, read, write).is_err() {
-            return self.end(id, Reason::GeneralError);
-        }
-        if runs && !std::mem::replace(&mut peer.runnable, true) {
-            self.runnable.push(id);
-        } else if blocks && !std::mem::replace(&mut peer.blocked, true) {
-            self.blocked.push(id);
-        }
-        self.schedule(id);
-    }
-
-    /// Sends what is left, says that this is the end, and waits for the peer to see it.
-    fn go_on_lingering(&mut self, id: PeerId) {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let mut over = false;
-        if let Some(Peer { phase: Phase::Lingering { output, sent, told, .. }, transport, .. }) = self.peers.get_mut(id)
-        {
-            match transport.write_all(&output[*sent..]) {
-                Ok((written, _)) => *sent += written,
-                Err(_) => over = true,
-            }
-            if *sent == output.len() && !transport.wants_write() && !std::mem::replace(told, true) {
-                if let Some(session) = &mut transport.session {
-                    session.close();
-                    let _ = session.write(&mut transport.socket, &[]);
-                }
-                over |= transport.socket.shutdown().is_err();
-            }
-            match transport.socket.read(&mut scratch) {
-                Ok(0) => over = true,
-                Err(error) if !is_transient(&error) => over = true,
-                _ => {}
-            }
-        }
-        self.scratch = scratch;
-        if over {
-            self.peers.remove(id);
-        }
-    }
-
-    fn schedule(&mut self, id: PeerId) {
-        let Some(peer) = self.peers.get_mut(id) else { return };
-        let deadline = match &peer.phase {
-            Phase::Connecting { deadline, .. } | Phase::Lingering { deadline, .. } => Some(*deadline),
-            // At its end nobody is late any more.
-            Phase::Open(open) if open.ended => None,
-            Phase::Open(open) => open.connection.next_deadline(),
-        };
-        if let Some(deadline) = deadline
-            && peer.scheduled.is_none_or(|scheduled| deadline < scheduled)
-        {
-            peer.scheduled = Some(deadline);
-            self.timers.push(Reverse((deadline, id)));
-        }
-    }
-
-    fn run_timers(&mut self) {
-        let now = self.now;
-        while let Some(Reverse((deadline, id))) = self.timers.peek().copied() {
-            if deadline > now {
-                return;
-            }
-            self.timers.pop();
-            let Some(peer) = self.peers.get_mut(id).filter(|peer| peer.scheduled == Some(deadline)) else { continue };
-            peer.scheduled = None;
-            match &mut peer.phase {
-                Phase::Open(open) if open.ended => {}
-                Phase::Open(open) => {
-                    if let Err(reason) = open.connection.tick(now) {
-                        self.end(id, reason);
-                    }
-                }
-                Phase::Lingering { deadline, .. } if *deadline <= now => _ = self.peers.remove(id),
-                Phase::Lingering { .. } => {}
-                Phase::Connecting { deadline, .. } if *deadline <= now => {
-                    self.fail(id, io::ErrorKind::TimedOut.into());
-                }
-                Phase::Connecting { .. } => {}
-            }
-            self.settle_later(id);
-        }
     }
 }
 
