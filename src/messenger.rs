@@ -238,7 +238,8 @@ impl<B: MessageBus, T> Messenger<B, T> {
         let named = options.workers.iter().flatten().chain(options.on_panic_of.iter().map(|(worker, _)| worker));
         let is_unknown = |worker: &&&str| !T::ROWS.table.workers.iter().any(|known| known.name == **worker);
         if let Some(worker) = named.into_iter().find(is_unknown) {
-            return Err(StartError::UnknownWorker { worker });
+            let known = T::ROWS.table.workers.iter().map(|known| known.name).collect();
+            return Err(StartError::UnknownWorker { worker, known });
         }
         if options.workers.as_ref().is_some_and(Vec::is_empty) {
             return Err(StartError::NoWorkers);

@@ -197,6 +197,8 @@ pub enum StartError {
     UnknownWorker {
         /// The name in the options.
         worker: &'static str,
+        /// Those that the table has.
+        known: Vec<&'static str>,
     },
     /// No worker of the table is to run.
     NoWorkers,
@@ -232,7 +234,9 @@ impl fmt::Display for StartError {
             StartError::RanBefore => {
                 f.write_str("a messenger runs once; make another one, and attach to it before it runs")
             }
-            StartError::UnknownWorker { worker } => write!(f, "the table has no worker {worker}"),
+            StartError::UnknownWorker { worker, known } => {
+                write!(f, "the table has no worker {worker}; it has {}", known.join(", "))
+            }
             StartError::NoWorkers => f.write_str("no worker of the table is to run"),
             StartError::Budget { worker, refused } => write!(f, "worker {worker} cannot be restarted: {refused}"),
         }

@@ -246,7 +246,7 @@ fn only_workers_of_the_table_run() {
         let options = Options { workers: Some(workers), ..Options::default() };
         Plant::with_options(bus(), options).workers(&Seen::default()).map(drop)
     };
-    assert!(matches!(start(vec!["Field", "Roof"]), Err(StartError::UnknownWorker { worker: "Roof" })));
+    assert!(matches!(start(vec!["Field", "Roof"]), Err(StartError::UnknownWorker { worker: "Roof", .. })));
     assert!(matches!(start(vec![]), Err(StartError::NoWorkers)));
     assert!(start(vec!["Office"]).is_ok());
 }

@@ -47,6 +47,7 @@ impl Config {
 struct Chain {
     state: u64,
     last: u64,
+    started: bool,
     config: Config,
 }
 
@@ -55,7 +56,13 @@ impl Handler for Chain {
     const ID: u16 = 2;
 
     fn on_start<W: Writer>(&mut self, writer: &W) {
+        self.started = true;
         Self::send(&Hello(0), writer);
+    }
+
+    /// What is kept is kept before.
+    fn on_stop(&mut self) {
+        self.state = u64::MAX;
     }
 
     fn snapshot(&mut self) -> Option<&mut dyn Snapshot> {
@@ -65,7 +72,7 @@ impl Handler for Chain {
 
 impl New<Config> for Chain {
     fn new<W: Writer>(config: &Config, _: &W) -> Self {
-        Chain { state: 0, last: 0, config: config.clone() }
+        Chain { state: 0, last: 0, started: false, config: config.clone() }
     }
 }
 
@@ -99,6 +106,7 @@ impl Snapshot for Chain {
     }
 
     fn load(&mut self, version: u32, bytes: &[u8]) -> Result<(), DecodeError> {
+        assert!(self.started, "`on_start` comes before");
         if version != self.config.version {
             return Err(DecodeError::new(format!("of version {version}, not {}", self.config.version)));
         }
@@ -577,10 +585,14 @@ fn a_snapshot_of_another_history_is_passed_over() {
     fs::create_dir(&other).unwrap();
     let other = other.join("journal");
     process(&other, 1000, 0..10).ended.unwrap();
+    let key = |file: &Path| u64::from_ne_bytes(fs::read(file).unwrap()[24..32].try_into().unwrap());
+    let [theirs, ours] = [&path, &other].map(|path| key(&files(path)[0]));
     fs::copy(&files(&path)[0], &files(&other)[0]).unwrap();
     let came = process(&other, 1000, 10..11);
     assert_eq!((came.began, came.handled.len()), (None, 11));
-    assert!(came.skipped[0].contains("of another journal"), "{:?}", came.skipped);
+    // What is found, and what there should be.
+    let said = format!("of another journal: its key is {theirs:016x}, not {ours:016x}");
+    assert!(came.skipped[0].contains(&said), "{:?}", came.skipped);
 }
 
 #[test]
@@ -795,11 +807,16 @@ fn a_full_disk_is_reported_and_the_bus_goes_on() {
 #[test]
 fn a_worker_that_is_not_there_is_not_kept() {
     let (_directory, path) = scratch();
-    for options in [options(1).table(&rust_messenger::routing::Table { name: "None", workers: &[] }), {
-        PersistentOptions { table: None, ..options(1) }
-    }] {
+    static NONE: rust_messenger::routing::Table = rust_messenger::routing::Table { name: "None", workers: &[] };
+    let others = PersistentOptions { snapshots: vec![("Sum", Every::Stop)], ..options(1) };
+    for (options, worker, known) in [
+        (options(1).table(&NONE), "Sums", "none at all"),
+        (PersistentOptions { table: None, ..options(1) }, "Sums", "none at all"),
+        (others, "Sum", "Sums"),
+    ] {
         let error = PersistentBus::open(&path, options).unwrap_err();
-        assert!(matches!(error, JournalError::NoSuchWorker { worker: "Sums", .. }), "{error}");
+        let said = format!("snapshots are wanted of worker {worker}, and the routing table has {known}");
+        assert!(matches!(error, JournalError::NoSuchWorker { .. }) && error.to_string().ends_with(&said), "{error}");
     }
 }
 

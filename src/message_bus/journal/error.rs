@@ -84,6 +84,8 @@ pub enum JournalError {
         path: PathBuf,
         /// The worker's name.
         worker: &'static str,
+        /// Those that the table has.
+        known: Vec<&'static str>,
     },
     /// The description of the routing table does not fit into the journal's header. Make the journal anew with a larger
     /// [`table_capacity`](crate::message_bus::PersistentOptions::table_capacity).
@@ -135,8 +137,9 @@ impl fmt::Display for JournalError {
             JournalError::Renamed { path, old, new, problem } => {
                 write!(f, "{}: `.renamed(\"{old}\", \"{new}\")`: {problem}", path.display())
             }
-            JournalError::NoSuchWorker { path, worker } => {
-                write!(f, "{}: snapshots are wanted of worker {worker}, and the routing table has none", path.display())
+            JournalError::NoSuchWorker { path, worker, known } => {
+                write!(f, "{}: snapshots are wanted of worker {worker}, and the routing table has ", path.display())?;
+                if known.is_empty() { f.write_str("none at all") } else { f.write_str(&known.join(", ")) }
             }
             JournalError::TableTooLarge { path, len, max } => write!(
                 f,

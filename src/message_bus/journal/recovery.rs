@@ -181,7 +181,8 @@ impl Opening<'_> {
         let workers = options.table.map_or(&[][..], |table| table.workers);
         let is_there = |worker: &str| workers.iter().any(|there| there.name == worker);
         if let Some((worker, _)) = options.snapshots.iter().find(|(worker, _)| !is_there(worker)) {
-            return Err(JournalError::NoSuchWorker { path: self.path.to_owned(), worker });
+            let known = workers.iter().map(|there| there.name).collect();
+            return Err(JournalError::NoSuchWorker { path: self.path.to_owned(), worker, known });
         }
         Ok(Findings { header, table, recovered, from, walked, marks, len })
     }

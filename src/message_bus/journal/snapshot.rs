@@ -60,8 +60,10 @@ impl Saved {
 
     /// Reads what [`encode`](Self::encode) wrote, or says what else it is.
     pub(crate) fn decode(bytes: &[u8]) -> Result<Saved, String> {
-        if bytes.get(..8) != Some(&MAGIC) {
-            return Err("no snapshot".to_owned());
+        let begins = &bytes[..bytes.len().min(MAGIC.len())];
+        if begins != MAGIC {
+            let (found, expected) = (begins.escape_ascii(), MAGIC.escape_ascii());
+            return Err(format!("no snapshot: it begins with \"{found}\", not \"{expected}\""));
         }
         let says = |offset| bytes.get(offset..offset + 8).map(|found| word(found, 0));
         // Where the file says it is: of a damaged one that may be the damage.
@@ -74,8 +76,9 @@ impl Saved {
             return Err(format!("a damaged snapshot{at}: {} bytes of {len}", bytes.len()));
         }
         let (content, crc) = bytes.split_at(bytes.len() - CRC);
-        if half(crc, 0) != crc32c::crc32c(content) {
-            return Err(format!("a damaged snapshot{at}: its checksum is wrong"));
+        let (said, found) = (half(crc, 0), crc32c::crc32c(content));
+        if said != found {
+            return Err(format!("a damaged snapshot{at}: its checksum is {said:08x}, that of its content {found:08x}"));
         }
         let mut rest = &content[HEAD..];
         let mut next = || {
@@ -175,12 +178,18 @@ mod tests {
         longer.push(0);
         assert!(Saved::decode(&longer).is_err());
         let why = |bytes: &[u8]| Saved::decode(bytes).unwrap_err();
-        assert_eq!(why(&bytes[..7]), "no snapshot");
+        assert_eq!(why(&bytes[..7]), r#"no snapshot: it begins with "rmsgsna", not "rmsgsnap""#);
+        assert_eq!(why(b"\0ELF\xFF and more"), r#"no snapshot: it begins with "\x00ELF\xff an", not "rmsgsnap""#);
+        assert_eq!(why(&[]), r#"no snapshot: it begins with "", not "rmsgsnap""#);
         assert_eq!(why(&bytes[..39]), format!("a damaged snapshot: 39 bytes of {}", bytes.len()));
         assert_eq!(why(&bytes[..60]), format!("a damaged snapshot at position 4096: 60 bytes of {}", bytes.len()));
         let mut other = bytes;
-        other[90] ^= 1;
-        assert_eq!(why(&other), "a damaged snapshot at position 4096: its checksum is wrong");
+        let [said, found] = [0, 1].map(|flipped| {
+            other[90] ^= flipped;
+            crc32c::crc32c(&other[..other.len() - CRC])
+        });
+        let text = format!("its checksum is {said:08x}, that of its content {found:08x}");
+        assert_eq!(why(&other), format!("a damaged snapshot at position 4096: {text}"));
         other[8..16].copy_from_slice(&2_u64.to_ne_bytes());
         assert_eq!(why(&other), "a snapshot at position 4096 of version 2; this program reads version 1");
     }

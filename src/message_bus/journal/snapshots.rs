@@ -86,8 +86,9 @@ impl JournalStore {
     /// Whether this is of this journal and of these handlers, or why not.
     fn stands(&self, worker: &TableWorker<'_>, saved: &Saved) -> Result<(), String> {
         let (at, end) = (saved.position, self.end());
-        if saved.key != self.upkeep.identity.key {
-            return Err(format!("at position {at} of another journal"));
+        let key = self.upkeep.identity.key;
+        if saved.key != key {
+            return Err(format!("at position {at} of another journal: its key is {:016x}, not {key:016x}", saved.key));
         }
         if saved.tail > end || at > saved.tail {
             return Err(format!("at position {at} of a journal up to {}, and this one ends at {end}", saved.tail));
