@@ -313,3 +313,32 @@ fn time_waits_for_everybody_and_goes_to_the_next_deadline() {
     assert_eq!(run(0.6), run(0.0), "when they come from outside is what the seed says");
     assert!(beats.load(Ordering::Relaxed) >= 2 * 50 * 4, "one each half second, for two at least");
 }
+
+/// What it had kept back of what was handled to the end goes with a node that is killed, and with nothing else.
+#[test]
+fn an_outbox_is_gone_with_its_node() {
+    let run = |crash: f64| {
+        let (lost, counted) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+        let (of_life, all) = (Arc::clone(&lost), Arc::clone(&counted));
+        Sim::new(|| CircularBus::new(64 << 10))
+            .node("desk", Desk::with_options, ())
+            .outside(NUMBERS, |n, writer| Outside::try_send(&Number(n), writer))
+            .lasting(Duration::from_secs(2))
+            .faults(Faults { full: 0.7, crash, ..Faults::default() })
+            .at_end("parts are counted", move |seen| {
+                let handled = seen.iter().filter_map(|seen| seen.handled::<Number>()).map(|number| number.0);
+                let handled: BTreeSet<u64> = handled.collect();
+                let parts = seen.iter().filter_map(|seen| seen.written::<Part>());
+                let sent = parts.filter(|part| handled.contains(&part.number)).count() as u64;
+                all.fetch_add(handled.len() as u64, Ordering::Relaxed);
+                of_life.fetch_add(PARTS * handled.len() as u64 - sent, Ordering::Relaxed);
+                Ok(())
+            })
+            .seeds(100)
+            .run();
+        assert!(counted.load(Ordering::Relaxed) > 100, "no proof of anything");
+        lost.load(Ordering::Relaxed)
+    };
+    assert_eq!(run(0.0), 0);
+    assert!(run(0.05) > 100);
+}
