@@ -128,17 +128,23 @@ impl Attached {
 
 fn region_of(image: &[u8]) -> Region {
     let region = Region::anonymous(Ring::region_len(CAPACITY) as usize).unwrap();
-    for (word, bytes) in image.chunks_exact(8).enumerate() {
-        region.word(8 * word).store(u64::from_ne_bytes(bytes.try_into().unwrap()), Ordering::Relaxed);
+    let words = image.chunks_exact(8).map(|bytes| u64::from_ne_bytes(bytes.try_into().unwrap()));
+    for (index, word) in words.enumerate().filter(|(_, word)| *word != 0) {
+        region.word(8 * index).store(word, Ordering::Relaxed);
     }
+    region
+}
+
+/// A ring on which nothing has happened.
+fn untouched() -> Region {
+    let region = Region::anonymous(Ring::region_len(CAPACITY) as usize).unwrap();
+    drop(Ring::new(region.clone(), CAPACITY, 0, KEY));
     region
 }
 
 /// A ring on which `prepare` has happened, all of whose handles stay.
 fn prepared<T>(prepare: impl FnOnce(&Attached) -> T) -> Vec<u8> {
-    let region = Region::anonymous(Ring::region_len(CAPACITY) as usize).unwrap();
-    drop(Ring::new(region.clone(), CAPACITY, 0, KEY));
-    let ring = Attached::to(region, Owner::ALONE, false);
+    let ring = Attached::to(untouched(), Owner::ALONE, false);
     let handles = prepare(&ring);
     let image = ring.image(ring.region.len() / 8 * 8);
     drop(handles);
@@ -220,7 +226,7 @@ fn an_evictor_that_dies_has_moved_a_reader_with_its_losses_or_not_at_all() {
 
 #[test]
 fn a_tap_is_told_of_each_loss_once() {
-    let ring = Attached::to(region_of(&prepared(|_| ())), Owner::ALONE, true);
+    let ring = Attached::to(untouched(), Owner::ALONE, true);
     let (mut tap, writer) = (ring.reader(Kind::Evictable, "tap"), ring.writer(Role::Outside));
     fill_up(&writer);
     let mut told = 0;
@@ -440,7 +446,7 @@ fn a_lock_is_taken_over_from_the_dead_only() {
         ASKED.fetch_add(1, Ordering::Relaxed);
         owner == MORTAL
     }
-    let region = region_of(&prepared(|_| ()));
+    let region = untouched();
     let ring = Attached::to(region.clone(), Owner::ALONE, false);
     let lock = ring.control().lock();
     for (holder, is_alive) in [(MORTAL, false), (Owner::of(1, 6), true), (Owner::ALONE, true)] {

@@ -7,7 +7,7 @@ use crate::traits::{Interest, Poller, Reader};
 /// Who comes later wakes nobody, and takes away nobody's announcement.
 #[test]
 fn who_attaches_leaves_sleepers_announced() {
-    let first = Attached::to(region_of(&prepared(|_| ())), HEIR, false);
+    let first = Attached::to(untouched(), HEIR, false);
     let words = [first.control().message_sleepers(), first.control().room_sleepers()];
     let nobody = first.shared.waiters.nobody();
     assert_eq!(words.map(|word| word.load(Ordering::Relaxed)), [nobody; 2]);
@@ -26,9 +26,8 @@ fn a_waker_that_dies_half_way_is_made_good_by_the_tick() {
     let tick = Duration::from_millis(10);
     let (mut half_way, mut woken) = (0, 0);
     for touches in 0.. {
-        let image = prepared(|_| ());
         let times = Times { tick, ..patient() };
-        let asleep = Attached::with(region_of(&image), HEIR, |_, _| false, times);
+        let asleep = Attached::with(untouched(), HEIR, |_, _| false, times);
         let mut reader: RingReader<Park> =
             RingReader::new(&asleep.shared, Kind::Gating, "first", |standing| Ok(standing.tail())).unwrap();
         let mortal = Attached::to(asleep.region.clone(), MORTAL, false);
@@ -80,7 +79,7 @@ impl Poller for Sleepless {
 #[test]
 fn who_leaves_leaves_nobody_asleep() {
     for (sleeps_in_a_poller, woken) in [(false, 0), (true, 1)] {
-        let ring = Attached::to(region_of(&prepared(|_| ())), HEIR, false);
+        let ring = Attached::to(untouched(), HEIR, false);
         let region = ring.region.clone();
         let mut reader = ring.reader(Kind::Gating, "first");
         if sleeps_in_a_poller {
