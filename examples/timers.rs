@@ -10,7 +10,6 @@
 //! ```
 
 use rust_messenger::prelude::*;
-use rust_messenger::traits::Time;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 

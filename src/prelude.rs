@@ -57,7 +57,7 @@ pub use crate::prost_message;
 #[cfg(feature = "serde")]
 pub use crate::serde_message;
 pub use crate::traits::{
-    Due, Handle, Handler, MessageBus as _, New, Publish as _, Reader as _, Sender as _, TryHandle, Writer,
+    Due, Handle, Handler, MessageBus as _, New, Publish as _, Reader as _, Sender as _, Time, TryHandle, Writer,
 };
 #[cfg(feature = "zero_copy")]
 pub use crate::zero_copy_message;

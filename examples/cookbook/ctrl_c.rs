@@ -3,7 +3,6 @@
 //! The crate `ctrlc` calls its handler on a thread of its own, so that may do anything; a writer is all it needs.
 
 use rust_messenger::prelude::*;
-use rust_messenger::traits::Time;
 use std::time::Duration;
 
 struct Clockwork {

@@ -4,7 +4,6 @@
 //! in a map by its id. Nobody waits: the handler goes on with other messages meanwhile.
 
 use rust_messenger::prelude::*;
-use rust_messenger::traits::Time;
 use std::{collections::BTreeMap, time::Duration};
 
 #[derive(serde::Serialize, serde::Deserialize)]

@@ -2,7 +2,6 @@
 
 use crate::messages::{Garbled, HandlerId, Line, Morning, Reading};
 use rust_messenger::prelude::*;
-use rust_messenger::traits::Time;
 use std::collections::VecDeque;
 use std::time::Duration;
 
