@@ -114,7 +114,7 @@ pub enum Cause {
         limit: usize,
     },
     /// The bus has the worker read no further: this process was forked from the one that attached to it
-    /// ([`ReadError::Forked`]).
+    /// ([`ReadError::Forked`]), or somebody who is no writer of it has written into it ([`ReadError::Corrupt`]).
     Read(ReadError),
     /// A handler did not return before the deadline of the stop. The messenger left its thread behind.
     Stuck,

@@ -329,7 +329,7 @@ impl<B: MessageBus, R: Roster<C>, C> Worker<B, R, C> {
                 left_off = leaves_off(handlers, &mut taken, reader.is_replaying());
             }
             if let Err(error) = read {
-                if error == ReadError::Forked {
+                if matches!(error, ReadError::Forked | ReadError::Corrupt { .. }) {
                     writer.end(Cause::Read(error));
                     return None;
                 }

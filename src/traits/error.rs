@@ -227,6 +227,16 @@ pub enum ReadError {
     /// This process was forked from the one that attached to the ring, to which this reader still belongs. Attach anew.
     /// Named rings say so.
     Forked,
+    /// What stands at this position has a length that none can have: somebody has written into a named ring who is no
+    /// writer of it. None of it is delivered, and it stays the next one. Have all users of the ring end, remove it, and
+    /// start them again.
+    ///
+    /// That is what is found out for sure. Another stray word may be taken for what it says, or for a message that is
+    /// not finished: then a payload is wrong, or readers and writers wait. None leads out of the mapping.
+    Corrupt {
+        /// Where it stands.
+        position: u64,
+    },
 }
 
 impl fmt::Display for ReadError {
@@ -237,6 +247,9 @@ impl fmt::Display for ReadError {
             ReadError::Closed => f.write_str("the bus is closed and read to its end"),
             ReadError::WindowFull => f.write_str("the reader holds as much of the bus as it may, and must release"),
             ReadError::Forked => f.write_str(FORKED),
+            ReadError::Corrupt { position } => {
+                write!(f, "what stands at position {position} is no message: another program has written to the bus")
+            }
         }
     }
 }

@@ -365,7 +365,7 @@ pub(crate) fn skipped(reader: &mut (impl Reader + ?Sized), end: u64) -> Unread {
         match reader.skip() {
             Ok(()) => unread.messages += 1,
             Err(ReadError::Lagged(messages)) => unread.messages += messages,
-            Err(ReadError::Empty | ReadError::Closed | ReadError::WindowFull | ReadError::Forked) => {
+            Err(_) => {
                 return Unread { bytes: left, ..unread };
             }
         }

@@ -92,7 +92,7 @@ pub(crate) fn imported(slots: &JournalSlots, from: u64, to: u64) -> (Walked, u64
                 at + slots.slot_len(header.size as usize)
             }
             Seen::Sealed { len, .. } => at + len,
-            Seen::Open { .. } => break,
+            Seen::Open { .. } | Seen::Corrupt => break,
         };
     }
     (walked, at)

@@ -181,7 +181,7 @@ impl Rebuild {
                 }
                 Seen::Sealed { len, .. } => self.at += len,
                 // Recovery has left none in what was there before, and who begins again has waited for the others.
-                Seen::Open { .. } => self.at = self.limit,
+                Seen::Open { .. } | Seen::Corrupt => self.at = self.limit,
             }
         }
         self.next

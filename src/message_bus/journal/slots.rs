@@ -234,11 +234,6 @@ unsafe impl Slots for JournalSlots {
         }
         self.observe_other(position, state, head)
     }
-
-    #[inline(always)]
-    fn readable(&self, size: usize) -> usize {
-        size.min(self.max_payload)
-    }
 }
 
 /// The words of a slot behind its head: time and cause.

@@ -121,7 +121,7 @@ impl JournalStore {
                 }
                 Seen::Sealed { len, .. } => at += len,
                 // Of this life, in which no letter was written yet.
-                Seen::Open { .. } => break,
+                Seen::Open { .. } | Seen::Corrupt => break,
             }
         }
         dead.split_off(&from)

@@ -10,13 +10,14 @@ use super::control::{self, Control, ReaderIndex};
 use super::gate::Gate;
 use super::owner::Owner;
 use super::position::ahead;
-use super::slot::{SLOT_ALIGN, SLOT_HEADER, Slot, Slots};
+use super::slot::{COMMITTED, SLOT_ALIGN, SLOT_HEADER, Seen, Slot, Slots, distrust};
 use super::store::Store;
 use crate::message_bus::wait;
 use crate::mmap::{Front, Region};
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{Time, WriteError};
 use std::fmt::Debug;
+use std::hash::{BuildHasher, RandomState};
 
 /// The part of a ring that is kept free for fetch-and-add to overshoot into.
 const RESERVE: u64 = 16;
@@ -28,6 +29,9 @@ pub struct Ring {
     /// What is behind the control block.
     slots: Region,
     key: u64,
+    /// See [`Slots::look_key`].
+    look_key: u64,
+    /// The bits of a position that say where in the ring its slot begins.
     mask: u64,
     max_payload: usize,
     /// As whom it was mapped.
@@ -111,7 +115,9 @@ impl Ring {
         assert!(region.len() as u64 >= Ring::region_len(capacity));
         let slots = region.behind(control::SIZE);
         let control = Front::of(region);
-        Ring { control, slots, key, mask: capacity - 1, max_payload, owner, others }
+        // Anonymous memory is nobody else's.
+        let look_key = if others.is_some() { distrust(key, RandomState::new().hash_one(key)) } else { key };
+        Ring { control, slots, key, look_key, mask: capacity - SLOT_ALIGN, max_payload, owner, others }
     }
 
     #[inline(always)]
@@ -121,7 +127,7 @@ impl Ring {
 
     #[inline(always)]
     pub(crate) fn capacity(&self) -> u64 {
-        self.mask + 1
+        self.mask + SLOT_ALIGN
     }
 
     /// Where the slot of a position is.
@@ -130,11 +136,23 @@ impl Ring {
         // SAFETY: the region is longer than nothing.
         let (base, mask) = (unsafe { self.slots.place(0) }, self.mask);
         move |position| {
-            debug_assert!(position.is_multiple_of(SLOT_ALIGN));
-            // SAFETY: a slot begins inside the ring, whose mask this is; the control block's size is a multiple of 16,
-            // and the region aligned to a page.
+            // SAFETY: a slot begins inside the ring, whose mask this is, and at a multiple of 16, whatever the position
+            // is, for others may have written to the words of the control block; its size is a multiple of 16, and the
+            // region aligned to a page.
             unsafe { Slot::of(base.behind((position & mask) as usize)) }
         }
+    }
+
+    /// What stands at `position`, which is no message, or one whose size is to be compared.
+    ///
+    /// # Safety
+    ///
+    /// As for [`Slots::observe`].
+    #[cold]
+    #[inline(never)]
+    unsafe fn look_again(&self, position: u64) -> Seen {
+        // SAFETY: the caller's promise.
+        unsafe { self.observe(position) }
     }
 
     /// How much of it a writer may fill.
@@ -157,8 +175,17 @@ unsafe impl Slots for Ring {
     }
 
     #[inline(always)]
+    fn look_key(&self) -> u64 {
+        self.look_key
+    }
+
+    #[inline(always)]
     fn max_payload(&self) -> usize {
         self.max_payload
+    }
+
+    fn max_sealed(&self) -> usize {
+        usize::try_from(Ring::capacity(self).min(u32::MAX.into())).unwrap_or(usize::MAX)
     }
 
     #[inline(always)]
@@ -182,19 +209,23 @@ unsafe impl Slots for Ring {
 
     #[inline(always)]
     #[allow(private_interfaces)]
+    unsafe fn look_in_batch(&self, slot: Slot<'_>, position: u64, key: u64) -> Seen {
+        let stamp = slot.stamp().load(Ordering::Acquire); // SYNC POINT slot.publish
+        let state = stamp ^ key ^ position;
+        if state == COMMITTED {
+            return Seen::Message(slot.header(position));
+        }
+        // SAFETY: the caller's promise.
+        unsafe { self.look_again(position) }
+    }
+
+    #[inline(always)]
+    #[allow(private_interfaces)]
     fn write_more(&self, _slot: Slot<'_>, (): ()) {}
 
     #[inline(always)]
     #[allow(private_interfaces)]
     unsafe fn complete(&self, _slot: Slot<'_>, _size: usize) {}
-
-    #[inline(always)]
-    fn readable(&self, size: usize) -> usize {
-        // Anonymous memory, to which no other process can write, and with no file behind it: to compare here would cost
-        // two in a hundred of all that a message costs.
-        debug_assert!(size <= self.max_payload, "nobody but us writes to a ring");
-        size
-    }
 }
 
 /// A slot is at most an eighth of the ring.

@@ -63,7 +63,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
     #[inline]
     fn ready(&mut self) -> bool {
         match self.turn {
-            Turn::Gating | Turn::Held => !matches!(self.gated(self.position), Seen::Open { .. }),
+            Turn::Gating | Turn::Held => !matches!(self.look(self.position).1, Seen::Open { .. }),
             Turn::Attached => self.is_away() || self.is_next_there(self.kind),
             kind => self.is_next_there(kind),
         }
@@ -205,6 +205,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
                     slots.slot_len(header.size as usize)
                 }
                 Seen::Sealed { len, .. } => len,
+                Seen::Corrupt => return Unread { bytes: end.wrapping_sub(place), ..unread },
                 Seen::Open { .. } => {
                     let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
                     if left.is_some_and(|left| left.is_zero()) {

@@ -35,7 +35,7 @@
 //! slot is never silent for longer than its thread is off its core. A fill runs a user's code and may never return.
 
 use super::claim::{Claimed, Soon};
-use super::position::ahead;
+use super::position::{ahead, earlier};
 use crate::mmap::{Bytes, Place};
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{EncodeError, Header, Payload, Space};
@@ -60,6 +60,8 @@ pub enum Seen {
     Message(Header),
     /// A slot that was given up, of this many bytes of ring.
     Sealed { len: u64, fenced: bool },
+    /// A slot of a length that none can have: somebody else has written there.
+    Corrupt,
 }
 
 /// How a fill ended.
@@ -88,8 +90,20 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// What every stamp is masked with.
     fn key(&self) -> u64;
 
+    /// What stamps are taken to be masked with where that has to be quick: the key, or in memory that others may write
+    /// to [`distrust`], so that each look goes on where the size is compared, too.
+    #[inline(always)]
+    fn look_key(&self) -> u64 {
+        self.key()
+    }
+
     /// The largest payload.
     fn max_payload(&self) -> usize;
+
+    /// The most bytes that may be sealed in one slot: what the dead had claimed one behind the other may become one.
+    fn max_sealed(&self) -> usize {
+        self.max_payload()
+    }
 
     /// The slot at `position`.
     #[allow(private_interfaces)]
@@ -182,13 +196,20 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     ///
     /// A slot begins at `position`, or the next one will; and the caller's cursor gates it, or the caller holds the
     /// gate lock and it is not before the gate. So nobody writes plain bytes where this looks for a stamp.
+    ///
+    /// No size is believed, for others may have written to the memory: a message has one that
+    /// [`max_payload`](Self::max_payload) allows.
     #[inline(always)]
     unsafe fn observe(&self, position: u64) -> Seen {
         // SAFETY: the caller's promise.
-        unsafe { self.look(position) }.1
+        match unsafe { self.look(position) }.1 {
+            Seen::Message(header) if header.size as usize > self.max_payload() => Seen::Corrupt,
+            seen => seen,
+        }
     }
 
-    /// As [`observe`](Self::observe), with where it stands.
+    /// As [`observe`](Self::observe), with where it stands; but in memory that nobody shares a message's size is
+    /// believed: to compare it would cost every message two in a hundred of all that it takes.
     ///
     /// # Safety
     ///
@@ -196,12 +217,15 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     #[allow(private_interfaces)]
     #[inline(always)]
     unsafe fn look(&self, position: u64) -> (Option<Slot<'_>>, Seen) {
-        // SAFETY: the caller's promise.
-        let look = unsafe { self.looker() };
-        look(position)
+        match self.finder()(position) {
+            // SAFETY: the caller's promise.
+            Some(slot) => (Some(slot), unsafe { self.look_at(slot, position, self.key()) }),
+            None => (None, Seen::Open { pending: false }),
+        }
     }
 
-    /// [`look`](Self::look) for many slots: see [`finder`](Self::finder).
+    /// [`look`](Self::look) for many slots: see [`finder`](Self::finder). In memory that others share sizes are
+    /// compared.
     ///
     /// # Safety
     ///
@@ -209,10 +233,10 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     #[allow(private_interfaces)]
     #[inline(always)]
     unsafe fn looker<'a>(&'a self) -> impl Fn(u64) -> (Option<Slot<'a>>, Seen) {
-        let (find, key) = (self.finder(), self.key());
+        let (find, key) = (self.finder(), self.look_key());
         move |position| match find(position) {
             // SAFETY: the caller's promise.
-            Some(slot) => (Some(slot), unsafe { self.look_at(slot, position, key) }),
+            Some(slot) => (Some(slot), unsafe { self.look_in_batch(slot, position, key) }),
             None => (None, Seen::Open { pending: false }),
         }
     }
@@ -231,6 +255,19 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
         if state == COMMITTED { Seen::Message(slot.header(position)) } else { self.look_at_other(slot, state) }
     }
 
+    /// As [`look_at`](Self::look_at). `key` is these slots' [`look_key`](Self::look_key).
+    ///
+    /// # Safety
+    ///
+    /// As for [`observe`](Self::observe).
+    #[doc(hidden)]
+    #[allow(private_interfaces)]
+    #[inline(always)]
+    unsafe fn look_in_batch(&self, slot: Slot<'_>, position: u64, key: u64) -> Seen {
+        // SAFETY: the caller's promise.
+        unsafe { self.look_at(slot, position, key) }
+    }
+
     /// What stands in `slot`, whose state is not that of a message. Out of line: a jump by the state costs every
     /// message as much as the look.
     #[doc(hidden)]
@@ -241,6 +278,8 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
         let size = slot.head().load(Ordering::Relaxed) as u32 as usize;
         match state {
             PENDING => Seen::Open { pending: true },
+            FENCED if size > self.max_payload() => Seen::Corrupt,
+            SEALED if size > self.max_sealed() => Seen::Corrupt,
             SEALED | FENCED => Seen::Sealed { len: self.slot_len(size), fenced: state == FENCED },
             _ => Seen::Open { pending: false },
         }
@@ -259,7 +298,8 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     }
 
     /// Seals the claim at `position`, which its owner has not finished and never will. Where no stamp says how long it
-    /// is, it ends where the next slot begins: at `end`, or at the first stamp before that.
+    /// is, it ends where the next slot begins: at `end`, or at the first stamp before that; unless `end` is `position`,
+    /// as that has a stamp for sure.
     ///
     /// # Safety
     ///
@@ -267,9 +307,11 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     /// `position` and `end` has a stamp there already, which this thread sees.
     unsafe fn bury(&self, position: u64, end: u64) {
         let slot = self.at(position);
-        if !self.has_stamp(position) {
+        let has_len = self.has_stamp(position) && slot.header(position).size as usize <= self.max_payload();
+        if !has_len && end != position {
             let mut next = position.wrapping_add(SLOT_ALIGN);
-            while ahead(end, next) > 0 && !self.has_stamp(next) {
+            let last = earlier(end, position.wrapping_add(self.max_sealed() as u64));
+            while ahead(last, next) > 0 && !self.has_stamp(next) {
                 next = next.wrapping_add(SLOT_ALIGN);
             }
             let size = next.wrapping_sub(position).saturating_sub(Self::HEADER);
@@ -289,7 +331,8 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     ///
     /// # Safety
     ///
-    /// [`observe`](Self::observe) returned this header, and the caller's cursor gates it while the bytes are lent.
+    /// [`observe`](Self::observe) returned this header, and the caller's cursor gates it while the bytes are lent; or
+    /// [`look`](Self::look) did.
     #[allow(private_interfaces)]
     #[inline(always)]
     unsafe fn payload(&self, header: &Header) -> Bytes<'_> {
@@ -305,15 +348,11 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     #[allow(private_interfaces)]
     #[inline(always)]
     unsafe fn payload_in<'a>(&self, slot: Slot<'a>, header: &Header) -> Bytes<'a> {
-        let size = self.readable(header.size as usize);
-        // SAFETY: in bounds, because `size` is at most `max_payload`, and the promise of the trait; free of writers,
-        // because the message is committed (law 4: its owner is done) and the caller's cursor keeps the gate from
-        // passing it (`gate.rs`, law 1).
-        unsafe { slot.0.bytes(Self::HEADER as usize, size) }
+        // SAFETY: in bounds, because the size was compared with `max_payload`, or nobody else writes there, and the
+        // promise of the trait; free of writers, because the message is committed (law 4: its owner is done) and the
+        // caller's cursor keeps the gate from passing it (`gate.rs`, law 1).
+        unsafe { slot.0.bytes(Self::HEADER as usize, header.size as usize) }
     }
-
-    /// The size of a payload as far as it can be one: memory that others may write to is not believed.
-    fn readable(&self, size: usize) -> usize;
 
     /// Lends the payload of a claimed slot for writing.
     ///
@@ -365,6 +404,13 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     fn stamp_of(&self, position: u64, state: u64) -> u64 {
         (position | state) ^ self.key()
     }
+}
+
+/// Another key than `key`, from `secret`, which no other process knows: no stamp that is masked with `key`, in whatever
+/// state and of whatever lap, is one that is masked with this; nor, but for a chance of one in 2^60, is any other word.
+pub(crate) fn distrust(key: u64, secret: u64) -> u64 {
+    // No two states differ in bit 0 alone, and positions not in the low four bits.
+    key ^ (secret << 4 | 1)
 }
 
 /// Where a slot lies: its address is computed once for all that is done to it.

@@ -40,7 +40,7 @@ impl<R: Reader + Send> Observe for R {
             });
             match read {
                 Ok(_) | Err(ReadError::Lagged(_)) => {}
-                Err(ReadError::Empty | ReadError::WindowFull | ReadError::Closed | ReadError::Forked) => break,
+                Err(_) => break,
             }
         }
         self.release();

@@ -61,7 +61,7 @@ impl JournalStore {
         match unsafe { self.slots.observe(position) } {
             Seen::Message(header) => Some(position + self.slots.slot_len(header.size as usize)),
             Seen::Sealed { len, .. } => Some(position + len),
-            Seen::Open { .. } => None,
+            Seen::Open { .. } | Seen::Corrupt => None,
         }
     }
 

@@ -58,7 +58,7 @@ pub(super) fn evict(_: &Locked<'_>, slots: &impl Slots, entry: ReaderEntry<'_>, 
         return;
     }
     let (mut position, mut lost) = (from, 0);
-    while ahead(wanted, position) > 0 && ahead(limit, position) > 0 {
+    while ahead(position, wanted) < 0 && ahead(position, limit) < 0 {
         // SAFETY: from one slot to the next, from the reader's cursor on, which the gate is not past, under the
         // lock: whoever evicts holds it.
         match unsafe { slots.observe(position) } {
@@ -67,11 +67,11 @@ pub(super) fn evict(_: &Locked<'_>, slots: &impl Slots, entry: ReaderEntry<'_>, 
                 position = position.wrapping_add(slots.slot_len(header.size as usize));
             }
             Seen::Sealed { len, .. } => position = position.wrapping_add(len),
-            Seen::Open { .. } => break,
+            Seen::Open { .. } | Seen::Corrupt => break,
         }
     }
     entry.moved_to().store(position, Ordering::Relaxed);
-    entry.moved_losses().store(entry.losses().load(Ordering::Relaxed) + lost, Ordering::Relaxed);
+    entry.moved_losses().store(entry.losses().load(Ordering::Relaxed).wrapping_add(lost), Ordering::Relaxed);
     // From here on it counts, whoever does the rest.
     entry.cursor().store(from | MOVING | MOVED, Ordering::Release); // SYNC POINT gate.evict
     finish(entry);

@@ -36,7 +36,7 @@ fn let_go(control: Control<'_>, index: usize) {
 /// The caller's cursor stands at `position`.
 pub(super) unsafe fn fence(locked: &Locked<'_>, slots: &impl Slots, position: u64) -> bool {
     let control = locked.control();
-    let bits = control.fences().load(Ordering::Relaxed);
+    let bits = control.fences().load(Ordering::Relaxed) & ALL;
     if bits == ALL {
         return false;
     }

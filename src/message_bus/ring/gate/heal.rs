@@ -32,7 +32,7 @@ pub(super) fn heal<S: Store>(locked: &Locked<'_>, store: &S) -> bool {
         Owner::named_by(word.load(Ordering::Acquire)).is_some_and(|owner| store.has_ended(owner)) // SYNC POINT gate.state
     };
     let readers = give_back_readers(locked, has_died);
-    let writers = give_back_writers(locked, store.slots(), has_died);
+    let writers = give_back_writers(locked, store, has_died);
     readers | writers
 }
 
@@ -48,14 +48,14 @@ fn give_back_readers(locked: &Locked<'_>, has_died: impl Fn(&AtomicU64) -> bool)
     given
 }
 
-fn give_back_writers(locked: &Locked<'_>, slots: &impl Slots, has_died: impl Fn(&AtomicU64) -> bool) -> bool {
-    let control = locked.control();
+fn give_back_writers<S: Store>(locked: &Locked<'_>, store: &S, has_died: impl Fn(&AtomicU64) -> bool) -> bool {
+    let (control, slots) = (locked.control(), store.slots());
     let dead = std::array::from_fn(|index| has_died(entry(control, index).state()));
     let one_is_dead = has_died(control.one_writer());
     if !one_is_dead && dead == [false; WRITERS] {
         return false;
     }
-    let claims = Claims::look(control, dead);
+    let claims = Claims::look(control, store.capacity(), dead);
     let mut given = fences::bury(locked, slots, |position| one_is_dead || claims.is_of_the_dead(position));
     if one_is_dead {
         bury_all(control, slots, claims.tail);
@@ -94,9 +94,11 @@ struct Claims {
 }
 
 impl Claims {
-    fn look(control: Control<'_>, dead: [bool; WRITERS]) -> Claims {
+    fn look(control: Control<'_>, capacity: u64, dead: [bool; WRITERS]) -> Claims {
         // Acquire: whoever has claimed up to there had announced it.
         let tail = control.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
+        // No claim is further on than that: a stray tail is not walked up to.
+        let tail = earlier(tail, control.gate().load(Ordering::Relaxed).wrapping_add(capacity));
         let of = std::array::from_fn(|index| {
             // Acquire: a writer that is elsewhere has finished where it was.
             let word = entry(control, index).claim().load(Ordering::Acquire); // SYNC POINT claim.announce
@@ -134,7 +136,8 @@ impl Claims {
     }
 }
 
-/// Seals all that a dead writer, the only one of its ring, has claimed up to `tail` and not finished.
+/// Seals all that a dead writer, the only one of its ring, has claimed up to `tail` and not finished. What nobody can
+/// have written stays, for a reader to say so.
 fn bury_all(control: Control<'_>, slots: &impl Slots, tail: u64) {
     let mut position = control.gate().load(Ordering::Relaxed);
     while ahead(tail, position) > 0 {
@@ -144,9 +147,15 @@ fn bury_all(control: Control<'_>, slots: &impl Slots, tail: u64) {
             Seen::Sealed { len, .. } => len,
             Seen::Open { .. } => {
                 // SAFETY: as above; the only writer is dead, and this thread has seen the tail that it left.
-                unsafe { slots.bury(position, tail) };
-                0
+                match unsafe {
+                    slots.bury(position, tail);
+                    slots.observe(position)
+                } {
+                    Seen::Sealed { len, .. } => len,
+                    _ => return,
+                }
             }
+            Seen::Corrupt => return,
         });
     }
 }

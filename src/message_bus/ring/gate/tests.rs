@@ -19,6 +19,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 mod heal;
+mod stray;
 mod waking;
 
 const CAPACITY: u64 = 1024;

@@ -22,7 +22,7 @@ const WORKER: u8 = 1;
 pub(super) fn take(locked: &Locked<'_>, index: ReaderIndex) -> u64 {
     let control = locked.control();
     // 0 means "none", so the first ticket is 1.
-    let ticket = control.next_ticket().load(Ordering::Relaxed) + 1;
+    let ticket = control.next_ticket().load(Ordering::Relaxed).wrapping_add(1).max(1);
     control.next_ticket().store(ticket, Ordering::Relaxed);
     // Release: whoever finds a ticket that replaced an older one claims behind what was flushed under that. To loom
     // and Miri every claim comes after those that were made before, so neither would miss it.

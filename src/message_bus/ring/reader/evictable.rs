@@ -6,7 +6,6 @@ use crate::message_bus::ring::gate::evict::Pin;
 use crate::message_bus::ring::slot::{Seen, Slots};
 use crate::message_bus::ring::store::Storage;
 use crate::message_bus::wait::WaitStrategy;
-use crate::sync::Arc;
 use crate::traits::{Header, ReadError};
 
 impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
@@ -39,15 +38,15 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         if let Some(header) = self.copied() {
             return Ok(header);
         }
-        let shared = Arc::clone(&self.shared);
         loop {
+            let shared = &self.shared;
             match shared.gate().pin(self.index, self.position) {
                 Pin::Pinned => {}
                 Pin::Busy => return Err(ReadError::Empty),
                 Pin::Moved(position) => {
                     self.position = position;
                     let losses = shared.gate().losses(self.index);
-                    match losses - std::mem::replace(&mut self.losses, losses) {
+                    match losses.wrapping_sub(std::mem::replace(&mut self.losses, losses)) {
                         0 => continue,
                         lost => return Err(ReadError::Lagged(lost)),
                     }
@@ -64,6 +63,10 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
                 }
                 Seen::Sealed { len, .. } => len,
                 Seen::Open { .. } => 0,
+                Seen::Corrupt => {
+                    shared.gate().unpin(self.index, self.position);
+                    return Err(ReadError::Corrupt { position: self.position });
+                }
             };
             let next = self.position.wrapping_add(len);
             shared.gate().unpin(self.index, next);
@@ -75,7 +78,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
                     return Ok(header);
                 }
                 Seen::Sealed { .. } => self.position = next,
-                Seen::Open { .. } => return Err(self.nothing()),
+                Seen::Open { .. } | Seen::Corrupt => return Err(self.nothing()),
             }
         }
     }

@@ -54,7 +54,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
             place = place.wrapping_add(match unsafe { slots.observe(place) } {
                 Seen::Message(header) => slots.slot_len(header.size as usize),
                 Seen::Sealed { len, .. } => len,
-                Seen::Open { .. } => break,
+                Seen::Open { .. } | Seen::Corrupt => break,
             });
         }
         let is_read = place == position || ahead(self.released, position) > 0;

@@ -197,6 +197,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
             Seen::Message(_) => {}
             Seen::Sealed { len, .. } => self.step_over(len),
             Seen::Open { .. } => return Err(self.nothing()),
+            Seen::Corrupt => return Err(ReadError::Corrupt { position: self.position }),
         }
         Ok(())
     }
@@ -205,7 +206,9 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     /// or one behind it.
     #[inline(always)]
     pub(super) fn gated(&self, place: u64) -> Seen {
-        self.look(place).1
+        debug_assert!(self.kind != Turn::Evictable && ahead(place, self.released) >= 0);
+        // SAFETY: as for `look`.
+        unsafe { self.shared.store.slots().observe(place) }
     }
 
     /// As [`gated`](Self::gated), with where that slot is.

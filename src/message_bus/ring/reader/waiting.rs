@@ -44,7 +44,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         // SAFETY: the reader stands at a slot, and gates it, or has pinned it.
         let seen = unsafe { self.shared.store.slots().observe(self.position) };
         let left = match (seen, self.silent) {
-            (Seen::Message(_) | Seen::Sealed { .. }, _) => None,
+            (Seen::Message(_) | Seen::Sealed { .. } | Seen::Corrupt, _) => None,
             (Seen::Open { pending: true }, Some((position, since))) if position == self.position => {
                 let left = limit.saturating_sub(since.elapsed());
                 if left.is_zero() {
