@@ -92,11 +92,10 @@ impl Opening<'_> {
         }
         let names = self.options.table.map(names::first).transpose()?.flatten();
         let means = Means::get()?;
-        let random = |error| NamedProblem::Io { action: "get a random key for it", error };
         let identity = Identity {
             capacity: capacity as u64,
             claims: self.claims,
-            key: random::number().map_err(random)?,
+            key: random_number()?,
             boot: means.observer.boot(),
         };
         let named = named::create(self.path, self.options.mode, identity.file_len() as usize, |region| {
@@ -172,6 +171,7 @@ impl Opening<'_> {
     }
 
     pub(super) fn attach(&self, named: Named, identity: &Identity, means: Means) -> Result<Ring, NamedProblem> {
+        let secret = random_number()?;
         let look = Look::at(named, ATTACHMENTS, means.observer, identity.boot);
         let lock = look.named().lock(self.patience)?;
         // It may have been removed since it was found, and then nobody else would come.
@@ -186,7 +186,7 @@ impl Opening<'_> {
         drop(lock);
         let ring = look.region().behind(CONTROL);
         let attachment = Attachment::of(owner, look, byte, means.mark);
-        Ok(Ring::shared(ring, identity.capacity, identity.key, owner, Box::new(attachment)))
+        Ok(Ring::shared(ring, identity.capacity, (identity.key, secret), owner, Box::new(attachment)))
     }
 }
 
@@ -205,4 +205,8 @@ pub(crate) fn remove(path: &Path) -> Result<(), NamedProblem> {
         return Err(NamedProblem::NotARing);
     }
     Ok(named::remove(path)?)
+}
+
+fn random_number() -> Result<u64, NamedProblem> {
+    random::number().map_err(|error| NamedProblem::Io { action: "get a random number for it", error })
 }

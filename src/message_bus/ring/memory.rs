@@ -17,7 +17,6 @@ use crate::mmap::{Front, Region};
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{Time, WriteError};
 use std::fmt::Debug;
-use std::hash::{BuildHasher, RandomState};
 
 /// The part of a ring that is kept free for fetch-and-add to overshoot into.
 const RESERVE: u64 = 16;
@@ -75,12 +74,19 @@ impl Ring {
     }
 
     /// The ring of `capacity` bytes and this key that is in `region` already, which `owner` shares with `others`.
+    /// Those don't know `secret`.
     #[cfg_attr(
         not(all(target_os = "linux", not(rust_messenger_loom))),
         allow(dead_code, reason = "rings that processes share by name use it")
     )]
-    pub(crate) fn shared(region: Region, capacity: u64, key: u64, owner: Owner, others: Box<dyn Others>) -> Ring {
-        Ring::of(region, capacity, key, owner, Some(others))
+    pub(crate) fn shared(
+        region: Region,
+        capacity: u64,
+        (key, secret): (u64, u64),
+        owner: Owner,
+        others: Box<dyn Others>,
+    ) -> Ring {
+        Ring { look_key: distrust(key, secret), ..Ring::of(region, capacity, key, owner, Some(others)) }
     }
 
     /// Where those sleep who share it with other processes.
@@ -101,7 +107,7 @@ impl Ring {
         owner: Owner,
         is_dead: fn(Control<'_>, Owner) -> bool,
     ) -> Ring {
-        Ring::shared(region, capacity, key, owner, Box::new(is_dead))
+        Ring::shared(region, capacity, (key, 0x5ec2e7), owner, Box::new(is_dead))
     }
 
     /// A part of the memory, for tests to see who touches it.
@@ -115,9 +121,7 @@ impl Ring {
         assert!(region.len() as u64 >= Ring::region_len(capacity));
         let slots = region.behind(control::SIZE);
         let control = Front::of(region);
-        // Anonymous memory is nobody else's.
-        let look_key = if others.is_some() { distrust(key, RandomState::new().hash_one(key)) } else { key };
-        Ring { control, slots, key, look_key, mask: capacity - SLOT_ALIGN, max_payload, owner, others }
+        Ring { control, slots, key, look_key: key, mask: capacity - SLOT_ALIGN, max_payload, owner, others }
     }
 
     #[inline(always)]
