@@ -98,7 +98,7 @@ fn a_stray_tail_is_not_walked_up_to() {
     // SAFETY: the gate stands there.
     let seen = unsafe { heir.shared.store.observe(0) };
     assert_eq!(seen, Seen::Sealed { len: CAPACITY, fenced: false });
-    std::mem::forget(writer);
+    drop(writer);
 }
 
 /// A stray sum of losses is told as what it is.
