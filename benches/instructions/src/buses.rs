@@ -2,7 +2,7 @@
 
 use crate::{BATCH, RING, Row, words};
 use rust_messenger::message_bus::wait::Spin;
-use rust_messenger::message_bus::{CircularBus, CondvarBus, ManyWriters, OneWriter, PersistentBus, PersistentOptions};
+use rust_messenger::message_bus::{CircularBus, CondvarBus, ManyWriters, NamedOptions, OneWriter, PersistentBus, PersistentOptions};
 use rust_messenger::traits::{Clock, MessageBus, Next, Publish, Reader, Time};
 use std::sync::Arc;
 
@@ -13,6 +13,8 @@ pub const ROWS: &[Row] = &[
     ("many_writers_apart", |batches| apart(&many(), batches)),
     ("one_writer_batch", |batches| up_to(&one(), batches)),
     ("many_writers_batch", |batches| up_to(&many(), batches)),
+    ("named_one_writer", |batches| through(&named_one(), [Kind::Gating], batches)),
+    ("named_many_writers", |batches| through(&named_many(), [Kind::Gating], batches)),
     ("evictable", |batches| through(&many(), [Kind::Evictable], batches)),
     ("two_readers", |batches| through(&many(), [Kind::Gating; 2], batches)),
     ("condvar", |batches| through(&CondvarBus::new(many()), [Kind::Gating], batches)),
@@ -26,6 +28,21 @@ fn one() -> CircularBus<OneWriter, Spin> {
 
 fn many() -> CircularBus<ManyWriters, Spin> {
     CircularBus::new(RING).expect("a ring").waiting()
+}
+
+fn named<B>(create: impl FnOnce(&std::path::Path, NamedOptions) -> B) -> B {
+    let path = std::env::temp_dir().join(format!("instructions.{}.ring", std::process::id()));
+    let ring = create(&path, NamedOptions { capacity: Some(RING), ..NamedOptions::default() });
+    std::fs::remove_file(path).expect("a ring");
+    ring
+}
+
+fn named_one() -> CircularBus<OneWriter, Spin> {
+    named(|path, options| CircularBus::create_one_writer(path, options).expect("a ring").waiting())
+}
+
+fn named_many() -> CircularBus<ManyWriters, Spin> {
+    named(|path, options| CircularBus::create(path, options).expect("a ring").waiting())
 }
 
 /// Asking the system for the time takes more than an append, and differs by system.
