@@ -2,7 +2,9 @@
 
 use crate::{BATCH, RING, Row, words};
 use rust_messenger::message_bus::wait::Spin;
-use rust_messenger::message_bus::{CircularBus, CondvarBus, ManyWriters, NamedOptions, OneWriter, PersistentBus, PersistentOptions};
+use rust_messenger::message_bus::{
+    CircularBus, CondvarBus, ManyWriters, NamedOptions, OneWriter, PersistentBus, PersistentOptions,
+};
 use rust_messenger::traits::{Clock, MessageBus, Next, Publish, Reader, Time};
 use std::sync::Arc;
 
