@@ -10,6 +10,8 @@ mod support;
 
 #[path = "processes/kills.rs"]
 mod kills;
+#[path = "processes/laws.rs"]
+mod laws;
 #[path = "processes/stops.rs"]
 mod stops;
 

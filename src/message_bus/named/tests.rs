@@ -13,8 +13,6 @@ mod processes;
 mod refusals;
 mod sharing;
 mod waking;
-#[cfg(not(miri))]
-mod workers;
 
 const CAPACITY: usize = 4096;
 
