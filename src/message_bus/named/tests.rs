@@ -13,6 +13,8 @@ mod processes;
 mod refusals;
 mod sharing;
 mod waking;
+#[cfg(not(miri))]
+mod workers;
 
 const CAPACITY: usize = 4096;
 

@@ -2,12 +2,11 @@
 
 use super::*;
 use crate::message_bus::CondvarBus;
-use crate::messenger::{Cause, Step};
 use crate::mmap::crash;
 use crate::mmap::fork::children::in_a_fork;
 use crate::traits::{
-    BusWriter, CursorError, DeserializeFrom, ExtendedMessage, Handle, Handler, Interest, MessageBus, New, Next,
-    NoWriter, Poller, Publish, ReadError, Reader, SubscribeError, WriteError, Writer,
+    BusWriter, CursorError, Interest, MessageBus, Next, NoWriter, Poller, Publish, ReadError, Reader, SubscribeError,
+    WriteError,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -109,86 +108,6 @@ fn a_forked_child_is_told_so_and_changes_nothing() {
     assert_eq!(elsewhere.stats().readers.len(), 0);
     drop(bus);
     assert!(!elsewhere.writer().unwrap().clone().has_room(usize::MAX / 2) || elsewhere.tail() > 0);
-}
-
-struct Note;
-
-impl crate::Message for Note {
-    type Id = u16;
-    const ID: u16 = 2;
-}
-
-impl ExtendedMessage for Note {
-    fn get_size(&self) -> usize {
-        0
-    }
-
-    fn write_into(&self, _: &mut [u8]) {}
-}
-
-impl DeserializeFrom for Note {
-    fn deserialize_from(_: &[u8]) -> Note {
-        Note
-    }
-}
-
-struct Outside;
-
-impl Handler for Outside {
-    type Id = u16;
-    const ID: u16 = 1;
-}
-
-struct Notes;
-
-impl Handler for Notes {
-    type Id = u16;
-    const ID: u16 = 3;
-}
-
-impl New<()> for Notes {
-    fn new<W: Writer>((): &(), _: &W) -> Self {
-        Notes
-    }
-}
-
-impl Handle<Note> for Notes {
-    fn handle<W: Writer>(&mut self, _: &Note, _: &W) {}
-}
-
-#[expect(dead_code, reason = "a table within the crate is used by its tests alone")]
-mod table {
-    use super::*;
-
-    crate::Messenger! {
-        (),
-        Work:
-            handlers: [ notes: Notes ]
-            routes: [ Outside, Note: [ notes ] ]
-    }
-}
-
-/// Nor is a worker of the parent's one of the child's: it ends, and says why.
-#[test]
-fn a_worker_in_a_forked_child_ends() {
-    let (_directory, path) = scratch();
-    let messenger = table::Messenger::new(made(&path));
-    let mut workers = Some(messenger.workers(&()).unwrap());
-    let outside = messenger.writer().unwrap();
-    workers.as_mut().unwrap().step();
-    outside.write_bytes(1, 2, b"").unwrap();
-    let answer = in_a_fork(|| {
-        let Some(mut workers) = workers.take() else { return 99 };
-        for _ in 0..10 {
-            if workers.step() == Step::Finished {
-                let error = workers.conclude().unwrap_err();
-                return not_so([matches!(error.failures[0].cause, Cause::Read(ReadError::Forked))]);
-            }
-        }
-        98
-    });
-    assert_eq!(answer, 0);
-    assert_eq!(workers.as_mut().unwrap().step(), Step::Worked, "the parent's handles its message");
 }
 
 /// What is around a ring sleeps in the ring's way, and in a child nowhere.

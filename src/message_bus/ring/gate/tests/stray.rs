@@ -13,12 +13,6 @@ const BEFORE: &[u64] = if cfg!(miri) { &[1] } else { &[0, 1, 2, 5] };
 /// A slot of no bytes of payload.
 const SMALL: u64 = SLOT_HEADER;
 
-fn new() -> Region {
-    let region = Region::anonymous(Ring::region_len(CAPACITY) as usize).unwrap();
-    drop(Ring::new(region.clone(), CAPACITY, 0, KEY));
-    region
-}
-
 fn head(region: &Region, position: u64) -> &AtomicU64 {
     region.word(block::SIZE + (position % CAPACITY) as usize + 8)
 }
@@ -70,7 +64,7 @@ fn a_length_that_no_message_can_have_is_said() {
         [Kind::Gating, Kind::Held, Kind::Evictable].into_iter().flat_map(|it| [(it, false), (it, true)])
     {
         for (before, len) in BEFORE.iter().copied().flat_map(|before| lengths().map(|len| (before, len))) {
-            let region = new();
+            let region = untouched();
             let ring = Attached::to(region.clone(), HEIR, false);
             let mut reader = ring.reader(kind, "first");
             let writer = ring.writer(Role::Outside);
@@ -89,7 +83,7 @@ fn a_length_that_no_message_can_have_is_said() {
 /// What a dead writer has claimed is no more than the ring, whatever the tail says.
 #[test]
 fn a_stray_tail_is_not_walked_up_to() {
-    let region = new();
+    let region = untouched();
     let mortal = Attached::to(region.clone(), MORTAL, false);
     let writer = RingWriter::<OneWriter, Adaptive>::new(&mortal.shared, Role::Outside).unwrap();
     mortal.control().tail().store(8 * CAPACITY, Ordering::Relaxed);
@@ -104,7 +98,7 @@ fn a_stray_tail_is_not_walked_up_to() {
 /// A stray sum of losses is told as what it is.
 #[test]
 fn losses_that_shrink_are_told() {
-    let ring = Attached::to(new(), HEIR, false);
+    let ring = Attached::to(untouched(), HEIR, false);
     let (mut tap, writer) = (ring.reader(Kind::Evictable, "tap"), ring.writer(Role::Outside));
     fill_up(&writer);
     ring.gate().refresh(2 * SLOT);
@@ -119,7 +113,7 @@ fn losses_that_shrink_are_told() {
 /// Wherever a stray word has a reader or writer begin, its slot lies in the ring.
 #[test]
 fn a_slot_is_aligned_wherever_it_is() {
-    let ring = Attached::to(new(), HEIR, false);
+    let ring = Attached::to(untouched(), HEIR, false);
     let slots = &ring.shared.store;
     let address = |position| slots.at(position).stamp().as_ptr().addr();
     for position in [1, 8, 15, CAPACITY - 1, u64::MAX, 1 << 63 | 7] {
@@ -131,7 +125,7 @@ fn a_slot_is_aligned_wherever_it_is() {
 #[test]
 fn the_longest_message_is_a_message() {
     for (before, in_batches) in BEFORE.iter().copied().flat_map(|before| [(before, false), (before, true)]) {
-        let ring = Attached::to(new(), HEIR, false);
+        let ring = Attached::to(untouched(), HEIR, false);
         let (mut reader, writer) = (ring.reader(Kind::Gating, "first"), ring.writer(Role::Outside));
         for _ in 0..before {
             writer.try_write_bytes(1, 1, &[]).unwrap();
@@ -148,7 +142,7 @@ fn the_longest_message_is_a_message() {
 #[test]
 fn a_length_that_nothing_sealed_can_have_is_said() {
     for in_batches in [false, true] {
-        let region = new();
+        let region = untouched();
         let ring = Attached::to(region.clone(), HEIR, false);
         let mut reader = ring.reader(Kind::Gating, "first");
         ring.writer(Role::Outside).try_put(1, 1, &mut Fails).unwrap_err();
@@ -177,7 +171,7 @@ fn words() -> impl Iterator<Item = usize> {
 }
 
 fn block_offset(word: impl Fn(Control<'_>) -> &AtomicU64) -> usize {
-    let ring = Ring::new(new(), CAPACITY, 0, KEY);
+    let ring = Ring::new(untouched(), CAPACITY, 0, KEY);
     let control = ring.control();
     word(control).as_ptr().addr() - control.magic().as_ptr().addr()
 }
@@ -239,7 +233,7 @@ const STRAYS: [u64; 8] =
 fn no_stray_word_of_the_control_block_leads_anywhere() {
     for at in words() {
         for stray in STRAYS {
-            let region = new();
+            let region = untouched();
             walk(&region, || region.word(at).store(stray, Ordering::Relaxed));
         }
     }
@@ -250,7 +244,7 @@ fn no_stray_word_of_the_control_block_leads_anywhere() {
 fn no_stray_word_of_a_slot_leads_anywhere() {
     for at in (0..CAPACITY as usize).step_by(8) {
         for stray in STRAYS {
-            let region = new();
+            let region = untouched();
             walk(&region, || region.word(block::SIZE + at).store(stray, Ordering::Relaxed));
         }
     }
