@@ -356,7 +356,9 @@ impl<B: MessageBus> Lifecycle<B> {
     /// can be counted of all that comes there.
     pub(super) fn wrote_after_stop(&self, messages: u64) {
         if self.bus.is_shared() {
-            lock(&self.state).summary.after_stop += messages;
+            // Other processes may write to the count.
+            let after_stop = &mut lock(&self.state).summary.after_stop;
+            *after_stop = after_stop.saturating_add(messages);
         }
     }
 
@@ -368,7 +370,7 @@ impl<B: MessageBus> Lifecycle<B> {
         }
         let mut state = lock(&self.state);
         let left = Left { worker, unread: unread.messages, unread_bytes: unread.bytes, unsent };
-        if left.unread + left.unread_bytes + left.unsent != 0 {
+        if (left.unread, left.unread_bytes, left.unsent) != (0, 0, 0) {
             state.summary.left.push(left);
         }
         // One: who is attached may have the name of a worker.

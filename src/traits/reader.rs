@@ -363,8 +363,8 @@ pub(crate) fn skipped(reader: &mut (impl Reader + ?Sized), end: u64) -> Unread {
             return unread;
         }
         match reader.skip() {
-            Ok(()) => unread.messages += 1,
-            Err(ReadError::Lagged(messages)) => unread.messages += messages,
+            Ok(()) => unread.messages = unread.messages.saturating_add(1),
+            Err(ReadError::Lagged(messages)) => unread.messages = unread.messages.saturating_add(messages),
             Err(_) => {
                 return Unread { bytes: left, ..unread };
             }

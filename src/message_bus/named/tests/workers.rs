@@ -1,6 +1,7 @@
 //! A worker whose bus has it read no further ends, and says why.
 
 use super::*;
+use crate::message_bus::ring::control;
 use crate::message_bus::ring::slot::pack;
 use crate::messenger::{Cause, Step};
 use crate::mmap::fork::children::in_a_fork;
@@ -62,6 +63,17 @@ mod table {
             handlers: [ notes: Notes ]
             routes: [ Outside, Note: [ notes ] ]
     }
+
+    crate::Messenger! {
+        type Pair;
+        (),
+        One:
+            handlers: [ notes: Notes ]
+            routes: [ Outside, Note: [ notes ] ]
+        Other:
+            handlers: [ notes: Notes ]
+            routes: [ Outside, Note: [ notes ] ]
+    }
 }
 
 /// A worker of the parent's is none of the child's.
@@ -101,4 +113,26 @@ fn a_worker_that_finds_what_is_no_message_ends() {
     assert!((0..10).any(|_| workers.step() == Step::Finished), "it ends");
     let error = workers.conclude().unwrap_err();
     assert!(matches!(error.failures[0].cause, Cause::Read(ReadError::Corrupt { position: 0 })), "{error}");
+}
+
+/// What workers have written since the stop is told as a sum, of counts that others may write to.
+#[test]
+fn stray_counts_of_what_comes_after_a_stop_are_as_much_as_can_be_said() {
+    let (_directory, path) = scratch();
+    let bus = made(&path);
+    let messenger = table::Pair::new(bus.clone());
+    let mut workers = messenger.workers(&()).unwrap();
+    workers.step();
+    messenger.writer().unwrap().write_bytes(1, 2, b"").unwrap();
+    messenger.stop();
+    let control = bus.shared.control();
+    let mut ended = false;
+    for _ in 0..10 {
+        ended |= workers.step() == Step::Finished;
+        for index in (0..control::WRITERS).map(control::writer) {
+            control.writer(index).messages().fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+    assert!(ended);
+    assert_eq!(workers.conclude().unwrap().after_stop, u64::MAX);
 }

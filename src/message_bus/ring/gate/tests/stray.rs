@@ -110,6 +110,18 @@ fn losses_that_shrink_are_told() {
     assert_eq!(tap.try_read(|_, payload| payload == PAYLOAD), Ok(true));
 }
 
+/// Nor is it too much for whoever counts what it did not read.
+#[test]
+fn losses_without_end_are_as_many_as_can_be_said() {
+    let ring = Attached::to(untouched(), HEIR, false);
+    let (mut tap, writer) = (ring.reader(Kind::Evictable, "tap"), ring.writer(Role::Outside));
+    (0..2).for_each(|_| writer.try_write_bytes(1, 1, &PAYLOAD).unwrap());
+    let entry = ring.control().reader(block::reader(0));
+    entry.losses().store(u64::MAX, Ordering::Relaxed);
+    entry.cursor().fetch_add(SLOT, Ordering::Relaxed);
+    assert_eq!(tap.unread(ring.tail(), Duration::ZERO).messages, u64::MAX);
+}
+
 /// Wherever a stray word has a reader or writer begin, its slot lies in the ring.
 #[test]
 fn a_slot_is_aligned_wherever_it_is() {
