@@ -5,7 +5,7 @@ use rust_messenger::message_bus::wait::Spin;
 use rust_messenger::message_bus::{
     CircularBus, CondvarBus, ManyWriters, NamedOptions, OneWriter, PersistentBus, PersistentOptions,
 };
-use rust_messenger::traits::{Clock, MessageBus, Next, Publish, Reader, Time};
+use rust_messenger::traits::{Clock, MessageBus, Next, Publish, ReadError, Reader, Time};
 use std::sync::Arc;
 
 pub const ROWS: &[Row] = &[
@@ -15,6 +15,8 @@ pub const ROWS: &[Row] = &[
     ("many_writers_apart", |batches| apart(&many(), batches)),
     ("one_writer_batch", |batches| up_to(&one(), batches)),
     ("many_writers_batch", |batches| up_to(&many(), batches)),
+    ("one_writer_in_turn", |batches| in_turn(&one(), batches)),
+    ("many_writers_in_turn", |batches| in_turn(&many(), batches)),
     ("named_one_writer", |batches| through(&named_one(), [Kind::Gating], batches)),
     ("named_many_writers", |batches| through(&named_many(), [Kind::Gating], batches)),
     ("evictable", |batches| through(&many(), [Kind::Evictable], batches)),
@@ -105,6 +107,25 @@ fn up_to<B: MessageBus>(bus: &B, batches: u64) -> u64 {
         });
         read.expect("a batch");
         reader.release();
+    }
+    sum
+}
+
+/// As `up_to`, but the reader keeps up: each batch is one message, and then there is nothing more to read.
+#[inline(never)]
+fn in_turn<B: MessageBus>(bus: &B, batches: u64) -> u64 {
+    let mut reader = reader(bus, Kind::Gating);
+    let writer = bus.writer().expect("a writer");
+    let mut sum = 0u64;
+    for i in 0..batches {
+        for k in 0..BATCH {
+            writer.try_write_bytes(1, 2, words(i, k).map(u64::to_le_bytes).as_flattened()).expect("room");
+            let read = reader.try_read_up_to(BATCH as usize, |_, payload| {
+                sum = sum.wrapping_add(word(payload));
+                Next::Go
+            });
+            debug_assert_eq!(read, Err(ReadError::Empty));
+        }
     }
     sum
 }

@@ -10,7 +10,7 @@ use super::control::{self, Control, ReaderIndex};
 use super::gate::Gate;
 use super::owner::Owner;
 use super::position::ahead;
-use super::slot::{COMMITTED, SLOT_ALIGN, SLOT_HEADER, Seen, Slot, Slots, distrust};
+use super::slot::{COMMITTED, SLOT_ALIGN, SLOT_HEADER, STATES, Seen, Slot, Slots, distrust};
 use super::store::Store;
 use crate::message_bus::wait;
 use crate::mmap::{Front, Region};
@@ -218,6 +218,10 @@ unsafe impl Slots for Ring {
         let state = stamp ^ key ^ position;
         if state == COMMITTED {
             return Seen::Message(slot.header(position));
+        }
+        // At once, as a reader that keeps up finds it after each message; but not where states are not to be seen.
+        if state > STATES && self.look_key == self.key {
+            return Seen::Open { pending: false };
         }
         // SAFETY: the caller's promise.
         unsafe { self.look_again(position) }

@@ -50,6 +50,8 @@ pub(crate) const COMMITTED: u64 = 0b0011;
 pub(crate) const SEALED: u64 = 0b0101;
 pub(crate) const PENDING: u64 = 0b0110;
 pub(crate) const FENCED: u64 = 0b1001;
+/// No state is larger.
+pub(crate) const STATES: u64 = SLOT_ALIGN - 1;
 
 /// What a reader finds at a position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

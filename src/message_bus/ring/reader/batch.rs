@@ -10,6 +10,8 @@ use crate::traits::{Header, Next, ReadError};
 
 /// Why a batch leaves its quick way.
 enum Paused {
+    /// Nothing to be looked at in place.
+    Dry,
     /// No message to be looked at in place.
     Before(Seen),
     /// So much was read that it is to be released.
@@ -51,6 +53,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
                         Some(header) => (None, header),
                         None if handled < in_place => match look(position) {
                             (Some(slot), Seen::Message(header)) => (Some(slot), header),
+                            (_, Seen::Open { .. }) => break Paused::Dry,
                             (_, seen) => break Paused::Before(seen),
                         },
                         None if handled < most => break Paused::Before(Seen::Open { pending: false }),
@@ -80,6 +83,11 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
             match paused {
                 Paused::End => break,
                 Paused::Full => self.release_batch(),
+                // One call: a reader that keeps up comes here after each message.
+                Paused::Dry => {
+                    ended = Err(self.nothing());
+                    break;
+                }
                 Paused::Before(seen) => match self.look_further(seen) {
                     Ok(found) => copied = found,
                     Err(error) => {

@@ -219,8 +219,10 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         unsafe { self.shared.store.slots().look(place) }
     }
 
-    /// Nothing to read: lets go of all that was read and says why there is no more.
-    #[inline]
+    /// Nothing to read: lets go of all that was read and says why there is no more. Out of line, so that a loop that
+    /// reads keeps its registers.
+    #[cold]
+    #[inline(never)]
     pub(super) fn nothing(&mut self) -> ReadError {
         self.release();
         // Acquire: what was committed before the close is visible after it.
