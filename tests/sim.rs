@@ -10,6 +10,8 @@ mod failures;
 mod faults;
 #[path = "sim/first.rs"]
 mod first;
+#[path = "sim/handed_on.rs"]
+mod handed_on;
 #[path = "sim/laws.rs"]
 mod laws_of_a_bus;
 #[path = "sim/planted.rs"]

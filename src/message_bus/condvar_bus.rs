@@ -136,6 +136,10 @@ impl<B: MessageBus> MessageBus for CondvarBus<B> {
         self.wake();
     }
 
+    fn drains(&self) {
+        self.bus.drains();
+    }
+
     fn wake(&self) {
         self.bus.wake();
         self.shared.wakes.fetch_add(1, Ordering::AcqRel); // SYNC POINT bus.wake

@@ -28,7 +28,7 @@ pub(super) enum Phase {
 }
 
 /// The name of the reader at the end of a drain.
-pub(crate) const AFTER_STOP: &str = "after stop";
+const AFTER_STOP: &str = "after stop";
 
 /// Running, as far as a worker can see; but not all of them are subscribed.
 const NEW: u64 = 0;
@@ -327,6 +327,7 @@ impl<B: MessageBus> Lifecycle<B> {
     }
 
     fn drain_until(&self, end: u64) {
+        self.bus.drains();
         self.end.store(end, Ordering::Relaxed);
         self.phase.store(DRAINING, Ordering::Release); // SYNC POINT lifecycle.phase
         self.bus.wake();

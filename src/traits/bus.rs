@@ -378,6 +378,10 @@ pub trait MessageBus: Clone + Send + Sync + 'static {
     /// read to the end and then get [`ReadError::Closed`](super::ReadError::Closed). Idempotent.
     fn close(&self);
 
+    /// The messenger of this handle was stopped, and will handle what is on the bus by now. Provided: does nothing.
+    #[doc(hidden)]
+    fn drains(&self) {}
+
     /// Ends every wait on this bus once. The threads that waited return and look around.
     fn wake(&self);
 

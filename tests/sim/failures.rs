@@ -74,6 +74,7 @@ fn what_the_environment_asks_for_is_run() {
         (&[][..], "seed 0, step "),
         (&[("SIM_SEEDS", "3")], "seed 0, step "),
         (&[("SIM_SEED", "7"), ("SIM_SEEDS", "3")], "seed 7, step "),
+        (&[("SIM_SEED", "18446744073709551615")], "seed 18446744073709551615, step "),
         (&[("SIM_SEEDS", "0")], "there is no seed to run"),
         (&[("SIM_SEED", "x")], "SIM_SEED is no number: x"),
         (&[("SIM_SEEDS", "-1")], "SIM_SEEDS is no number: -1"),

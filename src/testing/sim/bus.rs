@@ -1,11 +1,10 @@
 //! [`Simulated`]: a bus that does what a seed decides.
 
 use super::world::{NOBODY, Shared, Verdict, World};
-use crate::messenger::lifecycle::AFTER_STOP;
 use crate::sync::{Arc, MutexGuard, lock};
 use crate::traits::{
-    BusWriter, CursorError, EncodeError, Header, Interest, MessageBus, Next, NoWriter, Payload, Poller, Publish,
-    ReadError, Reader, Space, Stats, SubscribeError, Time, Unread, WriteError,
+    BusWriter, CursorError, EncodeError, Header, Import, ImportError, Interest, MessageBus, Next, NoWriter, Payload,
+    Poller, Publish, ReadError, Reader, Recorded, RequeueError, Space, Stats, SubscribeError, Time, Unread, WriteError,
 };
 use std::fmt;
 use std::panic::resume_unwind;
@@ -90,7 +89,19 @@ impl<B: MessageBus> MessageBus for Simulated<B> {
 
     const MANY_WRITERS: bool = B::MANY_WRITERS;
 
-    // `is_shared` is not handed on: all nodes of a simulation are in this process.
+    fn is_shared(&self) -> bool {
+        self.inner().is_shared()
+    }
+
+    fn park(
+        &self,
+        _: Option<&std::sync::Arc<dyn Poller>>,
+        _: Interest,
+        _: Option<Duration>,
+        _: &mut dyn FnMut() -> bool,
+    ) -> bool {
+        nobody_waits();
+    }
 
     fn subscribe(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
         if self.is_dead() {
@@ -106,11 +117,7 @@ impl<B: MessageBus> MessageBus for Simulated<B> {
         if self.is_dead() {
             return Err(DEAD);
         }
-        let reader = self.inner().subscribe_latest(name)?;
-        if name == AFTER_STOP {
-            self.world().drain(self.node);
-        }
-        Ok(self.beside(reader, NOBODY, B::Reader::abandon))
+        Ok(self.beside(self.inner().subscribe_latest(name)?, NOBODY, B::Reader::abandon))
     }
 
     fn subscribe_evictable(&self, name: &str) -> Result<Self::Reader, SubscribeError> {
@@ -139,9 +146,26 @@ impl<B: MessageBus> MessageBus for Simulated<B> {
         Ok(self.beside(self.inner().worker_writer(reader.inner())?, reader.place, drop))
     }
 
+    fn importer(&self, node: &str, incarnation: u64) -> Result<Box<dyn Import>, ImportError> {
+        if self.is_dead() {
+            return Err(ImportError::Write(WriteError::Closed));
+        }
+        Ok(Box::new(self.beside(self.inner().importer(node, incarnation)?, NOBODY, drop)))
+    }
+
+    fn requeue(&self, position: u64) -> Result<(), RequeueError> {
+        // Another handle, as one that is lent alone can be written with.
+        self.clone().write_as_nobody(RequeueError::Write, |bus| bus.requeue(position))
+    }
+
     /// For those of this node: the others go on.
     fn close(&self) {
         self.world().close(self.node);
+    }
+
+    fn drains(&self) {
+        self.world().drain(self.node);
+        self.inner().drains();
     }
 
     fn wake(&self) {
@@ -161,11 +185,67 @@ impl<B: MessageBus> MessageBus for Simulated<B> {
     }
 }
 
+impl<T> Simulated<T> {
+    /// Has somebody write who is no worker, if he may now, and notes what that was.
+    fn write_as_nobody<E>(
+        &mut self,
+        refused: fn(WriteError) -> E,
+        write: impl FnOnce(&mut T) -> Result<(), E>,
+    ) -> Result<(), E> {
+        match self.world().judge(self.node, NOBODY) {
+            Verdict::Go => {}
+            Verdict::Closed => return Err(refused(WriteError::Closed)),
+            Verdict::Kill => killed(),
+            // What is encoded is a worker's.
+            Verdict::Full | Verdict::Refuse | Verdict::Panic => return Err(refused(WriteError::Full)),
+        }
+        let result = write(self.inner_mut());
+        if self.world().wrote(self.node, NOBODY, result.is_ok()) {
+            killed();
+        }
+        result
+    }
+}
+
+impl Import for Simulated<Box<dyn Import>> {
+    fn last(&self) -> Option<u64> {
+        self.inner().last()
+    }
+
+    fn try_write(&mut self, position: u64, source: u16, message: u16, payload: &[u8]) -> Result<(), ImportError> {
+        self.write_as_nobody(ImportError::Write, |importer| importer.try_write(position, source, message, payload))
+    }
+
+    fn wait_for_room_at_most(&self, _: usize, _: Duration) {
+        nobody_waits();
+    }
+}
+
 /// What nobody can decode, where a payload may stand.
 #[repr(align(16))]
 struct Spoilt([u8; 1]);
 
 static SPOILT: Spoilt = Spoilt([0xFF]);
+
+/// What is done with a message.
+type Handle<'h> = dyn FnMut(&Header, &[u8]) -> Next + 'h;
+
+impl<R: Reader> Simulated<R> {
+    /// Hands a message on, notes it, and spoils it if the seed says so.
+    fn noting(&self) -> impl Fn(&Header, &[u8], &mut Handle<'_>) -> Next + use<R> {
+        let (world, place, replaying) = (Arc::clone(&self.world), self.place, self.is_replaying());
+        move |header, payload, handle| {
+            let (event, spoilt) = {
+                let mut world = lock(&world);
+                let event = world.trace.events.len();
+                (event, world.hand_over(place, header, payload, replaying))
+            };
+            let next = if spoilt { handle(&Header { size: 1, ..*header }, &SPOILT.0) } else { handle(header, payload) };
+            lock(&world).handled(place, event, next != Next::Keep);
+            next
+        }
+    }
+}
 
 impl<R: Reader> Reader for Simulated<R> {
     fn try_read<T>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> T) -> Result<T, ReadError> {
@@ -184,16 +264,21 @@ impl<R: Reader> Reader for Simulated<R> {
         if self.is_dead() {
             return Err(ReadError::Closed);
         }
-        let (world, place, replaying) = (Arc::clone(&self.world), self.place, self.is_replaying());
-        self.inner_mut().try_read_up_to(most, |header, payload| {
-            let (event, spoilt) = {
-                let mut world = lock(&world);
-                let event = world.trace.events.len();
-                (event, world.hand_over(place, header, payload, replaying))
-            };
-            let next = if spoilt { handle(&Header { size: 1, ..*header }, &SPOILT.0) } else { handle(header, payload) };
-            lock(&world).handled(place, event, next != Next::Keep);
-            next
+        let noted = self.noting();
+        self.inner_mut().try_read_up_to(most, |header, payload| noted(header, payload, &mut handle))
+    }
+
+    fn try_read_recorded(
+        &mut self,
+        most: usize,
+        mut handle: impl FnMut(&Header, Option<Recorded>, &[u8]) -> Next,
+    ) -> Result<usize, ReadError> {
+        if self.is_dead() {
+            return Err(ReadError::Closed);
+        }
+        let noted = self.noting();
+        self.inner_mut().try_read_recorded(most, |header, recorded, payload| {
+            noted(header, payload, &mut |header, payload| handle(header, recorded, payload))
         })
     }
 
@@ -371,6 +456,10 @@ impl<W: BusWriter> BusWriter for Simulated<W> {
             kept.record(step);
         }
         self.inner().record_outbox(bytes);
+    }
+
+    fn written(&self) -> u64 {
+        self.inner().written()
     }
 
     fn time(&self) -> Option<Time> {

@@ -94,6 +94,8 @@ fn some_writes(number: u64) -> u64 {
 
 mod laws;
 mod nodes;
+#[cfg(all(test, not(rust_messenger_loom)))]
+mod tests;
 
 pub(super) struct Life<'s, B: MessageBus> {
     system: &'s System<B>,

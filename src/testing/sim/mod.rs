@@ -16,7 +16,7 @@ use life::{Life, SETUP, Violation};
 use node::{Node, Started, Up};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::ops::{Deref, Range};
+use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
@@ -124,8 +124,15 @@ pub use seen::Seen;
 pub struct Sim<B: MessageBus> {
     system: System<B>,
     faults: Faults,
-    seeds: Range<u64>,
+    seeds: Seeds,
     file: Option<PathBuf>,
+}
+
+/// The seeds to run. The last one is not past that of the largest number.
+#[derive(Clone, Copy, Debug)]
+struct Seeds {
+    first: u64,
+    count: u64,
 }
 
 /// What a simulation found. It prints as a report.
@@ -178,7 +185,7 @@ impl<B: MessageBus> Sim<B> {
             ends: Vec::new(),
             lasting: Duration::from_secs(10),
         };
-        Sim { system, faults: Faults::default(), seeds: 0..100, file: None }
+        Sim { system, faults: Faults::default(), seeds: Seeds { first: 0, count: 100 }, file: None }
     }
 
     /// Adds a node: a table, as its `with_options` makes it, and the configuration of its handlers. The options have
@@ -245,7 +252,7 @@ impl<B: MessageBus> Sim<B> {
 
     /// Runs the seeds from 0 to below `count`. Default: 100.
     pub fn seeds(self, count: u64) -> Self {
-        Sim { seeds: 0..count, ..self }
+        Sim { seeds: Seeds { first: 0, count }, ..self }
     }
 
     /// How long deadlines are waited for after the last message from outside, in virtual time. Default: 10 s.
@@ -277,8 +284,8 @@ impl<B: MessageBus> Sim<B> {
             (Some(file), ..) => self.rerun(&file),
             (None, seed, count) => {
                 self.seeds = match (seed, count) {
-                    (Some(seed), _) => seed..seed.saturating_add(1),
-                    (None, Some(count)) => 0..count,
+                    (Some(first), _) => Seeds { first, count: 1 },
+                    (None, Some(count)) => Seeds { first: 0, count },
                     (None, None) => self.seeds,
                 };
                 self.try_run()
@@ -296,10 +303,10 @@ impl<B: MessageBus> Sim<B> {
     /// The first finding.
     pub fn try_run(&self) -> Result<u64, Finding> {
         let world = self.world()?;
-        for seed in self.seeds.clone() {
-            self.run_case(&world, &Case::of(seed), self.faults, seed == self.seeds.start)?;
+        for number in 0..self.seeds.count {
+            self.run_case(&world, &Case::of(self.seeds.first + number), self.faults, number == 0)?;
         }
-        Ok(self.seeds.end - self.seeds.start)
+        Ok(self.seeds.count)
     }
 
     /// Runs the case in a file that [`file`](Self::file) wrote, and nothing else.
@@ -328,7 +335,7 @@ impl<B: MessageBus> Sim<B> {
         let complaint = match twice {
             Some(worker) => Some(format!("two workers are called {worker}: nobody could tell their readers apart")),
             None if names.is_empty() => Some("there is no node with a worker".to_owned()),
-            None if self.seeds.is_empty() => Some("there is no seed to run".to_owned()),
+            None if self.seeds.count == 0 => Some("there is no seed to run".to_owned()),
             None => self.faults.complaint().or_else(|| {
                 let path = self.system.foreign()?;
                 Some(format!("{}: nothing that came from outside is for a node that is here", path.display()))
