@@ -1276,6 +1276,10 @@ fn what_cannot_be_sent_is_reported_with_a_pending_outbox_too() {
 
 fn a_deadline_fires<B: MessageBus>(bus: B) {
     const SHOTS: usize = 10;
+    // On a busy machine any of them may be late, but sooner or later one is not.
+    let is_enough = |lateness: &[Duration]| {
+        lateness.len() >= SHOTS && (cfg!(miri) || lateness.iter().any(|&late| late < Duration::from_millis(50)))
+    };
     let lateness = Arc::new(Mutex::new(Vec::new()));
     let config = Config::new({
         let (lateness, armed) = (Arc::clone(&lateness), Mutex::new(None::<Time>));
@@ -1287,20 +1291,18 @@ fn a_deadline_fires<B: MessageBus>(bus: B) {
                 (What::Start, _) => {}
                 _ => return Vec::new(),
             }
-            *armed = (lateness.len() < SHOTS).then(|| now + Duration::from_millis(5));
+            *armed = (!is_enough(&lateness)).then(|| now + Duration::from_millis(5));
             vec![Act::Deadline(*armed)]
         }
     });
     let messenger = Solo::with_options(bus, patient());
     let handles = messenger.run(&config);
-    wait_until("the timer fired", || lateness.lock().unwrap().len() == SHOTS);
+    wait_until("the timer fired, and once in time", || is_enough(&lateness.lock().unwrap()));
     messenger.stop();
     handles.join().unwrap();
-    let best = *lateness.lock().unwrap().iter().min().unwrap();
-    assert!(cfg!(miri) || best < Duration::from_millis(50), "{best:?} late at best");
     // A wait that ends early may call it in vain, but a worker that waits does not spin.
-    let loops = config.count(1, What::Loop);
-    assert!(cfg!(miri) || loops < 20 * SHOTS, "{loops} calls for {SHOTS} timers");
+    let (loops, shots) = (config.count(1, What::Loop), lateness.lock().unwrap().len());
+    assert!(cfg!(miri) || loops < 20 * shots, "{loops} calls for {shots} timers");
 }
 
 fn a_deadline_fires_under_constant_load<B: MessageBus>(bus: B) {
