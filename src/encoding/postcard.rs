@@ -4,6 +4,7 @@
 use super::trace;
 use crate::traits::message::SMALL;
 use crate::traits::{DecodeError, EncodeError, Layout, Space};
+use ::postcard::ser_flavors::Flavor;
 use ::serde::{Serialize, de::DeserializeOwned};
 
 /// Makes a serde type a message: `serde_message!(Type, id)`, where `id` is a `u16` or a fieldless enum's value.
@@ -110,8 +111,44 @@ pub fn encode_small<'a, M: Serialize>(message: &M, room: &'a mut [u8; SMALL]) ->
     if size_of::<M>() > SMALL {
         return None;
     }
-    Some(::postcard::to_slice(message, room).ok()?)
+    let len = ::postcard::serialize_with_flavor(message, Room { room, len: 0 }).ok()?;
+    Some(&room[..len])
 }
+
+/// Room for a small message. A number has few bytes: to have them copied by a call takes longer than the copying.
+struct Room<'a> {
+    room: &'a mut [u8; SMALL],
+    len: usize,
+}
+
+impl Flavor for Room<'_> {
+    type Output = usize;
+
+    #[inline(always)]
+    fn try_push(&mut self, byte: u8) -> Result<(), ::postcard::Error> {
+        *self.room.get_mut(self.len).ok_or(::postcard::Error::SerializeBufferFull)? = byte;
+        self.len += 1;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn try_extend(&mut self, bytes: &[u8]) -> Result<(), ::postcard::Error> {
+        if bytes.len() <= NUMBER {
+            return bytes.iter().try_for_each(|&byte| self.try_push(byte));
+        }
+        let room = self.room.get_mut(self.len..).and_then(|room| room.get_mut(..bytes.len()));
+        room.ok_or(::postcard::Error::SerializeBufferFull)?.copy_from_slice(bytes);
+        self.len += bytes.len();
+        Ok(())
+    }
+
+    fn finalize(self) -> Result<usize, ::postcard::Error> {
+        Ok(self.len)
+    }
+}
+
+/// The most bytes of a number of 64 bits.
+const NUMBER: usize = 10;
 
 /// What to say when the space ran out: a message that cannot be encoded at all got none.
 fn too_long<M: Serialize>(message: &M, claimed: usize) -> EncodeError {
@@ -153,4 +190,21 @@ pub fn state<S: DeserializeOwned>(saved: u32, wanted: u32, bytes: &[u8]) -> Resu
 pub fn decode<M: DeserializeOwned>(bytes: &[u8]) -> Result<M, DecodeError> {
     let (message, rest) = ::postcard::take_from_bytes(bytes).map_err(|error| DecodeError::new(error.to_string()))?;
     if rest.is_empty() { Ok(message) } else { Err(DecodeError::new(format!("{} bytes too many", rest.len()))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As long as it fits it is what postcard itself would have written, whatever ends at the room's end.
+    #[test]
+    fn what_is_encoded_at_once_is_what_would_be_encoded_otherwise() {
+        for len in 0..=SMALL + 2 {
+            let message = ("x".repeat(len), u64::MAX >> (len % 64), [len as u8; 3], -1i32);
+            let expected = ::postcard::to_stdvec(&message).unwrap();
+            let mut room = [0xaa; SMALL];
+            let fits = (expected.len() <= SMALL).then_some(&expected[..]);
+            assert_eq!(encode_small(&message, &mut room), fits, "{len}");
+        }
+    }
 }
