@@ -150,7 +150,7 @@ impl<B: MessageBus> MessageBus for Simulated<B> {
         if self.is_dead() {
             return Err(ImportError::Write(WriteError::Closed));
         }
-        Ok(Box::new(self.beside(self.inner().importer(node, incarnation)?, NOBODY, drop)))
+        Ok(Box::new(Importer(self.beside(self.inner().importer(node, incarnation)?, NOBODY, drop))))
     }
 
     fn requeue(&self, position: u64) -> Result<(), RequeueError> {
@@ -207,13 +207,16 @@ impl<T> Simulated<T> {
     }
 }
 
-impl Import for Simulated<Box<dyn Import>> {
+/// Writes what comes from elsewhere.
+struct Importer(Simulated<Box<dyn Import>>);
+
+impl Import for Importer {
     fn last(&self) -> Option<u64> {
-        self.inner().last()
+        self.0.inner().last()
     }
 
     fn try_write(&mut self, position: u64, source: u16, message: u16, payload: &[u8]) -> Result<(), ImportError> {
-        self.write_as_nobody(ImportError::Write, |importer| importer.try_write(position, source, message, payload))
+        self.0.write_as_nobody(ImportError::Write, |importer| importer.try_write(position, source, message, payload))
     }
 
     fn wait_for_room_at_most(&self, _: usize, _: Duration) {
