@@ -3,7 +3,6 @@
 
 use super::system::{Bug, laws, system};
 use super::{FEW, mild};
-use rust_messenger::NamedOptions;
 use rust_messenger::message_bus::{BusError, RingReader, RingWriter};
 use rust_messenger::prelude::*;
 use rust_messenger::testing::{Faults, Sim};
@@ -11,6 +10,7 @@ use rust_messenger::traits::{
     BusWriter, Header, Import, ImportError, Interest, MessageBus, Next, NoWriter, Payload, Poller, Publish, ReadError,
     Reader, Recorded, RequeueError, Stats, SubscribeError, Time, WriteError,
 };
+use rust_messenger::{Message, NamedOptions};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -72,8 +72,13 @@ impl MessageBus for Sharp {
         }
     }
 
+    /// Takes what is asked for as the number that comes again.
     fn requeue(&self, asked: u64) -> Result<(), RequeueError> {
-        Err(RequeueError::NotDead { asked })
+        if asked >= NUMBERS {
+            return Err(RequeueError::NotDead { asked });
+        }
+        let (writer, payload) = (self.ring.writer().map_err(RequeueError::Writer)?, encoded(&Number(asked)));
+        writer.try_write_bytes(Elsewhere::ID, <Number as Message>::ID, &payload).map_err(RequeueError::Write)
     }
 
     fn close(&self) {
@@ -281,12 +286,43 @@ fn what_is_imported_is_seen() {
         .outside(NUMBERS, move |n, _| {
             let mut importer = used.borrow_mut();
             let (importer, payload) = (importer.as_mut().unwrap(), encoded(&Number(n)));
-            match importer.try_write(16 * (n + 1), Elsewhere::ID, <Number as rust_messenger::Message>::ID, &payload) {
+            match importer.try_write(16 * (n + 1), Elsewhere::ID, <Number as Message>::ID, &payload) {
                 Err(ImportError::Write(error)) => Err(error),
                 written => {
                     assert_eq!((written, importer.last()), (Ok(()), Some(16 * (n + 1))));
                     Ok(())
                 }
+            }
+        })
+        .at_end("each is handled", |seen| {
+            let handled = seen.iter().filter_map(|seen| seen.handled::<Number>()).map(|number| number.0);
+            if handled.eq(0..NUMBERS) { Ok(()) } else { Err("they are not".to_owned()) }
+        })
+        .faults(mild())
+        .seeds(20)
+        .run();
+}
+
+/// So is what comes again.
+#[test]
+fn what_is_requeued_is_seen() {
+    let bus = Rc::new(RefCell::new(None));
+    let (made, used) = (Rc::clone(&bus), bus);
+    let make = || Ok(Sharp { ring: CircularBus::new(4096)?, readers: Arc::default() });
+    Sim::new(make)
+        .node(
+            "sinks",
+            move |bus, options| {
+                *made.borrow_mut() = Some(bus.clone());
+                Sinks::with_options(bus, options)
+            },
+            (),
+        )
+        .outside(NUMBERS, move |n, _| match used.borrow().as_ref().unwrap().requeue(n) {
+            Err(RequeueError::Write(error)) => Err(error),
+            again => {
+                assert_eq!(again, Ok(()));
+                Ok(())
             }
         })
         .at_end("each is handled", |seen| {
