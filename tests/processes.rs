@@ -12,6 +12,8 @@ mod support;
 mod kills;
 #[path = "processes/laws.rs"]
 mod laws;
+#[path = "processes/locked.rs"]
+mod locked;
 #[path = "processes/stops.rs"]
 mod stops;
 

@@ -247,7 +247,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for CircularBus<C, W> {
         if self.shared.store.is_forked() {
             return self.shared.gate().position();
         }
-        self.shared.gate().released()
+        self.shared.released()
     }
 
     fn writer(&self) -> Result<Self::BusWriter, NoWriter> {

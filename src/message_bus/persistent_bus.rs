@@ -430,7 +430,7 @@ impl<C: Claim, W: WaitStrategy> MessageBus for PersistentBus<C, W> {
     }
 
     fn released(&self) -> u64 {
-        self.shared.gate().released()
+        self.shared.released()
     }
 
     fn writer(&self) -> Result<Self::BusWriter, NoWriter> {

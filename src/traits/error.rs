@@ -274,6 +274,12 @@ pub enum SubscribeError {
     /// This process was forked from the one that attached to the ring, to which this bus still belongs. Attach anew.
     /// Named rings say so.
     Forked,
+    /// Another process has held the lock of the ring for a second: it was stopped, or sits in a debugger, with the lock
+    /// in its hands. Let it go on, or end it, and subscribe again. Named rings say so.
+    Busy {
+        /// Its process id, in its own pid namespace. `None`: somebody wrote to the ring who is not attached to it.
+        holder: Option<u32>,
+    },
 }
 
 /// Why a bus does not begin a reader, or move a named cursor or a held reader, where it was told to.
@@ -342,6 +348,10 @@ impl fmt::Display for SubscribeError {
             SubscribeError::NotEvictable => f.write_str("this bus has no evictable readers"),
             SubscribeError::Unsupported => f.write_str("this bus has no held readers"),
             SubscribeError::Forked => f.write_str(FORKED),
+            SubscribeError::Busy { holder: Some(pid) } => {
+                write!(f, "process {pid} holds the lock of the ring and does not go on: let it go on, or end it")
+            }
+            SubscribeError::Busy { holder: None } => f.write_str("somebody unknown holds the lock of the ring"),
         }
     }
 }
@@ -378,7 +388,8 @@ impl Error for SubscribeError {
             SubscribeError::TooManyReaders { .. }
             | SubscribeError::NotEvictable
             | SubscribeError::Unsupported
-            | SubscribeError::Forked => None,
+            | SubscribeError::Forked
+            | SubscribeError::Busy { .. } => None,
             SubscribeError::Journal(error) => Some(error),
         }
     }

@@ -1,5 +1,6 @@
 //! Each messenger stops for itself, and holds up nobody else.
 
+use super::locked::{stop_with_the_lock, takes_the_lock};
 use super::*;
 use rust_messenger::message_bus::CondvarBus;
 use rust_messenger::messenger::{Step, Summary};
@@ -175,6 +176,27 @@ fn another_process_stops_for_itself_and_holds_up_nobody() {
         assert!(office.end().0.success());
         write(&writer, 3000).unwrap();
         assert_eq!(bus.stats().readers.len(), 0);
+    });
+}
+
+/// Its workers end, though a process is stopped with the lock of the ring.
+#[test]
+fn a_messenger_stops_though_somebody_is_stopped_with_the_lock() {
+    within("a messenger stops", || {
+        let (_directory, path) = scratch();
+        let messenger = Office::with_options(CircularBus::create(&path, of_capacity()).unwrap(), patient());
+        let mut process = child(takes_the_lock, path.to_str().unwrap());
+        process.wait_for("takes");
+        let (handled, taken) = channel();
+        let (handles, writer) = (messenger.run(&handled), messenger.writer().unwrap());
+        write(&writer, 1).unwrap();
+        assert_eq!(taken.recv_timeout(PATIENCE), Ok(1));
+        stop_with_the_lock(&process, &path);
+        write(&writer, 2).unwrap();
+        assert_eq!(taken.recv_timeout(PATIENCE), Ok(2));
+        messenger.stop();
+        assert_eq!(handles.join().unwrap().left, []);
+        assert_eq!(messenger.stats().readers.iter().filter(|reader| reader.name != "locker").count(), 0);
     });
 }
 

@@ -207,6 +207,12 @@ impl Others for Attachment {
         }
     }
 
+    fn pid_of(&self, owner: Owner) -> Option<u32> {
+        let number = usize::from(owner.attachment());
+        let is_attached = self.look.places.owner_at(number) == Some(owner);
+        is_attached.then(|| self.look.places.process(number).pid)
+    }
+
     fn is_forked(&self) -> bool {
         self.mark.is_forked()
     }

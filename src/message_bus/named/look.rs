@@ -14,7 +14,7 @@ use super::names::Names;
 use super::options::Claims;
 use super::stats::{AttachmentStats, NamedReaderStats, NamedStats, NamedWriterStats};
 use crate::message_bus::ring::control::{self, Control, READERS, ReaderEntry, SHARED_WRITER, WriterEntry};
-use crate::message_bus::ring::gate::readers::{cursor_of, is_evictable, is_held};
+use crate::message_bus::ring::gate::readers::{cursor_of, is_evictable, is_held, is_left};
 use crate::message_bus::ring::gate::tickets::is_worker;
 use crate::message_bus::ring::owner::Owner;
 use crate::message_bus::ring::position::ahead;
@@ -80,6 +80,7 @@ fn stats(
     });
     let owners = (0..PLACES).filter(|number| !is_dead[*number]).filter_map(|number| places.owner_at(number)).collect();
     let mut attached = Attached { owners };
+    let readers = readers.filter(|entry| !is_left(*entry));
     let readers = readers.filter_map(|entry| Some((attached.named_by(entry.state())?, entry)));
     let readers = readers.map(|(attachment, entry)| reader(attachment, entry, tail, messages)).collect();
     let writers_used = writers.clone().filter_map(|index| {

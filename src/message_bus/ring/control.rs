@@ -11,7 +11,7 @@
 //! gate       gate                                        once per eighth of the ring
 //! attention  flags | message sleepers | room sleepers | where those sleep, twice    rarely written, read by everybody
 //! lock       lock | unread until | next ticket | the one writer | a bit each: readers in use, workers' writers, fences
-//! fenced     position of a claim sealed over its owner's head, or 0   (x FENCED)
+//! fenced     position of a claim sealed over its owner's head, bit 0: its owner has seen it   (x FENCED)
 //! readers    cursor | handled                            one line, written once per batch by its reader
 //!            state | losses | ticket | outbox high water | handling | saved | replaying | moved to |
 //!            moved losses | name (4 words) | asleep | outbox | written before     one line           (x READERS)
@@ -147,7 +147,7 @@ impl<'a> Control<'a> {
         fences = LOCK + 6 * WORD;
     }
 
-    /// A place for the position of a fenced claim.
+    /// A place for the position of a fenced claim: see `gate/fences.rs`.
     pub(crate) fn fenced(self, index: usize) -> &'a AtomicU64 {
         self.0.entry::<WORD>(Entry::of::<FENCES, FENCED>(index)).at::<0>()
     }

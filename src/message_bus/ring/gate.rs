@@ -13,6 +13,19 @@
 //!   unpinned one: whoever wins the compare-and-swap, nobody reads what is being overwritten.
 //! * **Law 5.** A claim sealed over its owner's head keeps its bytes until the owner has seen it.
 //!
+//! **Without the lock.** On a ring that is shared the lock's holder may stand still, so nobody waits for it for long.
+//! The gate then stays where it is, which keeps all laws: it only ever moves under the lock.
+//!
+//! | who does not get it in time | does |
+//! | --- | --- |
+//! | `refresh`, `released` | says what is known: no more room than that, nothing else let go of |
+//! | `heal`, `fence` | nothing: whoever asks does so again |
+//! | `take_ticket`, `give_up_ticket`, `add_worker`, `remove_worker` | the same, by exchanges: see `tickets.rs` |
+//! | `leave` | says in its entry that it has left: it is moved on as an evictable one, until somebody gives it back |
+//! | `join` | waits longer, and then says who has the lock |
+//!
+//! `unfence` never needs it. What a bus does that is never shared waits as long as it takes.
+//!
 //! The laws are kept here. What is done to one kind of word has a file of its own: `lock`, `readers` (their table),
 //! `evict`, `fences`, `tickets` and, for what the dead held, `heal`.
 
@@ -25,13 +38,16 @@ pub(crate) mod tickets;
 
 use self::evict::Pin;
 use self::lock::{Locked, Taken};
-use self::readers::{Kind, cursor_of, is_evictable, is_held, readers};
+use self::readers::{Kind, cursor_of, is_evictable, is_held, is_left, readers};
 use super::control::{self, Control, NAME, READERS, ReaderIndex, WRITERS, WriterIndex};
+use super::owner::Owner;
 use super::position::{ahead, earlier, later};
 use super::slot::{Seen, Slots};
 use super::store::Store;
+use super::times::Times;
 use crate::sync::Ordering;
 use crate::traits::{CursorError, ReaderStats, Stats, SubscribeError};
+use std::time::Duration;
 
 /// The gate of one bus.
 #[derive(Debug)]
@@ -81,7 +97,7 @@ impl<'a, S: Store> Gate<'a, S> {
     /// Returns where it stands then.
     #[cold]
     pub(crate) fn refresh(self, target: u64) -> u64 {
-        let locked = self.lock();
+        let Some(locked) = self.lock_in_time() else { return self.position() };
         let control = self.control();
         let gate = control.gate().load(Ordering::Relaxed);
         // Moving evictable readers one message at a time would make every claim come here.
@@ -148,12 +164,12 @@ impl<'a, S: Store> Gate<'a, S> {
     }
 
     /// Before it every gating reader has let go, held ones not counted. Under the lock: whoever joins later begins at
-    /// the tail, which is not before this.
-    pub(crate) fn released(self) -> u64 {
-        let locked = self.lock();
+    /// the tail, which is not before this. `None`: the lock could not be had.
+    pub(crate) fn released(self) -> Option<u64> {
+        let locked = self.lock_in_time()?;
         let tail = self.stand(&locked).tail;
         let gating = readers(self.control()).filter(|entry| !is_evictable(*entry) && !is_held(*entry));
-        gating.map(cursor_of).fold(tail, earlier)
+        Some(gating.map(cursor_of).fold(tail, earlier))
     }
 
     /// The position `asked`, where a reader can begin: a slot begins there and all before it are finished, or it is the
@@ -195,8 +211,14 @@ impl<'a, S: Store> Gate<'a, S> {
         name: &str,
         start: impl FnOnce(&Standing) -> Result<u64, SubscribeError>,
     ) -> Result<(ReaderIndex, u64), SubscribeError> {
-        let locked = self.lock();
+        let locked = self.lock_within(|times| times.join).map_err(|holder| {
+            let holder = Owner::named_by(holder).and_then(|owner| self.store.pid_of(owner));
+            SubscribeError::Busy { holder }
+        })?;
         let control = self.control();
+        if self.store.is_shared() {
+            readers::give_back(&locked);
+        }
         let occupied = control.occupied().load(Ordering::Relaxed);
         let free = (0..READERS).find(|index| occupied >> index & 1 == 0);
         let index = control::reader(free.ok_or(SubscribeError::TooManyReaders { max: READERS })?);
@@ -237,9 +259,15 @@ impl<'a, S: Store> Gate<'a, S> {
 
     /// Removes a reader, and its worker's ticket.
     pub(crate) fn leave(self, index: ReaderIndex) {
-        let locked = self.lock();
-        readers::leave(&locked, index);
-        tickets::leave(&locked, index);
+        let locked = self.lock_in_time();
+        if let Some(locked) = &locked {
+            readers::leave(locked, index);
+        }
+        tickets::leave(self.control(), index);
+        if locked.is_none() {
+            // Last: from then on the entry is not this reader's.
+            readers::leave_behind(self.control(), index);
+        }
     }
 
     /// Lets writers reuse everything before `position`; called by the gating reader `index` only.
@@ -294,21 +322,21 @@ impl<'a, S: Store> Gate<'a, S> {
     // -------------------------------------------------------------------------------------------------- silent claims
 
     /// Seals the claim at `position`, whose fill is still running, so that readers go on. Its bytes stay untouched
-    /// until [`unfence`](Self::unfence). False if it was finished meanwhile, or too many claims are fenced already.
+    /// until [`unfence`](Self::unfence). False if it was finished meanwhile, too many claims are fenced already, or the
+    /// lock could not be had.
     ///
     /// # Safety
     ///
     /// The caller's cursor stands at `position`.
     pub(crate) unsafe fn fence(self, position: u64) -> bool {
-        let locked = self.lock();
+        let Some(locked) = self.lock_in_time() else { return false };
         // SAFETY: the caller gates it.
         unsafe { fences::fence(&locked, self.store.slots(), position) }
     }
 
     /// Gives up the bytes of the fenced claim at `position`; called by its owner, which is done with them.
     pub(crate) fn unfence(self, position: u64) {
-        let locked = self.lock();
-        fences::unfence(&locked, position);
+        fences::unfence(self.control(), position);
     }
 
     // ----------------------------------------------------------------------------------------------------------- death
@@ -316,29 +344,34 @@ impl<'a, S: Store> Gate<'a, S> {
     /// Gives back what the dead held, as far as it can be told by now. Whether that was anything.
     #[cold]
     pub(crate) fn heal(self) -> bool {
-        heal::heal(&self.lock(), self.store)
+        self.lock_in_time().is_some_and(|locked| heal::heal(&locked, self.store))
     }
 
     // --------------------------------------------------------------------------------------------------------- tickets
 
     /// Queues reader `index`'s worker behind every outbox that is pending. Returns its ticket.
     pub(crate) fn take_ticket(self, index: ReaderIndex) -> u64 {
-        tickets::take(&self.lock(), index)
+        let _locked = self.lock_in_time();
+        tickets::take(self.control(), index)
     }
 
     /// Takes reader `index`'s worker out of the queue, unless its ticket is gone already.
     pub(crate) fn give_up_ticket(self, index: ReaderIndex, ticket: u64) {
-        tickets::give_up(&self.lock(), index, ticket);
+        let _locked = self.lock_in_time();
+        tickets::give_up(self.control(), index, ticket);
     }
 
     /// Counts the writer `index` among the workers' ones.
     pub(crate) fn add_worker(self, index: WriterIndex) {
-        tickets::add_worker(&self.lock(), index, self.store.owner());
+        // The entry that several have is on no bus that is shared, so there the lock is had.
+        let _locked = self.lock_in_time();
+        tickets::add_worker(self.control(), index, self.store.owner());
     }
 
     /// Takes it out of those.
     pub(crate) fn remove_worker(self, index: WriterIndex) {
-        tickets::remove_worker(&self.lock(), index, self.store.owner());
+        let _locked = self.lock_in_time();
+        tickets::remove_worker(self.control(), index, self.store.owner());
     }
 
     /// Whether reader `index`'s worker may write to the ring: nobody holds an older ticket than its own, or it holds
@@ -364,7 +397,7 @@ impl<'a, S: Store> Gate<'a, S> {
                 *sum = sum.wrapping_add(count);
             }
         }
-        for entry in readers(self.control()) {
+        for entry in readers(self.control()).filter(|entry| !is_left(*entry)) {
             let position = cursor_of(entry);
             stats.readers.push(ReaderStats {
                 name: entry.name_text(),
@@ -415,10 +448,34 @@ impl<'a, S: Store> Gate<'a, S> {
         position
     }
 
+    /// The lock, however long that takes: on a bus that is not shared its holder goes on.
+    #[cfg(any(unix, test))]
     fn lock(self) -> Locked<'a> {
-        match lock::take(self.control(), self.store.owner(), |owner| self.store.has_ended(owner)) {
-            Taken::Free(locked) => locked,
-            Taken::Over(locked) => self.make_good(locked),
+        loop {
+            if let Some(locked) = self.lock_in_time() {
+                return locked;
+            }
+        }
+    }
+
+    /// The lock, or `None` if others share it and somebody has it for too long.
+    #[inline]
+    fn lock_in_time(self) -> Option<Locked<'a>> {
+        let locked = self.lock_within(|times| times.lock).ok();
+        if locked.is_none() {
+            self.store.miss();
+        }
+        locked
+    }
+
+    /// The lock; or the word of whoever has it, if others share it and it was not to be had in the time that `patience`
+    /// says.
+    #[inline]
+    fn lock_within(self, patience: impl Fn(&Times) -> Duration) -> Result<Locked<'a>, u64> {
+        let is_dead = |owner| self.store.has_ended(owner);
+        match lock::take(self.control(), self.store.owner(), is_dead, || self.store.times().map(&patience))? {
+            Taken::Free(locked) => Ok(locked),
+            Taken::Over(locked) => Ok(self.make_good(locked)),
         }
     }
 
@@ -429,7 +486,7 @@ impl<'a, S: Store> Gate<'a, S> {
         readers::make_good(&locked);
         readers(self.control()).filter(|entry| is_evictable(*entry)).for_each(|entry| evict::make_good(&locked, entry));
         fences::make_good(&locked, self.store.slots());
-        tickets::make_good(&locked);
+        tickets::make_good(self.control());
         locked
     }
 }

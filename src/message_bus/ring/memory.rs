@@ -12,6 +12,7 @@ use super::owner::Owner;
 use super::position::ahead;
 use super::slot::{COMMITTED, SLOT_ALIGN, SLOT_HEADER, STATES, Seen, Slot, Slots, distrust};
 use super::store::Store;
+use super::times::Times;
 use crate::message_bus::wait;
 use crate::mmap::{Front, Region};
 use crate::sync::{AtomicU64, Ordering};
@@ -37,12 +38,18 @@ pub struct Ring {
     owner: Owner,
     /// What is known of others, if they may be attached to the same memory, each of which may die.
     others: Option<Box<dyn Others>>,
+    times: Times,
+    /// How often this attachment did without the gate lock.
+    misses: AtomicU64,
 }
 
 /// What an attachment to memory that processes share knows of the others there.
 pub(crate) trait Others: Debug + Send + Sync {
     /// Whether it is proven that `owner` has ended.
     fn has_ended(&self, control: Control<'_>, owner: Owner) -> bool;
+
+    /// The process of `owner`, if it is attached.
+    fn pid_of(&self, owner: Owner) -> Option<u32>;
 
     /// Whether this process was forked from the one that attached, whose all of this still is.
     fn is_forked(&self) -> bool;
@@ -52,6 +59,11 @@ pub(crate) trait Others: Debug + Send + Sync {
 impl Others for fn(Control<'_>, Owner) -> bool {
     fn has_ended(&self, control: Control<'_>, owner: Owner) -> bool {
         self(control, owner)
+    }
+
+    /// As if attachments had the numbers of their processes.
+    fn pid_of(&self, owner: Owner) -> Option<u32> {
+        Some(owner.attachment().into())
     }
 
     fn is_forked(&self) -> bool {
@@ -89,6 +101,11 @@ impl Ring {
         Ring { look_key: distrust(key, secret), ..Ring::of(region, capacity, key, owner, Some(others)) }
     }
 
+    /// The same, whose users wait so long.
+    pub(crate) fn in_times(self, times: Times) -> Ring {
+        Ring { times, ..self }
+    }
+
     /// Where those sleep who share it with other processes.
     #[cfg_attr(
         not(all(target_os = "linux", not(rust_messenger_loom))),
@@ -121,7 +138,19 @@ impl Ring {
         assert!(region.len() as u64 >= Ring::region_len(capacity));
         let slots = region.behind(control::SIZE);
         let control = Front::of(region);
-        Ring { control, slots, key, look_key: key, mask: capacity - SLOT_ALIGN, max_payload, owner, others }
+        let (times, misses) = (Times::default(), AtomicU64::new(0));
+        Ring {
+            control,
+            slots,
+            key,
+            look_key: key,
+            mask: capacity - SLOT_ALIGN,
+            max_payload,
+            owner,
+            others,
+            times,
+            misses,
+        }
     }
 
     #[inline(always)]
@@ -318,6 +347,23 @@ impl Store for Ring {
     #[inline]
     fn is_forked(&self) -> bool {
         self.others.as_ref().is_some_and(|others| others.is_forked())
+    }
+
+    fn times(&self) -> Option<&Times> {
+        self.others.as_ref().map(|_| &self.times)
+    }
+
+    fn pid_of(&self, owner: Owner) -> Option<u32> {
+        self.others.as_ref()?.pid_of(owner)
+    }
+
+    fn miss(&self) {
+        // Relaxed: it is compared by who has counted.
+        self.misses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn misses(&self) -> u64 {
+        self.misses.load(Ordering::Relaxed)
     }
 
     fn batch(&self) -> u64 {

@@ -1,12 +1,13 @@
 //! Owners: whose a word of the control block is, so that what a dead process held is told from what the living hold.
 //!
 //! ```text
-//! bits        0        1..8   8..16   16..32       32..64
+//! bits        0        1      8..16   16..32       32..64
 //! lock        held                    attachment   generation
-//! state       in use          kind    attachment   generation
+//! state       in use   left   kind    attachment   generation
 //! ```
 
 const IN_USE: u64 = 1;
+const LEFT: u64 = 2;
 const KIND: u32 = 8;
 const KINDS: u64 = 0xff << KIND;
 const ATTACHMENT: u32 = 16;
@@ -33,7 +34,7 @@ impl Owner {
 
     /// Whom a word names, if it is in use.
     pub(crate) fn named_by(word: u64) -> Option<Owner> {
-        (word & IN_USE != 0).then_some(Owner(word & !KINDS))
+        (word & IN_USE != 0).then_some(Owner(word & !(KINDS | LEFT)))
     }
 
     /// The state of an entry that this has, for a reader or writer of such a kind.
@@ -76,6 +77,18 @@ pub(crate) fn is_in_use(state: u64) -> bool {
     state & IN_USE != 0
 }
 
+/// What an entry in this state says once its owner has left it, and nobody else may take it before whoever has the gate
+/// lock gives it back. Until then it is of such a kind.
+pub(crate) fn left_behind(state: u64, kind: u8) -> u64 {
+    state & !KINDS | u64::from(kind) << KIND | LEFT
+}
+
+/// Whether its owner has left an entry in this state.
+#[inline(always)]
+pub(crate) fn is_left_behind(state: u64) -> bool {
+    state & LEFT != 0
+}
+
 /// Whether an entry in this state is of such a kind.
 #[inline(always)]
 pub(crate) fn is_of_kind(state: u64, kind: u8) -> bool {
@@ -96,7 +109,10 @@ mod tests {
                         && is_of_kind(state, kind)
                         && !is_of_kind(state, kind ^ 2)
                         && Owner::named_by(state) == Some(owner)
+                        && !is_left_behind(state)
                 );
+                let left = left_behind(owner.state(2), kind);
+                assert!(is_left_behind(left) && is_of_kind(left, kind) && Owner::named_by(left) == Some(owner));
             }
             assert_eq!(Owner::named_by(owner.word()), Some(owner));
         }

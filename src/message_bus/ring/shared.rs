@@ -4,11 +4,13 @@ use super::control::{self, Control, WRITERS};
 use super::gate::Gate;
 use super::gate::tickets::CLOSED;
 use super::memory::Ring;
+use super::position::later;
 use super::store::Store;
 use super::times::Times;
 use crate::message_bus::wait::Waiters;
-use crate::sync::{AtomicU64, Barrier, CachePadded, Ordering};
+use crate::sync::{AtomicU64, Barrier, CachePadded, Ordering, nap};
 use crate::traits::{Interest, Poller, Stats};
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 /// What all handles of one bus share in this process.
@@ -26,6 +28,8 @@ pub(crate) struct Shared<S: Store> {
     /// Since when there is this, and when the dead are looked for next, in milliseconds after that.
     since: Instant,
     heal_at: AtomicU64,
+    /// What was said last to be released.
+    released: AtomicU64,
 }
 
 impl Shared<Ring> {
@@ -36,7 +40,7 @@ impl Shared<Ring> {
     )]
     pub(crate) fn across(ring: Ring, times: Times, barrier: Barrier) -> Self {
         let waiters = Waiters::across(ring.futexes(), barrier);
-        Shared::with(ring, (), times, waiters)
+        Shared::with(ring.in_times(times), (), times, waiters)
     }
 }
 
@@ -61,6 +65,7 @@ impl<S: Store> Shared<S> {
             // And not stored: others may sleep there.
             word.fetch_or(waiters.nobody(), Ordering::Relaxed);
         }
+        let released = AtomicU64::new(control.gate().load(Ordering::Acquire)); // SYNC POINT gate.move
         Shared {
             _background: background,
             store,
@@ -70,6 +75,7 @@ impl<S: Store> Shared<S> {
             closed: AtomicU64::new(0),
             since: Instant::now(),
             heal_at: AtomicU64::new(0),
+            released,
         }
     }
 
@@ -138,16 +144,27 @@ impl<S: Store> Shared<S> {
         poller: Option<&std::sync::Arc<dyn Poller>>,
         interest: Interest,
         limit: Option<Duration>,
-        ready: impl FnMut() -> bool,
+        mut ready: impl FnMut() -> bool,
     ) {
         if self.store.is_forked() {
             return;
         }
         let limit = [limit, self.longest_sleep(interest)].into_iter().flatten().min();
         let sleepers = self.sleepers(interest);
+        // Whoever lets go of the gate lock wakes nobody: what could not be known for that is looked at again soon.
+        let is_unknown = Cell::new(false);
+        let ready = || {
+            let misses = self.store.misses();
+            let is_ready = ready();
+            is_unknown.set(!is_ready && self.store.misses() != misses);
+            is_ready || is_unknown.get()
+        };
         match poller {
             None => _ = self.waiters.park(&sleepers, interest, limit, ready),
             Some(poller) => self.waiters.park_in(poller, &sleepers, limit, ready),
+        }
+        if is_unknown.get() {
+            nap(self.times.lock);
         }
     }
 
@@ -157,6 +174,18 @@ impl<S: Store> Shared<S> {
         let unannounced = interest == Interest::Room && self.gate().has_evictable();
         let tick = self.store.is_shared().then_some(self.times.tick);
         if unannounced { Some(Duration::from_millis(1)) } else { tick }
+    }
+
+    /// Before it every gating reader has let go, held ones not counted. While the gate lock cannot be had, as far as
+    /// that was known last, or is by the gate.
+    pub(crate) fn released(&self) -> u64 {
+        // Relaxed: a position that is compared.
+        let Some(released) = self.gate().released() else {
+            return later(self.released.load(Ordering::Relaxed), self.gate().position());
+        };
+        let last = |last| Some(later(last, released));
+        let _ = self.released.fetch_update(Ordering::Relaxed, Ordering::Relaxed, last);
+        released
     }
 
     /// Gives back what the dead held, if others can die here at all. Whether that was anything.

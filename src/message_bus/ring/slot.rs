@@ -477,8 +477,8 @@ impl<S: Slots, F: Fn(u64)> SealOnDrop<'_, S, F> {
         let stamp = self.slot.stamp();
         let pending = slots.stamp_of(position, PENDING);
         let target = slots.stamp_of(position, self.state);
-        // SYNC POINT slot.publish. Relaxed on failure: a fence carries nothing the owner needs.
-        if stamp.compare_exchange(pending, target, Ordering::Release, Ordering::Relaxed).is_ok() {
+        // SYNC POINT slot.publish. Acquire on failure: with a fence comes the place where it is noted.
+        if stamp.compare_exchange(pending, target, Ordering::Release, Ordering::Acquire).is_ok() {
             return true;
         }
         stamp.store(slots.stamp_of(position, SEALED), Ordering::Release); // SYNC POINT slot.publish

@@ -6,6 +6,7 @@ use super::claim::{Role, Room};
 use super::control::{Control, ReaderIndex};
 use super::owner::Owner;
 use super::slot::Slots;
+use super::times::Times;
 use crate::traits::{Begin, CursorError, Payload, Recorded, State, Time, WriteError};
 use std::fmt::Debug;
 
@@ -42,6 +43,25 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
     /// Whether this process was forked from the one whose all of this is.
     fn is_forked(&self) -> bool {
         false
+    }
+
+    /// How long its users wait, if others share it, each of whom may stand still.
+    fn times(&self) -> Option<&Times> {
+        None
+    }
+
+    /// The process of `owner`, if it is attached.
+    fn pid_of(&self, _owner: Owner) -> Option<u32> {
+        None
+    }
+
+    /// Counts that something of the gate could not be known just now, as whoever has its lock may stand still. Only
+    /// where others share it.
+    fn miss(&self) {}
+
+    /// How often that was so.
+    fn misses(&self) -> u64 {
+        0
     }
 
     /// How often a reader releases, in bytes.

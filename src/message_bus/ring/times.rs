@@ -11,10 +11,20 @@ pub(crate) struct Times {
     pub(crate) heal: Duration,
     /// So long a sleep may last at most: nobody wakes for a death, nor does a waker that dies half way.
     pub(crate) tick: Duration,
+    /// So long whoever can do without it waits for the gate lock, as its holder may stand still.
+    pub(crate) lock: Duration,
+    /// So long a reader that joins waits for it, which cannot.
+    pub(crate) join: Duration,
 }
 
 impl Default for Times {
     fn default() -> Self {
-        Times { silence: Duration::from_secs(1), heal: Duration::from_millis(100), tick: Duration::from_millis(500) }
+        Times {
+            silence: Duration::from_secs(1),
+            heal: Duration::from_millis(100),
+            tick: Duration::from_millis(500),
+            lock: Duration::from_millis(1),
+            join: Duration::from_secs(1),
+        }
     }
 }

@@ -13,17 +13,32 @@ use crate::sync::Ordering;
 /// All places.
 const ALL: u64 = (1 << FENCED) - 1;
 
-/// The places that are taken.
-fn taken(control: Control<'_>) -> impl Iterator<Item = usize> {
+/// Set in a place behind its position, which is a multiple of 16: its claim's owner has seen it.
+const SEEN: u64 = 1;
+
+/// The places that are taken, and their positions.
+fn taken(control: Control<'_>) -> impl Iterator<Item = (usize, u64)> {
+    places(control).filter(|(_, position)| position & SEEN == 0)
+}
+
+/// All places whose bits say that they are taken, and what they say.
+fn places(control: Control<'_>) -> impl Iterator<Item = (usize, u64)> {
     let mut bits = control.fences().load(Ordering::Relaxed);
     std::iter::from_fn(move || {
         let index = bits.trailing_zeros() as usize;
         bits &= bits.wrapping_sub(1);
-        (index < FENCED).then_some(index)
+        // Acquire: who has seen that it was fenced is done with its bytes.
+        (index < FENCED).then(|| (index, control.fenced(index).load(Ordering::Acquire))) // SYNC POINT gate.fence
     })
 }
 
-/// Lets go of the place `index`.
+/// Lets go of the places whose claims' owners have seen it.
+fn sweep(locked: &Locked<'_>) {
+    let control = locked.control();
+    places(control).filter(|(_, position)| position & SEEN != 0).for_each(|(index, _)| let_go(control, index));
+}
+
+/// Lets go of the place `index`. Under the lock.
 fn let_go(control: Control<'_>, index: usize) {
     control.fences().store(control.fences().load(Ordering::Relaxed) & !(1 << index), Ordering::Relaxed);
 }
@@ -35,6 +50,7 @@ fn let_go(control: Control<'_>, index: usize) {
 ///
 /// The caller's cursor stands at `position`.
 pub(super) unsafe fn fence(locked: &Locked<'_>, slots: &impl Slots, position: u64) -> bool {
+    sweep(locked);
     let control = locked.control();
     let bits = control.fences().load(Ordering::Relaxed) & ALL;
     if bits == ALL {
@@ -52,12 +68,14 @@ pub(super) unsafe fn fence(locked: &Locked<'_>, slots: &impl Slots, position: u6
     fenced
 }
 
-/// Gives up the bytes of the fenced claim at `position`.
-pub(super) fn unfence(locked: &Locked<'_>, position: u64) {
-    let control = locked.control();
-    let mut places = taken(control);
-    if let Some(index) = places.find(|index| control.fenced(*index).load(Ordering::Relaxed) == position) {
-        let_go(control, index);
+/// Gives up the bytes of the fenced claim at `position`, for its owner, which need not have the lock: no other claim
+/// ever has that position, so a place that is somebody else's by now stays as it is. There may be two: of a reader that
+/// comes too late, and is about to see that.
+pub(super) fn unfence(control: Control<'_>, position: u64) {
+    for (index, _) in taken(control).filter(|place| place.1 == position) {
+        let place = control.fenced(index);
+        // SYNC POINT gate.fence
+        let _ = place.compare_exchange(position, position | SEEN, Ordering::Release, Ordering::Relaxed);
     }
 }
 
@@ -65,8 +83,7 @@ pub(super) fn unfence(locked: &Locked<'_>, position: u64) {
 pub(super) fn bury(locked: &Locked<'_>, slots: &impl Slots, is_dead: impl Fn(u64) -> bool) -> bool {
     let control = locked.control();
     let mut buried = false;
-    for index in taken(control) {
-        let position = control.fenced(index).load(Ordering::Relaxed);
+    for (index, position) in taken(control) {
         if is_dead(position) {
             // SAFETY: fenced, so that the gate is not past it, and its owner is dead.
             unsafe { slots.bury(position, position) };
@@ -79,15 +96,13 @@ pub(super) fn bury(locked: &Locked<'_>, slots: &impl Slots, is_dead: impl Fn(u64
 
 /// Whether the claim at `position` is fenced.
 pub(super) fn is_known(locked: &Locked<'_>, position: u64) -> bool {
-    let control = locked.control();
-    taken(control).any(|index| control.fenced(index).load(Ordering::Relaxed) == position)
+    taken(locked.control()).any(|place| place.1 == position)
 }
 
 /// Drops what a dead reader had registered and not sealed. What it had sealed stays: its owner has yet to see it.
 pub(super) fn make_good(locked: &Locked<'_>, slots: &impl Slots) {
     let control = locked.control();
-    for index in taken(control) {
-        let position = control.fenced(index).load(Ordering::Relaxed);
+    for (index, position) in taken(control) {
         // SAFETY: it was the position of a claim that its reader gated when it was registered. Since then the gate
         // knows it, and has not passed it.
         if !matches!(unsafe { slots.observe(position) }, Seen::Sealed { fenced: true, .. }) {
@@ -98,6 +113,9 @@ pub(super) fn make_good(locked: &Locked<'_>, slots: &impl Slots) {
 
 /// `limit`, or the first fenced claim before it.
 pub(super) fn behind(locked: &Locked<'_>, limit: u64) -> u64 {
-    let control = locked.control();
-    taken(control).fold(limit, |low, index| earlier(low, control.fenced(index).load(Ordering::Relaxed)))
+    if locked.control().fences().load(Ordering::Relaxed) == 0 {
+        return limit;
+    }
+    sweep(locked);
+    taken(locked.control()).fold(limit, |low, place| earlier(low, place.1))
 }

@@ -37,11 +37,11 @@ pub(super) fn heal<S: Store>(locked: &Locked<'_>, store: &S) -> bool {
 }
 
 fn give_back_readers(locked: &Locked<'_>, has_died: impl Fn(&AtomicU64) -> bool) -> bool {
-    let mut given = false;
+    let mut given = readers::give_back(locked);
     for index in (0..READERS).map(control::reader) {
         if has_died(locked.control().reader(index).state()) {
             readers::leave(locked, index);
-            tickets::leave(locked, index);
+            tickets::leave(locked.control(), index);
             given = true;
         }
     }
@@ -74,7 +74,7 @@ fn give_back_writers<S: Store>(locked: &Locked<'_>, store: &S, has_died: impl Fn
             given = true;
         }
     }
-    tickets::make_good(locked);
+    tickets::make_good(control);
     if one_is_dead {
         // Last: its successor finds all finished.
         control.one_writer().store(0, Ordering::Release); // SYNC POINT writer.place

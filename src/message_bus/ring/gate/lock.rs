@@ -2,11 +2,14 @@
 //!
 //! Only of a holder that is proven to be dead it is taken over. One that stands still holds it, for it will go on where
 //! it stood. The dead never go on, so nobody runs beside who takes it over, and what was half done stays as it was.
+//!
+//! So where others share it, nobody waits for it without end: whoever does not get it in time does without, and
+//! `gate.rs` says what that means for each section.
 
 use crate::message_bus::ring::control::Control;
 use crate::message_bus::ring::owner::Owner;
 use crate::sync::{Ordering, nap, spin_loop, yield_now};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How often a waiter looks before it naps between looks, and asks each time whether the holder is dead. Sections are
 /// short: whoever holds the lock for longer than that has been interrupted.
@@ -36,36 +39,60 @@ pub(super) enum Taken<'a> {
 }
 
 /// Takes the lock for `owner`. Its critical sections run no user code and wait for nothing.
+///
+/// # Errors
+///
+/// The lock's word, which was somebody's who is not dead for all of `patience`, or each time it was looked at. With
+/// `None` never.
 #[inline]
-pub(super) fn take(control: Control<'_>, owner: Owner, is_dead: impl Fn(Owner) -> bool) -> Taken<'_> {
+pub(super) fn take(
+    control: Control<'_>,
+    owner: Owner,
+    is_dead: impl Fn(Owner) -> bool,
+    patience: impl FnOnce() -> Option<Duration>,
+) -> Result<Taken<'_>, u64> {
     // SYNC POINT gate.lock
     match control.lock().compare_exchange(0, owner.word(), Ordering::Acquire, Ordering::Relaxed) {
-        Ok(_) => Taken::Free(Locked(control)),
-        Err(_) => wait(control, owner, is_dead),
+        Ok(_) => Ok(Taken::Free(Locked(control))),
+        Err(_) => wait(control, owner, is_dead, patience()),
     }
 }
 
 #[cold]
 #[inline(never)]
-fn wait(control: Control<'_>, owner: Owner, is_dead: impl Fn(Owner) -> bool) -> Taken<'_> {
-    let mut looks = 0u32;
+fn wait(
+    control: Control<'_>,
+    owner: Owner,
+    is_dead: impl Fn(Owner) -> bool,
+    patience: Option<Duration>,
+) -> Result<Taken<'_>, u64> {
+    let (mut looks, since) = (0u32, Instant::now());
     // SYNC POINT gate.lock
     while let Err(holder) = control.lock().compare_exchange(0, owner.word(), Ordering::Acquire, Ordering::Relaxed) {
         looks = looks.saturating_add(1);
-        if looks < LOOKS {
-            if looks.is_multiple_of(64) { yield_now() } else { spin_loop() }
+        if looks < LOOKS && !looks.is_multiple_of(64) {
+            spin_loop();
+            continue;
+        }
+        let left = patience.map(|patience| patience.saturating_sub(since.elapsed()));
+        // A model has no time.
+        let is_late = if cfg!(rust_messenger_loom) { left.is_some() } else { left == Some(Duration::ZERO) };
+        if looks < LOOKS && !is_late {
+            yield_now();
         } else if Owner::named_by(holder).is_some_and(&is_dead) {
             // From that very word: of many that find the holder dead one gets it.
             // SYNC POINT gate.lock
             let over = control.lock().compare_exchange(holder, owner.word(), Ordering::Acquire, Ordering::Relaxed);
             if over.is_ok() {
-                return Taken::Over(Locked(control));
+                return Ok(Taken::Over(Locked(control)));
             }
+        } else if is_late {
+            return Err(holder);
         } else if cfg!(rust_messenger_loom) {
             yield_now();
         } else {
-            nap(NAP);
+            nap(left.map_or(NAP, |left| left.min(NAP)));
         }
     }
-    Taken::Free(Locked(control))
+    Ok(Taken::Free(Locked(control)))
 }

@@ -1,4 +1,5 @@
-//! Loom models of what the dead leave: the lock, a claim, a slot that they were reading.
+//! Loom models of what the dead leave: the lock, a claim, a slot that they were reading. And of what is done without
+//! the lock, while somebody stands still with it.
 
 use super::super::claim::{ManyWriters, Role, Room as _, sealed::Claim as _};
 use super::super::memory::Ring;
@@ -20,7 +21,8 @@ fn attached<const N: usize>(owners: [Owner; N]) -> [Arc<Ring>; N] {
 }
 
 fn take(ring: &Ring) -> Taken<'_> {
-    lock::take(ring.control(), ring.owner(), |owner| ring.has_ended(owner))
+    let taken = lock::take(ring.control(), ring.owner(), |owner| ring.has_ended(owner), || None);
+    taken.unwrap_or_else(|_| unreachable!("it has all the time"))
 }
 
 /// What the lock keeps.
@@ -164,5 +166,58 @@ fn a_dead_readers_slot_is_written_to_after_its_last_look() {
             assert!(claim.claim_in_room(&*living, LEN, Role::Outside).is_none());
         }
         other.join().unwrap();
+    });
+}
+
+/// Who stands still with the lock.
+const STOPPED: Owner = Owner::of(4, 1);
+
+/// Who has left without the lock looks at nothing any more when its slot is written to.
+#[test]
+fn a_slot_is_written_to_after_the_last_look_of_whoever_left() {
+    loom::model(|| {
+        let [leaving, living] = attached([Owner::of(1, 2), Owner::of(2, 1)]);
+        let (index, _) = Gate::new(&*leaving).join(Kind::Gating, "l", |standing| Ok(standing.tail())).unwrap();
+        let claim = writer(&living, 1);
+        (0..8).for_each(|number| _ = write(&living, &claim, number));
+        living.control().lock().store(STOPPED.word(), Ordering::Relaxed);
+        let other = loom::thread::spawn(move || {
+            // SAFETY: its cursor stands there.
+            #[allow(unsafe_code)]
+            unsafe {
+                let Seen::Message(header) = leaving.observe(0) else { unreachable!("it was written") };
+                assert_eq!(leaving.payload(&header)[..], [0; 8]);
+            }
+            Gate::new(&*leaving).leave(index);
+        });
+        // It goes on.
+        living.control().lock().store(0, Ordering::Relaxed);
+        if let Some(claimed) = claim.claim_in_room(&*living, LEN, Role::Outside) {
+            assert_eq!(claimed.position(), CAPACITY);
+            // SAFETY: claimed of this ring.
+            #[allow(unsafe_code)]
+            unsafe {
+                living.publish_bytes(claimed, 1, 1, (), &[9; 8]);
+            }
+        }
+        other.join().unwrap();
+    });
+}
+
+/// One takes a ticket while another gives up the last one, and a third sums up: that one is pending is said to the end.
+#[test]
+fn what_sums_up_tickets_is_changed_without_the_lock() {
+    loom::model(|| {
+        let [first, second] = attached([Owner::of(1, 2), Owner::of(2, 1)]);
+        let join = |ring: &Ring| Gate::new(ring).join(Kind::Gating, "w", |standing| Ok(standing.tail())).unwrap().0;
+        let [one, two] = [join(&first), join(&second)];
+        let ticket = Gate::new(&*first).take_ticket(one);
+        let control = first.control();
+        control.lock().store(STOPPED.word(), Ordering::Relaxed);
+        let other = loom::thread::spawn(move || Gate::new(&*second).take_ticket(two));
+        Gate::new(&*first).give_up_ticket(one, ticket);
+        let ticket = other.join().unwrap();
+        assert_eq!(control.flags().load(Ordering::Relaxed), tickets::PENDING);
+        assert_eq!(control.reader(two).ticket().load(Ordering::Relaxed), ticket);
     });
 }

@@ -19,6 +19,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 mod heal;
+mod stopped;
 mod stray;
 mod waking;
 
@@ -93,7 +94,9 @@ impl Attached {
         let control = self.control();
         let bits = control.fences().load(Ordering::Relaxed);
         let taken = (0..FENCED).filter(|index| bits >> index & 1 == 1);
-        taken.map(|index| control.fenced(index).load(Ordering::Relaxed)).collect()
+        let positions = taken.map(|index| control.fenced(index).load(Ordering::Relaxed));
+        // The others' owners have seen it.
+        positions.filter(|position| position % 2 == 0).collect()
     }
 
     /// All that follows from nothing being half done.

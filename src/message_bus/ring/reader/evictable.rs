@@ -21,7 +21,11 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
                 self.shared.gate().unpin(self.index, self.position);
                 !matches!(seen, Seen::Open { .. })
             }
-            // It will have been moved in a moment.
+            // It will have been moved in a moment, unless whoever moves it stands still.
+            Pin::Busy if self.shared.store.is_shared() => {
+                self.shared.store.miss();
+                false
+            }
             Pin::Busy => true,
             Pin::Moved(_) => true,
         }
