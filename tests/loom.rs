@@ -1068,6 +1068,13 @@ fn fence_or_commit() {
             Err(ref error) => assert_eq!((error, seen), (&WriteError::Fenced, vec![2])),
         }
         assert_eq!((bus.stats().messages, bus.stats().sealed), if result.is_ok() { (2, 0) } else { (1, 1) });
+        // Its owner has found where the fence was noted: the next one is noted there.
+        let fill = |bytes: &mut [u8]| {
+            assert_eq!(try_get(&mut reader), Err(ReadError::Empty));
+            lose_patience(&mut reader);
+            bytes.fill(9);
+        };
+        assert_eq!(owner.try_write(1, 2, BYTES, fill), Err(WriteError::Fenced));
         if result.is_ok() { "committed" } else { "fenced" }
     });
 }
