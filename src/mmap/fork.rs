@@ -13,8 +13,8 @@ mod page {
     /// The smallest page of any supported system. Where pages are larger, what is mapped is one.
     const PAGE: usize = 4096;
 
-    /// What only the process that made it has; in children that are forked it is wiped away.
-    #[derive(Debug)]
+    /// What only the process that made it has; in children that are forked it is wiped away. A clone is the same mark.
+    #[derive(Clone, Debug)]
     pub(crate) struct ForkMark {
         page: Region,
     }
@@ -47,8 +47,8 @@ mod page {
 mod page {
     use std::io;
 
-    /// Nobody forks here: models and Miri.
-    #[derive(Debug)]
+    /// Nobody forks here: models, Miri, and tests on other systems.
+    #[derive(Clone, Debug)]
     pub(crate) struct ForkMark(());
 
     impl ForkMark {
@@ -56,7 +56,7 @@ mod page {
         ///
         /// [`io::ErrorKind::Unsupported`] on other systems than Linux.
         pub(crate) fn new() -> io::Result<ForkMark> {
-            let is_known = cfg!(any(miri, rust_messenger_loom));
+            let is_known = cfg!(any(miri, rust_messenger_loom, test));
             if is_known { Ok(ForkMark(())) } else { Err(io::ErrorKind::Unsupported.into()) }
         }
 

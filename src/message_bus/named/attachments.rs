@@ -212,10 +212,6 @@ impl Others for Attachment {
         let is_attached = self.look.places.owner_at(number) == Some(owner);
         is_attached.then(|| self.look.places.process(number).pid)
     }
-
-    fn is_forked(&self) -> bool {
-        self.mark.is_forked()
-    }
 }
 
 impl Drop for Attachment {

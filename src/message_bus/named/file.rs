@@ -16,7 +16,7 @@ pub(super) use super::look::look;
 use super::names::{self, Names};
 use super::options::{Claims, NamedOptions};
 use crate::message_bus::circular_bus::RingOptions;
-use crate::message_bus::ring::memory::Ring;
+use crate::message_bus::ring::memory::{Ring, Sharing};
 use crate::mmap::fork::ForkMark;
 use crate::mmap::named::{self, Named};
 use crate::mmap::refusal::Refusal;
@@ -185,8 +185,9 @@ impl Opening<'_> {
         let owner = look.take(number);
         drop(lock);
         let ring = look.region().behind(CONTROL);
-        let attachment = Attachment::of(owner, look, byte, means.mark);
-        Ok(Ring::shared(ring, identity.capacity, (identity.key, secret), owner, Box::new(attachment)))
+        let others = Box::new(Attachment::of(owner, look, byte, means.mark.clone()));
+        let sharing = Sharing { mark: means.mark, others };
+        Ok(Ring::shared(ring, identity.capacity, (identity.key, secret), owner, sharing))
     }
 }
 

@@ -4,7 +4,7 @@
 //! on a ring the gate plus the capacity. The limit is private and only ever too low, so the room is asked only when it
 //! runs out.
 
-use super::control::ReaderIndex;
+use super::control::{ReaderIndex, WriterIndex};
 use super::position::ahead;
 use crate::sync::{AtomicU64, Ordering};
 use std::cell::Cell;
@@ -57,6 +57,12 @@ impl Claimed {
     #[inline(always)]
     pub(crate) fn len(&self) -> u64 {
         self.len
+    }
+
+    /// The same claim, for which all is fetched that is to be.
+    #[inline(always)]
+    pub(crate) fn fetched(self) -> Claimed {
+        Claimed { soon: Soon::Nothing, ..self }
     }
 
     /// The same claim, not made in the quick way, of which the compiler now knows where its length comes from and that
@@ -112,7 +118,8 @@ pub unsafe trait Room {
     }
 
     /// The writer `writer` is about to claim at `position`, or nowhere after all.
-    fn announce(&self, _writer: usize, _position: Option<u64>) {}
+    #[allow(private_interfaces)]
+    fn announce(&self, _writer: WriterIndex, _position: Option<u64>) {}
 
     /// Whether a claim may end at `end`; asked in tests only.
     fn may_end_at(&self, end: u64) -> bool;
@@ -126,15 +133,18 @@ pub trait Claim: sealed::Claim {}
 impl<C: sealed::Claim> Claim for C {}
 
 pub(crate) mod sealed {
-    use super::{AtomicU64, Claimed, Role, Room};
+    use super::{AtomicU64, Claimed, Role, Room, WriterIndex};
 
     pub trait Claim: std::fmt::Debug + Send + 'static {
         const MANY: bool;
-        fn new<R: Room>(room: &R, writer: usize) -> Self;
+        #[allow(private_interfaces)]
+        fn new<R: Room>(room: &R, writer: WriterIndex) -> Self;
         /// The largest slot for [`claim`](Self::claim), if it is for any.
         fn largest(&self) -> u64;
         /// Claims `len` bytes, [`largest`](Self::largest) at most, if the limit is well ahead. `tail` is the room's.
         fn claim<R: Room>(&self, room: &R, tail: &AtomicU64, len: u64) -> Option<Claimed>;
+        /// The same on a ring that is shared, for slots of any size.
+        fn claim_announced<R: Room>(&self, room: &R, tail: &AtomicU64, len: u64) -> Option<Claimed>;
         /// Claims `len` bytes, or `None` when there is no room.
         fn claim_in_room<R: Room>(&self, room: &R, len: u64, role: Role) -> Option<Claimed>;
         /// Whether [`claim_in_room`](Self::claim_in_room) would find room now.
@@ -154,7 +164,7 @@ pub(crate) mod sealed {
 #[derive(Debug)]
 pub struct ManyWriters {
     /// Its entry in the table of writers.
-    writer: usize,
+    writer: WriterIndex,
     seen: Cell<u64>,
     limit: Cell<u64>,
     /// The largest slot this writer claims by fetch-and-add.
@@ -164,8 +174,9 @@ pub struct ManyWriters {
 impl sealed::Claim for ManyWriters {
     const MANY: bool = true;
 
-    fn new<R: Room>(room: &R, writer: usize) -> Self {
-        let allowed = (writer as u64) < FETCH_ADD_WRITERS && !room.is_shared();
+    #[allow(private_interfaces)]
+    fn new<R: Room>(room: &R, writer: WriterIndex) -> Self {
+        let allowed = (writer.number() as u64) < FETCH_ADD_WRITERS && !room.is_shared();
         let fetch_add_max = if allowed { room.reserve() / FETCH_ADD_WRITERS } else { 0 };
         // A limit at the tail is no room at all: the first claim asks the gate. 0 would be ahead of half of all tails.
         let tail = room.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
@@ -182,6 +193,31 @@ impl sealed::Claim for ManyWriters {
         let near = ahead(self.limit.get(), self.seen.get()) < len as i64 + Soon::Near.bytes();
         let claim = || Claimed { position: self.fetch_add(room, tail, len), len, soon: Soon::Near };
         (!near).then(claim)
+    }
+
+    #[inline(always)]
+    fn claim_announced<R: Room>(&self, room: &R, tail: &AtomicU64, len: u64) -> Option<Claimed> {
+        // What this writer saw last was the tail once, so a slot begins there. To look at it now would bring its line
+        // here once more for nothing: the compare-and-swap says where the tail is if it has moved.
+        let mut seen = self.seen.get();
+        let mut announced = false;
+        while ahead(self.limit.get(), seen) >= len as i64 + Soon::Near.bytes() {
+            room.announce(self.writer, Some(seen));
+            announced = true;
+            let end = seen.wrapping_add(len);
+            // SYNC POINT claim.tail
+            match tail.compare_exchange_weak(seen, end, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(position) => {
+                    self.seen.set(end);
+                    return Some(Claimed { position, len, soon: Soon::Near });
+                }
+                Err(moved) => seen = moved,
+            }
+        }
+        if announced {
+            room.announce(self.writer, None);
+        }
+        None
     }
 
     fn claim_in_room<R: Room>(&self, room: &R, len: u64, role: Role) -> Option<Claimed> {
@@ -270,7 +306,8 @@ impl OneWriter {
 impl sealed::Claim for OneWriter {
     const MANY: bool = false;
 
-    fn new<R: Room>(room: &R, _writer: usize) -> Self {
+    #[allow(private_interfaces)]
+    fn new<R: Room>(room: &R, _writer: WriterIndex) -> Self {
         let tail = room.tail().load(Ordering::Acquire); // SYNC POINT claim.tail
         let claim = OneWriter { tail: Cell::new(tail), near_limit: Cell::new(0) };
         claim.set_limit(tail);
@@ -286,6 +323,12 @@ impl sealed::Claim for OneWriter {
         let end = self.tail.get().wrapping_add(len);
         // One comparison for both: is there room for it, and for what is fetched ahead of it?
         (ahead(self.near_limit.get(), end) >= 0).then(|| self.take(tail, len, Soon::Far))
+    }
+
+    /// What is unfinished can only be this writer's, so nothing is announced.
+    #[inline(always)]
+    fn claim_announced<R: Room>(&self, room: &R, tail: &AtomicU64, len: u64) -> Option<Claimed> {
+        self.claim(room, tail, len)
     }
 
     fn claim_in_room<R: Room>(&self, room: &R, len: u64, role: Role) -> Option<Claimed> {

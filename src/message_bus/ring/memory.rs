@@ -6,7 +6,7 @@
 //! ```
 
 use super::claim::{FETCH_ADD_WRITERS, Role, Room};
-use super::control::{self, Control, ReaderIndex};
+use super::control::{self, Control, ReaderIndex, WriterIndex};
 use super::gate::Gate;
 use super::owner::Owner;
 use super::position::ahead;
@@ -14,6 +14,7 @@ use super::slot::{COMMITTED, SLOT_ALIGN, SLOT_HEADER, STATES, Seen, Slot, Slots,
 use super::store::Store;
 use super::times::Times;
 use crate::message_bus::wait;
+use crate::mmap::fork::ForkMark;
 use crate::mmap::{Front, Region};
 use crate::sync::{AtomicU64, Ordering};
 use crate::traits::{Time, WriteError};
@@ -36,11 +37,19 @@ pub struct Ring {
     max_payload: usize,
     /// As whom it was mapped.
     owner: Owner,
-    /// What is known of others, if they may be attached to the same memory, each of which may die.
-    others: Option<Box<dyn Others>>,
+    /// If others may be attached to the same memory, each of which may die.
+    sharing: Option<Sharing>,
     times: Times,
     /// How often this attachment did without the gate lock.
     misses: AtomicU64,
+}
+
+/// What an attachment has of memory that processes share.
+#[derive(Debug)]
+pub(crate) struct Sharing {
+    /// Of the process that attached. Here, where each message comes by.
+    pub(crate) mark: ForkMark,
+    pub(crate) others: Box<dyn Others>,
 }
 
 /// What an attachment to memory that processes share knows of the others there.
@@ -50,9 +59,6 @@ pub(crate) trait Others: Debug + Send + Sync {
 
     /// The process of `owner`, if it is attached.
     fn pid_of(&self, owner: Owner) -> Option<u32>;
-
-    /// Whether this process was forked from the one that attached, whose all of this still is.
-    fn is_forked(&self) -> bool;
 }
 
 #[cfg(test)]
@@ -64,10 +70,6 @@ impl Others for fn(Control<'_>, Owner) -> bool {
     /// As if attachments had the numbers of their processes.
     fn pid_of(&self, owner: Owner) -> Option<u32> {
         Some(owner.attachment().into())
-    }
-
-    fn is_forked(&self) -> bool {
-        false
     }
 }
 
@@ -85,7 +87,7 @@ impl Ring {
         ring
     }
 
-    /// The ring of `capacity` bytes and this key that is in `region` already, which `owner` shares with `others`.
+    /// The ring of `capacity` bytes and this key that is in `region` already, which `owner` shares with others.
     /// Those don't know `secret`.
     #[cfg_attr(
         not(all(target_os = "linux", not(rust_messenger_loom))),
@@ -96,9 +98,9 @@ impl Ring {
         capacity: u64,
         (key, secret): (u64, u64),
         owner: Owner,
-        others: Box<dyn Others>,
+        sharing: Sharing,
     ) -> Ring {
-        Ring { look_key: distrust(key, secret), ..Ring::of(region, capacity, key, owner, Some(others)) }
+        Ring { look_key: distrust(key, secret), ..Ring::of(region, capacity, key, owner, Some(sharing)) }
     }
 
     /// The same, whose users wait so long.
@@ -124,7 +126,8 @@ impl Ring {
         owner: Owner,
         is_dead: fn(Control<'_>, Owner) -> bool,
     ) -> Ring {
-        Ring::shared(region, capacity, (key, 0x5ec2e7), owner, Box::new(is_dead))
+        let mark = ForkMark::new().expect("a page");
+        Ring::shared(region, capacity, (key, 0x5ec2e7), owner, Sharing { mark, others: Box::new(is_dead) })
     }
 
     /// A part of the memory, for tests to see who touches it.
@@ -133,7 +136,7 @@ impl Ring {
         &self.slots
     }
 
-    fn of(region: Region, capacity: u64, key: u64, owner: Owner, others: Option<Box<dyn Others>>) -> Ring {
+    fn of(region: Region, capacity: u64, key: u64, owner: Owner, sharing: Option<Sharing>) -> Ring {
         let max_payload = (max_slot(capacity) - SLOT_HEADER) as usize;
         assert!(region.len() as u64 >= Ring::region_len(capacity));
         let slots = region.behind(control::SIZE);
@@ -147,7 +150,7 @@ impl Ring {
             mask: capacity - SLOT_ALIGN,
             max_payload,
             owner,
-            others,
+            sharing,
             times,
             misses,
         }
@@ -299,15 +302,16 @@ unsafe impl Room for Ring {
 
     #[inline]
     fn is_shared(&self) -> bool {
-        self.others.is_some()
+        self.sharing.is_some()
     }
 
-    #[inline]
-    fn announce(&self, writer: usize, position: Option<u64>) {
-        if self.others.is_some() {
+    #[inline(always)]
+    #[allow(private_interfaces)]
+    fn announce(&self, writer: WriterIndex, position: Option<u64>) {
+        if self.sharing.is_some() {
             let claim = position.map_or(0, |position| position | control::CLAIMED);
             // Release: whoever finds that this writer is elsewhere finds its last slot finished.
-            self.control().writer(control::writer(writer)).claim().store(claim, Ordering::Release); // SYNC POINT claim.announce
+            self.control().writer(writer).claim().store(claim, Ordering::Release); // SYNC POINT claim.announce
         }
     }
 
@@ -341,20 +345,20 @@ impl Store for Ring {
     }
 
     fn has_ended(&self, owner: Owner) -> bool {
-        self.others.as_ref().is_some_and(|others| others.has_ended(self.control(), owner))
+        self.sharing.as_ref().is_some_and(|sharing| sharing.others.has_ended(self.control(), owner))
     }
 
-    #[inline]
+    #[inline(always)]
     fn is_forked(&self) -> bool {
-        self.others.as_ref().is_some_and(|others| others.is_forked())
+        self.sharing.as_ref().is_some_and(|sharing| sharing.mark.is_forked())
     }
 
     fn times(&self) -> Option<&Times> {
-        self.others.as_ref().map(|_| &self.times)
+        self.sharing.as_ref().map(|_| &self.times)
     }
 
     fn pid_of(&self, owner: Owner) -> Option<u32> {
-        self.others.as_ref()?.pid_of(owner)
+        self.sharing.as_ref()?.others.pid_of(owner)
     }
 
     fn miss(&self) {

@@ -64,7 +64,7 @@ impl<W: WaitStrategy, S: Storage> Reader for RingReader<W, S> {
     fn ready(&mut self) -> bool {
         match self.turn {
             Turn::Gating | Turn::Held => !matches!(self.look(self.position).1, Seen::Open { .. }),
-            Turn::Attached => self.is_away() || self.is_next_there(self.kind),
+            Turn::Attached | Turn::AttachedOtherwise => self.is_away() || self.is_next_there(self.kind),
             kind => self.is_next_there(kind),
         }
     }
@@ -252,7 +252,9 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     /// Whether a reader of this kind has something to read or to be told.
     fn is_next_there(&self, kind: Turn) -> bool {
         match kind {
-            Turn::Gating | Turn::Held | Turn::Attached => !matches!(self.gated(self.position), Seen::Open { .. }),
+            Turn::Gating | Turn::Held | Turn::Attached | Turn::AttachedOtherwise => {
+                !matches!(self.gated(self.position), Seen::Open { .. })
+            }
             Turn::Full => false,
             Turn::Evictable => self.ready_or_moved(),
         }
@@ -260,15 +262,21 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
 
     /// The turn of a reader that does not just look at the next message in place. What an evictable one has copied
     /// nobody can take away, and a delivery that unwinds is repeated.
+    ///
+    /// The quick way on a ring that is shared is here, too: in `deliver` it would share registers with that of others, at
+    /// one or two instructions a message there.
     #[cold]
     #[inline(never)]
     fn deliver_otherwise<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> (R, bool)) -> Result<R, ReadError> {
-        let (slot, header) = match self.turn {
-            Turn::Evictable => (None, self.copy_next()?),
-            _ => {
-                let (in_place, header) = self.next_if_attached()?;
-                (in_place.then(|| self.shared.store.slots().at(header.position)), header)
-            }
+        let (slot, header) = if self.turn == Turn::Evictable {
+            (None, self.copy_next()?)
+        } else if self.turn == Turn::Attached
+            && let Some((slot, header)) = self.look_attached()
+        {
+            (Some(slot), header)
+        } else {
+            let (in_place, header) = self.next_if_attached()?;
+            (in_place.then(|| self.shared.store.slots().at(header.position)), header)
         };
         // SAFETY: it was seen at this reader's position, and the cursor stays there until it has been stepped over.
         let (result, handled) = deliver(&header, &unsafe { lent(&self.shared.store, slot, &self.copy, &header) });
@@ -283,13 +291,13 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     /// place.
     #[inline(never)]
     fn next_if_attached(&mut self) -> Result<(bool, Header), ReadError> {
-        if self.turn == Turn::Attached && !self.is_here(0) {
+        if self.turn.is_attached() && !self.is_here(0) {
             return Err(ReadError::Forked);
         }
         match self.kind {
             Turn::Full => return Err(self.full()),
             Turn::Evictable => return Ok((false, self.copy_next()?)),
-            Turn::Gating | Turn::Held | Turn::Attached => {}
+            Turn::Gating | Turn::Held | Turn::Attached | Turn::AttachedOtherwise => {}
         }
         loop {
             match self.gated(self.position) {

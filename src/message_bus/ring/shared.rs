@@ -23,7 +23,7 @@ pub(crate) struct Shared<S: Store> {
     /// How often [`MessageBus::wake`] was called.
     pub(crate) wakes: CachePadded<AtomicU64>,
     pub(crate) waiters: CachePadded<Waiters>,
-    /// CLOSED, if outsiders of this attachment are refused. On a bus that is not shared the ring says so.
+    /// CLOSED, if outsiders of this attachment are refused. On a bus that is not shared the ring says so, and this is 0.
     closed: AtomicU64,
     /// Since when there is this, and when the dead are looked for next, in milliseconds after that.
     since: Instant,
@@ -97,10 +97,9 @@ impl<S: Store> Shared<S> {
     }
 
     /// What keeps writers of this attachment from just going on.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn flags(&self, order: Ordering) -> u64 {
-        let flags = self.control().flags().load(order); // SYNC POINT bus.close
-        if self.store.is_shared() { flags | self.closed.load(order) } else { flags }
+        self.control().flags().load(order) | self.closed.load(order) // SYNC POINT bus.close
     }
 
     /// Ends every wait once.

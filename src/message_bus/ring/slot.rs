@@ -393,11 +393,7 @@ pub unsafe trait Slots: Sized + std::fmt::Debug + Send + Sync + 'static {
     #[inline(always)]
     fn begin(&self, claimed: &Claimed) -> Slot<'_> {
         let slot = self.at(claimed.position());
-        match claimed.soon() {
-            Soon::Nothing => {}
-            Soon::Near => slot.0.prefetch_for_writing::<512>(),
-            Soon::Far => slot.0.prefetch_for_writing::<1024>(),
-        }
+        slot.fetch(claimed.soon());
         slot
     }
 
@@ -433,6 +429,15 @@ impl<'a> Slot<'a> {
     #[inline(always)]
     pub(crate) fn place(self) -> Place<'a> {
         self.0
+    }
+
+    #[inline(always)]
+    pub(crate) fn fetch(self, soon: Soon) {
+        match soon {
+            Soon::Nothing => {}
+            Soon::Near => self.0.prefetch_for_writing::<512>(),
+            Soon::Far => self.0.prefetch_for_writing::<1024>(),
+        }
     }
 
     #[inline(always)]

@@ -26,11 +26,12 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Sto
     index: WriterIndex,
     /// Smaller payloads are claimed in the quick way, without another look at their size.
     small_end: usize,
+    /// The same of a writer on a ring that is shared, where that is another way; 0 if it has no place there.
+    attached_end: usize,
+    /// Whether its last claim is being filled in place, on a ring that is shared.
+    filling: Cell<bool>,
     /// The ticket of the worker's outbox, or 0.
     ticket: Cell<u64>,
-    /// On a ring that is shared: how many slots it had finished when it claimed last; of one that never did, as many as
-    /// nobody ever has.
-    finished: Cell<u64>,
     strategy: PhantomData<fn() -> W>,
 }
 
@@ -69,18 +70,23 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
 
     /// The writer that has the place `index`.
     fn at(shared: &Arc<Shared<S>>, role: Role, index: WriterIndex) -> Self {
-        let claim = C::new(&shared.store, index.number());
+        let claim = C::new(&shared.store, index);
+        let (store, slots) = (&shared.store, shared.store.slots());
         // On a ring that is shared there is more to ask than whether there is room.
-        let largest = if shared.store.is_shared() { 0 } else { claim.largest() };
-        let small_end = small_end(shared.store.slots(), largest);
+        let (largest, largest_attached) = match (store.is_shared(), index.number() == SHARED_WRITER && C::MANY) {
+            (false, _) => (claim.largest(), 0),
+            (true, has_no_place) => (0, if has_no_place { 0 } else { u64::MAX }),
+        };
+        let [small_end, attached_end] = [largest, largest_attached].map(|largest| small_end(slots, largest));
         RingWriter {
             shared: Arc::clone(shared),
             claim,
             role,
             index,
             small_end,
+            attached_end,
+            filling: Cell::new(false),
             ticket: Cell::new(0),
-            finished: Cell::new(u64::MAX),
             strategy: PhantomData,
         }
     }
@@ -109,8 +115,9 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         }
     }
 
+    /// Claims a slot; `in_place`: to be filled by its user's code.
     #[inline(always)]
-    fn claim(&self, control: Control<'_>, size: usize) -> Result<Claimed, WriteError> {
+    fn claim(&self, control: Control<'_>, size: usize, in_place: bool) -> Result<Claimed, WriteError> {
         let len = self.shared.store.slots().slot_len(size);
         // Relaxed: the flags order turns, not data.
         if size < self.small_end
@@ -119,8 +126,30 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         {
             return Ok(claimed);
         }
-        let claimed = self.claim_slowly(size)?;
+        let claimed = self.claim_otherwise(size)?;
+        if C::MANY && in_place {
+            self.filling.set(true);
+        }
         Ok(claimed.slow(len))
+    }
+
+    /// Claims in the quick way of a ring that is shared, or slowly. Out of line: the ways to claim that are compiled into
+    /// each write are two, of which the second knows least.
+    #[cold]
+    #[inline(never)]
+    fn claim_otherwise(&self, size: usize) -> Result<Claimed, WriteError> {
+        let store = &self.shared.store;
+        if size < self.attached_end
+            && !store.is_forked()
+            && self.shared.flags(Ordering::Relaxed) == 0
+            && !(C::MANY && self.filling.get())
+            && let Some(claimed) =
+                self.claim.claim_announced(store, store.control().tail(), store.slots().slot_len(size))
+        {
+            store.slots().at(claimed.position()).fetch(claimed.soon());
+            return Ok(claimed.fetched());
+        }
+        self.claim_slowly(size)
     }
 
     /// Claims what is not small, or is near the limit, or may not be this writer's turn.
@@ -148,15 +177,10 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         if self.index.number() == SHARED_WRITER {
             return Err(WriteError::TooManyWriters { max: SHARED_WRITER });
         }
-        let entry = self.shared.control().writer(self.index);
-        // Nobody else writes to these, and each claim is counted once, when it is finished.
-        let finished = entry.messages().load(Ordering::Relaxed).wrapping_add(entry.sealed().load(Ordering::Relaxed));
-        if self.finished.get() == finished {
+        if self.filling.get() {
             return Err(WriteError::Filling);
         }
-        let claimed = self.claim_in_room(len)?;
-        self.finished.set(finished);
-        Ok(claimed)
+        self.claim_in_room(len)
     }
 
     /// Claims near the limit, or in another than the quick way, and has room made where that is possible.
@@ -186,7 +210,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         // Before the claim: the clock is the user's, and a claim that nobody finishes keeps all readers waiting.
         let more = shared.store.more(self.role);
         let control = shared.control();
-        let claimed = self.claim(control, size)?;
+        let claimed = self.claim(control, size, true)?;
         let (position, len) = (claimed.position(), claimed.len());
         let _notify = Notify(shared);
         let counted = CountSealed(self);
@@ -197,6 +221,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         match filled {
             Filled::Committed => {
                 std::mem::forget(counted);
+                self.filling.set(false);
                 self.count_message(control, size);
                 shared.store.acknowledge(position, len)
             }
@@ -286,7 +311,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> Publish for RingWriter<C, W, S> {
         let more = store.more(self.role);
         // Once: behind a store to shared memory its address would be loaded again.
         let control = store.control();
-        let claimed = self.claim(control, bytes.len())?;
+        let claimed = self.claim(control, bytes.len(), false)?;
         let (position, len) = (claimed.position(), claimed.len());
         // SAFETY: claimed of the store of these slots.
         unsafe { store.slots().publish_bytes(claimed, source, message, more, bytes) };
@@ -310,6 +335,7 @@ struct CountSealed<'a, C: Claim, W: WaitStrategy, S: Storage>(&'a RingWriter<C, 
 impl<C: Claim, W: WaitStrategy, S: Storage> Drop for CountSealed<'_, C, W, S> {
     fn drop(&mut self) {
         let writer = self.0;
+        writer.filling.set(false);
         writer.shared.control().writer(writer.index).sealed().fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -395,7 +421,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> Drop for RingWriter<C, W, S> {
             self.shared.gate().remove_worker(self.index);
         }
         if has_own {
-            self.shared.store.announce(self.index.number(), None);
+            self.shared.store.announce(self.index, None);
             control.writer(self.index).state().store(0, Ordering::Release); // SYNC POINT writer.place
         }
         if !C::MANY {

@@ -177,7 +177,7 @@ fn who_leaves_does_so_with_a_store_and_a_lock() {
     let first = made(&path);
     let (owner, region, attachment) = attached(&path);
     assert_eq!(state(&region, 1).load(Ordering::Relaxed), owner.word());
-    assert!(!attachment.is_forked() && !attachment.has_ended(first.shared.control(), owner));
+    assert!(!attachment.has_ended(first.shared.control(), owner));
     assert!(!attachment.has_ended(first.shared.control(), Owner::of(0, 1)));
     drop(attachment);
     assert_eq!(state(&region, 1).load(Ordering::Relaxed), owner.left());

@@ -151,6 +151,8 @@ fn a_ticket_is_known_to_all() {
     let (one, other) = (made(&path), opened(&path));
     let (reader, outside) = (one.subscribe("worker").unwrap(), other.writer().unwrap());
     let worker = one.worker_writer(&reader).unwrap();
+    // From now on it writes in the quick way.
+    write(&outside, 0).unwrap();
     worker.take_ticket();
     assert_eq!(write(&outside, 1), Err(WriteError::Full));
     worker.give_up_ticket();

@@ -106,12 +106,10 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     /// As many messages as are looked at in place where that is not just all of them. `handled` are not counted yet.
     #[inline]
     fn in_place_otherwise(&self, most: usize, handled: usize) -> Result<usize, ReadError> {
-        let kind = match self.turn {
-            Turn::Attached if !self.is_here(handled) => return Err(ReadError::Forked),
-            Turn::Attached => self.kind,
-            kind => kind,
-        };
-        Ok(if matches!(kind, Turn::Evictable | Turn::Full) { 0 } else { most })
+        if self.turn.is_attached() && !self.is_here(handled) {
+            return Err(ReadError::Forked);
+        }
+        Ok(if self.turn == Turn::Attached { most } else { 0 })
     }
 
     /// Where there is no message to be looked at in place: copies an evictable reader's, or steps over what is none.
@@ -121,7 +119,9 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         match self.kind {
             Turn::Evictable => self.copy_next().map(Some),
             Turn::Full => Err(self.full()),
-            Turn::Gating | Turn::Held | Turn::Attached => self.step_over_no_message(seen).map(|()| None),
+            Turn::Gating | Turn::Held | Turn::Attached | Turn::AttachedOtherwise => {
+                self.step_over_no_message(seen).map(|()| None)
+            }
         }
     }
 }

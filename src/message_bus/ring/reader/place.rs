@@ -61,8 +61,10 @@ pub(super) enum Turn {
     Gating,
     /// It looks at it in place.
     Held,
-    /// As its kind says, once it knows that it is still in the process that attached to the ring.
+    /// It looks at it in place, once it knows that it is still in the process that attached to the ring.
     Attached,
+    /// In another way, which its kind says, once it knows that.
+    AttachedOtherwise,
     /// It is held, and holds as much as it may.
     Full,
     /// It copies it.
@@ -72,6 +74,10 @@ pub(super) enum Turn {
 impl Turn {
     pub(super) fn is_held(self) -> bool {
         matches!(self, Turn::Held | Turn::Full)
+    }
+
+    pub(super) fn is_attached(self) -> bool {
+        matches!(self, Turn::Attached | Turn::AttachedOtherwise)
     }
 }
 
@@ -153,6 +159,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     }
 
     /// Says to whoever looks at a ring that is shared how many messages were handled, `more` than are counted.
+    #[inline(always)]
     pub(super) fn tell_handled(&self, more: usize) {
         let handled = self.handled_before.wrapping_add(self.handled).wrapping_add(more as u64);
         self.shared.control().reader(self.index).handled().store(handled, Ordering::Relaxed);
@@ -219,6 +226,21 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
         unsafe { self.shared.store.slots().look(place) }
     }
 
+    /// The next message on a ring that is shared, where the reader looks at it in place and is still in the process
+    /// that attached. Then it says how many it has handled.
+    #[inline(always)]
+    pub(super) fn look_attached(&self) -> Option<(Slot<'_>, Header)> {
+        if self.is_away() {
+            return None;
+        }
+        let (Some(slot), Seen::Message(header)) = self.look(self.position) else { return None };
+        if header.size as usize > self.shared.store.slots().max_payload() {
+            return None;
+        }
+        self.tell_handled(0);
+        Some((slot, header))
+    }
+
     /// Nothing to read: lets go of all that was read and says why there is no more. Out of line, so that a loop that
     /// reads keeps its registers.
     #[cold]
@@ -237,7 +259,7 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     }
 
     /// Whether this is a copy, in a child that was forked, of a reader that is its parent's.
-    #[inline]
+    #[inline(always)]
     pub(super) fn is_away(&self) -> bool {
         self.shared.store.is_forked()
     }
@@ -245,7 +267,11 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
 
 /// How a reader of this kind comes to its next message.
 pub(super) fn turn_of(store: &impl Storage, kind: Turn) -> Turn {
-    if store.is_shared() { Turn::Attached } else { kind }
+    match kind {
+        _ if !store.is_shared() => kind,
+        Turn::Gating | Turn::Held => Turn::Attached,
+        _ => Turn::AttachedOtherwise,
+    }
 }
 
 /// The payload of a message that was found: in its slot, or where there is none in the reader's copy.

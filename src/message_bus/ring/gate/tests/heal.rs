@@ -237,7 +237,7 @@ fn with_a_dead_claim() -> (Attached, (Attached, RingWriter), RingWriter) {
     let heir = Attached::heir(&empty());
     let mortal = Attached::to(heir.region.clone(), MORTAL, false);
     let writer = mortal.writer(Role::Outside);
-    let claim = ManyWriters::new(&mortal.shared.store, 0);
+    let claim = ManyWriters::new(&mortal.shared.store, control::writer(0));
     assert!(claim.claim_in_room(&mortal.shared.store, 48, Role::Outside).is_some(), "and no more");
     let living = heir.writer(Role::Outside);
     (heir, (mortal, writer), living)
@@ -264,7 +264,7 @@ fn a_claim_that_may_be_the_livings_is_left() {
 #[test]
 fn a_dead_claim_ends_where_one_of_the_living_begins() {
     let (ring, _mortal, _) = with_a_dead_claim();
-    let claim = ManyWriters::new(&ring.shared.store, 1);
+    let claim = ManyWriters::new(&ring.shared.store, control::writer(1));
     let claimed = claim.claim_in_room(&ring.shared.store, 64, Role::Outside).unwrap();
     assert_eq!(claimed.position(), 48);
     assert!(ring.shared.heal());
@@ -275,13 +275,36 @@ fn a_dead_claim_ends_where_one_of_the_living_begins() {
     assert_eq!(ring.messages(), [message(44)]);
 }
 
+/// In the quick way a writer announces where it saw the tail last; where it has lost the race for that it says so.
+#[test]
+fn a_quick_claim_is_announced_or_taken_back() {
+    let ring = Attached::heir(&empty());
+    let (store, announced) = (&ring.shared.store, ring.claim_of(0));
+    let claim = ManyWriters::new(store, control::writer(0));
+    // Its limit is known from now on.
+    assert!(claim.has_room(store, 64, Role::Outside));
+    let end = || ring.control().tail().fetch_add(64, Ordering::Relaxed);
+    end();
+    let claimed = claim.claim_announced(store, ring.control().tail(), 64).expect("room");
+    assert_eq!((claimed.position(), announced.load(Ordering::Relaxed)), (64, 64 | CLAIMED));
+    // It was not asked where the tail is, and there is no room for it any more where that is.
+    while ring.tail() < CAPACITY - 512 {
+        end();
+    }
+    assert!(claim.claim_announced(store, ring.control().tail(), 64).is_none());
+    assert_eq!(announced.load(Ordering::Relaxed), 0);
+}
+
 #[test]
 fn nothing_is_claimed_unannounced() {
     const LARGE: u64 = 1 << 16;
     let region = Region::anonymous(Ring::region_len(LARGE) as usize).unwrap();
     let alone = Ring::new(region.clone(), LARGE, 0, KEY);
-    assert!(ManyWriters::new(&alone, 0).largest() > 0);
-    assert_eq!(ManyWriters::new(&Ring::attached(region, LARGE, KEY, HEIR, |_, _| false), 0).largest(), 0);
+    assert!(ManyWriters::new(&alone, control::writer(0)).largest() > 0);
+    assert_eq!(
+        ManyWriters::new(&Ring::attached(region, LARGE, KEY, HEIR, |_, _| false), control::writer(0)).largest(),
+        0
+    );
 }
 
 /// Until the slot is finished that a dead writer may have claimed, its place is nobody's.
@@ -359,7 +382,7 @@ fn all_that_can_be_had() -> Vec<u8> {
         worker.take_ticket();
         // SAFETY: the reader stands there.
         assert!(unsafe { ring.gate().fence(0) });
-        let claim = ManyWriters::new(&ring.shared.store, 1);
+        let claim = ManyWriters::new(&ring.shared.store, control::writer(1));
         assert!(claim.claim_in_room(&ring.shared.store, 64, Role::Outside).is_some(), "and no more");
         image = ring.image(control::SIZE + SLOT_HEADER as usize);
     };
