@@ -144,7 +144,7 @@ pub(crate) mod sealed {
         /// Claims `len` bytes, [`largest`](Self::largest) at most, if the limit is well ahead. `tail` is the room's.
         fn claim<R: Room>(&self, room: &R, tail: &AtomicU64, len: u64) -> Option<Claimed>;
         /// The same on a ring that is shared, for slots of any size.
-        fn claim_announced<R: Room>(&self, room: &R, tail: &AtomicU64, len: u64) -> Option<Claimed>;
+        fn claim_announced<R: Room>(&self, room: &R, len: u64) -> Option<Claimed>;
         /// Claims `len` bytes, or `None` when there is no room.
         fn claim_in_room<R: Room>(&self, room: &R, len: u64, role: Role) -> Option<Claimed>;
         /// Whether [`claim_in_room`](Self::claim_in_room) would find room now.
@@ -196,7 +196,7 @@ impl sealed::Claim for ManyWriters {
     }
 
     #[inline(always)]
-    fn claim_announced<R: Room>(&self, room: &R, tail: &AtomicU64, len: u64) -> Option<Claimed> {
+    fn claim_announced<R: Room>(&self, room: &R, len: u64) -> Option<Claimed> {
         // What this writer saw last was the tail once, so a slot begins there. To look at it now would bring its line
         // here once more for nothing: the compare-and-swap says where the tail is if it has moved.
         let mut seen = self.seen.get();
@@ -206,7 +206,7 @@ impl sealed::Claim for ManyWriters {
             announced = true;
             let end = seen.wrapping_add(len);
             // SYNC POINT claim.tail
-            match tail.compare_exchange_weak(seen, end, Ordering::AcqRel, Ordering::Acquire) {
+            match room.tail().compare_exchange_weak(seen, end, Ordering::AcqRel, Ordering::Acquire) {
                 Ok(position) => {
                     self.seen.set(end);
                     return Some(Claimed { position, len, soon: Soon::Near });
@@ -327,8 +327,8 @@ impl sealed::Claim for OneWriter {
 
     /// What is unfinished can only be this writer's, so nothing is announced.
     #[inline(always)]
-    fn claim_announced<R: Room>(&self, room: &R, tail: &AtomicU64, len: u64) -> Option<Claimed> {
-        self.claim(room, tail, len)
+    fn claim_announced<R: Room>(&self, room: &R, len: u64) -> Option<Claimed> {
+        self.claim(room, room.tail(), len)
     }
 
     fn claim_in_room<R: Room>(&self, room: &R, len: u64, role: Role) -> Option<Claimed> {

@@ -143,8 +143,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
             && !store.is_forked()
             && self.shared.flags(Ordering::Relaxed) == 0
             && !(C::MANY && self.filling.get())
-            && let Some(claimed) =
-                self.claim.claim_announced(store, store.control().tail(), store.slots().slot_len(size))
+            && let Some(claimed) = self.claim.claim_announced(store, store.slots().slot_len(size))
         {
             store.slots().at(claimed.position()).fetch(claimed.soon());
             return Ok(claimed.fetched());

@@ -85,7 +85,7 @@ const LEN: u64 = CAPACITY / 8;
 /// Writes one message; where to.
 #[allow(unsafe_code)]
 fn write(ring: &Ring, claim: &ManyWriters, payload: u8) -> u64 {
-    let claimed = claim.claim_announced(ring, ring.tail(), LEN).unwrap();
+    let claimed = claim.claim_announced(ring, LEN).unwrap();
     let position = claimed.position();
     // SAFETY: claimed of this ring.
     unsafe { ring.publish_bytes(claimed, 1, 1, (), &[payload; 8]) };

@@ -285,13 +285,13 @@ fn a_quick_claim_is_announced_or_taken_back() {
     assert!(claim.has_room(store, 64, Role::Outside));
     let end = || ring.control().tail().fetch_add(64, Ordering::Relaxed);
     end();
-    let claimed = claim.claim_announced(store, ring.control().tail(), 64).expect("room");
+    let claimed = claim.claim_announced(store, 64).expect("room");
     assert_eq!((claimed.position(), announced.load(Ordering::Relaxed)), (64, 64 | CLAIMED));
     // It was not asked where the tail is, and there is no room for it any more where that is.
     while ring.tail() < CAPACITY - 512 {
         end();
     }
-    assert!(claim.claim_announced(store, ring.control().tail(), 64).is_none());
+    assert!(claim.claim_announced(store, 64).is_none());
     assert_eq!(announced.load(Ordering::Relaxed), 0);
 }
 
