@@ -481,7 +481,10 @@ fn places_of_the_dead_are_found() {
     let living = ring(|_, _| false);
     assert!(subscribed(&living).is_err());
     let none = living.writer(Role::Outside);
-    assert_eq!(none.try_write_bytes(1, 1, &PAYLOAD), Err(WriteError::TooManyWriters { max: SHARED_WRITER }));
+    for knows_its_limit in [false, true] {
+        assert!(!knows_its_limit || none.has_room(PAYLOAD.len()));
+        assert_eq!(none.try_write_bytes(1, 1, &PAYLOAD), Err(WriteError::TooManyWriters { max: SHARED_WRITER }));
+    }
     drop(none);
     living.check();
 
