@@ -263,8 +263,8 @@ impl<W: WaitStrategy, S: Storage> RingReader<W, S> {
     /// The turn of a reader that does not just look at the next message in place. What an evictable one has copied
     /// nobody can take away, and a delivery that unwinds is repeated.
     ///
-    /// The quick way on a ring that is shared is here, too: in `deliver` it would share registers with that of others, at
-    /// one or two instructions a message there.
+    /// The quick way on a ring that is shared is here, too: in `deliver` it would share registers with that of others,
+    /// at one or two instructions a message there.
     #[cold]
     #[inline(never)]
     fn deliver_otherwise<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> (R, bool)) -> Result<R, ReadError> {

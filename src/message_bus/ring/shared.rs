@@ -23,7 +23,7 @@ pub(crate) struct Shared<S: Store> {
     /// How often [`MessageBus::wake`] was called.
     pub(crate) wakes: CachePadded<AtomicU64>,
     pub(crate) waiters: CachePadded<Waiters>,
-    /// CLOSED, if outsiders of this attachment are refused. On a bus that is not shared the ring says so, and this is 0.
+    /// CLOSED, if outsiders of this attachment are refused. On a bus that is not shared the ring says so: this is 0.
     closed: AtomicU64,
     /// Since when there is this, and when the dead are looked for next, in milliseconds after that.
     since: Instant,

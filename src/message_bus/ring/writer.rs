@@ -133,8 +133,8 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         Ok(claimed.slow(len))
     }
 
-    /// Claims in the quick way of a ring that is shared, or slowly. Out of line: the ways to claim that are compiled into
-    /// each write are two, of which the second knows least.
+    /// Claims in the quick way of a ring that is shared, or slowly. Out of line: the ways to claim that are compiled
+    /// into each write are two, of which the second knows least.
     #[cold]
     #[inline(never)]
     fn claim_otherwise(&self, size: usize) -> Result<Claimed, WriteError> {
