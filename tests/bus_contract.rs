@@ -354,6 +354,41 @@ fn a_full_bus_says_so_and_room_wakes_its_writers<B: MessageBus>(make: impl Fn() 
     }
 }
 
+/// Law 4: so it is in the middle of a batch, whose handling may take long.
+fn room_within_a_batch_wakes_its_writers<B: MessageBus>(make: impl Fn() -> B) {
+    for recorded in [false, true] {
+        let bus = make();
+        let mut reader = bus.subscribe("slow").unwrap();
+        let writer = bus.writer().unwrap();
+        let fitted = fill_up(&writer, 30);
+        let refused = bus.stats().full;
+        let written = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let writer = writer;
+                writer.write_bytes(7, 1, &composed(7, 7, 30)).unwrap();
+                written.store(true, Ordering::Release);
+            });
+            wait_until("the writer has found no room", || bus.stats().full > refused);
+            // It is about to sleep. If it does not within that time, it needs nobody to wake it, and this shows less.
+            thread::sleep(Duration::from_millis(if cfg!(miri) { 1 } else { 20 }));
+            let mut handled = 0;
+            let mut handle = || {
+                handled += 1;
+                if handled == fitted / 2 {
+                    wait_until("the writer goes on within the batch", || written.load(Ordering::Acquire));
+                }
+                Next::Go
+            };
+            let read = match recorded {
+                false => reader.try_read_up_to(fitted as usize, |_, _| handle()),
+                true => reader.try_read_recorded(fitted as usize, |_, _, _| handle()),
+            };
+            assert_eq!(read, Ok(fitted as usize));
+        });
+    }
+}
+
 /// Law 5: a fill that panics seals its slot, and its panic goes to the writer.
 fn a_fill_that_panics_leaves_no_hole<B: MessageBus>(make: impl Fn() -> B) {
     let bus = make();
@@ -1887,6 +1922,7 @@ macro_rules! contract {
         laws! {
             a_full_bus_loses_nothing
             a_full_bus_says_so_and_room_wakes_its_writers
+            room_within_a_batch_wakes_its_writers
             a_silent_fill_is_sealed_and_keeps_its_bytes
             stats_count_refusals
             a_close_ends_every_wait
@@ -2052,6 +2088,7 @@ mod own {
         a_loss_is_not_forgotten
         a_gating_reader_is_never_overwritten
         a_full_bus_says_so_and_room_wakes_its_writers
+        room_within_a_batch_wakes_its_writers
         stats_count_refusals
         a_close_ends_every_wait
         waiting_for_room_ends_on_a_closed_bus

@@ -211,13 +211,33 @@ impl<B: MessageBus> Reader for CondvarReader<B> {
         result
     }
 
+    #[inline]
+    fn try_read_up_to(
+        &mut self,
+        most: usize,
+        mut handle: impl FnMut(&Header, &[u8]) -> Next,
+    ) -> Result<usize, ReadError> {
+        let link = &*self.link.0;
+        let result = self.reader.try_read_up_to(most, |header, payload| {
+            // It may have released what it read before, and this may take long.
+            link.notify_room();
+            handle(header, payload)
+        });
+        link.notify_room();
+        result
+    }
+
     fn try_read_recorded(
         &mut self,
         most: usize,
-        handle: impl FnMut(&Header, Option<Recorded>, &[u8]) -> Next,
+        mut handle: impl FnMut(&Header, Option<Recorded>, &[u8]) -> Next,
     ) -> Result<usize, ReadError> {
-        let result = self.reader.try_read_recorded(most, handle);
-        self.link.0.notify_room();
+        let link = &*self.link.0;
+        let result = self.reader.try_read_recorded(most, |header, recorded, payload| {
+            link.notify_room();
+            handle(header, recorded, payload)
+        });
+        link.notify_room();
         result
     }
 
