@@ -28,8 +28,9 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Sto
     small_end: usize,
     /// The same of a writer on a ring that is shared, where that is another way; 0 if it has no place there.
     attached_end: usize,
-    /// Whether its last claim is being filled in place, on a ring that is shared.
-    filling: Cell<bool>,
+    /// 1 while its last claim is being filled in place, on a ring that is shared. A number, as its neighbours are: who
+    /// shares a writer among threads is then told so once.
+    filling: Cell<u64>,
     /// The ticket of the worker's outbox, or 0.
     ticket: Cell<u64>,
     strategy: PhantomData<fn() -> W>,
@@ -85,7 +86,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
             index,
             small_end,
             attached_end,
-            filling: Cell::new(false),
+            filling: Cell::new(0),
             ticket: Cell::new(0),
             strategy: PhantomData,
         }
@@ -128,7 +129,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         }
         let claimed = self.claim_otherwise(size)?;
         if C::MANY && in_place {
-            self.filling.set(true);
+            self.filling.set(1);
         }
         Ok(claimed.slow(len))
     }
@@ -142,7 +143,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         if size < self.attached_end
             && !store.is_forked()
             && self.shared.flags(Ordering::Relaxed) == 0
-            && !(C::MANY && self.filling.get())
+            && (!C::MANY || self.filling.get() == 0)
             && let Some(claimed) = self.claim.claim_announced(store, store.slots().slot_len(size))
         {
             store.slots().at(claimed.position()).fetch(claimed.soon());
@@ -176,7 +177,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         if self.index.number() == SHARED_WRITER {
             return Err(WriteError::TooManyWriters { max: SHARED_WRITER });
         }
-        if self.filling.get() {
+        if self.filling.get() != 0 {
             return Err(WriteError::Filling);
         }
         self.claim_in_room(len)
@@ -220,7 +221,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
         match filled {
             Filled::Committed => {
                 std::mem::forget(counted);
-                self.filling.set(false);
+                self.filling.set(0);
                 self.count_message(control, size);
                 shared.store.acknowledge(position, len)
             }
@@ -334,7 +335,7 @@ struct CountSealed<'a, C: Claim, W: WaitStrategy, S: Storage>(&'a RingWriter<C, 
 impl<C: Claim, W: WaitStrategy, S: Storage> Drop for CountSealed<'_, C, W, S> {
     fn drop(&mut self) {
         let writer = self.0;
-        writer.filling.set(false);
+        writer.filling.set(0);
         writer.shared.control().writer(writer.index).sealed().fetch_add(1, Ordering::Relaxed);
     }
 }
