@@ -345,7 +345,7 @@ fn cookbook_given_nonsense() {
     fails(&["soup"], "no recipe `soup`");
     fails(&["data_from_thread", "1", "two"], "`two`: invalid digit found in string");
     fails(&["data_from_thread", "4000000000"], "`4000000000`: number too large");
-    fails(&["request_reply", "soon"], "InvalidDigit");
+    fails(&["request_reply", "soon"], "`soon` milliseconds: invalid digit found in string");
     fails(&["config_file"], "which file?");
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("table.conf");

@@ -65,7 +65,8 @@ Messenger! {
 }
 
 pub fn main(arguments: &[String]) -> Result<(), Box<dyn std::error::Error>> {
-    let timeout = arguments.first().map_or(Ok(100), |text| text.parse())?;
+    let parse = |text: &String| text.parse().map_err(|error| format!("`{text}` milliseconds: {error}"));
+    let timeout = arguments.first().map_or(Ok(100), parse)?;
     Messenger::new(CircularBus::new(64 * 1024)?).run(&Duration::from_millis(timeout)).join()?;
     Ok(())
 }

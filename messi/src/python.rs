@@ -18,7 +18,7 @@ use std::path::PathBuf;
 /// What is generated.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// Which sides.
+    /// Which sides. Default: both.
     pub side: Side,
 }
 

@@ -18,11 +18,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// The ids of a protocol on the bus. Two protocols in one routing table need different ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
-    /// The handler id of the server.
+    /// The handler id of the server. Default: 0xFE00.
     pub server: u16,
-    /// The handler id of the client.
+    /// The handler id of the client. Default: 0xFE01.
     pub client: u16,
     /// Where the ids of the messages begin: each member has four, from here on by its field number.
+    /// Default: 0x1000.
     pub messages: u16,
 }
 

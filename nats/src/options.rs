@@ -21,41 +21,41 @@ use std::time::Duration;
 pub struct BridgeOptions {
     /// The servers, as `nats://host:port` or `tls://host:port`, separated by commas.
     pub servers: String,
-    /// How to connect: credentials, roots, certificates. What is in it is never shown.
+    /// How to connect: credentials, roots, certificates. Nothing shows what is in it. Default: none of these.
     pub connect: async_nats::ConnectOptions,
-    /// Whether servers that are not on this machine may be spoken to without TLS. Default: no.
+    /// Whether the bridge may speak without TLS to servers on other machines. Default: no.
     pub plain: bool,
     /// The system and the node.
     pub names: Names,
     /// What the bus is.
     pub kind: Kind,
-    /// Which one it is, among all that this node ever has: a journal has one for its life. Random on a ring.
+    /// Which one it is, among all that this node ever has: a journal has one for its life, a ring one that is random.
     pub incarnation: u64,
-    /// Whether a stream that another journal has filled is taken over. Default: no.
+    /// Whether the bridge takes over a stream that another journal has filled. Default: no.
     pub adopt: bool,
     /// How much may be on its way out. Default: 256 messages and 4 MiB.
     pub window: Limits,
-    /// How much may be asked for of one other node and not be acknowledged, beside one message of the largest size that
-    /// the server takes. Default: 1024 messages and 4 MiB.
+    /// How much the bridge asks for of one other node before it has acknowledged it, beside one message of the largest
+    /// size that the server takes. Default: 1024 messages and 4 MiB.
     pub pull: Limits,
-    /// The nodes that read this node's stream: each has a consumer there, and what all of them have acknowledged is
-    /// removed. Default: none, and nothing is.
+    /// The nodes that read this node's stream: each has a consumer there, and the server removes what all of them have
+    /// acknowledged. Default: none, and the server removes nothing.
     pub receivers: Vec<String>,
-    /// Whether an inlet goes on where messages of another node are missing, which it says otherwise
-    /// ([`Gap`](crate::BridgeError::Gap)). Default: no.
+    /// Whether an inlet goes on where messages of another node are missing, instead of ending with
+    /// [`Gap`](crate::BridgeError::Gap). Default: no.
     pub pass_gaps: bool,
-    /// How many bytes of a ring are kept behind what is acknowledged, for a server that comes back with less than it
-    /// acknowledged. A journal keeps all that it retains. Default: 0.
+    /// How many bytes of a ring the bridge keeps behind what the server has acknowledged, for one that comes back with
+    /// less than it acknowledged. A journal keeps all that it retains. Default: 0.
     pub kept: u64,
-    /// Whether messages that the server takes for too large are left out, and counted. Default: no, and a bus that
-    /// allows them is refused.
+    /// Whether the bridge leaves out, and counts, messages that the server takes for too large. Default: no, and the
+    /// bridge refuses a bus that allows them.
     pub skip_larger: bool,
     /// How many bytes the stream may take, if this bridge makes it. It then refuses what is new, and the bus fills.
     /// Default: no limit.
     pub max_bytes: Option<u64>,
     /// How long the server may answer nothing before the bridge looks at the stream. Default: 2 s.
     pub patience: Duration,
-    /// How long nothing goes on that waits, though a server is there, before a bridge says
+    /// How long what waits may make no progress, though a server is there, before the bridge says
     /// [`Stalled`](crate::Status::Stalled). Default: 5 s.
     pub stall: Duration,
 }

@@ -22,7 +22,8 @@ use std::time::Duration;
 /// A lossless ring in mapped memory: every reader sees every message in one order, and writers wait for readers.
 ///
 /// `C` is how writers claim ([`ManyWriters`] or [`OneWriter`]), `W` how readers wait ([`Adaptive`], unless
-/// [`waiting`](Self::waiting) chooses another). A clone is a second handle on the same ring.
+/// [`waiting`](Self::waiting) chooses another). A clone is a second handle on the same ring. Processes share
+/// one that has a [name](CircularBus::create).
 ///
 /// ```
 /// use rust_messenger::message_bus::CircularBus;

@@ -53,8 +53,8 @@ impl Drop for Link {
 }
 
 impl<B: MessageBus> CondvarBus<B> {
-    /// Wraps `bus`. From then on use no reader or writer of `bus` itself: they would wake nobody. A ring that processes
-    /// share may be used as it likes.
+    /// Wraps `bus`. From then on use no reader or writer of `bus` itself: they would wake nobody. On a ring that
+    /// processes share you may: its readers sleep in the ring's own way.
     pub fn new(bus: B) -> CondvarBus<B> {
         let waiters = Waiters::new();
         let word = |first| CachePadded::new(AtomicU64::new(first));

@@ -93,7 +93,8 @@ pub enum Cause {
         /// The text of the panic.
         text: String,
     },
-    /// A handler called [`Writer::fail`](crate::traits::Writer::fail).
+    /// A handler called [`Writer::fail`](crate::traits::Writer::fail), or returned an `Err` from
+    /// [`TryHandle`](crate::traits::TryHandle).
     Failed {
         /// The handler's name in the table.
         handler: &'static str,

@@ -37,7 +37,7 @@ impl Default for Wires {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The wires that the connection speaks. Default: the newest alone.
+    /// The wires that the connection speaks. Default: [`Wire::V2`], the newest, alone.
     pub wires: Wires,
     /// The largest frame that this side accepts, in bytes, header included. For what it sends, only the wire sets a
     /// limit: the peer decides how much it accepts. Default: 1 MiB.

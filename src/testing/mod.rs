@@ -1,4 +1,12 @@
-//! What tests of handlers use: a writer that records, and a clock that is moved by hand.
+//! What tests of handlers and of whole systems use.
+//!
+//! * One handler: [`Recorder`], a writer that records, and [`ManualClock`], which a test moves.
+//! * One table: [`Messenger::workers`](crate::messenger::Messenger::workers), stepped on the test's own thread.
+//! * Whole systems: [`Sim`] chooses every order of steps and every fault from a seed, and repeats them.
+//! * A journal: [`replay`] has a table handle it again and compares what is sent; [`check_snapshot`] compares what
+//!   snapshots bring back with what the whole history does. (Unix.)
+//!
+//! # One handler
 //!
 //! A handler is a plain struct, so a test calls it: it makes one, hands it messages, and looks at what it sent. No bus,
 //! no thread and no time is involved.

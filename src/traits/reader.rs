@@ -52,7 +52,7 @@ pub trait Reader {
     ///
     /// # Errors
     ///
-    /// [`ReadError::Empty`] if there is no message yet; [`ReadError::Lagged`] and [`ReadError::Closed`].
+    /// [`ReadError::Empty`] if there is no message yet; or another [`ReadError`], which says what ends the reading.
     fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError>;
 
     /// As [`try_read`](Self::try_read), but steps over the message only if `handle` returns true: it handled the

@@ -192,6 +192,50 @@ fn examples_are_short() {
 const BEYOND_ASCII: &[&str] =
     &["tests/bus_contract.rs", "messi/tests/c_messages.rs", "messi/tests/command.rs", "messi/tests/random/wire.rs"];
 
+/// Whoever fills options in reads what holds otherwise where the field is described.
+fn rule_defaults(file: &File) -> Complaints {
+    // `new` asks for these.
+    const GIVEN: &[&str] = &["uri"];
+    let mut complaints = Vec::new();
+    let (mut described, mut is_options) = (String::new(), false);
+    for (number, line) in file.text.lines().enumerate() {
+        if let Some(rest) = line.strip_prefix("pub struct ") {
+            let name = rest.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
+            is_options = name.ends_with("Options") || ["Budget", "Retention", "Settings"].contains(&name);
+        } else if line.starts_with('}') {
+            is_options = false;
+        }
+        let line = line.trim();
+        if let Some(text) = line.strip_prefix("///") {
+            described.push_str(text);
+        } else if !line.starts_with("#[") {
+            let field = line.strip_prefix("pub ").and_then(|line| line.split_once(": ")).map(|(name, _)| name);
+            let is_said = described.contains("Default: ") || described.contains("(the default)");
+            if let Some(field) = field.filter(|field| is_options && !is_said && !GIVEN.contains(field)) {
+                complaints.push(format!("{}:{}: the default of `{field}` is not said", file.path, number + 1));
+            }
+            described.clear();
+        }
+    }
+    complaints
+}
+
+#[test]
+fn options_say_their_defaults() {
+    holds(all(&["src/", "messi/"], rule_defaults));
+}
+
+#[test]
+fn options_without_defaults_are_found() {
+    let bare = "/// Default: none.\npub struct PipeOptions {\n    /// How many.\n    pub many: usize,\n}";
+    breaks(rule_defaults, "src/a.rs", bare, &["a.rs:4: the default of `many`"]);
+    let other = "pub struct Pipe {\n    /// How many.\n    pub many: usize,\n}";
+    breaks(rule_defaults, "src/a.rs", other, &[]);
+    let said = "pub struct PipeOptions<P> {\n    /// Where.\n    pub uri: String,\n    /// How many. Default: 7.\n    \
+                #[doc(alias = \"count\")]\n    pub many: usize,\n    /// `None` (the default): all.\n    pub some: u8,\n}";
+    breaks(rule_defaults, "src/a.rs", said, &[]);
+}
+
 fn rule_ascii(file: &File) -> Complaints {
     if BEYOND_ASCII.contains(&file.path.as_str()) {
         return Vec::new();

@@ -40,9 +40,9 @@ impl Platform {
 /// What is generated.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// For which platform.
+    /// For which platform. Default: Linux.
     pub platform: Platform,
-    /// Which sides.
+    /// Which sides. Default: both.
     pub side: Side,
 }
 

@@ -229,16 +229,16 @@ pub enum Durability {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention {
-    /// Keep at most so many bytes.
+    /// Keep at most so many bytes. Default: `None`, any number.
     pub size: Option<u64>,
-    /// Forget messages older than this.
+    /// Forget messages older than this. Default: `None`, they may have any age.
     pub age: Option<Duration>,
-    /// Forget what every named cursor has passed. Without a named cursor this rule forgets nothing.
+    /// Forget what every named cursor has passed. Without a named cursor this rule forgets nothing. Default: no.
     pub consumed: bool,
     /// Let the other rules forget even the history of workers that this opening starts with
-    /// [`Start::Rebuild`](crate::message_bus::Start::Rebuild). By default (`false`) those workers keep all of it that
-    /// is not covered by two snapshots, because a rebuild needs it: once its beginning is gone, the next one fails with
-    /// [`HistoryGone`](crate::traits::CursorError::HistoryGone). This forgets nothing by itself.
+    /// [`Start::Rebuild`](crate::message_bus::Start::Rebuild). This forgets nothing by itself. Default: no. Then those
+    /// workers keep what two snapshots do not cover, because a rebuild needs it: once its beginning is gone, the next
+    /// one fails with [`HistoryGone`](crate::traits::CursorError::HistoryGone).
     pub past_rebuilds: bool,
 }
 

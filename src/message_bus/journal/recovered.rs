@@ -18,11 +18,11 @@ pub struct Span {
 pub struct Recovered {
     /// Whether this opening made the journal.
     pub created: bool,
-    /// How many whole messages there are, as far as it was looked at.
+    /// How many whole messages there are, as far as the bus has looked.
     pub messages: u64,
     /// What nobody has looked at: it was finished and synced when the journal was last written. Messages, holes and
     /// damage in it are in none of the other fields. After a clean stop opening leaves out everything; after a kill,
-    /// everything up to the last sync or opening. `None`: it was looked at everything.
+    /// everything up to the last sync or opening. `None`: opening has looked at everything.
     pub unchecked: Option<Span>,
     /// The position of the next message.
     pub tail: u64,
@@ -81,7 +81,7 @@ impl Recovered {
     /// How many holes, and how many damaged stretches, the lists name at most.
     pub const SPANS: usize = 1024;
 
-    /// Whether anything differs from what a writer wrote, as far as it was looked at. Holes and a torn tail are no
+    /// Whether anything differs from what a writer wrote, as far as the bus has looked. Holes and a torn tail are no
     /// damage: no writer was told that they were written.
     pub fn is_damaged(&self) -> bool {
         let is_damage = |damage: &HeaderDamage| !matches!(damage, HeaderDamage::CursorAhead(_));

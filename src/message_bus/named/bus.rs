@@ -55,6 +55,25 @@ impl CircularBus {
     /// Makes a ring for any number of writers that has this name, and attaches to it. Nobody ever sees one that is half
     /// made, and a process that dies in this call leaves nothing. All its space is allocated now.
     ///
+    /// ```
+    /// # #[cfg(all(target_os = "linux", not(miri)))] { // Miri maps no files.
+    /// use rust_messenger::traits::{MessageBus, Publish, Reader};
+    /// use rust_messenger::{CircularBus, NamedOptions};
+    ///
+    /// let directory = tempfile::tempdir()?;
+    /// let path = directory.path().join("orders.ring");
+    /// let bus = CircularBus::create(&path, NamedOptions { capacity: Some(1 << 16), ..NamedOptions::default() })?;
+    /// let mut reader = bus.subscribe("books")?;
+    ///
+    /// // In another process, as a rule.
+    /// let same = CircularBus::open(&path, NamedOptions::default())?;
+    /// same.writer()?.write_bytes(1, 2, b"hello")?;
+    /// assert_eq!(reader.read(|_, payload| payload.to_vec())?, b"hello");
+    /// CircularBus::remove(&path)?;
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`NamedError`]: there is no new file then. [`NamedProblem::Exists`] if the name is taken.
@@ -145,8 +164,8 @@ impl CircularBus<OneWriter> {
 }
 
 impl NamedStats {
-    /// Looks at the ring of this name. The file is read, and nothing else is done: it may be one's to read alone, and
-    /// whoever uses the ring does not notice.
+    /// Looks at the ring of this name. It reads the file and does nothing else: the permission to read is enough, and
+    /// those who use the ring notice nothing.
     ///
     /// # Errors
     ///

@@ -61,7 +61,7 @@ pub enum NamedProblem {
     /// The ring was made before the machine was started anew, and nothing is known of what is in it. Remove it, or
     /// use [`open_or_create`](crate::CircularBus::open_or_create), which does.
     OtherBoot,
-    /// What is said in the first page of the ring cannot be. Remove it.
+    /// The first page of the ring contradicts itself. Remove the ring.
     Damaged {
         /// What of it.
         what: &'static str,

@@ -62,8 +62,8 @@ pub use seen::Seen;
 ///
 /// Handlers have to do the same when they are given the same: they ask [`Writer::now`](crate::traits::Writer::now) for
 /// the time, and use neither the system's clock and random numbers nor the order of a `HashMap`. The first seed and
-/// each one that fails run twice, and what differs is a failure that names the handler. On a journal what it has
-/// recorded of each message, time and cause, is compared, too. A law that says something else of the same is named.
+/// each one that fails run twice, and what differs is a failure that names the handler. On a journal the recorded
+/// time and cause of each message are compared, too. If a law is what differs, the failure names the law.
 ///
 /// ```
 /// use rust_messenger::prelude::*;
@@ -255,7 +255,7 @@ impl<B: MessageBus> Sim<B> {
         Sim { seeds: Seeds { first: 0, count }, ..self }
     }
 
-    /// How long deadlines are waited for after the last message from outside, in virtual time. Default: 10 s.
+    /// How long the simulation waits for deadlines after the last message from outside, in virtual time. Default: 10 s.
     pub fn lasting(mut self, time: Duration) -> Self {
         self.system.lasting = time;
         self
