@@ -1147,6 +1147,8 @@ fn an_exhausted_journal_goes_on_with_a_larger_capacity() {
 
 #[path = "../fuzz/corpus.rs"]
 mod corpus;
+#[path = "../fuzz/fuzz_targets/input.rs"]
+mod input;
 #[path = "../fuzz/fuzz_targets/journal_bytes.rs"]
 mod journal_bytes;
 

@@ -5,6 +5,8 @@
 
 #[path = "../fuzz/corpus.rs"]
 mod corpus;
+#[path = "../fuzz/fuzz_targets/input.rs"]
+mod input;
 #[path = "../fuzz/fuzz_targets/ring_bytes.rs"]
 mod ring_bytes;
 #[path = "../fuzz/fuzz_targets/ring_steps.rs"]

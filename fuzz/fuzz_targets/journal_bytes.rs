@@ -1,27 +1,13 @@
 //! Journals out of any bytes, and what must hold for each of them. Shared by the fuzz target and the test that replays
 //! its corpus.
 
+use super::input::Input;
 use rust_messenger::message_bus::{Entry, Journal, PersistentBus, PersistentOptions, Start};
 use rust_messenger::traits::{MessageBus, Publish, Reader};
 use std::io::Write;
 
 const PAGE: usize = 4096;
 const STATES: [u64; 8] = [3, 5, 6, 9, 10, 12, 0, 15];
-
-/// What is left to read of an input. Zeros follow.
-struct Input<'a>(&'a [u8]);
-
-impl Input<'_> {
-    fn byte(&mut self) -> u8 {
-        let (first, rest) = self.0.split_first().map_or((0, &[][..]), |(first, rest)| (*first, rest));
-        self.0 = rest;
-        first
-    }
-
-    fn word(&mut self) -> u64 {
-        u64::from_le_bytes(std::array::from_fn(|_| self.byte()))
-    }
-}
 
 /// A journal as `input` says: a header with a right checksum, which nobody would hit upon, and slots of all kinds, whole
 /// and broken. An input that begins with 0xFF is the file as it is.

@@ -2,6 +2,7 @@
 
 #![no_main]
 
+mod input;
 mod journal_bytes;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| journal_bytes::check(&journal_bytes::journal_of(input)));

@@ -1,6 +1,7 @@
 //! Files of named rings out of any bytes, and what must hold for each of them. Shared by the fuzz target and the test
 //! that replays its corpus.
 
+use super::input::Input;
 use rust_messenger::message_bus::NamedStats;
 use std::io::Write;
 
@@ -10,21 +11,6 @@ const NAMES: usize = 12288;
 const CONTROL: usize = 77824;
 const CONTROL_LEN: usize = 25344;
 const LEN: usize = CONTROL + CONTROL_LEN + CAPACITY + CAPACITY / 8;
-
-/// What is left to read of an input. Zeros follow.
-struct Input<'a>(&'a [u8]);
-
-impl Input<'_> {
-    fn byte(&mut self) -> u8 {
-        let (first, rest) = self.0.split_first().map_or((0, &[][..]), |(first, rest)| (*first, rest));
-        self.0 = rest;
-        first
-    }
-
-    fn word(&mut self) -> u64 {
-        u64::from_le_bytes(std::array::from_fn(|_| self.byte()))
-    }
-}
 
 /// A ring as `input` says: a first page with a right checksum, which nobody would hit upon, names likewise, and stray
 /// words behind it. An input that begins with 0xFF is the file as it is.

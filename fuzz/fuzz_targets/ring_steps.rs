@@ -2,6 +2,7 @@
 //! for each of their steps: a typed error or silence, and no byte outside of the ring. Shared by the fuzz target and
 //! the test that replays its corpus. That no step panics or goes on for ever is for those to see.
 
+use super::input::Input;
 use rust_messenger::message_bus::{NamedError, NamedStats, OneWriter};
 use rust_messenger::traits::{
     BusWriter, EncodeError, Header, Interest, MessageBus, Next, NoWriter, Publish, ReadError, Reader, WriteError,
@@ -22,22 +23,9 @@ const WRITERS: u64 = CONTROL + 17152;
 const SLOTS: u64 = CONTROL + 25344;
 const LEN: u64 = SLOTS + CAPACITY as u64 / 8 * 9;
 
-/// What is left to read of an input. Zeros follow.
-struct Input<'a>(&'a [u8]);
-
 impl Input<'_> {
-    fn byte(&mut self) -> u8 {
-        let (first, rest) = self.0.split_first().map_or((0, &[][..]), |(first, rest)| (*first, rest));
-        self.0 = rest;
-        first
-    }
-
     fn below(&mut self, limit: usize) -> usize {
         usize::from(self.byte()) % limit.max(1)
-    }
-
-    fn word(&mut self) -> u64 {
-        u64::from_le_bytes(std::array::from_fn(|_| self.byte()))
     }
 }
 

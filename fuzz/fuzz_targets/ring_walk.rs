@@ -2,6 +2,7 @@
 
 #![no_main]
 
+mod input;
 mod ring_steps;
 
 libfuzzer_sys::fuzz_target!(|input: &[u8]| {
