@@ -13,8 +13,8 @@
 #![allow(clippy::type_complexity, reason = "a type that is named once explains less than the type itself")]
 
 #[cfg(not(miri))]
-#[path = "own_bus.rs"]
-mod own_bus;
+#[path = "support/locked_bus.rs"]
+mod locked_bus;
 mod support;
 
 #[path = "bus_contract/held.rs"]
@@ -2052,7 +2052,7 @@ mod own {
     use super::*;
 
     fn make() -> impl MessageBus {
-        own_bus::LockedBus::new(CAPACITY)
+        locked_bus::LockedBus::new(CAPACITY)
     }
 
     laws! {

@@ -1,337 +1,166 @@
-//! A bus of one's own, from public items only: a queue behind a lock.
-//!
-//! `tests/bus_contract.rs` runs the laws on it that such a bus can have; here a messenger runs on it. A message is
-//! filled in memory of its own and queued when it is whole, so no fill, however long or broken, leaves a hole. What was
-//! read stays queued until room is needed, and readers that may be moved on hold nothing.
+//! The smallest bus of one's own, from public items only: a list that only grows, behind a lock. It is never full, so
+//! there is no room to wait for, no turn and nobody to move on. `support/locked_bus.rs` has a bounded one.
 
+#[path = "support/locked_bus.rs"]
+mod locked_bus;
+
+use locked_bus::LockedBus;
 use rust_messenger::traits::{
-    BusWriter, Header, Interest, MessageBus, NoWriter, Payload, Poller, Publish, ReadError, Reader, ReaderStats, Space,
-    Stats, SubscribeError, WriteError,
+    BusWriter, DeserializeFrom, ExtendedMessage, Handle, Handler, Header, Interest, Message, MessageBus, New, NoWriter,
+    Payload, Poller, Publish, ReadError, Reader, Sender, Space, Stats, SubscribeError, WriteError, Writer,
 };
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// What a message costs beside its payload.
-const HEADER: usize = 16;
-
-/// A bounded queue that everybody locks. A position is a number of messages.
-#[derive(Clone)]
-pub struct LockedBus(Arc<Shared>);
-
-struct Shared {
-    state: Mutex<State>,
-    changed: Condvar,
-    capacity: usize,
-}
+/// A position is a number of messages.
+#[derive(Clone, Default)]
+struct List(Arc<(Mutex<State>, Condvar)>);
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Arc<(Header, Vec<u8>)>>,
-    tail: u64,
-    /// The bytes of what is queued and of what is being filled, and how many fills there are.
-    bytes: usize,
-    fills: usize,
-    readers: BTreeMap<u64, ReaderStats>,
-    next_id: u64,
-    tickets: VecDeque<u64>,
+    messages: Vec<Arc<(Header, Vec<u8>)>>,
     pollers: Vec<Arc<dyn Poller>>,
     closed: bool,
-    /// How often something changed, and how often everybody was woken.
+    /// How often everybody was woken, and how often anything changed.
+    wakes: u64,
     changes: u64,
-    wakes: u64,
-    stats: Stats,
 }
 
-pub struct LockedReader {
-    bus: Arc<Shared>,
-    id: u64,
-    wakes: u64,
-}
-
-#[derive(Clone)]
-pub struct LockedWriter {
-    bus: Arc<Shared>,
-    /// Whose worker this is; nobody's outside.
-    id: Option<u64>,
-}
-
-impl State {
-    fn first(&self) -> u64 {
-        self.tail - self.queue.len() as u64
-    }
-
-    /// Where the slowest reader is that holds others back.
-    fn gate(&self) -> u64 {
-        let gating = self.readers.values().filter(|reader| !reader.evictable);
-        gating.map(|reader| reader.position).min().unwrap_or(self.tail)
-    }
-
-    /// Makes room for `size` bytes, as far as nobody needs what goes.
-    fn make_room(&mut self, size: usize, capacity: usize) -> bool {
-        while self.bytes + size > capacity && self.first() < self.gate() {
-            let Some(oldest) = self.queue.pop_front() else { break };
-            self.bytes -= HEADER + oldest.1.len();
-        }
-        self.bytes + size <= capacity
-    }
-
-    /// Whether it is this writer's turn: the oldest ticket's, or everybody's.
-    fn has_turn(&self, id: Option<u64>) -> bool {
-        self.tickets.front().is_none_or(|&oldest| Some(oldest) == id)
-    }
-}
-
-impl Shared {
+impl List {
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.0.lock().unwrap()
     }
 
-    /// Changes something, and wakes whoever waits for that.
-    fn change<R>(&self, change: impl FnOnce(&mut State) -> R) -> R {
+    fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
-        let result = change(&mut state);
+        change(&mut state);
         state.changes += 1;
         let pollers = state.pollers.clone();
         drop(state);
-        self.changed.notify_all();
+        self.0.1.notify_all();
         pollers.iter().for_each(|poller| poller.notify());
-        result
-    }
-
-    /// Waits for a change after the `seen`th, until `deadline`. False if that came first.
-    fn wait_for_change(&self, seen: u64, deadline: Option<Instant>) -> bool {
-        let mut state = self.lock();
-        while state.changes == seen {
-            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
-            if left == Some(Duration::ZERO) {
-                return false;
-            }
-            let left = left.unwrap_or(Duration::from_secs(3600));
-            state = self.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        true
     }
 }
 
-impl LockedBus {
-    pub fn new(capacity: usize) -> LockedBus {
-        LockedBus(Arc::new(Shared { state: Mutex::default(), changed: Condvar::new(), capacity }))
-    }
-
-    fn join(&self, name: &str, evictable: bool) -> LockedReader {
-        let mut state = self.0.lock();
-        let id = state.next_id;
-        state.next_id += 1;
-        let mut entry = ReaderStats::default();
-        (entry.name, entry.position, entry.evictable) = (name.chars().take(31).collect(), state.tail, evictable);
-        state.readers.insert(id, entry);
-        LockedReader { bus: Arc::clone(&self.0), id, wakes: state.wakes }
-    }
-}
-
-impl MessageBus for LockedBus {
-    type Reader = LockedReader;
-    type BusWriter = LockedWriter;
+impl MessageBus for List {
+    type Reader = ListReader;
+    type BusWriter = ListWriter;
     const MANY_WRITERS: bool = true;
 
-    fn subscribe(&self, name: &str) -> Result<LockedReader, SubscribeError> {
-        Ok(self.join(name, false))
+    fn subscribe(&self, _: &str) -> Result<ListReader, SubscribeError> {
+        Ok(ListReader { list: self.clone(), position: self.tail(), wakes: self.lock().wakes })
     }
 
-    fn subscribe_evictable(&self, name: &str) -> Result<LockedReader, SubscribeError> {
-        Ok(self.join(name, true))
+    fn subscribe_evictable(&self, name: &str) -> Result<ListReader, SubscribeError> {
+        self.subscribe(name)
     }
 
-    fn writer(&self) -> Result<LockedWriter, NoWriter> {
-        Ok(LockedWriter { bus: Arc::clone(&self.0), id: None })
+    fn writer(&self) -> Result<ListWriter, NoWriter> {
+        Ok(ListWriter { list: self.clone(), outside: true })
     }
 
-    fn worker_writer(&self, reader: &LockedReader) -> Result<LockedWriter, NoWriter> {
-        Ok(LockedWriter { bus: Arc::clone(&self.0), id: Some(reader.id) })
+    fn worker_writer(&self, _: &ListReader) -> Result<ListWriter, NoWriter> {
+        Ok(ListWriter { list: self.clone(), outside: false })
     }
 
     fn close(&self) {
-        self.0.change(|state| state.closed = true);
+        self.change(|state| state.closed = true);
     }
 
     fn wake(&self) {
-        self.0.change(|state| state.wakes += 1);
+        self.change(|state| state.wakes += 1);
     }
 
     fn tail(&self) -> u64 {
-        self.0.lock().tail
+        self.lock().messages.len() as u64
     }
 
     fn max_payload(&self) -> usize {
-        self.0.capacity / 8 - HEADER
+        u32::MAX as usize
     }
 
     fn stats(&self) -> Stats {
-        let state = self.0.lock();
-        let mut stats = state.stats.clone();
-        stats.tail = state.tail;
-        stats.readers = state.readers.values().cloned().collect();
-        stats.readers.iter_mut().for_each(|reader| reader.lag = state.tail - reader.position);
+        let mut stats = Stats::default();
+        (stats.tail, stats.messages) = (self.tail(), self.tail());
         stats
     }
 }
 
-impl Publish for LockedWriter {
+struct ListWriter {
+    list: List,
+    outside: bool,
+}
+
+impl Publish for ListWriter {
     fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
-        /// Gives up the room of a fill, however that ends.
-        struct Room<'a>(&'a Shared, usize, bool);
-
-        impl Drop for Room<'_> {
-            fn drop(&mut self) {
-                self.0.change(|state| {
-                    (state.bytes, state.fills) = (state.bytes - self.1, state.fills - 1);
-                    state.stats.sealed += u64::from(!self.2);
-                });
-            }
-        }
-
-        let (size, max) = (payload.size(), self.bus.capacity / 8 - HEADER);
-        if size > max {
-            return Err(WriteError::TooLarge { size, max });
-        }
-        let cost = HEADER + size;
-        let mut state = self.bus.lock();
-        if state.closed && self.id.is_none() {
-            return Err(WriteError::Closed);
-        }
-        if !state.has_turn(self.id) || !state.make_room(cost, self.bus.capacity) {
-            state.stats.full += 1;
-            return Err(WriteError::Full);
-        }
-        (state.bytes, state.fills) = (state.bytes + cost, state.fills + 1);
-        drop(state);
-        let mut room = Room(&self.bus, cost, false);
+        let size = payload.size();
+        let size_word = u32::try_from(size).map_err(|_| WriteError::TooLarge { size, max: self.list.max_payload() })?;
         let mut bytes = vec![0; size];
         // Without the lock: a fill is the user's, and may write, too.
         payload.fill(&mut Space::new(&mut bytes))?;
-        self.bus.change(|state| {
-            let header = Header { source, message, size: size as u32, position: state.tail };
-            state.queue.push_back(Arc::new((header, bytes)));
-            (state.tail, state.bytes) = (state.tail + 1, state.bytes + cost);
-            (state.stats.messages, state.stats.bytes) = (state.stats.messages + 1, state.stats.bytes + size as u64);
+        let mut result = Err(WriteError::Closed);
+        self.list.change(|state| {
+            if !(state.closed && self.outside) {
+                let header = Header { source, message, size: size_word, position: state.messages.len() as u64 };
+                state.messages.push(Arc::new((header, bytes)));
+                result = Ok(());
+            }
         });
-        room.2 = true;
-        Ok(())
+        result
     }
 
-    fn wait_for_room(&self, size: usize) {
-        let seen = self.bus.lock().changes;
-        if !self.has_room(size) {
-            self.bus.wait_for_change(seen, None);
-        }
-    }
+    fn wait_for_room(&self, _: usize) {}
 }
 
-impl BusWriter for LockedWriter {
-    fn take_ticket(&self) {
-        self.bus.change(|state| {
-            state.tickets.retain(|&ticket| Some(ticket) != self.id);
-            state.tickets.extend(self.id);
-        });
-    }
+impl BusWriter for ListWriter {
+    fn take_ticket(&self) {}
 
-    fn give_up_ticket(&self) {
-        if self.bus.lock().tickets.iter().any(|&ticket| Some(ticket) == self.id) {
-            self.bus.change(|state| state.tickets.retain(|&ticket| Some(ticket) != self.id));
-        }
-    }
+    fn give_up_ticket(&self) {}
 
     fn is_slowest(&self) -> bool {
-        let state = self.bus.lock();
-        self.id.and_then(|id| state.readers.get(&id)).is_none_or(|own| own.position <= state.gate())
+        true
     }
 
-    fn has_room(&self, size: usize) -> bool {
-        let mut state = self.bus.lock();
-        let is_refused = size > self.bus.capacity / 8 - HEADER || (state.closed && self.id.is_none());
-        is_refused || (state.has_turn(self.id) && state.make_room(HEADER + size, self.bus.capacity))
+    fn has_room(&self, _: usize) -> bool {
+        true
     }
 
-    fn record_outbox(&self, bytes: usize) {
-        let mut state = self.bus.lock();
-        if let Some(own) = self.id.and_then(|id| state.readers.get_mut(&id)) {
-            own.outbox_high_water = own.outbox_high_water.max(bytes as u64);
-        }
-    }
+    fn record_outbox(&self, _: usize) {}
 }
 
-impl Drop for LockedWriter {
-    fn drop(&mut self) {
-        self.give_up_ticket();
-    }
+struct ListReader {
+    list: List,
+    position: u64,
+    wakes: u64,
 }
 
-impl LockedReader {
-    fn position_in(&self, state: &State) -> u64 {
-        state.readers[&self.id].position
-    }
-
-    /// Hands over the next message, and steps over it if `is_done` says so of the result.
-    fn read_if<R>(
-        &mut self,
-        deliver: impl FnOnce(&Header, &[u8]) -> R,
-        is_done: impl FnOnce(&R) -> bool,
-    ) -> Result<R, ReadError> {
-        let mut state = self.bus.lock();
-        let (first, position) = (state.first(), self.position_in(&state));
-        if position < first {
-            self.step_to(&mut state, first);
-            return Err(ReadError::Lagged(first - position));
-        }
-        let Some(message) = state.queue.get((position - first) as usize).map(Arc::clone) else {
-            let is_over = state.closed && state.fills == 0;
-            return Err(if is_over { ReadError::Closed } else { ReadError::Empty });
+impl Reader for ListReader {
+    fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
+        let state = self.list.lock();
+        let Some(message) = state.messages.get(self.position as usize).cloned() else {
+            return Err(if state.closed { ReadError::Closed } else { ReadError::Empty });
         };
         drop(state);
         let result = deliver(&message.0, &message.1);
-        if is_done(&result) {
-            self.bus.change(|state| self.step_to(state, position + 1));
-        }
+        self.position += 1;
         Ok(result)
     }
 
-    fn step_to(&self, state: &mut State, position: u64) {
-        state.readers.get_mut(&self.id).expect("a reader is listed until it is dropped").position = position;
-    }
-}
-
-impl Drop for LockedReader {
-    fn drop(&mut self) {
-        self.bus.change(|state| state.readers.remove(&self.id));
-    }
-}
-
-impl Reader for LockedReader {
-    fn try_read<R>(&mut self, deliver: impl FnOnce(&Header, &[u8]) -> R) -> Result<R, ReadError> {
-        self.read_if(deliver, |_| true)
-    }
-
-    fn try_handle(&mut self, handle: impl FnOnce(&Header, &[u8]) -> bool) -> Result<bool, ReadError> {
-        self.read_if(handle, |handled| *handled)
-    }
-
     fn ready(&mut self) -> bool {
-        let state = self.bus.lock();
-        let position = self.position_in(&state);
-        position != state.tail || (state.closed && state.fills == 0)
+        let state = self.list.lock();
+        state.closed || self.position < state.messages.len() as u64
     }
 
     fn wait_until(&mut self, timeout: Option<Duration>, _: Interest, mut done: impl FnMut(&mut Self) -> bool) {
-        let deadline = timeout.map(|timeout| Instant::now() + timeout);
+        let start = Instant::now();
         loop {
-            let seen = self.bus.lock().changes;
-            let is_done = done(self);
-            let wakes = self.bus.lock().wakes;
-            let is_woken = std::mem::replace(&mut self.wakes, wakes) != wakes;
-            if is_done || is_woken || !self.bus.wait_for_change(seen, deadline) {
+            let seen = self.list.lock().changes;
+            let left = timeout.unwrap_or(Duration::MAX).saturating_sub(start.elapsed()).min(Duration::from_secs(3600));
+            if done(self) || self.was_woken() || left.is_zero() {
                 return;
             }
+            let is_same = |state: &mut State| state.changes == seen;
+            drop(self.list.0.1.wait_timeout_while(self.list.lock(), left, is_same));
         }
     }
 
@@ -342,119 +171,124 @@ impl Reader for LockedReader {
         _: Interest,
         mut done: impl FnMut(&mut Self) -> bool,
     ) {
-        self.bus.lock().pollers.push(Arc::clone(poller));
-        let wakes = self.bus.lock().wakes;
-        if std::mem::replace(&mut self.wakes, wakes) == wakes && !done(self) {
+        self.list.lock().pollers.push(Arc::clone(poller));
+        if !done(self) && !self.was_woken() {
             poller.wait(timeout);
         }
-        let mut state = self.bus.lock();
-        if let Some(at) = state.pollers.iter().position(|listed| Arc::ptr_eq(listed, poller)) {
-            state.pollers.swap_remove(at);
-        }
+        self.list.lock().pollers.retain(|listed| !Arc::ptr_eq(listed, poller));
     }
 
     fn position(&self) -> u64 {
-        self.position_in(&self.bus.lock())
+        self.position
     }
 }
 
-mod on_a_messenger {
-    use super::LockedBus;
-    use rust_messenger::traits::{DeserializeFrom, ExtendedMessage, Handle, Handler, Message, New, Sender, Writer};
-    use std::sync::{Arc, Mutex};
+impl ListReader {
+    fn was_woken(&mut self) -> bool {
+        let wakes = self.list.lock().wakes;
+        std::mem::replace(&mut self.wakes, wakes) != wakes
+    }
+}
 
-    rust_messenger::messenger_id_enum!(HandlerId { Counter = 1, Echo = 2 });
+rust_messenger::messenger_id_enum!(HandlerId { Counter = 1, Echo = 2 });
 
-    /// A number as a message, by hand: the bus wants no feature.
-    macro_rules! number_message {
-        ($name:ident, $id:literal) => {
-            struct $name(u64);
+/// A number as a message, by hand: the bus wants no feature.
+macro_rules! number_message {
+    ($name:ident, $id:literal) => {
+        struct $name(u64);
 
-            impl Message for $name {
-                type Id = u16;
-                const ID: u16 = $id;
+        impl Message for $name {
+            type Id = u16;
+            const ID: u16 = $id;
+        }
+
+        impl ExtendedMessage for $name {
+            fn get_size(&self) -> usize {
+                size_of::<u64>()
             }
 
-            impl ExtendedMessage for $name {
-                fn get_size(&self) -> usize {
-                    size_of::<u64>()
-                }
-
-                fn write_into(&self, buffer: &mut [u8]) {
-                    buffer.copy_from_slice(&self.0.to_le_bytes());
-                }
-            }
-
-            impl DeserializeFrom for $name {
-                fn deserialize_from(buffer: &[u8]) -> Self {
-                    $name(u64::from_le_bytes(buffer.try_into().unwrap()))
-                }
-            }
-        };
-    }
-
-    number_message!(Number, 1);
-    number_message!(Answer, 2);
-
-    /// How many numbers go round: more than the bus holds.
-    const LAPS: u64 = if cfg!(miri) { 100 } else { 1000 };
-
-    struct Counter(Arc<Mutex<Vec<u64>>>);
-    struct Echo;
-
-    impl Handler for Counter {
-        type Id = HandlerId;
-        const ID: HandlerId = HandlerId::Counter;
-
-        fn on_start<W: Writer>(&mut self, writer: &W) {
-            (0..LAPS).for_each(|number| Self::send(&Number(number), writer));
-        }
-    }
-
-    impl New<Arc<Mutex<Vec<u64>>>> for Counter {
-        fn new<W: Writer>(heard: &Arc<Mutex<Vec<u64>>>, _: &W) -> Counter {
-            Counter(Arc::clone(heard))
-        }
-    }
-
-    impl Handle<Answer> for Counter {
-        fn handle<W: Writer>(&mut self, answer: &Answer, writer: &W) {
-            self.0.lock().unwrap().push(answer.0);
-            if answer.0 == LAPS - 1 {
-                writer.stop();
+            fn write_into(&self, buffer: &mut [u8]) {
+                buffer.copy_from_slice(&self.0.to_le_bytes());
             }
         }
-    }
 
-    impl Handler for Echo {
-        type Id = HandlerId;
-        const ID: HandlerId = HandlerId::Echo;
-    }
+        impl DeserializeFrom for $name {
+            fn deserialize_from(buffer: &[u8]) -> Self {
+                $name(u64::from_le_bytes(buffer.try_into().unwrap()))
+            }
+        }
+    };
+}
 
-    impl<Config> New<Config> for Echo {
-        fn new<W: Writer>(_: &Config, _: &W) -> Echo {
-            Echo
+number_message!(Number, 1);
+number_message!(Answer, 2);
+
+/// How many numbers go round: more than the bus holds.
+const LAPS: u64 = if cfg!(miri) { 100 } else { 1000 };
+
+struct Counter(Arc<Mutex<Vec<u64>>>);
+struct Echo;
+
+impl Handler for Counter {
+    type Id = HandlerId;
+    const ID: HandlerId = HandlerId::Counter;
+
+    fn on_start<W: Writer>(&mut self, writer: &W) {
+        (0..LAPS).for_each(|number| Self::send(&Number(number), writer));
+    }
+}
+
+impl New<Arc<Mutex<Vec<u64>>>> for Counter {
+    fn new<W: Writer>(heard: &Arc<Mutex<Vec<u64>>>, _: &W) -> Counter {
+        Counter(Arc::clone(heard))
+    }
+}
+
+impl Handle<Answer> for Counter {
+    fn handle<W: Writer>(&mut self, answer: &Answer, writer: &W) {
+        self.0.lock().unwrap().push(answer.0);
+        if answer.0 == LAPS - 1 {
+            writer.stop();
         }
     }
+}
 
-    impl Handle<Number> for Echo {
-        fn handle<W: Writer>(&mut self, number: &Number, writer: &W) {
-            Self::send(&Answer(number.0), writer);
-        }
-    }
+impl Handler for Echo {
+    type Id = HandlerId;
+    const ID: HandlerId = HandlerId::Echo;
+}
 
-    rust_messenger::Messenger! {
-        Arc<Mutex<Vec<u64>>>,
-        Asks: handlers: [ counter: Counter ] routes: [ Echo, Answer: [ counter ] ]
-        Answers: handlers: [ echo: Echo ] routes: [ Counter, Number: [ echo ] ]
+impl<Config> New<Config> for Echo {
+    fn new<W: Writer>(_: &Config, _: &W) -> Echo {
+        Echo
     }
+}
 
-    /// With outboxes, turns, waits and a stop.
-    #[test]
-    fn a_messenger_runs_on_it() {
-        let heard = Arc::default();
-        let messenger = Messenger::new(LockedBus::new(1024));
-        let summary = messenger.run(&heard).join().unwrap();
-        assert!(heard.lock().unwrap().iter().copied().eq(0..LAPS), "{summary:?}");
+impl Handle<Number> for Echo {
+    fn handle<W: Writer>(&mut self, number: &Number, writer: &W) {
+        Self::send(&Answer(number.0), writer);
     }
+}
+
+rust_messenger::Messenger! {
+    Arc<Mutex<Vec<u64>>>,
+    Asks: handlers: [ counter: Counter ] routes: [ Echo, Answer: [ counter ] ]
+    Answers: handlers: [ echo: Echo ] routes: [ Counter, Number: [ echo ] ]
+}
+
+fn a_messenger_runs_on(bus: impl MessageBus) {
+    let heard = Arc::default();
+    let summary = Messenger::new(bus).run(&heard).join().unwrap();
+    assert!(heard.lock().unwrap().iter().copied().eq(0..LAPS), "{summary:?}");
+}
+
+#[test]
+fn a_messenger_runs_on_the_smallest() {
+    a_messenger_runs_on(List::default());
+}
+
+/// With outboxes, turns and waits for room.
+#[test]
+fn a_messenger_runs_on_one_that_is_full_again_and_again() {
+    a_messenger_runs_on(LockedBus::new(1024));
 }
