@@ -19,8 +19,8 @@ use rust_messenger::message_bus::{CircularBus, CondvarBus};
 use rust_messenger::messenger::{Cause, Left, OnPanic, RunError, StartError, Step, Tap, Workers};
 use rust_messenger::testing::ManualClock;
 use rust_messenger::traits::{
-    BusWriter, DeserializeFrom, ExtendedMessage, Handle, Handler, Header, Interest, Message, MessageBus, New, NoWriter,
-    Payload, Poller, Publish, ReadError, Reader, Report, Sender, Stats, SubscribeError, Time, WriteError, Writer,
+    BusWriter, DeserializeFrom, ExtendedMessage, Handle, Handler, Header, Message, MessageBus, New, NoWriter, Payload,
+    Publish, ReadError, Reader, Report, Sender, SubscribeError, Time, WriteError, Writer,
 };
 use rust_messenger::{Due, Messenger, Options};
 use std::panic::resume_unwind;
@@ -30,7 +30,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::{PATIENCE, settle, wait_until, within};
+use support::{PATIENCE, around_bus, around_reader, settle, wait_until, within};
 
 // ------------------------------------------------------------------------------------------------------------ handlers
 
@@ -1814,25 +1814,7 @@ impl MessageBus for Watched {
         Ok(self.watch(self.bus.worker_writer(&reader.inner)?, "writer"))
     }
 
-    fn close(&self) {
-        self.bus.close();
-    }
-
-    fn wake(&self) {
-        self.bus.wake();
-    }
-
-    fn tail(&self) -> u64 {
-        self.bus.tail()
-    }
-
-    fn max_payload(&self) -> usize {
-        self.bus.max_payload()
-    }
-
-    fn stats(&self) -> Stats {
-        self.bus.stats()
-    }
+    around_bus!(bus);
 }
 
 impl<R: Reader> Reader for Watching<R> {
@@ -1840,28 +1822,10 @@ impl<R: Reader> Reader for Watching<R> {
         self.inner.try_read(deliver)
     }
 
-    fn ready(&mut self) -> bool {
-        self.inner.ready()
-    }
-
-    fn wait_until(&mut self, _: Option<Duration>, _: Interest, _: impl FnMut(&mut Self) -> bool) {
-        unreachable!("workers that are stepped do not wait");
-    }
-
-    fn wait_in(&mut self, _: &Arc<dyn Poller>, _: Option<Duration>, _: Interest, _: impl FnMut(&mut Self) -> bool) {
-        unreachable!("workers that are stepped do not wait");
-    }
+    around_reader!(inner);
 
     fn unblock(&mut self) -> Option<Duration> {
         self.inner.unblock()
-    }
-
-    fn position(&self) -> u64 {
-        self.inner.position()
-    }
-
-    fn release(&mut self) {
-        self.inner.release();
     }
 }
 

@@ -18,9 +18,11 @@ mod locked;
 mod stops;
 
 use process::Process;
+use rust_messenger::traits::{DeserializeFrom, ExtendedMessage, Handler, Message};
 use rust_messenger::{CircularBus, NamedOptions};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 /// Small, so that a reader that is missing or holds the ring is noticed soon.
 const CAPACITY: usize = 4096;
@@ -65,4 +67,41 @@ fn say(text: &str) {
 /// Returns when whoever started this process has typed a line, or is no more.
 fn listen() {
     let _ = std::io::stdin().read_line(&mut String::new());
+}
+
+#[expect(clippy::disallowed_methods, reason = "so that whoever waits is likely to sleep by then")]
+fn nap() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
+/// A message of one number.
+struct Num(u64);
+
+impl Message for Num {
+    type Id = u16;
+    const ID: u16 = 7;
+}
+
+impl ExtendedMessage for Num {
+    fn get_size(&self) -> usize {
+        8
+    }
+
+    fn write_into(&self, buffer: &mut [u8]) {
+        buffer.copy_from_slice(&self.0.to_le_bytes());
+    }
+}
+
+impl DeserializeFrom for Num {
+    fn deserialize_from(buffer: &[u8]) -> Self {
+        Num(u64::from_le_bytes(buffer.try_into().unwrap()))
+    }
+}
+
+/// Whoever writes from outside.
+struct Outside;
+
+impl Handler for Outside {
+    type Id = u16;
+    const ID: u16 = 1;
 }

@@ -20,6 +20,7 @@ mod planted;
 mod replay;
 #[path = "sim/same.rs"]
 mod same;
+mod support;
 #[path = "sim/system.rs"]
 mod system;
 

@@ -10,43 +10,12 @@ use super::*;
 use rust_messenger::Messenger;
 use rust_messenger::message_bus::{NamedProblem, wait::Park};
 use rust_messenger::traits::{
-    BusWriter, DeserializeFrom, ExtendedMessage, Handle, Handler, Header, Message, MessageBus, New, Poller, Publish,
-    Reader, Sender, SubscribeError, Time, WriteError, Writer,
+    BusWriter, DeserializeFrom, Handle, Handler, Header, Message, MessageBus, New, Poller, Publish, Reader, Sender,
+    SubscribeError, Time, WriteError, Writer,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use support::{Bell, composed, drain, number_of, processor_time, wait_until, within};
-
-struct Num(u64);
-
-impl Message for Num {
-    type Id = u16;
-    const ID: u16 = 7;
-}
-
-impl ExtendedMessage for Num {
-    fn get_size(&self) -> usize {
-        8
-    }
-
-    fn write_into(&self, buffer: &mut [u8]) {
-        buffer.copy_from_slice(&self.0.to_le_bytes());
-    }
-}
-
-impl DeserializeFrom for Num {
-    fn deserialize_from(buffer: &[u8]) -> Self {
-        Num(u64::from_le_bytes(buffer.try_into().unwrap()))
-    }
-}
-
-/// Whoever writes from outside.
-struct Outside;
-
-impl Handler for Outside {
-    type Id = u16;
-    const ID: u16 = 1;
-}
 
 /// Answers a number with all that are below it.
 struct Counter;
@@ -219,11 +188,6 @@ fn other_side(role: &str, path: &Path) -> Process {
 
 fn write(writer: &impl Publish, number: u64) -> Result<(), WriteError> {
     writer.try_write_bytes(Outside::ID, Num::ID, &number.to_le_bytes())
-}
-
-#[expect(clippy::disallowed_methods, reason = "so that whoever waits is likely to sleep by then")]
-fn nap() {
-    std::thread::sleep(Duration::from_millis(20));
 }
 
 /// Who is not woken sleeps on for half a second, less that nap.

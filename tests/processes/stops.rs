@@ -5,45 +5,13 @@ use super::*;
 use rust_messenger::message_bus::CondvarBus;
 use rust_messenger::messenger::{Step, Summary};
 use rust_messenger::traits::{
-    DeserializeFrom, ExtendedMessage, Handle, Handler, Interest, Message, MessageBus, New, NoWriter, Publish, Reader,
-    Sender, WriteError, Writer,
+    Handle, Handler, Interest, Message, MessageBus, New, NoWriter, Publish, Reader, Sender, WriteError, Writer,
 };
 use rust_messenger::{Messenger, Options};
 use std::sync::Arc;
 use std::sync::mpsc::{Sender as ChannelSender, channel};
 use std::time::Duration;
 use support::{Bell, PATIENCE, settle, wait_until, within};
-
-struct Num(u64);
-
-impl Message for Num {
-    type Id = u16;
-    const ID: u16 = 7;
-}
-
-impl ExtendedMessage for Num {
-    fn get_size(&self) -> usize {
-        8
-    }
-
-    fn write_into(&self, buffer: &mut [u8]) {
-        buffer.copy_from_slice(&self.0.to_le_bytes());
-    }
-}
-
-impl DeserializeFrom for Num {
-    fn deserialize_from(buffer: &[u8]) -> Self {
-        Num(u64::from_le_bytes(buffer.try_into().unwrap()))
-    }
-}
-
-/// Whoever writes from outside.
-struct Outside;
-
-impl Handler for Outside {
-    type Id = u16;
-    const ID: u16 = 1;
-}
 
 /// Tells what it handles, and answers those below a hundred.
 struct Clerk(ChannelSender<u64>);
@@ -291,9 +259,4 @@ fn a_condvar_bus_sleeps_in_the_rings_way() {
         }
         writing.join().unwrap();
     });
-}
-
-#[expect(clippy::disallowed_methods, reason = "so that whoever waits is likely to sleep by then")]
-fn nap() {
-    std::thread::sleep(Duration::from_millis(20));
 }

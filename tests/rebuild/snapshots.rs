@@ -1,12 +1,13 @@
 //! A worker that is kept begins where it was kept, and is then as one that has begun at the beginning.
 
+use super::support::around_bus;
 use super::{Hello, Input, OUTSIDE, Output, Outside, content, scratch};
 use rust_messenger::Messenger;
 use rust_messenger::message_bus::{Journal, JournalError, PersistentBus, PersistentOptions, Retention, Start};
 use rust_messenger::messenger::{self, Cause, StartError, Step};
 use rust_messenger::traits::{
     BusWriter, CursorError, DecodeError, EncodeError, Every, Handle, Handler, Message, MessageBus, New, NoWriter,
-    Payload, Publish, Report, Sender, Snapshot, Stats, SubscribeError, Time, WriteError, Writer,
+    Payload, Publish, Report, Sender, Snapshot, SubscribeError, Time, WriteError, Writer,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -412,25 +413,7 @@ impl MessageBus for Refusing {
         Ok(RefusingWriter { writer: self.bus.worker_writer(reader)?, refuses })
     }
 
-    fn close(&self) {
-        self.bus.close();
-    }
-
-    fn wake(&self) {
-        self.bus.wake();
-    }
-
-    fn tail(&self) -> u64 {
-        self.bus.tail()
-    }
-
-    fn max_payload(&self) -> usize {
-        self.bus.max_payload()
-    }
-
-    fn stats(&self) -> Stats {
-        self.bus.stats()
-    }
+    around_bus!(bus);
 }
 
 /// What is in the outbox is not in the journal: a snapshot says that it was sent.

@@ -1,14 +1,15 @@
 //! What a bus of one's own says and does is what a simulated one says and does; and nodes on a ring that processes
 //! share, each with an attachment of its own.
 
+use super::support::{around_bus, around_reader};
 use super::system::{Bug, laws, system};
 use super::{FEW, mild};
 use rust_messenger::message_bus::{BusError, RingReader, RingWriter};
 use rust_messenger::prelude::*;
 use rust_messenger::testing::{Faults, Sim};
 use rust_messenger::traits::{
-    BusWriter, Header, Import, ImportError, Interest, MessageBus, Next, NoWriter, Payload, Poller, Publish, ReadError,
-    Reader, Recorded, RequeueError, Stats, SubscribeError, Time, WriteError,
+    BusWriter, Header, Import, ImportError, Interest, MessageBus, Next, NoWriter, Payload, Publish, ReadError, Reader,
+    Recorded, RequeueError, SubscribeError, Time, WriteError,
 };
 use rust_messenger::{Message, NamedOptions};
 use std::cell::RefCell;
@@ -81,25 +82,7 @@ impl MessageBus for Sharp {
         writer.try_write_bytes(Elsewhere::ID, <Number as Message>::ID, &payload).map_err(RequeueError::Write)
     }
 
-    fn close(&self) {
-        self.ring.close();
-    }
-
-    fn wake(&self) {
-        self.ring.wake();
-    }
-
-    fn tail(&self) -> u64 {
-        self.ring.tail()
-    }
-
-    fn max_payload(&self) -> usize {
-        self.ring.max_payload()
-    }
-
-    fn stats(&self) -> Stats {
-        self.ring.stats()
-    }
+    around_bus!(ring);
 }
 
 impl Reader for SharpReader {
@@ -116,25 +99,7 @@ impl Reader for SharpReader {
         self.reader.try_read_up_to(most, |header, payload| handle(header, recorded, payload))
     }
 
-    fn ready(&mut self) -> bool {
-        self.reader.ready()
-    }
-
-    fn wait_until(&mut self, _: Option<Duration>, _: Interest, _: impl FnMut(&mut Self) -> bool) {
-        panic!("nobody waits");
-    }
-
-    fn wait_in(&mut self, _: &Arc<dyn Poller>, _: Option<Duration>, _: Interest, _: impl FnMut(&mut Self) -> bool) {
-        panic!("nobody waits");
-    }
-
-    fn position(&self) -> u64 {
-        self.reader.position()
-    }
-
-    fn release(&mut self) {
-        self.reader.release();
-    }
+    around_reader!(reader);
 }
 
 impl Publish for SharpWriter {
@@ -393,25 +358,7 @@ impl MessageBus for Attached {
         self.ring.worker_writer(reader)
     }
 
-    fn close(&self) {
-        self.ring.close();
-    }
-
-    fn wake(&self) {
-        self.ring.wake();
-    }
-
-    fn tail(&self) -> u64 {
-        self.ring.tail()
-    }
-
-    fn max_payload(&self) -> usize {
-        self.ring.max_payload()
-    }
-
-    fn stats(&self) -> Stats {
-        self.ring.stats()
-    }
+    around_bus!(ring);
 }
 
 #[test]

@@ -1,14 +1,13 @@
 //! The laws that are asked always: each is broken by a bus, or by handlers, that do not keep it.
 
+use super::support::{around_bus, around_reader};
 use rust_messenger::Message;
 use rust_messenger::prelude::*;
 use rust_messenger::testing::{Finding, Seen, Sim};
 use rust_messenger::traits::{
-    BusWriter, Header, Interest, MessageBus, Next, NoWriter, Payload, Poller, Publish, ReadError, Reader, Recorded,
-    Stats, SubscribeError, WriteError,
+    BusWriter, Header, MessageBus, Next, NoWriter, Payload, Publish, ReadError, Reader, Recorded, SubscribeError,
+    WriteError,
 };
-use std::sync::Arc;
-use std::time::Duration;
 
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
 struct Number(u64);
@@ -106,25 +105,7 @@ impl MessageBus for Bus {
         Ok(WrongWriter(self.0.worker_writer(&reader.inner)?, self.1))
     }
 
-    fn close(&self) {
-        self.0.close();
-    }
-
-    fn wake(&self) {
-        self.0.wake();
-    }
-
-    fn tail(&self) -> u64 {
-        self.0.tail()
-    }
-
-    fn max_payload(&self) -> usize {
-        self.0.max_payload()
-    }
-
-    fn stats(&self) -> Stats {
-        self.0.stats()
-    }
+    around_bus!(0);
 }
 
 impl WrongReader {
@@ -189,25 +170,7 @@ impl Reader for WrongReader {
         })
     }
 
-    fn ready(&mut self) -> bool {
-        self.inner.ready()
-    }
-
-    fn wait_until(&mut self, _: Option<Duration>, _: Interest, _: impl FnMut(&mut Self) -> bool) {
-        unreachable!("nobody waits in a simulation");
-    }
-
-    fn wait_in(&mut self, _: &Arc<dyn Poller>, _: Option<Duration>, _: Interest, _: impl FnMut(&mut Self) -> bool) {
-        unreachable!("nobody waits in a simulation");
-    }
-
-    fn position(&self) -> u64 {
-        self.inner.position()
-    }
-
-    fn release(&mut self) {
-        self.inner.release();
-    }
+    around_reader!(inner);
 }
 
 impl Publish for WrongWriter {

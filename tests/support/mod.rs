@@ -1,7 +1,7 @@
 //! What the tests of the buses share: waiting with a deadline, and payloads that know whether they are whole.
 
 // Each test crate compiles this file for itself and uses its own part of it.
-#![allow(dead_code, unused_imports)]
+#![allow(dead_code, unused_imports, unused_macros)]
 
 #[path = "skip.rs"]
 mod skip;
@@ -223,3 +223,67 @@ pub fn wait_until_half_full<B: MessageBus>(bus: &B, reader: &mut B::Reader, mess
     let is_half_full = || bus.tail().wrapping_sub(reader.position()) >= half;
     wait_until("the bus is half full", || is_half_full() || bus.stats().messages == messages);
 }
+
+/// What a bus around another one leaves to that: `around_bus!(field)`, in its `impl MessageBus`.
+macro_rules! around_bus {
+    ($inner:tt) => {
+        fn close(&self) {
+            self.$inner.close();
+        }
+
+        fn wake(&self) {
+            self.$inner.wake();
+        }
+
+        fn tail(&self) -> u64 {
+            self.$inner.tail()
+        }
+
+        fn max_payload(&self) -> usize {
+            self.$inner.max_payload()
+        }
+
+        fn stats(&self) -> rust_messenger::traits::Stats {
+            self.$inner.stats()
+        }
+    };
+}
+pub(crate) use around_bus;
+
+/// What a reader around another one leaves to that: `around_reader!(field)`, in its `impl Reader`. It is a stepped
+/// worker's, and those do not wait.
+macro_rules! around_reader {
+    ($inner:tt) => {
+        fn ready(&mut self) -> bool {
+            self.$inner.ready()
+        }
+
+        fn wait_until(
+            &mut self,
+            _: Option<std::time::Duration>,
+            _: rust_messenger::traits::Interest,
+            _: impl FnMut(&mut Self) -> bool,
+        ) {
+            unreachable!("stepped workers do not wait");
+        }
+
+        fn wait_in(
+            &mut self,
+            _: &std::sync::Arc<dyn rust_messenger::traits::Poller>,
+            _: Option<std::time::Duration>,
+            _: rust_messenger::traits::Interest,
+            _: impl FnMut(&mut Self) -> bool,
+        ) {
+            unreachable!("stepped workers do not wait");
+        }
+
+        fn position(&self) -> u64 {
+            self.$inner.position()
+        }
+
+        fn release(&mut self) {
+            self.$inner.release();
+        }
+    };
+}
+pub(crate) use around_reader;
