@@ -21,7 +21,7 @@ use zerocopy::{FromZeros, Immutable, IntoBytes, KnownLayout, TryFromBytes};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no zero-copy message",
-    note = "derive zerocopy's `FromBytes`, `IntoBytes`, `KnownLayout` and `Immutable` for `{Self}`, mark it `#[repr(C)]`, and add `rust_messenger::zero_copy_message!({Self}, id)`"
+    note = "add `rust_messenger::zero_copy_message!({Self}, id)`, and the derives that it asks for"
 )]
 pub trait ZeroCopyMessage: Message + PlainMemory {}
 
@@ -43,6 +43,47 @@ pub trait ZeroCopyMessage: Message + PlainMemory {}
 pub trait PlainMemory: TryFromBytes + IntoBytes + KnownLayout + Immutable + 'static {}
 
 impl<T: TryFromBytes + IntoBytes + KnownLayout + Immutable + 'static> PlainMemory for T {}
+
+/// A type that `zero_copy_message!` was called with.
+///
+/// The macro implements this instead of [`ZeroCopyMessage`], of whose supertraits the compiler would ask each for
+/// itself: four errors for one forgotten line. The one that says what to do is that of [`Coded`].
+pub trait Declared: Message {}
+
+#[diagnostic::do_not_recommend]
+impl<M: Declared + PlainMemory> ZeroCopyMessage for M {}
+
+/// What this encoding can write and read.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no plain memory",
+    label = "lacks what zerocopy derives",
+    note = "add `#[derive(zerocopy::FromBytes, zerocopy::IntoBytes, zerocopy::KnownLayout, zerocopy::Immutable)]` and `#[repr(C)]` to `{Self}`, and to the types of its fields",
+    note = "a `String` or `Vec` is no plain memory: write an array and a length, or make `{Self}` a `serde_message!`"
+)]
+pub trait Coded: 'static {
+    /// The message's own memory.
+    fn bytes(&self) -> &[u8];
+
+    /// [`decode`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    fn decode(bytes: &[u8]) -> Result<&Self, DecodeError>;
+}
+
+#[diagnostic::do_not_recommend]
+impl<M: PlainMemory> Coded for M {
+    #[inline]
+    fn bytes(&self) -> &[u8] {
+        self.as_bytes()
+    }
+
+    #[inline]
+    fn decode(bytes: &[u8]) -> Result<&M, DecodeError> {
+        decode(bytes)
+    }
+}
 
 /// Payloads are aligned to 8 bytes, and so a message may be at most.
 #[diagnostic::on_unimplemented(
@@ -216,7 +257,7 @@ macro_rules! zero_copy_message {
         $crate::zero_copy_message!($message);
     };
     ($message:ty) => {
-        impl $crate::ZeroCopyMessage for $message {}
+        impl $crate::__private::encoding::zero_copy::Declared for $message {}
 
         const _: () = <$message as $crate::__private::encoding::zero_copy::IsAlignedToEight<
             { $crate::__private::encoding::zero_copy::is_aligned_to_eight::<$message>() },
@@ -225,17 +266,18 @@ macro_rules! zero_copy_message {
         impl $crate::traits::ExtendedMessage for $message {
             #[inline]
             fn get_size(&self) -> usize {
-                $crate::__private::encoding::zero_copy::bytes(self).len()
+                <$message as $crate::__private::encoding::zero_copy::Coded>::bytes(self).len()
             }
 
             #[inline]
             fn write_into(&self, buffer: &mut [u8]) {
-                buffer.copy_from_slice($crate::__private::encoding::zero_copy::bytes(self));
+                buffer.copy_from_slice(<$message as $crate::__private::encoding::zero_copy::Coded>::bytes(self));
             }
 
             #[inline]
             fn as_encoded(&self) -> $crate::__private::Option<&[u8]> {
-                $crate::__private::Option::Some($crate::__private::encoding::zero_copy::bytes(self))
+                let bytes = <$message as $crate::__private::encoding::zero_copy::Coded>::bytes(self);
+                $crate::__private::Option::Some(bytes)
             }
         }
 
@@ -244,16 +286,10 @@ macro_rules! zero_copy_message {
 
             #[inline]
             fn decode(payload: &[u8]) -> $crate::__private::Result<&$message, $crate::traits::DecodeError> {
-                $crate::__private::encoding::zero_copy::decode(payload)
+                <$message as $crate::__private::encoding::zero_copy::Coded>::decode(payload)
             }
         }
     };
-}
-
-/// The message's own memory.
-#[inline]
-pub fn bytes<M: ZeroCopyMessage>(message: &M) -> &[u8] {
-    message.as_bytes()
 }
 
 /// The message in `bytes`, in place.
@@ -262,7 +298,7 @@ pub fn bytes<M: ZeroCopyMessage>(message: &M) -> &[u8] {
 ///
 /// [`DecodeError`]: wrong length, or no value of this type.
 #[inline]
-pub fn decode<M: ZeroCopyMessage>(bytes: &[u8]) -> Result<&M, DecodeError> {
+pub fn decode<M: PlainMemory>(bytes: &[u8]) -> Result<&M, DecodeError> {
     const { assert!(align_of::<M>() <= 8, "a zero-copy message may be aligned to 8 bytes at most") };
     M::try_ref_from_bytes(bytes).map_err(|_| refused::<M>(bytes))
 }
@@ -271,7 +307,7 @@ pub fn decode<M: ZeroCopyMessage>(bytes: &[u8]) -> Result<&M, DecodeError> {
 /// that receives such a message.
 #[cold]
 #[inline(never)]
-fn refused<M: ZeroCopyMessage>(bytes: &[u8]) -> DecodeError {
+fn refused<M: PlainMemory>(bytes: &[u8]) -> DecodeError {
     DecodeError::new(match M::try_ref_from_bytes(bytes) {
         Err(error) => error.to_string(),
         Ok(_) => "not what they were at the first look".to_owned(),

@@ -34,7 +34,8 @@ use std::sync::Arc;
 )]
 pub trait Handler {
     /// `u16`, or an enum that `as u16` accepts: see [`messenger_id_enum!`](crate::messenger_id_enum).
-    type Id: Into<u16>;
+    // The compiler shows the next line, with what is behind it, to whoever has another type.
+    type Id: Into<u16>; // `u16`, or an enum that `messenger_id_enum!` makes
     /// The id of the handler: the source of every message that it sends.
     const ID: Self::Id;
 

@@ -29,7 +29,8 @@ pub(crate) const AFTER_EVENTS: u16 = FIRST_OF_LIBRARY + 5;
 )]
 pub trait Message {
     /// `u16`, or an enum that `as u16` accepts: see [`messenger_id_enum!`](crate::messenger_id_enum).
-    type Id: Into<u16>;
+    // The compiler shows the next line, with what is behind it, to whoever has another type.
+    type Id: Into<u16>; // `u16`, or an enum that `messenger_id_enum!` makes
     /// The id: no other message of the routing table has it.
     const ID: Self::Id;
     /// How the message becomes bytes, as far as a journal can notice a change. Provided: [`Layout::UNKNOWN`].

@@ -38,7 +38,8 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-/// A journal in memory. A clone is the same journal.
+/// The memory of a journal: its mapped file, or as much memory of its own. A clone is the same journal. Readers and
+/// writers of a `PersistentBus` name it as their storage.
 #[derive(Clone)]
 pub struct JournalStore {
     pub(crate) slots: JournalSlots,
