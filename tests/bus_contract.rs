@@ -32,7 +32,9 @@ use imports::*;
 use requeues::*;
 #[cfg(all(unix, not(miri)))]
 use rust_messenger::message_bus::OneWriter;
-use rust_messenger::message_bus::{CircularBus, CondvarBus, wait};
+#[cfg(not(miri))]
+use rust_messenger::message_bus::wait;
+use rust_messenger::message_bus::{CircularBus, CondvarBus};
 #[cfg(unix)]
 use rust_messenger::message_bus::{PersistentBus, PersistentOptions};
 use rust_messenger::traits::{
