@@ -345,6 +345,10 @@ impl Waiters {
                     Some(left) => asleep = self.wait_timeout(asleep, left),
                 },
             }
+            // Mostly woken for what it waits for: without another announcement and its barrier.
+            if ready() {
+                return true;
+            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! sleeper  seen = futex word                    Acquire
 //!          announcement |= where it sleeps      then a heavy barrier, and a second look
 //!          sleeps while the futex word == seen
+//!          looks                                and begins anew if that is not what it waits for
 //! waker    its change                           then a light barrier, and a look at the announcement
 //!          taken = announcement, now nobody's
 //!          futex word += 1                      Release, of each word that is named in what was taken
@@ -113,6 +114,11 @@ impl Across {
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => return false,
                 left => self.futexes.sleep(at, seen, left.unwrap_or(LONG)),
+            }
+            // Mostly for what it waits for. Announced anew, it would owe another barrier, and a writer a wake-up of
+            // nobody.
+            if ready() {
+                return true;
             }
         }
     }

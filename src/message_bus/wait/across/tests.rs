@@ -62,6 +62,31 @@ fn each_is_woken_where_it_sleeps() {
     }
 }
 
+/// Whoever was woken for what it waits for is announced no more: the next writer goes its quick way.
+#[test]
+fn who_was_woken_is_nobody_to_the_next_writer() {
+    let [sleeper, waker] = Attached::two();
+    let alone = {
+        let (waiters, region) = (Waiters::new(), Region::anonymous(4096).unwrap());
+        region.word(LEN).store(waiters.nobody(), Ordering::Relaxed);
+        Arc::new(Attached { waiters, region })
+    };
+    let pairs = [[sleeper, waker], [Arc::clone(&alone), alone]];
+    // Now and then it is woken before it is asleep.
+    for [sleeper, waker] in (0..10).flat_map(|_| &pairs) {
+        let (sleeper, nobody) = (Arc::clone(sleeper), waker.waiters.nobody());
+        waker.region.word(LEN + 8).store(0, Ordering::Relaxed);
+        let sleep = move || {
+            assert!(sleeper.waiters.park(&[sleeper.announcement()], Interest::Messages, None, || sleeper.is_ready()));
+        };
+        let thread = spawn("sleeper", sleep).unwrap();
+        wait_until("it is announced", || waker.announcement().load(Ordering::Relaxed) & AT_MESSAGES != 0);
+        waker.change_and_wake();
+        thread.join().unwrap();
+        assert_eq!(waker.announcement().load(Ordering::Relaxed), nobody);
+    }
+}
+
 #[test]
 fn a_sleep_across_ends_in_time() {
     let [sleeper, _] = Attached::two();
