@@ -4,4 +4,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo test --benches --all-features
+cargo test --package rust_messenger_tools --bench top
 cargo check --locked --manifest-path benches/messi/Cargo.toml

@@ -6,6 +6,7 @@ mod harness;
 mod limits;
 mod ours;
 mod peers;
+mod processes;
 mod quiet;
 mod report;
 mod whole_path;
@@ -23,6 +24,8 @@ struct Options {
     pinned: bool,
     /// How long to wait for a machine with nothing else to do.
     patience: Duration,
+    /// Two processes instead of all else.
+    processes: bool,
 }
 
 const USAGE: &str = "\
@@ -34,6 +37,7 @@ Measures rust_messenger against its peers and prints Markdown.
     --only TEXT     workloads whose name contains TEXT
     --who A,B,C     contestants whose name contains one of these
     --pin           writer and reader on cores of their own
+    --processes     two processes instead, by a named ring and by shared memory of iceoryx2
     --patience N    seconds to wait until other programs leave the cores alone (default 0)
     --list          the names of the workloads";
 
@@ -45,6 +49,7 @@ fn options() -> Result<Option<Options>, String> {
         who: Vec::new(),
         pinned: false,
         patience: Duration::ZERO,
+        processes: false,
     };
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -71,6 +76,7 @@ fn options() -> Result<Option<Options>, String> {
                 options.patience = Duration::from_secs(seconds.ok_or("--patience takes seconds")?);
             }
             "--pin" => options.pinned = true,
+            "--processes" => options.processes = true,
             "--list" => {
                 workloads::all().iter().for_each(|workload| println!("{}", workload.name));
                 return Ok(None);
@@ -86,6 +92,9 @@ fn options() -> Result<Option<Options>, String> {
 }
 
 fn main() {
+    if let Ok(told) = std::env::var(processes::TOLD) {
+        return processes::answer(&told);
+    }
     let options = match options() {
         Ok(Some(options)) => options,
         Ok(None) => return,
@@ -100,6 +109,11 @@ fn main() {
         eprintln!("other programs did not leave the cores alone: these figures are taken beside them");
     }
     let (begin, ticks) = (Instant::now(), quiet::Ticks::now());
+    if options.processes {
+        print!("{}", processes::markdown(options.rounds, options.run));
+        println!("\n{}", options_line(&options, begin.elapsed(), ticks.and_then(quiet::Ticks::others)));
+        return;
+    }
     for workload in &mut workloads {
         let wanted = |entry: &workloads::Entry| options.who.iter().any(|name| entry.name.contains(name.as_str()));
         workload.entries.retain(|entry| options.who.is_empty() || wanted(entry));

@@ -13,8 +13,8 @@ pub struct Ours<C, W>(PhantomData<(C, W)>);
 /// The ring inside the blocking wrapper.
 pub struct Wrapped<C>(PhantomData<C>);
 
-pub struct OurTx<P>(P);
-pub struct OurRx<R>(R);
+pub struct OurTx<P>(pub P);
+pub struct OurRx<R>(pub R);
 
 /// A fixed microsecond between two looks, as the peers' pausing readers do it: the default strategy without its
 /// judgement.

@@ -401,9 +401,12 @@ impl<const N: usize, V: Value> Rx<N> for TokioRx<V> {
 /// iceoryx2's publish-subscribe within the process, without overflow: the publisher retries until there is room.
 pub struct Iceoryx;
 
-type Service = iceoryx2::prelude::local::Service;
-type IceoryxPort<const N: usize> =
-    iceoryx2::service::port_factory::publish_subscribe::PortFactory<Service, Payload<N>, ()>;
+/// Of services within a process, and between processes.
+pub type Local = iceoryx2::prelude::local::Service;
+pub type Ipc = iceoryx2::prelude::ipc::Service;
+
+type IceoryxPort<S, const N: usize> =
+    iceoryx2::service::port_factory::publish_subscribe::PortFactory<S, Payload<N>, ()>;
 
 #[derive(Clone, Copy, Debug)]
 #[repr(C, align(8))]
@@ -412,63 +415,67 @@ pub struct Payload<const N: usize>([u8; N]);
 // SAFETY: plain bytes without pointers, of one layout everywhere.
 unsafe impl<const N: usize> iceoryx2::prelude::ZeroCopySend for Payload<N> {}
 
-pub struct IceoryxTx<const N: usize> {
-    publisher: iceoryx2::port::publisher::Publisher<Service, Payload<N>, ()>,
-    _service: IceoryxPort<N>,
+pub struct IceoryxTx<S: iceoryx2::service::Service, const N: usize> {
+    publisher: iceoryx2::port::publisher::Publisher<S, Payload<N>, ()>,
+    _service: IceoryxPort<S, N>,
 }
 
-pub struct IceoryxRx<const N: usize> {
-    subscriber: iceoryx2::port::subscriber::Subscriber<Service, Payload<N>, ()>,
-    _service: IceoryxPort<N>,
+pub struct IceoryxRx<S: iceoryx2::service::Service, const N: usize> {
+    subscriber: iceoryx2::port::subscriber::Subscriber<S, Payload<N>, ()>,
+    _service: IceoryxPort<S, N>,
 }
 
-fn iceoryx_service<const N: usize>(name: &str, shape: Shape) -> IceoryxPort<N> {
+fn iceoryx_service<S: iceoryx2::service::Service, const N: usize>(name: &str, shape: Shape) -> IceoryxPort<S, N> {
     use iceoryx2::prelude::{LogLevel, NodeBuilder, set_log_level};
     set_log_level(LogLevel::Error);
-    let node = NodeBuilder::new().create::<Service>().expect("a node");
+    let node = NodeBuilder::new().create::<S>().expect("a node");
     node.service_builder(&name.try_into().expect("a name"))
         .publish_subscribe::<Payload<N>>()
         .enable_safe_overflow(false)
         .history_size(0)
-        .subscriber_max_buffer_size(shape.slots)
+        // More slots than these take long to set up and make no message faster.
+        .subscriber_max_buffer_size(shape.slots.min(1024))
         .max_publishers(shape.writers)
         .max_subscribers(shape.readers)
         .open_or_create()
         .expect("a service")
 }
 
+impl<S: iceoryx2::service::Service, const N: usize> IceoryxTx<S, N> {
+    pub fn of(name: &str, shape: Shape) -> Self {
+        use iceoryx2::prelude::BackpressureStrategy;
+        let service = iceoryx_service(name, shape);
+        let builder = service.publisher_builder().backpressure_strategy(BackpressureStrategy::RetryUntilDelivered);
+        IceoryxTx { publisher: builder.create().expect("a publisher"), _service: service }
+    }
+}
+
+impl<S: iceoryx2::service::Service, const N: usize> IceoryxRx<S, N> {
+    pub fn of(name: &str, shape: Shape) -> Self {
+        let service = iceoryx_service(name, shape);
+        IceoryxRx { subscriber: service.subscriber_builder().create().expect("a subscriber"), _service: service }
+    }
+}
+
 impl<const N: usize> Contestant<N> for Iceoryx {
-    type Tx = IceoryxTx<N>;
-    type Rx = IceoryxRx<N>;
+    type Tx = IceoryxTx<Local, N>;
+    type Rx = IceoryxRx<Local, N>;
 
     fn open(shape: Shape) -> Ends<Self::Tx, Self::Rx> {
-        use iceoryx2::prelude::BackpressureStrategy;
         use std::sync::atomic::{AtomicU64, Ordering};
         static RUN: AtomicU64 = AtomicU64::new(0);
-        // More slots than these take long to set up and make no message faster.
-        let shape = Shape { slots: shape.slots.min(1024), ..shape };
         let name = format!("compare/{}/{}", std::process::id(), RUN.fetch_add(1, Ordering::Relaxed));
         let (writer_name, reader_name) = (name.clone(), name);
-        let writer = Box::new(move || {
-            let service = iceoryx_service(&writer_name, shape);
-            let builder = service.publisher_builder().backpressure_strategy(BackpressureStrategy::RetryUntilDelivered);
-            IceoryxTx { publisher: builder.create().expect("a publisher"), _service: service }
-        });
+        let writer = Box::new(move || IceoryxTx::of(&writer_name, shape));
         let readers = (0..shape.readers).map(|_| {
             let name = reader_name.clone();
-            Box::new(move || {
-                let service = iceoryx_service(&name, shape);
-                IceoryxRx {
-                    subscriber: service.subscriber_builder().create().expect("a subscriber"),
-                    _service: service,
-                }
-            }) as Maker<Self::Rx>
+            Box::new(move || IceoryxRx::of(&name, shape)) as Maker<Self::Rx>
         });
         (vec![writer], readers.collect())
     }
 }
 
-impl<const N: usize> Tx<N> for IceoryxTx<N> {
+impl<S: iceoryx2::service::Service, const N: usize> Tx<N> for IceoryxTx<S, N> {
     #[inline(always)]
     fn send(&mut self, message: &Message<N>) {
         let sample = self.publisher.loan_uninit().expect("a sample").write_payload(Payload(message.0));
@@ -476,7 +483,7 @@ impl<const N: usize> Tx<N> for IceoryxTx<N> {
     }
 }
 
-impl<const N: usize> Rx<N> for IceoryxRx<N> {
+impl<S: iceoryx2::service::Service, const N: usize> Rx<N> for IceoryxRx<S, N> {
     #[inline(always)]
     fn drain(&mut self, check: &mut Check<N>) -> bool {
         let before = check.count;
