@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=ci/obtain.sh
 source ci/obtain.sh
 # Types, traits, free functions, macros and constants.
-most=177
+most=179
 listing=docs/public-api.txt
 now=target/public_api/listing.txt
 toolchain=$(cat ci/toolchain).0

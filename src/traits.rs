@@ -25,6 +25,6 @@ pub(crate) use message::{AFTER_EVENTS, FIRST_OF_LIBRARY};
 pub use message::{DeserializeFrom, Encoded, ExtendedMessage, Header, Layout, Message, Payload};
 pub(crate) use reader::skipped;
 pub use reader::{Interest, Next, Poller, Reader, Recorded, Unread};
-pub use snapshot::{Begin, Every, Snapshot, State};
+pub use snapshot::{Begin, Every, Misfit, SkippedSnapshot, Snapshot, State};
 pub use supervisor::Supervisor;
 pub use time::{Clock, Due, Time};

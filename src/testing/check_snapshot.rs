@@ -6,7 +6,7 @@ use crate::messenger::{Messenger, Options};
 use crate::routing::Topology;
 use crate::sync::{Arc, Mutex, lock};
 use crate::testing::ManualClock;
-use crate::traits::{Every, Report, State};
+use crate::traits::{Every, Report, SkippedSnapshot, State};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -114,7 +114,7 @@ where
 struct Came {
     /// With which snapshots they began.
     snapshots: BTreeMap<&'static str, Option<u64>>,
-    skipped: Vec<String>,
+    skipped: Vec<SkippedSnapshot>,
     states: BTreeMap<&'static str, Vec<State>>,
 }
 

@@ -8,7 +8,7 @@ use crate::messenger::{Cause, Drive, Messenger, Options, RunError, StartError, S
 use crate::routing::{Table, Topology, short};
 use crate::sync::Arc;
 use crate::testing::ManualClock;
-use crate::traits::{Divergence, Every, Time, WriteError};
+use crate::traits::{Divergence, Every, SkippedSnapshot, Time, WriteError};
 use std::error::Error;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -196,7 +196,7 @@ pub enum ReplayError {
         /// The journal.
         path: PathBuf,
         /// The snapshots that were passed over, and why.
-        skipped: Vec<String>,
+        skipped: Vec<SkippedSnapshot>,
     },
     /// A handler could not be saved where history ends.
     Unsaved {

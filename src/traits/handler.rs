@@ -5,7 +5,7 @@ use super::dead_letter::DeadLetter;
 use super::error::{DecodeError, WriteError};
 use super::message::{Bytes, Encode, ExtendedMessage, Header, Message, SMALL};
 use super::reader::Poller;
-use super::snapshot::Snapshot;
+use super::snapshot::{SkippedSnapshot, Snapshot};
 use super::time::Time;
 use std::error::Error;
 use std::fmt;
@@ -359,7 +359,7 @@ pub enum Report {
         /// The position of the snapshot with which it begins; `None`: with the whole history.
         snapshot: Option<u64>,
         /// The snapshots that it has passed over, and why.
-        skipped: Vec<String>,
+        skipped: Vec<SkippedSnapshot>,
     },
     /// A snapshot of a worker was not kept. The worker goes on.
     NotKept {

@@ -6,8 +6,8 @@ use rust_messenger::Messenger;
 use rust_messenger::message_bus::{Journal, JournalError, PersistentBus, PersistentOptions, Retention, Start};
 use rust_messenger::messenger::{self, Cause, StartError, Step};
 use rust_messenger::traits::{
-    BusWriter, CursorError, DecodeError, EncodeError, Every, Handle, Handler, Message, MessageBus, New, NoWriter,
-    Payload, Publish, Report, Sender, Snapshot, SubscribeError, Time, WriteError, Writer,
+    BusWriter, CursorError, DecodeError, EncodeError, Every, Handle, Handler, Message, MessageBus, Misfit, New,
+    NoWriter, Payload, Publish, Report, Sender, SkippedSnapshot, Snapshot, SubscribeError, Time, WriteError, Writer,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -248,7 +248,7 @@ pub fn options(every: u64) -> PersistentOptions {
 pub struct Came {
     /// With which snapshot its worker began, and which it passed over.
     pub began: Option<u64>,
-    pub skipped: Vec<String>,
+    pub skipped: Vec<SkippedSnapshot>,
     reports: Vec<String>,
     handled: Vec<u64>,
     pub ended: Result<(), Cause>,
@@ -312,6 +312,16 @@ pub fn positions(path: &Path) -> Vec<u64> {
     let mut positions = there.map(|file| position_of(&file).0).collect::<Vec<_>>();
     positions.sort_unstable();
     positions
+}
+
+/// Why the snapshots did not fit that a worker has passed over, if they are these files.
+#[track_caller]
+fn misfits<const COUNT: usize>(skipped: &[SkippedSnapshot], files: [&Path; COUNT]) -> [Misfit; COUNT] {
+    let why = |skipped: &SkippedSnapshot| match skipped {
+        SkippedSnapshot::File { path, why } if files.contains(&path.as_path()) => why.clone(),
+        other => panic!("{other}"),
+    };
+    skipped.iter().map(why).collect::<Vec<_>>().try_into().expect("so many")
 }
 
 /// What the handler must have sent for `0..count`, and what it has.
@@ -540,12 +550,26 @@ fn a_damaged_snapshot_is_passed_over() {
             fs::write(&newest, left).unwrap();
             let (began, skipped) = begins();
             assert_eq!(began, Some(positions[0]), "byte {at}");
-            assert!(skipped.len() == 1 && skipped[0].starts_with(&newest.display().to_string()), "{skipped:?}");
+            let [why] = misfits(&skipped, [&newest]);
+            let is_fitting = match (&why, at) {
+                (Misfit::Unknown { .. }, 0..8) | (Misfit::Version { .. }, 8..16) | (Misfit::Checksum { .. }, 24..) => {
+                    true
+                }
+                (Misfit::Length { found, .. }, _) => *found == left.len() as u64,
+                _ => false,
+            };
+            assert!(is_fitting, "byte {at}: {why}");
+            assert!(skipped[0].to_string().starts_with(&newest.display().to_string()), "{skipped:?}");
         }
     }
     fs::write(&older, b"nothing").unwrap();
+    fs::remove_file(&newest).unwrap();
+    fs::create_dir(&newest).unwrap();
     let (began, skipped) = begins();
-    assert_eq!((began, skipped.len()), (None, 2));
+    let unknown = Misfit::Unknown { found: b"nothing".to_vec(), expected: b"rmsgsnap" };
+    let unreadable = Misfit::Unreadable { kind: std::io::ErrorKind::IsADirectory };
+    assert_eq!((began, misfits(&skipped, [&older, &newest])), (None, [unknown, unreadable]));
+    fs::remove_dir(&newest).unwrap();
     let last = process(&path, 1000, 20..21);
     assert_eq!((last.began, last.handled), (None, (0..21).collect()));
     check_outputs(&path, 21);
@@ -562,8 +586,10 @@ fn a_snapshot_of_another_history_is_passed_over() {
     fs::write(&path, early).unwrap();
     let came = process(&path, 1000, 10..12);
     assert_eq!((came.began, came.handled), (Some(first), vec![10, 11]));
-    let said = format!("at position {second} of a journal up to ");
-    assert!(came.skipped.len() == 1 && came.skipped[0].contains(&said), "{:?}", came.skipped);
+    let [why] = misfits(&came.skipped, [&files(&path)[1]]);
+    let Misfit::Newer { position, found, expected } = why else { panic!("{why}") };
+    assert!(position == second && found >= second && expected < found && expected >= first, "{why}");
+    assert!(why.to_string().starts_with(&format!("at position {second} of a journal up to ")), "{why}");
     let other = directory.path().join("other");
     fs::create_dir(&other).unwrap();
     let other = other.join("journal");
@@ -574,8 +600,11 @@ fn a_snapshot_of_another_history_is_passed_over() {
     let came = process(&other, 1000, 10..11);
     assert_eq!((came.began, came.handled.len()), (None, 11));
     // What is found, and what there should be.
-    let said = format!("of another journal: its key is {theirs:016x}, not {ours:016x}");
-    assert!(came.skipped[0].contains(&said), "{:?}", came.skipped);
+    let [why] = misfits(&came.skipped, [&files(&other)[0]]);
+    let position = first;
+    assert_eq!(why, Misfit::Journal { position, found: theirs, expected: ours });
+    let said = format!("at position {first} of another journal: its key is {theirs:016x}, not {ours:016x}");
+    assert_eq!(why.to_string(), said);
 }
 
 #[test]
@@ -589,7 +618,12 @@ fn it_fits_while_the_handlers_of_its_worker_do() {
     more.ended.unwrap();
     let other = process!(Grown, &path, with(Grown::table()), Config::default(), 21..22, |_: &PersistentBus| ());
     assert_eq!((other.began, other.handled.len()), (None, 22));
-    assert!(other.skipped.len() == 2 && other.skipped[0].contains("of the handlers"), "{:?}", other.skipped);
+    let [first, second] = files(&path);
+    for why in misfits(&other.skipped, [&first, &second]) {
+        let Misfit::Handlers { found, expected, .. } = &why else { panic!("{why}") };
+        assert_eq!((&found[..], expected.len()), (&expected[..2], 3), "{why}");
+        assert!(why.to_string().contains("of the handlers [(2, "), "{why}");
+    }
 }
 
 /// One that cannot be saved is told; a panic is that of a handler, and nothing of its worker is kept.
@@ -634,7 +668,9 @@ fn what_cannot_be_loaded_is_passed_over() {
             assert_eq!(came.skipped.len(), fails_to_load as usize);
             for (skipped, position) in came.skipped.iter().zip(said) {
                 let begins = format!("the snapshot of Sums at position {position}: {why}");
-                assert!(skipped.starts_with(&begins), "{skipped}");
+                assert!(skipped.to_string().starts_with(&begins), "{skipped}");
+                let SkippedSnapshot::NotLoaded { worker, position: at, .. } = skipped else { panic!("{skipped}") };
+                assert_eq!((worker.as_str(), at), ("Sums", position));
             }
             check_outputs(&path, 21);
         }
@@ -655,8 +691,9 @@ fn a_snapshot_of_a_journal_that_went_another_way_is_passed_over() {
     process!(Messenger, &path, keeps_nothing(), Config::default(), 10..30, |_: &PersistentBus| ()).ended.unwrap();
     let came = process(&path, 1000, 30..31);
     assert_eq!((came.began, came.handled), (Some(first), (10..31).collect()));
-    let said = format!("at position {second} of a journal with other messages before ");
-    assert!(came.skipped.len() == 1 && came.skipped[0].contains(&said), "{:?}", came.skipped);
+    let [why] = misfits(&came.skipped, [&files(&path)[1]]);
+    assert!(matches!(why, Misfit::Messages { position, end } if position == second && end >= second), "{why}");
+    assert!(why.to_string().starts_with(&format!("at position {second} of a journal with other messages before ")));
     came.ended.unwrap();
     check_outputs(&path, 31);
     // It goes first, for it stands for nothing.

@@ -2,14 +2,14 @@
 //! the journal, and the older one is written over, by a name that changes at once.
 
 use super::word::{half, word};
-use crate::traits::State;
+use crate::traits::{Misfit, State};
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const MAGIC: [u8; 8] = *b"rmsgsnap";
+const MAGIC: &[u8; 8] = b"rmsgsnap";
 const VERSION: u64 = 1;
 /// Magic, version, length, key, position, tail, proof.
 const HEAD: usize = 48 + PROOF;
@@ -59,26 +59,24 @@ impl Saved {
     }
 
     /// Reads what [`encode`](Self::encode) wrote, or says what else it is.
-    pub(crate) fn decode(bytes: &[u8]) -> Result<Saved, String> {
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Saved, Misfit> {
         let begins = &bytes[..bytes.len().min(MAGIC.len())];
         if begins != MAGIC {
-            let (found, expected) = (begins.escape_ascii(), MAGIC.escape_ascii());
-            return Err(format!("no snapshot: it begins with \"{found}\", not \"{expected}\""));
+            return Err(Misfit::Unknown { found: begins.to_vec(), expected: MAGIC });
         }
         let says = |offset| bytes.get(offset..offset + 8).map(|found| word(found, 0));
-        // Where the file says it is: of a damaged one that may be the damage.
-        let at = says(32).map_or_else(String::new, |position| format!(" at position {position}"));
-        if let Some(version) = says(8).filter(|version| *version != VERSION) {
-            return Err(format!("a snapshot{at} of version {version}; this program reads version {VERSION}"));
+        let position = says(32);
+        if let Some(found) = says(8).filter(|version| *version != VERSION) {
+            return Err(Misfit::Version { position, found, expected: VERSION });
         }
         let len = says(16).unwrap_or_default();
         if len != bytes.len() as u64 || bytes.len() < HEAD + 24 + CRC {
-            return Err(format!("a damaged snapshot{at}: {} bytes of {len}", bytes.len()));
+            return Err(Misfit::Length { position, found: bytes.len() as u64, expected: len });
         }
         let (content, crc) = bytes.split_at(bytes.len() - CRC);
-        let (said, found) = (half(crc, 0), crc32c::crc32c(content));
-        if said != found {
-            return Err(format!("a damaged snapshot{at}: its checksum is {said:08x}, that of its content {found:08x}"));
+        let (expected, found) = (half(crc, 0), crc32c::crc32c(content));
+        if expected != found {
+            return Err(Misfit::Checksum { position, found, expected });
         }
         let mut rest = &content[HEAD..];
         let mut next = || {
@@ -102,12 +100,12 @@ impl Saved {
             Some((handlers, states.collect::<Option<Vec<_>>>()?))
         };
         // A checksum proves that it was written so, not that a program in its right mind wrote it.
-        let (handlers, states) = read().ok_or("no snapshot, though its checksum is right")?;
+        let (handlers, states) = read().ok_or(Misfit::Malformed)?;
         let [key, position, tail] = [24, 32, 40].map(|at| word(bytes, at));
         let mut proof = [0; PROOF];
         proof.copy_from_slice(&bytes[48..HEAD]);
         let saved = Saved { key, position, tail, proof, handlers, states: Arc::new(states) };
-        if saved.encode() == bytes { Ok(saved) } else { Err("no snapshot, though its checksum is right".to_owned()) }
+        if saved.encode() == bytes { Ok(saved) } else { Err(Misfit::Malformed) }
     }
 }
 
@@ -177,7 +175,7 @@ mod tests {
         let mut longer = bytes.clone();
         longer.push(0);
         assert!(Saved::decode(&longer).is_err());
-        let why = |bytes: &[u8]| Saved::decode(bytes).unwrap_err();
+        let why = |bytes: &[u8]| Saved::decode(bytes).unwrap_err().to_string();
         assert_eq!(why(&bytes[..7]), r#"no snapshot: it begins with "rmsgsna", not "rmsgsnap""#);
         assert_eq!(why(b"\0ELF\xFF and more"), r#"no snapshot: it begins with "\x00ELF\xff an", not "rmsgsnap""#);
         assert_eq!(why(&[]), r#"no snapshot: it begins with "", not "rmsgsnap""#);

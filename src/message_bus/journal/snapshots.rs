@@ -7,7 +7,7 @@ use super::store::JournalStore;
 use crate::message_bus::ring::control::ReaderIndex;
 use crate::routing::TableWorker;
 use crate::sync::lock;
-use crate::traits::{Begin, State};
+use crate::traits::{Begin, CursorError, Misfit, SkippedSnapshot, State};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -60,15 +60,15 @@ impl JournalStore {
                 let at = saved.position;
                 let found =
                     self.check_from(at).and_then(|()| self.gate().standing(|standing| self.found(standing, at)));
-                found.map(|_| saved).map_err(|error| format!("at position {at}: {error}"))
+                found.map(|_| saved).map_err(|error| Misfit::History { position: at, error })
             };
             let saved = match fs::read(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-                Err(error) => Err(error.to_string()),
+                Err(error) => Err(Misfit::Unreadable { kind: error.kind() }),
                 Ok(bytes) => fits(bytes),
             };
             match saved {
-                Err(why) => beginning.begin.skipped.push(format!("{}: {why}", path.display())),
+                Err(why) => beginning.begin.skipped.push(SkippedSnapshot::File { path, why }),
                 Ok(saved) if saved.position < before => {
                     let at = saved.position;
                     beginning.oldest = Some(beginning.oldest.map_or(at, |oldest| oldest.min(at)));
@@ -84,23 +84,26 @@ impl JournalStore {
     }
 
     /// Whether this is of this journal and of these handlers, or why not.
-    fn stands(&self, worker: &TableWorker<'_>, saved: &Saved) -> Result<(), String> {
-        let (at, end) = (saved.position, self.end());
-        let key = self.upkeep.identity.key;
+    fn stands(&self, worker: &TableWorker<'_>, saved: &Saved) -> Result<(), Misfit> {
+        let (position, tail, end, key) = (saved.position, saved.tail, self.end(), self.upkeep.identity.key);
         if saved.key != key {
-            return Err(format!("at position {at} of another journal: its key is {:016x}, not {key:016x}", saved.key));
+            return Err(Misfit::Journal { position, found: saved.key, expected: key });
         }
-        if saved.tail > end || at > saved.tail {
-            return Err(format!("at position {at} of a journal up to {}, and this one ends at {end}", saved.tail));
+        if tail > end || position > tail {
+            return Err(Misfit::Newer { position, found: tail, expected: end });
         }
-        if saved.proof != self.proof(saved.tail).map_err(|error| format!("at position {at}: {error}"))? {
-            return Err(format!("at position {at} of a journal with other messages before {}", saved.tail));
+        let unread = |error: io::Error| {
+            let error = CursorError::Storage { kind: error.kind() };
+            Misfit::History { position, error }
+        };
+        if saved.proof != self.proof(tail).map_err(unread)? {
+            return Err(Misfit::Messages { position, end: tail });
         }
-        let handlers = handlers_of(worker);
-        if saved.handlers == handlers {
+        let expected = handlers_of(worker);
+        if saved.handlers == expected {
             Ok(())
         } else {
-            Err(format!("at position {at}, of the handlers {:?}, not {handlers:?}", saved.handlers))
+            Err(Misfit::Handlers { position, found: saved.handlers.clone(), expected })
         }
     }
 
@@ -166,7 +169,8 @@ impl JournalStore {
             return None;
         }
         // Those that did not fit before do not fit now, and are named already.
-        skipped.push(format!("the snapshot of {} at position {refused}: {why}", worker.name));
+        let (worker_name, why) = (worker.name.to_owned(), why.to_owned());
+        skipped.push(SkippedSnapshot::NotLoaded { worker: worker_name, position: refused, why });
         begin.skipped = skipped;
         self.repeat_from(index, position, self.dead_of(worker.name, position, self.end()));
         let mut state = lock(&snapshots.state);

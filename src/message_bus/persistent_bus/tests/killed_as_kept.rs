@@ -37,7 +37,7 @@ impl Worker {
         let bus = open(path);
         let mut reader = bus.subscribe("Worker").unwrap();
         let begin = reader.begin().unwrap();
-        assert_eq!(begin.skipped, Vec::<String>::new());
+        assert_eq!(begin.skipped, []);
         let state = begin.states.map(|mut states| states.remove(0).bytes).unwrap_or_default();
         Worker { began: reader.position(), bus, reader, state }
     }
