@@ -839,6 +839,51 @@ fn a_page_that_is_lost_after_a_clean_close_is_damage() {
     }
 }
 
+/// On a disk, as programs open it: after a clean stop it looks at nothing, after a kill at what came behind the last
+/// sync or opening, and says so. Whoever verifies it looks at everything.
+#[test]
+fn an_opening_says_what_it_leaves_out() {
+    let (directory, path) = scratch();
+    let (killed, again) = (directory.path().join("killed"), directory.path().join("again"));
+    let (bus, made) = open(&path);
+    let first = bus.tail();
+    let up_to = |end| Some(Span { position: first, len: end - first });
+    assert_eq!((made.messages, made.unchecked), (0, None));
+    write(&bus, 0..10);
+    bus.sync().unwrap();
+    let synced = bus.tail();
+    write(&bus, 10..15);
+    // What a process has written by the time that it is killed.
+    fs::copy(&path, &killed).unwrap();
+    let tail = bus.tail();
+    drop(bus);
+
+    let left_out = |recovered: &Recovered| (recovered.messages, recovered.unchecked);
+    let (bus, clean) = open(&path);
+    assert_eq!(left_out(&clean), (0, up_to(tail)));
+    assert_eq!(clean.to_string(), format!("finished up to position {tail}, 0 messages behind it"));
+    assert_eq!(left_out(&bus.recovered()), left_out(&clean));
+    drop(bus);
+    let (bus, recovered) = open(&killed);
+    assert_eq!(left_out(&recovered), (5, up_to(synced)));
+    assert_eq!(recovered.to_string(), format!("finished up to position {synced}, 5 messages behind it"));
+    write(&bus, 15..18);
+    fs::copy(&killed, &again).unwrap();
+    drop(bus);
+    let (_, recovered) = open(&again);
+    assert_eq!(left_out(&recovered), (3, up_to(tail)), "the opening before was a sync");
+
+    let (_, all) = PersistentBus::<_>::open(&path, PersistentOptions { verify: true, ..options() }).unwrap();
+    assert_eq!((left_out(&all), all.to_string()), ((15, None), "15 messages".to_owned()));
+    let (journal, mut read) = (Journal::open(&path).unwrap(), 0);
+    let mut entries = journal.entries();
+    while let Some(entry) = entries.next().unwrap() {
+        assert!(matches!(entry, Entry::Message { .. }), "{entry:?}");
+        read += 1;
+    }
+    assert_eq!(read, 15, "whoever only reads looks at everything");
+}
+
 /// Whoever only reads says of a torn tail what recovery will.
 #[test]
 fn a_torn_tail_is_told_until_it_is_zeroed() {

@@ -515,6 +515,69 @@ fn sums_are_right_on_a_condvar() {
     within("sums are right on a condvar", || sums_are_right(CondvarBus::new(CircularBus::new(64 * 1024).unwrap())));
 }
 
+/// Changes before it breaks, so that a restart has something to undo.
+struct Ledger {
+    office: Office,
+    sum: u64,
+}
+handler!(Ledger, 4);
+
+impl New<Office> for Ledger {
+    fn new<W: Writer>(office: &Office, _: &W) -> Self {
+        Ledger { office: office.clone(), sum: 0 }
+    }
+}
+
+impl Handle<Num> for Ledger {
+    fn handle<W: Writer>(&mut self, message: &Num, _: &W) {
+        self.sum += message.number;
+        if message.number.is_multiple_of(self.office.panics) {
+            quiet_panic("one of many");
+        }
+        self.office.sums[0].store(self.sum, Ordering::Relaxed);
+        self.office.sums[1].store(message.number, Ordering::Relaxed);
+    }
+}
+
+Messenger! {
+    type Ledgers;
+    Office,
+    Middle:
+        handlers: [ ledger: Ledger ]
+        routes: [ Outside, Num: [ ledger ] ]
+    Back:
+        handlers: [ clerk: Clerk ]
+        routes: [ Supervisor, DeadLetter: [ clerk ] ]
+}
+
+/// On a journal each restart goes through all of it, while others write to it and read from it.
+#[test]
+#[cfg(unix)]
+fn sums_are_right_on_a_journal_in_memory() {
+    within("sums are right on a journal", || {
+        let (count, panics) = if cfg!(miri) { (25, 8) } else { (1025, 64) };
+        let office = Office { panics, ..Office::default() };
+        let options = PersistentOptions { capacity: 1 << 18, step: 4096, max_payload: 1024, ..Default::default() };
+        let bus = PersistentBus::in_memory(options.table(Ledgers::table())).unwrap();
+        let budget = Budget { restarts: u32::MAX, backoff: Duration::ZERO, ..budget() };
+        let messenger = Ledgers::with_options(bus, restarting(patient(), "Middle", budget));
+        let handles = messenger.run(&office);
+        let writer = messenger.writer().unwrap();
+        (1..=count).for_each(|number| write(&writer, number).unwrap());
+        let dead = count / panics;
+        let is_done = || office.letters.lock().unwrap().len() as u64 == dead;
+        wait_until("all letters are read", is_done);
+        // The last one breaks nobody.
+        wait_until("all is handled", || office.sums[1].load(Ordering::Relaxed) == count);
+        messenger.stop();
+        let summary = handles.join().unwrap();
+        let sum = (1..=count).filter(|number| !number.is_multiple_of(panics)).sum::<u64>();
+        assert_eq!(office.sums[0].load(Ordering::Relaxed), sum);
+        assert_eq!((summary.restarts, summary.dead), (2 * dead, dead), "each is tried once more");
+        assert!(office.letters.lock().unwrap().iter().all(|letter| letter.handler == "ledger" && letter.attempts == 2));
+    });
+}
+
 /// A letter about a letter would have another one follow it, and so on.
 #[test]
 fn a_letter_about_a_letter_is_a_report() {

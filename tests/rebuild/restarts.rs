@@ -13,6 +13,7 @@ use rust_messenger::traits::{
     Writer,
 };
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -230,30 +231,94 @@ fn is_whole_with(image: Vec<u8>, plan: &Plan, on_panic: OnPanic, why: &str) {
     assert_eq!(dead.iter().collect::<BTreeSet<_>>().len(), dead.len(), "{why}: dead twice");
 }
 
+/// What there is to be seen of restarts that begin with a snapshot.
+#[derive(Default)]
+struct Kept {
+    /// The positions of what is dead in one journal.
+    dead: Vec<u64>,
+    /// How often a worker began with a snapshot, and how often something behind that was dead by then.
+    loads: u64,
+    loads_before_dead: u64,
+}
+
+impl Kept {
+    fn see(&mut self, report: &Report) {
+        match report {
+            Report::Dead { letter } => self.dead.push(letter.position),
+            Report::Rebuilding { snapshot: Some(position), skipped, .. } => {
+                assert!(skipped.is_empty(), "{skipped:?}");
+                self.loads += 1;
+                self.loads_before_dead += u64::from(self.dead.iter().any(|dead| dead >= position));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One life of a worker with these inputs. Whether it stops, if it ends well: then it is kept once more.
+fn live(
+    bus: &PersistentBus,
+    plan: &Plan,
+    seed: u64,
+    inputs: Range<u64>,
+    stops: bool,
+    kept: &Arc<Mutex<Kept>>,
+) -> Summary {
+    let seen = Arc::clone(kept);
+    let on_report = move |report: &Report| seen.lock().unwrap().see(report);
+    let on_panic = budget((seed % 3) as u32);
+    let options = Options { on_panic, on_report: Some(Arc::new(on_report)), ..Options::default() };
+    let messenger = Five::with_options(bus.clone(), options);
+    let mut workers = messenger.workers(plan).unwrap();
+    let outside = messenger.writer().unwrap();
+    for input in inputs {
+        Outside::try_send(&Input(mix(seed << 8 | input)), &outside).unwrap();
+        for worker in workers.iter_mut() {
+            worker.step_up_to((mix(seed ^ input) % 4) as usize + 1);
+        }
+    }
+    assert_eq!(settle(&mut workers), Step::Idle, "seed {seed}");
+    if stops {
+        messenger.stop();
+        assert_eq!(settle(&mut workers), Step::Finished, "seed {seed}");
+    }
+    workers.conclude().unwrap_or_else(|error| panic!("seed {seed}: {error}"))
+}
+
+/// One of eight tables stands on a disk, has two lives, and begins with what was kept: the second time, and whenever it
+/// is restarted.
 #[test]
 fn the_state_after_restarts_is_that_of_a_rebuild_from_zero() {
     let (mut restarts, mut dead) = (0, 0);
+    let (in_memory, on_disk) = (Arc::default(), Arc::<Mutex<Kept>>::default());
     for seed in 0..1000 {
         let plan = Plan { seed: mix(seed), rare: 8 + seed % 40, ..Plan::default() };
-        let start = if seed % 2 == 0 { Start::Rebuild } else { Start::Latest };
-        let bus = PersistentBus::in_memory(journal(start)).unwrap();
-        let options = Options { on_panic: budget((seed % 3) as u32), ..Options::default() };
-        let messenger = Five::with_options(bus.clone(), options);
-        let mut workers = messenger.workers(&plan).unwrap();
-        let outside = messenger.writer().unwrap();
-        for input in 0..12 {
-            Outside::try_send(&Input(mix(seed << 8 | input)), &outside).unwrap();
-            for worker in workers.iter_mut() {
-                worker.step_up_to((mix(seed ^ input) % 4) as usize + 1);
-            }
-        }
-        assert_eq!(settle(&mut workers), Step::Idle, "seed {seed}");
-        let image = bus.image();
-        let summary = workers.conclude().unwrap_or_else(|error| panic!("seed {seed}: {error}"));
-        (restarts, dead) = (restarts + summary.restarts, dead + summary.dead);
+        let mut add = |summary: Summary| (restarts, dead) = (restarts + summary.restarts, dead + summary.dead);
+        let image = if seed % 8 == 7 {
+            let (_directory, path) = super::scratch();
+            on_disk.lock().unwrap().dead.clear();
+            let open = || {
+                let snapshots = vec![("Work", Every::Messages(5))];
+                let options = PersistentOptions { snapshots, ..journal(Start::Rebuild) };
+                PersistentBus::open(&path, options).unwrap().0
+            };
+            // Half of the first lives are cut short.
+            add(live(&open(), &plan, seed, 0..6, seed % 16 == 7, &on_disk));
+            let bus = open();
+            add(live(&bus, &plan, seed, 6..12, false, &on_disk));
+            bus.image()
+        } else {
+            let start = if seed % 2 == 0 { Start::Rebuild } else { Start::Latest };
+            let bus = PersistentBus::in_memory(journal(start)).unwrap();
+            add(live(&bus, &plan, seed, 0..12, false, &in_memory));
+            bus.image()
+        };
         is_whole(image, &plan, &format!("seed {seed}"));
     }
     assert!(restarts > 3000 && dead > 1000, "{restarts} restarts, {dead} dead: no proof of anything");
+    let Kept { loads, loads_before_dead, .. } = *on_disk.lock().unwrap();
+    assert!(loads > 300 && loads_before_dead > 100, "{loads} loads, {loads_before_dead} of them before a dead message");
+    assert_eq!(in_memory.lock().unwrap().loads, 0);
 }
 
 /// Killed between any two steps, and each time once more: the next life goes on.

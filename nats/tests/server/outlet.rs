@@ -4,14 +4,16 @@
 //! compared at the end is the whole stream, by another client.
 
 use crate::support::{
-    DEADLINE, Server, acknowledged, assert_whole, catalog, in_memory, is_there, journal, kills, names, process, small,
-    wait_until, write,
+    DEADLINE, Server, acknowledged, assert_whole, catalog, in_memory, is_there, journal, kills, names, numbers,
+    process, sending, small, store, wait_until, write,
 };
 use rust_messenger::CircularBus;
 use rust_messenger::message_bus::{PersistentBus, PersistentOptions};
-use rust_messenger::traits::{MessageBus, Publish, Reader};
+use rust_messenger::traits::{
+    DeadLetter, ExtendedMessage, Handler, Message, MessageBus, Publish, Reader, RequeueError, Supervisor,
+};
 use rust_messenger_nats::protocol::{Entry, ResumeError};
-use rust_messenger_nats::{BridgeError, BridgeOptions, Outlet};
+use rust_messenger_nats::{BridgeError, BridgeOptions, Inlet, Outlet};
 use std::time::Duration;
 
 #[test]
@@ -26,6 +28,39 @@ fn a_ring_goes_out_whole_and_is_let_go() {
     write(&bus, 0..20_000);
     assert_eq!(outlet.stop(DEADLINE).unwrap().unread, 0);
     assert_whole(&server.contents(&names()), 20_000);
+}
+
+/// What was dead for a worker here comes again everywhere: the node that has had it gets it once more.
+#[test]
+fn what_is_requeued_goes_out_again() {
+    if !is_there() {
+        return;
+    }
+    let server = Server::start();
+    let (bus, elsewhere) = (in_memory(), in_memory());
+    let outlet = Outlet::start(&bus, catalog(), sending(&server)).unwrap();
+    let there = BridgeOptions::journal(&server.url(), store(), 8);
+    let _inlet = Inlet::start(&elsewhere, [("till".to_owned(), catalog())], there).unwrap();
+    write(&bus, 0..4);
+    let position = bus.tail();
+    write(&bus, 4..10);
+    let letter = DeadLetter { position, source: 1, message: 2, worker: "local".to_owned(), ..DeadLetter::default() };
+    let mut bytes = vec![0; letter.get_size()];
+    letter.write_into(&mut bytes);
+    bus.writer().unwrap().write_bytes(Supervisor::ID, DeadLetter::ID, &bytes).unwrap();
+    wait_until("it is there for the first time", || numbers(&elsewhere).len() == 10);
+    let again = bus.tail();
+    bus.requeue(position).unwrap();
+    assert_eq!(bus.requeue(position), Err(RequeueError::AlreadyRequeued { at: again }));
+    write(&bus, 10..12);
+    wait_until("and once more", || numbers(&elsewhere).len() == 13);
+    assert_eq!(numbers(&elsewhere), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 4, 10, 11]);
+    outlet.stop(DEADLINE).unwrap();
+    let head = |entry| if let Entry::Message(head) = entry { Some(head) } else { None };
+    let contents = server.contents(&names()).into_iter();
+    let found = contents.filter(|(_, number)| *number == 4).filter_map(|(entry, _)| head(entry));
+    let found = found.map(|head| (head.position, head.source, head.message, head.cause)).collect::<Vec<_>>();
+    assert_eq!(found, [(position, 1, 2, None), (again, 1, 2, None)]);
 }
 
 /// It sleeps then: one that looked again at once would never hear what the server says.

@@ -6,6 +6,7 @@ mod damage;
 mod disk_calls;
 mod imports;
 mod killed_as_kept;
+mod letters;
 mod lost_pages;
 mod openings;
 mod positions;

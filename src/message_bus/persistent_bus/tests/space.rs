@@ -9,7 +9,7 @@ use crate::traits::{MessageBus, Publish, WriteError};
 use std::io;
 
 /// A journal in memory that has no space, and syncs nothing, while there is trouble.
-fn tight(options: PersistentOptions) -> (Bus, Arc<Mutex<Option<io::ErrorKind>>>) {
+pub(super) fn tight(options: PersistentOptions) -> (Bus, Arc<Mutex<Option<io::ErrorKind>>>) {
     let trouble = Arc::new(Mutex::new(None));
     let told = Arc::clone(&trouble);
     let watch = move |_: &Region, call| match (call, *lock(&told)) {
