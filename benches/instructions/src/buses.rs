@@ -19,6 +19,8 @@ pub const ROWS: &[Row] = &[
     ("many_writers_in_turn", |batches| in_turn(&many(), batches)),
     ("named_one_writer", |batches| through(&named_one(), [Kind::Gating], batches)),
     ("named_many_writers", |batches| through(&named_many(), [Kind::Gating], batches)),
+    ("named_one_writer_batch", |batches| up_to(&named_one(), batches)),
+    ("named_many_writers_batch", |batches| up_to(&named_many(), batches)),
     ("evictable", |batches| through(&many(), [Kind::Evictable], batches)),
     ("two_readers", |batches| through(&many(), [Kind::Gating; 2], batches)),
     ("condvar", |batches| through(&CondvarBus::new(many()), [Kind::Gating], batches)),
