@@ -5,6 +5,8 @@
 #   ci/bench_compare.sh --write            the same, puts the tables between the markers of BENCHMARKS.md, and draws the
 #                                          picture of them; waits five minutes for a machine with nothing else to do
 #   ci/bench_compare.sh --quick            whether everything works, not how fast it is
+#   ci/bench_compare.sh --processes        two processes instead, by a named ring and by shared memory of iceoryx2; its
+#                                          tables are put into BENCHMARKS.md by hand
 #   ci/bench_compare.sh --rounds 21 --pin --only "1w 1r"   see --help
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,6 +17,10 @@ for argument in "$@"; do
     if [ "$argument" = --write ]; then write=true; else arguments+=("$argument"); fi
 done
 
+if $write && [[ " ${arguments[*]-} " == *" --processes "* ]]; then
+    echo "--write puts the tables of all workloads into BENCHMARKS.md; --processes has none of them" >&2
+    exit 1
+fi
 if $write; then arguments=(--patience 300 "${arguments[@]+"${arguments[@]}"}"); fi
 
 tables=$(mktemp)

@@ -111,7 +111,8 @@ fn main() {
     let (begin, ticks) = (Instant::now(), quiet::Ticks::now());
     if options.processes {
         print!("{}", processes::markdown(options.rounds, options.run));
-        println!("\n{}", options_line(&options, begin.elapsed(), ticks.and_then(quiet::Ticks::others)));
+        // Here the other process is one of ours, so what others had is not known.
+        println!("\n{}", options_line(&options, begin.elapsed(), None));
         return;
     }
     for workload in &mut workloads {
