@@ -5,6 +5,7 @@ use super::{Hello, Input, OUTSIDE, Output, Outside, content, scratch};
 use rust_messenger::Messenger;
 use rust_messenger::message_bus::{Journal, JournalError, PersistentBus, PersistentOptions, Retention, Start};
 use rust_messenger::messenger::{self, Cause, StartError, Step};
+use rust_messenger::routing::{Table, TableRoute, TableWorker};
 use rust_messenger::traits::{
     BusWriter, CursorError, DecodeError, EncodeError, Every, Handle, Handler, Message, MessageBus, Misfit, New,
     NoWriter, Payload, Publish, Report, Sender, SkippedSnapshot, Snapshot, SubscribeError, Time, WriteError, Writer,
@@ -624,6 +625,44 @@ fn it_fits_while_the_handlers_of_its_worker_do() {
         assert_eq!((&found[..], expected.len()), (&expected[..2], 3), "{why}");
         assert!(why.to_string().contains("of the handlers [(2, "), "{why}");
     }
+}
+
+/// [`Messenger::table`], where the bytes of [`Input`] mean this.
+fn shaped(shape: fn() -> String) -> &'static Table<'static> {
+    let table = Messenger::table();
+    let [worker] = table.workers else { panic!("one worker") };
+    let shaped = |route: &TableRoute<'static>| TableRoute { layout: route.layout.with_shape(shape), ..*route };
+    let routes = Box::leak(worker.routes.iter().map(shaped).collect::<Box<[_]>>());
+    let worker = TableWorker { name: worker.name, handlers: worker.handlers, routes };
+    Box::leak(Box::new(Table { name: table.name, workers: Box::leak(Box::new([worker])) }))
+}
+
+/// Its state comes from bytes that meant something else: the journal is refused before anything of it is loaded, and
+/// neither it nor its snapshots are touched.
+#[test]
+fn it_fits_while_what_its_worker_receives_means_the_same() {
+    let (_directory, path, positions) = kept();
+    let number = shaped(|| "a number".to_owned());
+    let process = |inputs| {
+        let with = options(1000).table(number);
+        process!(Messenger, &path, with, Config::default(), inputs, |_: &PersistentBus| ())
+    };
+    // Nobody had said what it means.
+    let came = process(20..21);
+    assert_eq!((came.began, &came.skipped[..], &came.handled[..]), (Some(positions[1]), &[][..], &[20][..]));
+    let [first, second] = files(&path);
+    let stands = || [&path, &first, &second].map(|file| fs::read(file).unwrap());
+    let before = stands();
+    let other = shaped(|| "a number, in cents".to_owned());
+    match PersistentBus::open(&path, options(1000).table(other)).unwrap_err() {
+        JournalError::Shape { message, id: Input::ID, journal, table, .. } => {
+            assert_eq!((&*message, &*journal, &*table), ("Input", "a number", "a number, in cents"));
+        }
+        other => panic!("{other}"),
+    }
+    assert!(stands() == before, "changed by an open that failed");
+    let newest = self::positions(&path)[1];
+    assert_eq!(process(21..22).began, Some(newest));
 }
 
 /// One that cannot be saved is told; a panic is that of a handler, and nothing of its worker is kept.
