@@ -56,9 +56,11 @@ fn keep(store: &JournalStore) {
     let mut retain_at = store.forgets().then(|| started + RETAIN);
     // When to tick, and where the writers were at the last one.
     let mut tick: Option<(Instant, u64)> = None;
+    // Whether there is more to prefault.
+    let mut is_growing = false;
     loop {
         let mut wanted = lock(&store.call().wanted);
-        while !wanted.grow && !wanted.stop && (!wanted.tick || tick.is_some()) {
+        while !is_growing && !wanted.grow && !wanted.stop && (!wanted.tick || tick.is_some()) {
             let now = Instant::now();
             match [sync_at, retain_at, tick.map(|(at, _)| at)].into_iter().flatten().min() {
                 None => {
@@ -74,15 +76,13 @@ fn keep(store: &JournalStore) {
         if wanted.stop {
             return;
         }
-        let grow = std::mem::take(&mut wanted.grow);
+        is_growing |= std::mem::take(&mut wanted.grow);
         if wanted.tick && tick.is_none() {
             tick = Some((Instant::now(), 0));
         }
         drop(wanted);
-        if grow {
-            // It takes some milliseconds in which nobody keeps the time.
-            store.stop_time();
-            store.grow_ahead();
+        if is_growing {
+            is_growing = store.grow_ahead();
         }
         let now = Instant::now();
         if let Some((_, tail)) = tick.filter(|(at, _)| *at <= now) {

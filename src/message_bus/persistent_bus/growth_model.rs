@@ -63,7 +63,7 @@ fn a_writer_waits_for_what_the_keeper_grows() {
         let bus = journal(0);
         let store = bus.shared.store.clone();
         let writer = bus.writer().unwrap();
-        let keeper = loom::thread::spawn(move || store.grow_ahead());
+        let keeper = loom::thread::spawn(move || while store.grow_ahead() {});
         writer.write_bytes(1, 1, &[1; 8]).unwrap();
         keeper.join().unwrap();
         assert_eq!(read(&bus), [1]);

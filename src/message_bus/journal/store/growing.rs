@@ -14,7 +14,7 @@ pub(crate) fn first_step(step: u64) -> u64 {
     step.min(FIRST_STEP)
 }
 
-/// How much the keeper prefaults at a time: in between it looks where the writers are.
+/// How much the keeper prefaults at a time: in between it looks where the writers are, and does what else is due.
 const PIECE: u64 = 128 * 1024;
 
 impl JournalStore {
@@ -24,28 +24,30 @@ impl JournalStore {
         first_step(self.upkeep.step).max(tail - self.first()).min(self.upkeep.step)
     }
 
-    /// Grows ahead if it is time to, and prefaults what there is: the keeper's work. A writer reports the full disk.
+    /// Grows ahead if it is time to, and prefaults a piece of what there is: the keeper's work. Says whether there is
+    /// more: a writer may be faster, and then there always is. A writer reports the full disk.
     ///
     /// A writer that is faster than the keeper takes a page fault for each page: less than a wait for another thread.
-    pub(crate) fn grow_ahead(&self) {
+    pub(crate) fn grow_ahead(&self) -> bool {
         let upkeep = &self.upkeep;
-        loop {
-            let tail = self.end();
-            let ahead = self.ahead(tail);
-            let wanted = tail.saturating_add(ahead).min(upkeep.capacity);
-            if upkeep.ready.load(Ordering::Relaxed) < wanted {
-                let _growing = lock(&upkeep.growing);
-                let _ = self.grow(wanted, ahead);
-            }
-            let ready = upkeep.ready.load(Ordering::Relaxed);
-            let from = upkeep.present.load(Ordering::Relaxed).max(tail / PAGE * PAGE);
-            if from >= ready {
-                return;
-            }
-            let to = ready.min(from + PIECE);
-            upkeep.backing.populate(self.region(), from as usize, to as usize);
-            upkeep.present.store(to, Ordering::Relaxed);
+        let tail = self.end();
+        let ahead = self.ahead(tail);
+        let wanted = tail.saturating_add(ahead).min(upkeep.capacity);
+        if upkeep.ready.load(Ordering::Relaxed) < wanted {
+            // It takes some milliseconds in which nobody keeps the time.
+            self.stop_time();
+            let _growing = lock(&upkeep.growing);
+            let _ = self.grow(wanted, ahead);
         }
+        let ready = upkeep.ready.load(Ordering::Relaxed);
+        let from = upkeep.present.load(Ordering::Relaxed).max(tail / PAGE * PAGE);
+        if from >= ready {
+            return false;
+        }
+        let to = ready.min(from + PIECE);
+        upkeep.backing.populate(self.region(), from as usize, to as usize);
+        upkeep.present.store(to, Ordering::Relaxed);
+        true
     }
 
     /// Has the file reach to `needed`, or `step` further if that can be had. Precondition: the lock is held.

@@ -266,3 +266,54 @@ fn a_clock_that_panics_ends_no_keeper() {
         assert_eq!(bus.shared.store.kept_time(), 0);
     }
 }
+
+/// What a keeper has done since it began to grow the file.
+#[derive(Clone, Copy, Debug, Default)]
+struct Duties {
+    grows: bool,
+    syncs: bool,
+    keeps_time: bool,
+}
+
+/// Whenever the keeper prefaults some of the file, a writer fills more than that: there is always more to prefault.
+/// Meanwhile the keeper syncs, and keeps the time.
+#[test]
+#[cfg_attr(miri, ignore = "megabytes, of which Miri sees nothing new")]
+fn a_writer_that_is_faster_keeps_the_keeper_from_nothing() {
+    let (step, capacity) = (1 << 20, 1 << 26);
+    let (writing, duties) = (Arc::new(Mutex::new(None::<(Bus, _)>)), Arc::new(Mutex::new(Duties::default())));
+    let (fast, seen) = (Arc::clone(&writing), Arc::clone(&duties));
+    let durability = Durability::Interval(Duration::from_nanos(1));
+    let options = PersistentOptions { durability, step, capacity, ..small() };
+    let bus = watched(&empty(), options, true, move |_, call| match call {
+        Call::Sync { .. } => {
+            let mut seen = lock(&seen);
+            seen.syncs = seen.grows;
+        }
+        Call::Populate { from, to } => {
+            let fast = lock(&fast);
+            let Some((bus, writer)) = &*fast else { return };
+            let mut seen = lock(&seen);
+            seen.grows = true;
+            seen.keeps_time |= bus.shared.store.kept_time() != 0;
+            let end = bus.tail() + 2 * (to - from) as u64;
+            while !(seen.syncs && seen.keeps_time) && bus.tail() < end {
+                if Publish::write_bytes(writer, 2, 7, &[1; 250]).is_err() {
+                    return;
+                }
+            }
+        }
+        _ => {}
+    });
+    *lock(&writing) = Some((bus.clone(), bus.writer().unwrap()));
+    wait_until("the keeper grows the file", || {
+        write(&bus, 0..8);
+        lock(&duties).grows
+    });
+    wait_until("it syncs, and keeps the time", || {
+        let duties = *lock(&duties);
+        assert!(bus.tail() < capacity - step, "{duties:?}, and the journal is full");
+        duties.syncs && duties.keeps_time
+    });
+    *lock(&writing) = None;
+}
