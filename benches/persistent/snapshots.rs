@@ -4,7 +4,7 @@
 
 use criterion::Criterion;
 use rust_messenger::Messenger;
-use rust_messenger::message_bus::{PersistentBus, PersistentOptions, Start};
+use rust_messenger::message_bus::{Durability, PersistentBus, PersistentOptions, Start};
 use rust_messenger::messenger::{Budget, OnPanic, Options, Step};
 use rust_messenger::traits::{
     DecodeError, DeserializeFrom, EncodeError, Every, ExtendedMessage, Handle, Handler, Message, MessageBus, New,
@@ -219,9 +219,10 @@ fn restarts(is_measured: bool) {
 }
 
 /// How long it takes to write so many messages beside a worker that handles them.
-fn written(count: u64, every: Option<Every>) -> f64 {
+fn written(count: u64, options: PersistentOptions) -> f64 {
     let (_directory, path) = super::scratch();
-    let (bus, _) = PersistentBus::open(&path, options(every)).expect("made");
+    let is_kept = !options.snapshots.is_empty();
+    let (bus, _) = PersistentBus::open(&path, options).expect("made");
     let shop = Shop::new(bus.clone());
     let handles = shop.run(&(1 << 20));
     let begin = Instant::now();
@@ -231,21 +232,29 @@ fn written(count: u64, every: Option<Every>) -> f64 {
     handles.join().expect("it ends");
     // Its keeper has written what it was to when the bus ends.
     drop((shop, bus));
-    if every.is_some() {
-        assert!(path.with_file_name("journal.Ledger.snapshot1").exists());
-    }
+    assert_eq!(path.with_file_name("journal.Ledger.snapshot1").exists(), is_kept);
     time
 }
 
+/// The journal is synced before a snapshot is written. What the snapshot itself costs is seen beside a journal that is
+/// synced as often.
 fn writers(is_measured: bool) {
-    let (count, rounds): (u64, _) = if is_measured { (8_000_000, 20) } else { (10_000, 1) };
-    let second = Every::Time(Duration::from_secs(1));
-    let times = (0..rounds).map(|_| [written(count, Some(second)), written(count, None)]);
-    let [kept, not] = median(times.collect(), |[kept, not]| kept / not);
-    println!(
-        "| {count} messages written, a snapshot of 1 MiB each second | {kept:.3} s | {not:.3} s | {:.3} |",
-        kept / not
-    );
+    let (count, rounds): (u64, _) = if is_measured { (60_000_000, 20) } else { (10_000, 1) };
+    let second = Duration::from_secs(1);
+    let durability = Durability::Interval(second);
+    let rounds = (0..rounds).map(|_| {
+        let kept = written(count, options(Some(Every::Time(second))));
+        [kept, written(count, options(None)), written(count, PersistentOptions { durability, ..options(None) })]
+    });
+    let rounds = rounds.collect::<Vec<_>>();
+    for (other, than) in [(1, ""), (2, " against a journal synced each second")] {
+        let times = rounds.iter().map(|round| [round[0], round[other]]).collect();
+        let [kept, not] = median(times, |[kept, not]| kept / not);
+        println!(
+            "| {count} messages written, a snapshot of 1 MiB each second{than} | {kept:.3} s | {not:.3} s | {:.3} |",
+            kept / not
+        );
+    }
 }
 
 fn median(mut rounds: Vec<[f64; 2]>, ratio: impl Fn([f64; 2]) -> f64) -> [f64; 2] {
