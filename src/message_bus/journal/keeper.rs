@@ -84,6 +84,20 @@ fn keep(store: &JournalStore) {
         if is_growing {
             is_growing = store.grow_ahead();
         }
+        // Each of these may take long, and a time that stands still is told to nobody.
+        let now = Instant::now();
+        if sync_at.is_some_and(|at| at <= now) {
+            store.stop_time();
+            // A failure stays: writers are told.
+            let _ = store.sync();
+            sync_at = interval.and_then(|interval| Instant::now().checked_add(interval));
+        }
+        if retain_at.is_some_and(|at| at <= now) {
+            store.stop_time();
+            // What could not be given back now is tried again, and `retain` says so to whoever asks.
+            let _ = caught(|| store.retain(LOOKED_AT));
+            retain_at = Some(Instant::now() + RETAIN);
+        }
         let now = Instant::now();
         if let Some((_, tail)) = tick.filter(|(at, _)| *at <= now) {
             // A clock that panics here panics where writers ask it, too, and there somebody is told.
@@ -95,16 +109,6 @@ fn keep(store: &JournalStore) {
             if tick.is_none() {
                 lock(&store.call().wanted).tick = false;
             }
-        }
-        if sync_at.is_some_and(|at| at <= now) {
-            // A failure stays: writers are told.
-            let _ = store.sync();
-            sync_at = interval.and_then(|interval| Instant::now().checked_add(interval));
-        }
-        if retain_at.is_some_and(|at| at <= now) {
-            // What could not be given back now is tried again, and `retain` says so to whoever asks.
-            let _ = caught(|| store.retain(LOOKED_AT));
-            retain_at = Some(Instant::now() + RETAIN);
         }
     }
 }

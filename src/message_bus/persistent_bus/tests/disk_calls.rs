@@ -273,10 +273,12 @@ struct Duties {
     grows: bool,
     syncs: bool,
     keeps_time: bool,
+    /// It syncs, and meanwhile the time stands still.
+    has_time_stand_still: bool,
 }
 
 /// Whenever the keeper prefaults some of the file, a writer fills more than that: there is always more to prefault.
-/// Meanwhile the keeper syncs, and keeps the time.
+/// Meanwhile the keeper syncs, and keeps the time except while it does.
 #[test]
 #[cfg_attr(miri, ignore = "megabytes, of which Miri sees nothing new")]
 fn a_writer_that_is_faster_keeps_the_keeper_from_nothing() {
@@ -287,8 +289,12 @@ fn a_writer_that_is_faster_keeps_the_keeper_from_nothing() {
     let options = PersistentOptions { durability, step, capacity, ..small() };
     let bus = watched(&empty(), options, true, move |_, call| match call {
         Call::Sync { .. } => {
+            let fast = lock(&fast);
+            let Some((bus, _)) = &*fast else { return };
             let mut seen = lock(&seen);
-            seen.syncs = seen.grows;
+            // With the time kept, and the file not grown yet.
+            seen.syncs |= seen.keeps_time;
+            seen.has_time_stand_still |= bus.shared.store.kept_time() != 0;
         }
         Call::Populate { from, to } => {
             let fast = lock(&fast);
@@ -316,4 +322,29 @@ fn a_writer_that_is_faster_keeps_the_keeper_from_nothing() {
         duties.syncs && duties.keeps_time
     });
     *lock(&writing) = None;
+    assert!(!lock(&duties).has_time_stand_still);
+}
+
+/// Giving space back takes as long as it takes: meanwhile nobody is told a time that stands still.
+#[test]
+#[cfg_attr(miri, ignore = "megabytes, of which Miri sees nothing new")]
+fn no_time_is_kept_while_space_is_given_back() {
+    let (known, kept) = (Arc::new(Mutex::new(None::<Bus>)), Arc::new(Mutex::new(None)));
+    let (its, noted) = (Arc::clone(&known), Arc::clone(&kept));
+    let options = PersistentOptions { capacity: 1 << 28, step: 1 << 20, ..forgetful() };
+    let bus = watched(&empty(), options, true, move |_, call| {
+        if let (Call::Punch { .. }, Some(bus)) = (call, &*lock(&its)) {
+            *lock(&noted) = Some(bus.shared.store.kept_time());
+        }
+    });
+    *lock(&known) = Some(bus.clone());
+    wait_until("space is given back", || {
+        let before = bus.shared.store.kept_time();
+        // More than makes a writer busy, and from then on once for each tick.
+        (0..4).for_each(|_| write_pages(&bus));
+        wait_until("the keeper ticks", || before == 0 || bus.shared.store.kept_time() != before);
+        lock(&kept).is_some()
+    });
+    *lock(&known) = None;
+    assert_eq!(*lock(&kept), Some(0));
 }
