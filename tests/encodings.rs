@@ -114,7 +114,7 @@ const SERDE_CAP: usize = 1 << 20;
 #[cfg(any(feature = "serde", feature = "bincode", feature = "prost"))]
 fn cases() -> proptest::test_runner::Config {
     // Miri has no files to persist failures in, and takes its time.
-    let cases = if cfg!(miri) { 3 } else { 512 };
+    let cases = if cfg!(miri) { 1 } else { 512 };
     proptest::test_runner::Config { cases, failure_persistence: None, ..Default::default() }
 }
 

@@ -533,6 +533,7 @@ fn start_loop_and_stop_come_in_order<B: MessageBus>(bus: B) {
 }
 
 #[test]
+#[cfg_attr(miri, ignore = "hundreds of messages, to look at a count")]
 fn a_step_takes_no_more_than_it_may() {
     let config = Config::idle();
     let messenger = Pair::with_options(CircularBus::new(64 * 1024).unwrap(), patient());
@@ -924,7 +925,8 @@ fn a_messenger_runs_once() {
 
 #[test]
 fn a_start_that_failed_can_be_repeated() {
-    for stepped in [false, true] {
+    // Miri takes half a minute for so many readers.
+    for stepped in [false, true].into_iter().take(if cfg!(miri) { 1 } else { 2 }) {
         let bus = CircularBus::new(4096).unwrap();
         let mut taken = Vec::new();
         let max = loop {
@@ -965,7 +967,8 @@ fn a_start_that_failed_can_be_repeated() {
 
 #[test]
 fn a_panic_is_an_error_that_says_where() {
-    for moment in [What::New, What::Start, What::Loop, What::Message(2), What::Stop, What::Dropped] {
+    let moments = [What::Message(2), What::New, What::Start, What::Dropped, What::Loop, What::Stop];
+    for moment in moments.into_iter().step_by(if cfg!(miri) { 3 } else { 1 }) {
         let config = Config::new(move |who, what, _| match who {
             2 if what == moment => vec![Act::Panic("as planned")],
             _ => Vec::new(),
@@ -1036,7 +1039,8 @@ fn a_panic_between_two_messages_is_not_blamed_on_the_next() {
 
 #[test]
 fn a_panic_on_a_thread_reaches_join() {
-    for moment in [What::New, What::Start, What::Loop, What::Message(0), What::Stop, What::Dropped] {
+    let moments = [What::Message(0), What::New, What::Start, What::Dropped, What::Loop, What::Stop];
+    for moment in moments.into_iter().step_by(if cfg!(miri) { 3 } else { 1 }) {
         within("a panic on a thread reaches join", move || {
             let config = Config::new(move |who, what, _| match who {
                 2 if what == moment => vec![Act::Panic("as planned")],
@@ -1530,7 +1534,7 @@ fn a_step_is_bounded() {
         });
         let messenger = Solo::with_options(CircularBus::new(4096).unwrap(), patient());
         let mut workers = messenger.workers(&config).unwrap();
-        for _ in 0..3 {
+        for _ in 0..if cfg!(miri) { 1 } else { 3 } {
             // There is always one more message, and nothing but the end of the step keeps the worker from it.
             assert_eq!(workers.step(), Step::Worked);
         }

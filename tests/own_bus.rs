@@ -224,7 +224,7 @@ number_message!(Number, 1);
 number_message!(Answer, 2);
 
 /// How many numbers go round: more than the bus holds.
-const LAPS: u64 = if cfg!(miri) { 100 } else { 1000 };
+const LAPS: u64 = if cfg!(miri) { 50 } else { 1000 };
 
 struct Counter(Arc<Mutex<Vec<u64>>>);
 struct Echo;
