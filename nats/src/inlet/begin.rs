@@ -3,6 +3,7 @@
 use super::incoming::{In, State};
 use super::settled::Receipt;
 use super::source::{Ends, Look, Silent};
+use super::takes::Takes;
 use crate::consumer::pairs;
 use crate::error::BridgeError;
 use crate::protocol::{Arrivals, Entry, Kind, Reached, Subject};
@@ -53,8 +54,9 @@ impl<B: MessageBus> In<B> {
         // A sequence alone says nothing any more where a store was set back.
         let is_known = self.arrivals.as_ref().is_some_and(|arrivals| arrivals.reached().is_some());
         match if is_known { Ok(()) } else { self.begin(ends) } {
-            Ok(()) => self.state = State::Reading,
-            Err(NotBegun::Silent) => self.pause(),
+            // Before the first acknowledgement by this table.
+            Ok(()) if connection.run(self.source.keep(self.takes.as_ref())) => self.state = State::Reading,
+            Ok(()) | Err(NotBegun::Silent) => self.pause(),
             Err(NotBegun::Failed(error)) => return Err(error),
         }
         Ok(())
@@ -70,6 +72,10 @@ impl<B: MessageBus> In<B> {
             }
             (self.is_fresh, floor) = (true, 0);
         }
+        // A ring keeps nothing that could be missing later.
+        let is_journal = self.options.kind == Kind::Journal;
+        let taken = self.source.kept();
+        self.takes = is_journal.then(|| taken.and(&self.catalog, floor));
         if floor == 0 {
             self.arrivals = Some(Arrivals::new(self.names.clone(), before, None));
             return Ok(());
@@ -82,31 +88,33 @@ impl<B: MessageBus> In<B> {
             self.arrivals = Some(Arrivals::new(self.names.clone(), before.max(floor), None));
             return Ok(());
         };
-        if self.options.kind == Kind::Journal {
-            self.look_back(floor, before)?;
+        if is_journal && !self.has_all(floor, before, &taken)? {
+            // What was passed once is not missing at the next start.
+            self.takes = Some(Takes::default().and(&self.catalog, floor));
         }
         self.arrivals = Some(Arrivals::new(self.names.clone(), floor, entry(&at_floor).as_ref()));
         Ok(())
     }
 
-    /// Whether the last message for here that was acknowledged is in the journal.
-    fn look_back(&mut self, floor: u64, before: u64) -> Result<(), NotBegun> {
+    /// Whether the last message that was acknowledged and not passed by is on the journal.
+    fn has_all(&mut self, floor: u64, before: u64, taken: &Takes) -> Result<bool, NotBegun> {
         let connection = self.connection.clone();
         for sequence in (before + 1..=floor).rev().take(LOOK_BACK) {
             let Some(message) = connection.run(self.source.message(sequence))? else { continue };
             let Some(Entry::Message(head)) = entry(&message) else { continue };
             let Ok(subject) = Subject::parse(&message.subject) else { continue };
-            let is_for_here = subject.types().is_some_and(|(handler, of)| self.catalog.by_names(handler, of).is_some());
-            if !is_for_here || message.payload.len() > self.bus.max_payload() {
+            let is_taken = subject.types().is_some_and(|(handler, of)| taken.has(handler, of, sequence));
+            if !is_taken || message.payload.len() > self.bus.max_payload() {
                 continue;
             }
             let last = self.importer(head.origin.incarnation)?.last();
-            if last < Some(head.position) {
+            let is_there = last >= Some(head.position);
+            if !is_there {
                 self.missing(last, Some(head.position))?;
             }
-            return Ok(());
+            return Ok(is_there);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// What comes next names something before it that never came, and never will.

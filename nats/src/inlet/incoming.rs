@@ -4,6 +4,7 @@ use super::InletStats;
 use super::credit::Credit;
 use super::settled::{Receipt, Settled};
 use super::source::{Came, Source};
+use super::takes::Takes;
 use super::write::Importer;
 use crate::connection::{Connection, lock};
 use crate::consumer::{ACK_WAIT, pairs};
@@ -48,6 +49,8 @@ pub(crate) struct In<B: MessageBus> {
     pub(super) state: State,
     /// `None` until it is known where it begins.
     pub(super) arrivals: Option<Arrivals>,
+    /// What its consumer is to keep: which types are taken, and since when. `None`: nothing, for this is a ring.
+    pub(super) takes: Option<Takes>,
     /// Whether the consumer was made anew and nothing is taken since.
     pub(super) is_fresh: bool,
     /// When something first came early since something was taken.
@@ -92,6 +95,7 @@ impl<B: MessageBus> In<B> {
                 connection: connection.clone(),
                 state: State::Away,
                 arrivals: None,
+                takes: None,
                 is_fresh: false,
                 early: None,
                 importer: None,

@@ -5,6 +5,7 @@ mod credit;
 mod incoming;
 mod settled;
 mod source;
+mod takes;
 mod write;
 
 use crate::bell::Bell;

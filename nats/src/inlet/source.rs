@@ -2,10 +2,11 @@
 
 use super::credit::EXPIRES;
 use super::settled::Receipt;
+use super::takes::{TAKES, Takes};
 use crate::connection::Connection;
 use crate::consumer;
 use crate::protocol::{Limits, Names};
-use async_nats::jetstream::consumer::{Consumer, pull};
+use async_nats::jetstream::consumer::{Consumer, FromConsumer, pull};
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
@@ -16,6 +17,8 @@ use std::sync::Arc;
 
 /// Beside its payload: headers, the subject, where to send the acknowledgement.
 const AROUND: usize = 4096;
+/// How many bytes of metadata a consumer keeps at most. Its writer asks for them once a second.
+const MOST_KEPT: usize = 32 << 10;
 
 /// The server does not say.
 pub(super) struct Silent;
@@ -57,6 +60,8 @@ pub(super) struct Source {
     created: Option<i128>,
     stream: Option<Stream>,
     consumer: Option<Consumer<pull::Config>>,
+    /// What the consumer keeps.
+    takes: Option<String>,
     /// The number of the last request, and of the last one to a consumer that is no more.
     asked: u64,
     ended: u64,
@@ -73,6 +78,7 @@ impl Source {
             created: None,
             stream: None,
             consumer: None,
+            takes: None,
             asked: 0,
             ended: 0,
         }
@@ -114,6 +120,7 @@ impl Source {
         let config = consumer::config(self.consumer_name.clone());
         let consumer = stream.get_or_create_consumer(&self.consumer_name, config).await.ok()?;
         let info = consumer.cached_info();
+        self.takes = info.config.metadata.get(TAKES).cloned();
         let (floor, is_pending) = (consumer::floor(info), info.num_ack_pending > 0);
         let before = if state.messages == 0 { state.last_sequence } else { state.first_sequence.saturating_sub(1) };
         self.stream = Some(stream);
@@ -131,9 +138,34 @@ impl Source {
         self.ended = self.asked;
         // Nothing is removed from the stream while it has no consumer for a receiver.
         let _ = stream.delete_consumer(&self.consumer_name).await;
-        let made = stream.create_consumer(consumer::behind(floor, self.consumer_name.clone())).await;
-        self.consumer = made.ok();
+        let mut config = consumer::behind(floor, self.consumer_name.clone());
+        config.metadata.extend(self.takes.clone().map(|takes| (TAKES.to_owned(), takes)));
+        self.consumer = stream.create_consumer(config).await.ok();
         self.consumer.is_some()
+    }
+
+    /// What the consumer keeps of what was taken.
+    pub(super) fn kept(&self) -> Takes {
+        self.takes.as_deref().map(Takes::read).unwrap_or_default()
+    }
+
+    /// Has the consumer keep that. Returns whether it does.
+    pub(super) async fn keep(&mut self, takes: Option<&Takes>) -> bool {
+        let (Some(stream), Some(consumer)) = (&self.stream, &self.consumer) else { return false };
+        let most = MOST_KEPT.min(self.connection.max_payload() / 2);
+        let takes = takes.map(|takes| takes.text(most));
+        if self.takes == takes {
+            return true;
+        }
+        // Nothing else of it can be changed, so it is as the server says.
+        let Ok(mut config) = pull::Config::try_from_consumer_config(consumer.cached_info().config.clone()) else {
+            return false;
+        };
+        config.metadata.remove(TAKES);
+        config.metadata.extend(takes.clone().map(|takes| (TAKES.to_owned(), takes)));
+        let Ok(consumer) = stream.update_consumer(config).await else { return false };
+        (self.consumer, self.takes) = (Some(consumer), takes);
+        true
     }
 
     /// The message `sequence`; `None`: there is none.

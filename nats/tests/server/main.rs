@@ -11,3 +11,4 @@ mod proxy;
 mod refusals;
 mod status;
 mod support;
+mod takes;
