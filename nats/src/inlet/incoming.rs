@@ -341,3 +341,43 @@ impl<B: MessageBus> In<B> {
 fn refused(node: &str, error: NameError) -> BridgeError {
     BridgeError::Name { node: node.to_owned(), error }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bell::Bell;
+    use crate::protocol::Limits;
+    use rust_messenger::CircularBus;
+
+    /// One that has no server, and whose bus has let go all that it takes.
+    fn source() -> In<CircularBus> {
+        let bell = Arc::new(Bell::new().unwrap());
+        let mut options = BridgeOptions::journal("nats://127.0.0.1:1", Names::new("shop", "store").unwrap(), 8);
+        options.pull = Limits { messages: 4, bytes: 1000 };
+        let connection = Arc::new(Connection::begin(&options, &bell).unwrap());
+        let bus = CircularBus::new(64 * 1024).unwrap();
+        In::all(&bus, [("till".to_owned(), Catalog::default())], &options, &connection).unwrap().remove(0)
+    }
+
+    /// How many wait for an acknowledgement, when one more is done with and it had its turn.
+    fn settled(source: &mut In<CircularBus>, sequence: u64) -> usize {
+        source.settle(Some(Receipt { sequence, pending: 0, reply: async_nats::Subject::from("nobody") }));
+        source.step(Phase::Running).unwrap();
+        source.settled.len()
+    }
+
+    #[test]
+    fn one_acknowledgement_speaks_for_all_that_was_done_with_in_a_while() {
+        let (mut source, before) = (source(), Instant::now());
+        assert_eq!(settled(&mut source, 1), 0, "the first one waits for nothing");
+        assert!(source.acknowledge_at.is_some_and(|at| at >= before + GLANCE), "the next ones come together");
+        source.acknowledge_at = Some(before + Duration::from_secs(1000));
+        assert_eq!([2, 3, 4].map(|sequence| settled(&mut source, sequence)), [1, 2, 3]);
+        // As many as it asks for: nothing more would come.
+        assert_eq!(settled(&mut source, 5), 0);
+        source.acknowledge_at = Some(before + Duration::from_secs(1000));
+        assert_eq!(settled(&mut source, 6), 1);
+        source.acknowledge_at = Some(before);
+        assert_eq!(settled(&mut source, 7), 0);
+    }
+}

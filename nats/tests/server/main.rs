@@ -9,6 +9,7 @@ mod lives;
 mod outlet;
 mod proxy;
 mod refusals;
+mod sleeps;
 mod status;
 mod support;
 mod takes;
