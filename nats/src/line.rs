@@ -166,7 +166,13 @@ impl<B: MessageBus, L: Lead> Line<B, L> {
         let (connection, bell) = (&self.connection, self.connection.bell());
         let limit = self.out.as_ref().and_then(Out::awaits);
         let Some((reader, publishes)) = self.out.as_mut().and_then(Out::sleeper) else {
-            if !connection.has_input() && !can_go_on() {
+            let mut done = || connection.has_input() || can_go_on();
+            if done() {
+                return;
+            }
+            let poller: Arc<dyn Poller> = bell.clone();
+            // Readers here that let something go wake it, where the bus can say so without a reader of its own.
+            if interest == Interest::Messages || !self.bus.park(Some(&poller), interest, Some(timeout), &mut done) {
                 bell.wait(Some(timeout));
             }
             return;

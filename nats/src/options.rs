@@ -36,7 +36,7 @@ pub struct BridgeOptions {
     /// How much may be on its way out. Default: 256 messages and 4 MiB.
     pub window: Limits,
     /// How much the bridge asks for of one other node before it has acknowledged it, beside one message of the largest
-    /// size that the server takes. Default: 1024 messages and 4 MiB.
+    /// size that the server takes. Default: 2048 messages and 4 MiB.
     pub pull: Limits,
     /// The nodes that read this node's stream: each has a consumer there, and the server removes what all of them have
     /// acknowledged. Default: none, and the server removes nothing.
@@ -72,7 +72,7 @@ impl BridgeOptions {
             incarnation: random(),
             adopt: false,
             window: Limits { messages: 256, bytes: 4 << 20 },
-            pull: Limits { messages: 1024, bytes: 4 << 20 },
+            pull: Limits { messages: 2048, bytes: 4 << 20 },
             receivers: Vec::new(),
             pass_gaps: false,
             kept: 0,

@@ -1,12 +1,13 @@
-//! How a bridge sleeps, counted by a bus whose readers count it.
+//! How a bridge sleeps, counted by a bus that is asked to wake it.
 
-use crate::support::{DEADLINE, Server, catalog, is_there, names, wait_until};
+use crate::support::{DEADLINE, Server, catalog, in_memory, is_there, names, sending, store, wait_until, write};
 use rust_messenger::CircularBus;
 use rust_messenger::traits::{
     CursorError, Header, Interest, MessageBus, Next, NoWriter, Poller, Publish, ReadError, Reader, Recorded, Stats,
     SubscribeError,
 };
-use rust_messenger_nats::{BridgeOptions, Outlet};
+use rust_messenger_nats::protocol::Limits;
+use rust_messenger_nats::{BridgeOptions, Inlet, Outlet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -16,7 +17,7 @@ type Ring = CircularBus;
 #[derive(Clone)]
 struct Counting {
     ring: Ring,
-    /// How often a reader has asked writers to wake it.
+    /// How often somebody has asked to be woken, by writers or by readers that let something go.
     asked: Arc<AtomicU64>,
 }
 
@@ -77,6 +78,10 @@ impl Reader for CountingReader {
         self.reader.position()
     }
 
+    fn release(&mut self) {
+        self.reader.release();
+    }
+
     fn release_to(&mut self, position: u64) -> Result<(), CursorError> {
         self.reader.release_to(position)
     }
@@ -91,6 +96,17 @@ impl MessageBus for Counting {
     type BusWriter = <Ring as MessageBus>::BusWriter;
 
     const MANY_WRITERS: bool = Ring::MANY_WRITERS;
+
+    fn park(
+        &self,
+        poller: Option<&Arc<dyn Poller>>,
+        interest: Interest,
+        limit: Option<Duration>,
+        ready: &mut dyn FnMut() -> bool,
+    ) -> bool {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.ring.park(poller, interest, limit, ready)
+    }
 
     fn subscribe(&self, name: &str) -> Result<CountingReader, SubscribeError> {
         self.reader(self.ring.subscribe(name))
@@ -163,4 +179,32 @@ fn writers_wake_nobody_while_acknowledgements_are_due() {
         was_connected
     });
     outlet.stop(DEADLINE).unwrap();
+}
+
+/// It has no reader of its own, and would otherwise look every other millisecond while the stream waits.
+#[test]
+fn an_inlet_alone_is_woken_by_readers_that_let_something_go() {
+    if !is_there() {
+        return;
+    }
+    let (server, there) = (Server::start(), in_memory());
+    let outlet = Outlet::start(&there, catalog(), sending(&server)).unwrap();
+    write(&there, 0..200);
+    outlet.stop(DEADLINE).unwrap();
+    let bus = Counting { ring: CircularBus::new(64 * 1024).unwrap(), asked: Arc::default() };
+    let mut reader = bus.subscribe("worker").unwrap();
+    let mut options = BridgeOptions::ring(&server.url(), store());
+    options.pull = Limits { messages: 20, bytes: 1 << 20 };
+    let inlet = Inlet::start(&bus, [("till".to_owned(), catalog())], options).unwrap();
+    wait_until("as many as it asks for", || inlet.stats()[0].unacknowledged >= 20);
+    wait_until("it asks for more room", || bus.asked.load(Ordering::Relaxed) > 0);
+    let mut count = 0;
+    wait_until("all of them", || {
+        while reader.try_read(|_, _| ()).is_ok() {
+            count += 1;
+        }
+        reader.release();
+        count == 200
+    });
+    inlet.stop().unwrap();
 }
