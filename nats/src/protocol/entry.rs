@@ -97,13 +97,9 @@ impl LayoutTag {
 
 impl fmt::Display for LayoutTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let order = if self.order == ByteOrder::Little { "le" } else { "be" };
-        write!(f, "{order} {} {} ", self.size, self.align)?;
-        match self.shape {
-            Some(shape) => write!(f, "{shape:016x} ")?,
-            None => f.write_str("- ")?,
-        }
-        f.write_str(&escape(&self.codec))
+        let mut line = Line::default();
+        line.layout(self);
+        f.write_str(&line.0)
     }
 }
 
@@ -196,24 +192,35 @@ impl Entry {
 
     /// The header's name and value.
     pub fn to_header(&self) -> (&'static str, String) {
-        let origin = |Origin { kind, incarnation, bridge }| {
-            let kind = if kind == Kind::Journal { "j" } else { "r" };
-            format!("{VERSION} {kind} {incarnation:016x} {bridge:016x}")
-        };
-        match self {
+        let mut line = Line(String::with_capacity(ROOM));
+        line.decimal(VERSION.into());
+        let Origin { kind, incarnation, bridge } = self.origin();
+        line.word(if kind == Kind::Journal { "j" } else { "r" });
+        line.hex(incarnation);
+        line.hex(bridge);
+        let name = match self {
             Entry::Message(head) => {
-                let MessageHead { position, source, message, layout, .. } = head;
-                let [previous, time, cause] = [head.previous, head.time, head.cause].map(optional);
-                let origin = origin(head.origin);
-                (MESSAGE, format!("{origin} {position} {previous} {time} {cause} {source} {message} {layout}"))
+                line.decimal(head.position);
+                for number in [head.previous, head.time, head.cause] {
+                    line.optional(number);
+                }
+                line.decimal(head.source.into());
+                line.decimal(head.message.into());
+                line.layout(&head.layout);
+                MESSAGE
             }
             Entry::Hello(hello) => {
-                let incarnation = hello.before.map_or_else(|| "-".to_owned(), |b| format!("{:016x}", b.incarnation));
-                let position = optional(hello.before.and_then(|before| before.position));
-                let (after, time) = (optional(hello.after), hello.time);
-                (HELLO, format!("{} {after} {time} {incarnation} {position}", origin(hello.origin)))
+                line.optional(hello.after);
+                line.decimal(hello.time);
+                match hello.before {
+                    Some(before) => line.hex(before.incarnation),
+                    None => line.word("-"),
+                }
+                line.optional(hello.before.and_then(|before| before.position));
+                HELLO
             }
-        }
+        };
+        (name, line.0)
     }
 
     /// Reads the headers of a message, whose names may be in any order. Others are passed over: the server and whoever
@@ -240,17 +247,95 @@ impl Entry {
     }
 }
 
-fn optional(number: Option<u64>) -> String {
-    number.map_or_else(|| "-".to_owned(), |number| number.to_string())
+/// What a line takes whose numbers and names are as long as most are.
+const ROOM: usize = 192;
+
+/// The fields of a line as they are written. One stands before each message, and what formats any number in any way takes
+/// longer than all else that is done for it.
+#[derive(Default)]
+struct Line(String);
+
+impl Line {
+    fn word(&mut self, word: &str) {
+        if !self.0.is_empty() {
+            self.0.push(' ');
+        }
+        self.0.push_str(word);
+    }
+
+    fn decimal(&mut self, mut number: u64) {
+        let (mut digits, mut first) = ([b'0'; 20], 20);
+        loop {
+            first -= 1;
+            digits[first] += (number % 10) as u8;
+            number /= 10;
+            if number == 0 {
+                break;
+            }
+        }
+        self.digits(&digits[first..]);
+    }
+
+    fn hex(&mut self, number: u64) {
+        let digit = |place: u32| b"0123456789abcdef"[(number >> (60 - 4 * place)) as usize & 15];
+        let mut digits = [0; 16];
+        (0..).zip(&mut digits).for_each(|(place, byte)| *byte = digit(place));
+        self.digits(&digits);
+    }
+
+    fn digits(&mut self, digits: &[u8]) {
+        // Digits are text.
+        self.word(str::from_utf8(digits).unwrap_or_default());
+    }
+
+    fn optional(&mut self, number: Option<u64>) {
+        match number {
+            Some(number) => self.decimal(number),
+            None => self.word("-"),
+        }
+    }
+
+    fn layout(&mut self, layout: &LayoutTag) {
+        self.word(if layout.order == ByteOrder::Little { "le" } else { "be" });
+        self.decimal(layout.size);
+        self.decimal(layout.align);
+        match layout.shape {
+            Some(shape) => self.hex(shape),
+            None => self.word("-"),
+        }
+        self.word(&escape(&layout.codec));
+    }
+}
+
+/// The number of a text that has digits alone, at least one of them.
+pub(crate) fn decimal(text: &[u8]) -> Option<u64> {
+    let digit = |number: u64, byte: &u8| {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 { None } else { number.checked_mul(10)?.checked_add(digit.into()) }
+    };
+    if text.is_empty() { None } else { text.iter().try_fold(0, digit) }
+}
+
+/// The number of sixteen lower-case digits.
+fn hexadecimal(text: &[u8]) -> Option<u64> {
+    let digit = |number: u64, byte: &u8| {
+        let digit = match byte {
+            b'0'..=b'9' => byte - b'0',
+            b'a'..=b'f' => byte - b'a' + 10,
+            _ => return None,
+        };
+        Some(number << 4 | u64::from(digit))
+    };
+    if text.len() == 16 { text.iter().try_fold(0, digit) } else { None }
 }
 
 fn read_message(value: &str) -> Result<Entry, EntryError> {
     let mut fields = Fields::new(value)?;
     let origin = fields.origin()?;
     let position = fields.position("position")?;
-    let previous = fields.optional("previous", |fields| fields.position("previous"))?;
-    let time = fields.optional("time", |fields| fields.number("time"))?;
-    let cause = fields.optional("cause", |fields| fields.position("cause"))?;
+    let previous = fields.optional(|fields| fields.position("previous"))?;
+    let time = fields.optional(|fields| fields.number("time"))?;
+    let cause = fields.optional(|fields| fields.position("cause"))?;
     let source = fields.number("source")?;
     let message = fields.number("message")?;
     let layout = fields.layout()?;
@@ -268,10 +353,10 @@ fn read_message(value: &str) -> Result<Entry, EntryError> {
 fn read_hello(value: &str) -> Result<Entry, EntryError> {
     let mut fields = Fields::new(value)?;
     let origin = fields.origin()?;
-    let after = fields.optional("after", |fields| fields.position("after"))?;
+    let after = fields.optional(|fields| fields.position("after"))?;
     let time = fields.number("time")?;
-    let incarnation = fields.optional("before", |fields| fields.hex("before"))?;
-    let position = fields.optional("before", |fields| fields.position("before"))?;
+    let incarnation = fields.optional(|fields| fields.hex("before"))?;
+    let position = fields.optional(|fields| fields.position("before"))?;
     fields.end()?;
     if incarnation.is_none() && position.is_some() {
         return Err(EntryError::Field("before"));
@@ -295,13 +380,16 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn peek(&self) -> Option<&'a str> {
-        self.rest.map(|rest| rest.split_once(' ').map_or(rest, |(field, _)| field))
+    /// The next field, and what follows it. A field is short: what is made to find a byte in a long text takes longer.
+    fn split(rest: &'a str) -> (&'a str, Option<&'a str>) {
+        match rest.bytes().position(|byte| byte == b' ') {
+            Some(end) => (&rest[..end], Some(&rest[end + 1..])),
+            None => (rest, None),
+        }
     }
 
     fn next(&mut self, name: &'static str) -> Result<&'a str, EntryError> {
-        let rest = self.rest.ok_or(EntryError::Field(name))?;
-        let (field, rest) = rest.split_once(' ').map_or((rest, None), |(field, rest)| (field, Some(rest)));
+        let (field, rest) = Fields::split(self.rest.ok_or(EntryError::Field(name))?);
         self.rest = rest;
         Ok(field)
     }
@@ -309,16 +397,14 @@ impl<'a> Fields<'a> {
     /// Decimal, in its only form: no sign, no zeros in front.
     fn number<N: TryFrom<u64>>(&mut self, name: &'static str) -> Result<N, EntryError> {
         let field = self.next(name)?;
-        let is_canonical = field.bytes().all(|byte| byte.is_ascii_digit()) && (field == "0" || !field.starts_with('0'));
-        let number = field.parse::<u64>().ok().filter(|_| is_canonical);
+        let is_canonical = field == "0" || !field.starts_with('0');
+        let number = decimal(field.as_bytes()).filter(|_| is_canonical);
         number.and_then(|number| N::try_from(number).ok()).ok_or(EntryError::Field(name))
     }
 
     /// Sixteen lower-case digits.
     fn hex(&mut self, name: &'static str) -> Result<u64, EntryError> {
-        let field = self.next(name)?;
-        let is_canonical = field.len() == 16 && field.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-        u64::from_str_radix(field, 16).ok().filter(|_| is_canonical).ok_or(EntryError::Field(name))
+        hexadecimal(self.next(name)?.as_bytes()).ok_or(EntryError::Field(name))
     }
 
     fn position(&mut self, name: &'static str) -> Result<u64, EntryError> {
@@ -327,12 +413,14 @@ impl<'a> Fields<'a> {
         is_one.then_some(position).ok_or(EntryError::Field(name))
     }
 
-    fn optional<T>(
-        &mut self,
-        name: &'static str,
-        read: impl FnOnce(&mut Self) -> Result<T, EntryError>,
-    ) -> Result<Option<T>, EntryError> {
-        if self.peek() == Some("-") { self.next(name).map(|_| None) } else { read(self).map(Some) }
+    fn optional<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, EntryError>) -> Result<Option<T>, EntryError> {
+        match self.rest.map(Fields::split) {
+            Some(("-", rest)) => {
+                self.rest = rest;
+                Ok(None)
+            }
+            _ => read(self).map(Some),
+        }
     }
 
     fn origin(&mut self) -> Result<Origin, EntryError> {
@@ -351,7 +439,7 @@ impl<'a> Fields<'a> {
             _ => return Err(EntryError::Field("order")),
         };
         let (size, align) = (self.number("size")?, self.number("align")?);
-        let shape = self.optional("shape", |fields| fields.hex("shape"))?;
+        let shape = self.optional(|fields| fields.hex("shape"))?;
         let codec = unescape(self.next("codec")?).ok_or(EntryError::Field("codec"))?;
         Ok(LayoutTag { order, size, align, shape, codec })
     }

@@ -14,6 +14,7 @@ mod window;
 
 pub use arrivals::{Arrival, Arrivals, Refusal};
 pub use catalog::{Catalog, Mismatch, Row};
+pub(crate) use entry::decimal;
 pub use entry::{
     ByteOrder, Entry, EntryError, HELLO, Hello, Kind, LayoutTag, MAX_POSITION, MESSAGE, MessageHead, Origin, Reached,
     VERSION,
