@@ -84,6 +84,9 @@ fn lies_are_named() {
         (line("032 16 9 - 1 2 le 0 0 - x"), EntryError::Field("position")),
         (line("32 32 9 - 1 2 le 0 0 - x"), EntryError::Field("previous")),
         (line("32 16 -9 - 1 2 le 0 0 - x"), EntryError::Field("time")),
+        (line("32 16 18446744073709551616 - 1 2 le 0 0 - x"), EntryError::Field("time")),
+        (line("32 16 20000000000000000000 - 1 2 le 0 0 - x"), EntryError::Field("time")),
+        (line("32 16  - 1 2 le 0 0 - x"), EntryError::Field("time")),
         (line("32 16 9 48 1 2 le 0 0 - x"), EntryError::Field("cause")),
         (line("32 16 9 0 1 2 le 0 0 - x"), EntryError::Field("cause")),
         (line("32 16 9 - 65536 2 le 0 0 - x"), EntryError::Field("source")),
@@ -96,6 +99,7 @@ fn lies_are_named() {
     for (lie, error) in lies {
         assert_eq!(read(name, &lie), Err(error), "{lie}");
     }
+    assert!(read(name, &line(&format!("32 16 {} - 1 2 le 0 0 - x", u64::MAX))).is_ok());
     assert_eq!(read("Rm-Hello", &format!("1 r {bridge} - 5 - 16")), Err(EntryError::Field("before")));
     assert_eq!(read("Rm-Hello", &good), Err(EntryError::Field("before")));
     assert_eq!(Entry::from_headers([(name, &*good), (name, &*good)]), Err(EntryError::Several));
