@@ -97,9 +97,9 @@ impl LayoutTag {
 
 impl fmt::Display for LayoutTag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut line = Line::default();
-        line.layout(self);
-        f.write_str(&line.0)
+        let mut value = Value::default();
+        value.layout(self);
+        f.write_str(&value.0)
     }
 }
 
@@ -192,35 +192,35 @@ impl Entry {
 
     /// The header's name and value.
     pub fn to_header(&self) -> (&'static str, String) {
-        let mut line = Line(String::with_capacity(ROOM));
-        line.decimal(VERSION.into());
+        let mut value = Value(String::with_capacity(ROOM));
+        value.decimal(VERSION.into());
         let Origin { kind, incarnation, bridge } = self.origin();
-        line.word(if kind == Kind::Journal { "j" } else { "r" });
-        line.hex(incarnation);
-        line.hex(bridge);
+        value.word(if kind == Kind::Journal { "j" } else { "r" });
+        value.hex(incarnation);
+        value.hex(bridge);
         let name = match self {
             Entry::Message(head) => {
-                line.decimal(head.position);
+                value.decimal(head.position);
                 for number in [head.previous, head.time, head.cause] {
-                    line.optional(number);
+                    value.optional(number);
                 }
-                line.decimal(head.source.into());
-                line.decimal(head.message.into());
-                line.layout(&head.layout);
+                value.decimal(head.source.into());
+                value.decimal(head.message.into());
+                value.layout(&head.layout);
                 MESSAGE
             }
             Entry::Hello(hello) => {
-                line.optional(hello.after);
-                line.decimal(hello.time);
+                value.optional(hello.after);
+                value.decimal(hello.time);
                 match hello.before {
-                    Some(before) => line.hex(before.incarnation),
-                    None => line.word("-"),
+                    Some(before) => value.hex(before.incarnation),
+                    None => value.word("-"),
                 }
-                line.optional(hello.before.and_then(|before| before.position));
+                value.optional(hello.before.and_then(|before| before.position));
                 HELLO
             }
         };
-        (name, line.0)
+        (name, value.0)
     }
 
     /// Reads the headers of a message, whose names may be in any order. Others are passed over: the server and whoever
@@ -247,15 +247,15 @@ impl Entry {
     }
 }
 
-/// What a line takes whose numbers and names are as long as most are.
+/// What a value takes whose numbers and names are as long as most are.
 const ROOM: usize = 192;
 
-/// The fields of a line as they are written. One stands before each message, and what formats any number in any way takes
-/// longer than all else that is done for it.
+/// The value of a header as it is written, field by field. Each message has one, and what formats any number in any way
+/// takes longer than all else that is done for it.
 #[derive(Default)]
-struct Line(String);
+struct Value(String);
 
-impl Line {
+impl Value {
     fn word(&mut self, word: &str) {
         if !self.0.is_empty() {
             self.0.push(' ');
@@ -365,7 +365,7 @@ fn read_hello(value: &str) -> Result<Entry, EntryError> {
     Ok(Entry::Hello(Hello { origin, after, time, before }))
 }
 
-/// The fields of a line from left to right.
+/// The fields of a value from left to right.
 struct Fields<'a> {
     rest: Option<&'a str>,
 }
