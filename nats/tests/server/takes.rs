@@ -201,16 +201,21 @@ fn a_node_that_begins_where_somebody_chose_misses_nothing_before() {
     if !is_there() {
         return;
     }
-    let (server, there, here) = (Server::start(), Sender(in_memory()), in_memory());
-    there.send(&server, 0..10);
-    server.ask(|context| async move {
-        let stream = context.get_stream(names().stream()).await.unwrap();
-        let made = stream.consumer_info("store").await.unwrap().config;
-        stream.delete_consumer("store").await.unwrap();
-        let deliver_policy = DeliverPolicy::ByStartSequence { start_sequence: 7 };
-        let chosen = pull::Config { deliver_policy, ..pull::Config::try_from_consumer_config(made).unwrap() };
-        stream.create_consumer(chosen).await.unwrap();
-    });
-    live(&server, &here, journal_here(&server), &BOTH);
-    assert_eq!(numbers(&here), (5..10).collect::<Vec<u64>>());
+    let sequence = |_| DeliverPolicy::ByStartSequence { start_sequence: 7 };
+    let time = |start_time| DeliverPolicy::ByStartTime { start_time };
+    for (chosen, first) in [(sequence as fn(_) -> _, 5), (time, 0)] {
+        let (server, there, here) = (Server::start(), Sender(in_memory()), in_memory());
+        there.send(&server, 0..10);
+        server.ask(|context| async move {
+            let stream = context.get_stream(names().stream()).await.unwrap();
+            let made = stream.consumer_info("store").await.unwrap().config;
+            stream.delete_consumer("store").await.unwrap();
+            let deliver_policy = chosen(stream.cached_info().created);
+            let config = pull::Config { deliver_policy, ..pull::Config::try_from_consumer_config(made).unwrap() };
+            stream.create_consumer(config).await.unwrap();
+        });
+        live(&server, &here, journal_here(&server), &BOTH);
+        assert_eq!(numbers(&here), (first..10).collect::<Vec<u64>>());
+        assert!(consumer(&server).1.is_some());
+    }
 }
