@@ -22,8 +22,8 @@ use rust_messenger::messenger::Step;
 use rust_messenger::messenger::{self, Cause, StartError};
 use rust_messenger::testing::ManualClock;
 use rust_messenger::traits::{
-    CursorError, DecodeError, DeserializeFrom, Divergence, Due, ExtendedMessage, Handle, Handler, Message, MessageBus,
-    New, Publish, Report, Sender, SubscribeError, Time, WriteError, Writer,
+    BusWriter, CursorError, DecodeError, DeserializeFrom, Divergence, Due, ExtendedMessage, Handle, Handler, Message,
+    MessageBus, New, Publish, Reader, Report, Sender, SubscribeError, Time, WriteError, Writer,
 };
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -296,7 +296,6 @@ fn what_is_sent_names_its_cause() {
 /// A worker sends in its loop and at its start, too: what it has handled before is no cause of that.
 #[test]
 fn what_is_sent_after_a_message_was_handled_names_no_cause() {
-    use rust_messenger::traits::{Publish, Reader};
     let (_directory, path) = scratch();
     let (bus, _) = PersistentBus::open(&path, options(Start::Oldest)).unwrap();
     let outside = bus.writer().unwrap();
@@ -417,6 +416,59 @@ fn a_fill_that_sends_is_repeated() {
         run(&path, &config, Start::Rebuild, &[]).unwrap();
         assert_eq!(content(&path), whole);
     });
+}
+
+#[test]
+fn what_a_fill_makes_is_compared_whatever_its_size() {
+    for size in [0, 1, 16, 127, 128, 129, 1000] {
+        let (_directory, path) = scratch();
+        let sends = |start, last: u8| {
+            let (bus, _) = PersistentBus::open(&path, options(start)).unwrap();
+            if start == Start::Oldest {
+                bus.writer().unwrap().write_bytes(OUTSIDE, Input::ID, &[0; 8]).unwrap();
+            }
+            let mut reader = bus.subscribe("Sums").unwrap();
+            let writer = bus.worker_writer(&reader).unwrap();
+            let fill = |bytes: &mut [u8]| {
+                bytes.fill(7);
+                bytes.iter_mut().rev().take(1).for_each(|byte| *byte = last);
+            };
+            reader.try_read(|_, _| writer.try_write(Summer::ID, Extra::ID, size, fill)).unwrap()
+        };
+        sends(Start::Oldest, 1).unwrap();
+        assert_eq!(sends(Start::Rebuild, 1), Ok(()), "{size}");
+        let other = sends(Start::Rebuild, 2);
+        assert_eq!(matches!(other, Err(WriteError::Diverged(_))), size > 0, "{size}: {other:?}");
+    }
+}
+
+/// They share what is to come next, whichever of them has looked for it.
+#[test]
+fn the_writers_of_a_worker_repeat_what_they_sent_in_turn() {
+    let (_directory, path) = scratch();
+    let numbers = [1u64, 2, 3, 4];
+    let sends = |start, numbers: &[u64]| {
+        let (bus, _) = PersistentBus::open(&path, options(start)).unwrap();
+        if start == Start::Oldest {
+            bus.writer().unwrap().write_bytes(OUTSIDE, Input::ID, &[0; 8]).unwrap();
+        }
+        let mut reader = bus.subscribe("Sums").unwrap();
+        let one = bus.worker_writer(&reader).unwrap();
+        let another = one.clone();
+        let sent = reader.try_read(|_, _| {
+            let mut writers = [&one, &another].into_iter().cycle();
+            let send =
+                |number: &u64| writers.next().unwrap().write_bytes(Summer::ID, Output::ID, &number.to_le_bytes());
+            numbers.iter().try_for_each(send).and_then(|()| another.settle())
+        });
+        sent.unwrap()
+    };
+    assert_eq!(sends(Start::Oldest, &numbers), Ok(()));
+    assert_eq!(sends(Start::Rebuild, &numbers), Ok(()));
+    for others in [[1, 2, 3, 5].as_slice(), &[1, 3], &[1, 2, 3]] {
+        let sent = sends(Start::Rebuild, others);
+        assert!(matches!(sent, Err(WriteError::Diverged(_))), "{others:?}: {sent:?}");
+    }
 }
 
 #[test]
@@ -625,7 +677,6 @@ fn a_difference_is_told_to_whoever_sends() {
     let (bus, _) = PersistentBus::open(&path, options(Start::Rebuild)).unwrap();
     let mut reader = bus.subscribe("Sums").unwrap();
     let writer = bus.worker_writer(&reader).unwrap();
-    use rust_messenger::traits::Reader;
     let said = reader.try_read(|_, _| writer.try_write_bytes(2, Output::ID, &2_u64.to_le_bytes())).unwrap();
     assert!(matches!(said, Err(WriteError::Diverged(_))), "{said:?}");
 }

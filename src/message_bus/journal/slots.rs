@@ -43,6 +43,13 @@ pub struct Record {
 }
 
 impl Record {
+    /// What `slot` says, in which a message was seen.
+    #[inline]
+    pub(crate) fn of(slot: Slot<'_>) -> Record {
+        let [time, word] = more_of(slot).map(|word| word.load(Ordering::Relaxed));
+        Record { time, word }
+    }
+
     /// The position of the message in whose handling it was sent, or 0: also if it came from elsewhere, or comes again.
     pub(crate) fn cause(self) -> u64 {
         match Cause::of(self.word) {
@@ -98,8 +105,7 @@ impl JournalSlots {
     ///
     /// A message was seen there, and whatever lets the caller look at it still does: see [`Slots::with_payload`].
     pub(crate) unsafe fn record(&self, position: u64) -> Record {
-        let [time, word] = more_of(self.at(position)).map(|word| word.load(Ordering::Relaxed));
-        Record { time, word }
+        Record::of(self.at(position))
     }
 
     /// Marks `len` bytes at `position` as a hole or as damaged.

@@ -21,7 +21,7 @@ use super::header::Identity;
 use super::kept::Snapshots;
 use super::options::{Durability, Retention};
 use super::origins::Origins;
-use super::rebuild::{Rebuild, Rebuilds, Supervised};
+use super::rebuild::{Known, Rebuild, Rebuilds, Supervised};
 use super::slots::{JournalSlots, Record};
 use super::unchecked::Unchecked;
 use super::word::{checked, unchecked};
@@ -306,6 +306,7 @@ unsafe impl Room for JournalStore {
 impl Store for JournalStore {
     type Slots = JournalSlots;
     type Background = Option<Background>;
+    type Known = Known;
 
     #[inline(always)]
     fn slots(&self) -> &JournalSlots {
@@ -378,6 +379,7 @@ impl Store for JournalStore {
     fn instead<P: Payload>(
         &self,
         role: Role,
+        known: &Known,
         source: u16,
         message: u16,
         payload: &mut P,
@@ -385,7 +387,7 @@ impl Store for JournalStore {
         match role {
             Role::Worker(index) if self.replay_end(index) != 0 => {
                 let cause = self.control().reader(index).handling().load(Ordering::Relaxed);
-                self.upkeep.rebuilds.repeat(&self.slots, index, cause, source, message, payload)
+                self.upkeep.rebuilds.repeat(&self.slots, index, known, cause, source, message, payload)
             }
             _ => None,
         }
@@ -408,11 +410,11 @@ impl Store for JournalStore {
     }
 
     #[inline(always)]
-    fn settle(&self, role: Role) -> Result<(), WriteError> {
+    fn settle(&self, role: Role, known: &Known) -> Result<(), WriteError> {
         match role {
             Role::Worker(index) if self.replay_end(index) != 0 => {
                 let handling = self.control().reader(index).handling().load(Ordering::Relaxed);
-                self.upkeep.rebuilds.settle(&self.slots, index, handling)
+                self.upkeep.rebuilds.settle(&self.slots, index, known, handling)
             }
             _ => Ok(()),
         }

@@ -324,6 +324,7 @@ unsafe impl Room for Ring {
 impl Store for Ring {
     type Slots = Ring;
     type Background = ();
+    type Known = ();
 
     #[inline(always)]
     fn slots(&self) -> &Ring {

@@ -25,6 +25,8 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
     type Slots: Slots;
     /// What works for the bus in the background, until it is dropped.
     type Background: Debug + Send + Sync;
+    /// What a writer knows of what its worker is to write again.
+    type Known: Default + Debug + Send;
 
     fn slots(&self) -> &Self::Slots;
     fn control(&self) -> Control<'_>;
@@ -88,6 +90,7 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
     fn instead<P: Payload>(
         &self,
         _role: Role,
+        _known: &Self::Known,
         _source: u16,
         _message: u16,
         _payload: &mut P,
@@ -99,7 +102,7 @@ pub trait Store: Room + Debug + Send + Sync + 'static {
     fn acknowledge(&self, position: u64, len: u64) -> Result<(), WriteError>;
 
     /// A worker is at the end of its message, which is still being delivered: was all written that had been?
-    fn settle(&self, _role: Role) -> Result<(), WriteError> {
+    fn settle(&self, _role: Role, _known: &Self::Known) -> Result<(), WriteError> {
         Ok(())
     }
 

@@ -33,6 +33,7 @@ pub struct RingWriter<C: Claim = ManyWriters, W: WaitStrategy = Adaptive, S: Sto
     filling: Cell<u64>,
     /// The ticket of the worker's outbox, or 0.
     ticket: Cell<u64>,
+    known: S::Known,
     strategy: PhantomData<fn() -> W>,
 }
 
@@ -88,6 +89,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> RingWriter<C, W, S> {
             attached_end,
             filling: Cell::new(0),
             ticket: Cell::new(0),
+            known: S::Known::default(),
             strategy: PhantomData,
         }
     }
@@ -304,7 +306,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> Publish for RingWriter<C, W, S> {
     #[inline(always)]
     fn try_put<P: Payload>(&self, source: u16, message: u16, payload: &mut P) -> Result<(), WriteError> {
         let store = &self.shared.store;
-        if let Some(result) = store.instead(self.role, source, message, payload) {
+        if let Some(result) = store.instead(self.role, &self.known, source, message, payload) {
             return result;
         }
         let Some(bytes) = payload.as_encoded() else { return self.put_in_place(source, message, payload) };
@@ -380,7 +382,7 @@ impl<C: Claim, W: WaitStrategy, S: Storage> BusWriter for RingWriter<C, W, S> {
 
     #[inline]
     fn settle(&self) -> Result<(), WriteError> {
-        self.shared.store.settle(self.role)
+        self.shared.store.settle(self.role, &self.known)
     }
 
     fn record_outbox(&self, bytes: usize) {
