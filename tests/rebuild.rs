@@ -430,6 +430,7 @@ fn what_a_fill_makes_is_compared_whatever_its_size() {
             let mut reader = bus.subscribe("Sums").unwrap();
             let writer = bus.worker_writer(&reader).unwrap();
             let fill = |bytes: &mut [u8]| {
+                assert_eq!(bytes.as_ptr().align_offset(16), 0, "as in a journal");
                 bytes.fill(7);
                 bytes.iter_mut().rev().take(1).for_each(|byte| *byte = last);
             };
