@@ -32,6 +32,7 @@ rows() {
         case $row in
             one_writer) printf '%s\n' "$row" "$row/release" ;;
             *_apart) printf '%s\n' "$row/write" "$row/read" ;;
+            history) printf '%s\n' "$row/recorded" "$row/rebuilt" ;;
             *) echo "$row" ;;
         esac
     done
@@ -41,7 +42,7 @@ rows() {
 collected() {
     local part=${1#*/} profile=counted only=()
     case $part in
-        write | read) only=("--toggle-collect=*${part}_apart*") ;;
+        write | read | recorded | rebuilt) only=("--toggle-collect=*${part}_apart*") ;;
         release) profile=release ;;
     esac
     valgrind --tool=callgrind --callgrind-out-file="$work/callgrind" "${only[@]}" \

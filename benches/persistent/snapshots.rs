@@ -169,7 +169,7 @@ fn opens(path: &Path, count: u64, rounds: usize) {
 }
 
 /// How long this thread has had a processor, in seconds.
-fn spent() -> f64 {
+pub fn spent() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32).as_secs_f64()
 }

@@ -24,8 +24,9 @@ pub const ROWS: &[Row] = &[
     ("evictable", |batches| through(&many(), [Kind::Evictable], batches)),
     ("two_readers", |batches| through(&many(), [Kind::Gating; 2], batches)),
     ("condvar", |batches| through(&CondvarBus::new(many()), [Kind::Gating], batches)),
-    ("journal", |batches| journal(batches, false)),
-    ("journal_crc", |batches| journal(batches, true)),
+    ("journal", |batches| through(&journal(false), [Kind::Gating], batches)),
+    ("journal_apart", |batches| apart(&journal(false), batches)),
+    ("journal_crc", |batches| through(&journal(true), [Kind::Gating], batches)),
 ];
 
 fn one() -> CircularBus<OneWriter, Spin> {
@@ -60,12 +61,11 @@ impl Clock for Noon {
     }
 }
 
-fn journal(batches: u64, crc: bool) -> u64 {
+fn journal(crc: bool) -> PersistentBus<OneWriter, Spin> {
     // All of it is there from the beginning: growing is no work of the fast path.
     let (capacity, step) = (1 << 25, 1 << 24);
     let options = PersistentOptions { capacity, step, crc, clock: Arc::new(Noon), ..PersistentOptions::default() };
-    let bus = PersistentBus::one_writer_in_memory(options).expect("a journal").waiting::<Spin>();
-    through(&bus, [Kind::Gating], batches)
+    PersistentBus::one_writer_in_memory(options).expect("a journal").waiting()
 }
 
 #[derive(Clone, Copy)]

@@ -1,9 +1,11 @@
 //! Tables on a ring, whose workers one thread steps.
 
 use crate::{BATCH, RING, Row, words};
-use rust_messenger::message_bus::CircularBus;
+use rust_messenger::message_bus::{CircularBus, ManyWriters, PersistentBus, PersistentOptions, Start};
 use rust_messenger::messenger::{Options, Step, Workers};
-use rust_messenger::traits::{Clock, Handle, Handler, Message, New, Publish, Sender, Time, Writer};
+use rust_messenger::traits::{
+    Clock, ExtendedMessage, Handle, Handler, Message, New, Publish, Sender, Time, Writer,
+};
 use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ pub const ROWS: &[Row] = &[
     ("routes_1", |batches| routes!(Routes1, 1, batches)),
     ("routes_64", |batches| routes!(Routes64, 64, batches)),
     ("routes_1000", |batches| routes!(Routes1000, 1000, batches)),
+    ("history", history),
 ];
 
 #[derive(FromBytes, IntoBytes, KnownLayout, Immutable)]
@@ -302,3 +305,105 @@ macro_rules! routes {
     }};
 }
 use routes;
+
+// ------------------------------------------------------------------------------------------------------------- history
+
+/// Fills its bytes of a slot by itself, as most encoders do.
+struct Answer([u64; 4]);
+
+impl Message for Answer {
+    type Id = u16;
+    const ID: u16 = 3;
+}
+
+impl ExtendedMessage for Answer {
+    fn get_size(&self) -> usize {
+        32
+    }
+
+    fn write_into(&self, buffer: &mut [u8]) {
+        for (word, bytes) in self.0.iter().zip(buffer.chunks_exact_mut(8)) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
+    }
+}
+
+/// Answers each tick.
+struct Oracle(Seen);
+
+impl Handler for Oracle {
+    type Id = u16;
+    const ID: u16 = 5001;
+}
+
+impl New<Seen> for Oracle {
+    fn new<W: Writer>(seen: &Seen, _: &W) -> Self {
+        Oracle(Rc::clone(seen))
+    }
+}
+
+impl Handle<Tick> for Oracle {
+    fn handle<W: Writer>(&mut self, tick: &Tick, writer: &W) {
+        let (count, sum) = self.0.get();
+        self.0.set((count + 1, sum.wrapping_add(tick.left)));
+        Self::send(&Answer(tick.rest_and(sum)), writer);
+    }
+}
+
+impl Tick {
+    fn rest_and(&self, sum: u64) -> [u64; 4] {
+        let [a, b, c] = self.rest;
+        [a, b, c, sum]
+    }
+}
+
+rust_messenger::Messenger! {
+    type Asked;
+    Seen,
+    Only:
+        handlers: [ #[allow(unrouted)] oracle: Oracle ]
+        routes: [ Source<1>, Tick: [ oracle ] ]
+}
+
+fn recorded() -> PersistentOptions {
+    let options = PersistentOptions { capacity: 1 << 25, step: 1 << 24, start: Start::Rebuild, ..Default::default() };
+    PersistentOptions { clock: Arc::new(Noon), ..options }.table(Asked::table())
+}
+
+/// A question and its answer: first with a journal, then again from it.
+fn history(batches: u64) -> u64 {
+    let (bus, seen) = (PersistentBus::in_memory(recorded()).expect("a journal"), Seen::default());
+    let messenger = Asked::with_options(bus.clone(), options());
+    let workers = messenger.workers(&seen).expect("workers");
+    recorded_apart(workers, &messenger.writer().expect("a writer"), &seen, batches);
+    let image = bus.image();
+    drop((messenger, bus));
+
+    let (bus, again) = (PersistentBus::<ManyWriters>::from_image(image, recorded()).expect("the journal").0, Seen::default());
+    let messenger = Asked::with_options(bus, options());
+    rebuilt_apart(messenger.workers(&again).expect("workers"), &again, batches * BATCH);
+    assert_eq!(again, seen);
+    again.get().1
+}
+
+/// Has a name that callgrind finds.
+#[inline(never)]
+fn recorded_apart(mut workers: Workers, writer: &impl Publish, seen: &Seen, batches: u64) {
+    for i in 0..batches {
+        for k in 0..BATCH {
+            let tick = words(i, k).map(u64::to_le_bytes);
+            writer.try_write_bytes(1, Tick::ID, tick.as_flattened()).expect("room");
+        }
+        while seen.get().0 != (i + 1) * BATCH {
+            assert_ne!(workers.step(), Step::Finished);
+        }
+    }
+}
+
+/// Has a name that callgrind finds.
+#[inline(never)]
+fn rebuilt_apart(mut workers: Workers, seen: &Seen, count: u64) {
+    while seen.get().0 != count {
+        assert_ne!(workers.step(), Step::Finished, "the answers are others");
+    }
+}
