@@ -1,6 +1,6 @@
 //! What a ring costs that has a name, and what it costs that the other side is another process: ratios within one run,
-//! whose rounds play all sides in turn. `cargo bench --bench processes` prints a table; `cargo test --benches` plays one
-//! short round.
+//! whose rounds play all sides in turn. `cargo bench --bench processes` prints a table, with `-- WORD` only the rows that
+//! have this word; `cargo test --benches` plays one short round.
 
 #[cfg(target_os = "linux")]
 #[path = "support/mod.rs"]
@@ -369,6 +369,9 @@ mod linux {
                 Box::new(|| unpark(wakes)),
             ),
         ];
+        let words: Vec<_> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+        let is_asked_for = |what: &str| words.is_empty() || words.iter().any(|word| what.contains(word.as_str()));
+        let rows: Vec<_> = rows.into_iter().filter(|(what, ..)| is_asked_for(what)).collect();
         let mut times = vec![Vec::new(); rows.len()];
         for _ in 0..rounds {
             for ((_, _, ours, theirs), times) in rows.iter().zip(&mut times) {
@@ -388,6 +391,9 @@ mod linux {
                 "| {what} | {:.2} | {:.2} to {:.2} | {target} | {:.0} |",
                 ratios[middle], ratios[low], ratios[high], nanos[middle]
             );
+        }
+        if !is_asked_for("an idle process") {
+            return;
         }
         Rings::<Park>::create(directory);
         let mut child = child("idle", directory, if short { 100 } else { 10_000 });

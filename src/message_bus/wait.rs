@@ -262,14 +262,14 @@ impl Waiters {
         Waiters::of(Barrier::detect(), None)
     }
 
-    /// Where threads sleep that share the words that say so, and `futexes`, with other processes, all of which have
-    /// this barrier.
+    /// Where the threads of the attachment that has the place `number` sleep: they share the words that say so, and
+    /// `futexes`, with other processes, all of which have this barrier.
     #[cfg_attr(
         not(all(target_os = "linux", not(rust_messenger_loom))),
         allow(dead_code, reason = "rings that processes share by name use it")
     )]
-    pub(crate) fn across(futexes: Front<{ across::LEN }>, barrier: Barrier) -> Waiters {
-        Waiters::of(barrier, Some(Box::new(Across::at(futexes, barrier))))
+    pub(crate) fn across(futexes: Front<{ across::LEN }>, number: usize, barrier: Barrier) -> Waiters {
+        Waiters::of(barrier, Some(Box::new(Across::at(futexes, number, barrier))))
     }
 
     fn of(barrier: Barrier, across: Option<Box<Across>>) -> Waiters {

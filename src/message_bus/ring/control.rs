@@ -9,13 +9,14 @@
 //! identity   magic | version | capacity | key            written once
 //! tail       tail                                        every claim
 //! gate       gate                                        once per eighth of the ring
-//! attention  flags | message sleepers | room sleepers | where those sleep, twice    rarely written, read by everybody
+//! attention  flags | message sleepers | room sleepers    rarely written, read by everybody
 //! lock       lock | unread until | next ticket | the one writer | a bit each: readers in use, workers' writers, fences
 //! fenced     position of a claim sealed over its owner's head, bit 0: its owner has seen it   (x FENCED)
 //! readers    cursor | handled                            one line, written once per batch by its reader
 //!            state | losses | ticket | outbox high water | handling | saved | replaying | moved to |
 //!            moved losses | name (4 words) | asleep | outbox | written before     one line           (x READERS)
 //! writers    state | messages | bytes | full | sealed | claim   one line, written by its writer only  (x WRITERS)
+//! futexes    where those sleep who share the ring with other processes: see `wait/across.rs`
 //! ```
 
 use crate::message_bus::wait;
@@ -40,8 +41,7 @@ const IDENTITY: usize = 0;
 const TAIL: usize = line_after(IDENTITY + 4 * WORD);
 const GATE: usize = line_after(TAIL + WORD);
 const ATTENTION: usize = line_after(GATE + WORD);
-const FUTEXES: usize = ATTENTION + 3 * WORD;
-const LOCK: usize = line_after(FUTEXES + wait::across::LEN);
+const LOCK: usize = line_after(ATTENTION + 3 * WORD);
 const FENCES: usize = line_after(LOCK + 7 * WORD);
 const READER_TABLE: usize = line_after(FENCES + FENCED * WORD);
 const READER_COLD: usize = line_after(2 * WORD);
@@ -49,9 +49,10 @@ const READER_LIVE: usize = READER_COLD + (9 + NAME) * WORD;
 const READER_SIZE: usize = READER_COLD + line_after((12 + NAME) * WORD);
 const WRITER_TABLE: usize = READER_TABLE + READERS * READER_SIZE;
 const WRITER_SIZE: usize = line_after(6 * WORD);
+const FUTEXES: usize = WRITER_TABLE + WRITERS * WRITER_SIZE;
 
 /// The size of the control block: where the slots begin.
-pub(crate) const SIZE: usize = WRITER_TABLE + WRITERS * WRITER_SIZE;
+pub(crate) const SIZE: usize = line_after(FUTEXES + wait::across::LEN);
 
 /// Set in the claim that a writer has announced: 0 is a position, too.
 pub(crate) const CLAIMED: u64 = 1;

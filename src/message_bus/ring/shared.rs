@@ -39,7 +39,7 @@ impl Shared<Ring> {
         allow(dead_code, reason = "rings that processes share by name use it")
     )]
     pub(crate) fn across(ring: Ring, times: Times, barrier: Barrier) -> Self {
-        let waiters = Waiters::across(ring.futexes(), barrier);
+        let waiters = Waiters::across(ring.futexes(), ring.owner().attachment().into(), barrier);
         Shared::with(ring.in_times(times), (), times, waiters)
     }
 }

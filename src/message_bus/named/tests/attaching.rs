@@ -269,8 +269,9 @@ fn what_replaced_a_ring_of_another_boot_is_not_replaced_again() {
 fn the_format_is_what_its_page_says() {
     use super::super::identity::{CONTROL, NAMES};
     use crate::message_bus::ring::control::{self, Control};
+    use crate::message_bus::wait::across::{BELLS, LEN};
     use crate::mmap::Front;
-    assert_eq!((ATTACHMENTS, NAMES, CONTROL, control::SIZE), (4096, 12288, 77824, 25344));
+    assert_eq!((ATTACHMENTS, NAMES, CONTROL, control::SIZE), (4096, 12288, 77824, 25600));
     let region = Region::anonymous(control::SIZE).unwrap();
     let front = Front::<{ control::SIZE }>::of(region.clone());
     let control = Control(front.words());
@@ -292,4 +293,6 @@ fn the_format_is_what_its_page_says() {
     let writer = control.writer(control::writer(1));
     let words = [writer.state(), writer.messages(), writer.bytes(), writer.full(), writer.sealed(), writer.claim()];
     assert_eq!(words.map(|word| offset(word) - 17152 - 128), [0, 8, 16, 24, 32, 40]);
+    let futexes = control::futexes(&front);
+    assert_eq!((offset(futexes.words().at::<0>()), LEN, BELLS), (25344, 256, 29));
 }

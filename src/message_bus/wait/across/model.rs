@@ -1,7 +1,7 @@
 //! Loom models of sleeping beside other processes. What hangs is a deadlock to loom: a wake-up that was lost.
 
 use super::super::Waiters;
-use super::LEN;
+use super::{LAST_BELL, LEN};
 use crate::mmap::{Front, Region};
 use crate::sync::{AtomicU64, Barrier, Condvar, Mutex, Ordering, lock};
 use crate::traits::{Interest, Poller};
@@ -16,9 +16,14 @@ struct Attached {
 
 impl Attached {
     fn two() -> [Arc<Attached>; 2] {
+        Attached::at_places([0, 1])
+    }
+
+    /// One at each of these places.
+    fn at_places(numbers: [usize; 2]) -> [Arc<Attached>; 2] {
         let region = Region::anonymous(LEN + 32).unwrap();
-        [(); 2].map(|()| {
-            let waiters = Waiters::across(Front::of(region.clone()), Barrier::shared().unwrap());
+        numbers.map(|number| {
+            let waiters = Waiters::across(Front::of(region.clone()), number, Barrier::shared().unwrap());
             let attached = Attached { waiters, region: region.clone() };
             for announcement in attached.announcements() {
                 announcement.fetch_or(attached.waiters.nobody(), Ordering::Relaxed);
@@ -137,10 +142,11 @@ fn sleep_in_a_poller(own: &Attached, many: u64) {
     }
 }
 
-/// And the thread that rings for it ends, or this would not.
-fn a_poller_is_notified_of(many: u64) {
+/// And the thread that rings for it ends, or this would not. Who wakes is another attachment, or the same.
+fn a_poller_is_notified_of(many: u64, numbers: [usize; 2], by_its_own: bool) {
     loom::model(move || {
-        let [asleep, waker] = Attached::two();
+        let [asleep, other] = Attached::at_places(numbers);
+        let waker = if by_its_own { Arc::clone(&asleep) } else { other };
         let sleeper = beside(&asleep, move |own| sleep_in_a_poller(own, many));
         // Beside this thread: that it goes on is no preemption then.
         let waking = beside(&waker, move |own| {
@@ -157,10 +163,22 @@ fn a_poller_is_notified_of(many: u64) {
 
 #[test]
 fn who_sleeps_in_a_poller_is_woken_across() {
-    a_poller_is_notified_of(1);
+    a_poller_is_notified_of(1, [0, 1], false);
 }
 
 #[test]
 fn who_sleeps_in_a_poller_again_is_woken_across_again() {
-    a_poller_is_notified_of(2);
+    a_poller_is_notified_of(2, [0, 1], false);
+}
+
+/// Without a bell.
+#[test]
+fn who_sleeps_in_a_poller_is_woken_by_its_own_attachment() {
+    a_poller_is_notified_of(2, [0, 1], true);
+}
+
+/// Two attachments have one bell's word in common.
+#[test]
+fn who_sleeps_in_a_poller_is_woken_by_one_that_shares_its_bell() {
+    a_poller_is_notified_of(1, [LAST_BELL, LAST_BELL + 1], false);
 }

@@ -18,10 +18,15 @@ struct Attached {
 
 impl Attached {
     fn two() -> [Arc<Attached>; 2] {
+        Attached::at_places([0, 1])
+    }
+
+    /// One at each of these places.
+    fn at_places<const N: usize>(numbers: [usize; N]) -> [Arc<Attached>; N] {
         let region = Region::anonymous(4096).unwrap();
-        [(); 2].map(|()| {
+        numbers.map(|number| {
             let barrier = Barrier::shared().unwrap_or_else(|_| Barrier::detect());
-            let waiters = Waiters::across(Front::of(region.clone()), barrier);
+            let waiters = Waiters::across(Front::of(region.clone()), number, barrier);
             region.word(LEN).fetch_or(waiters.nobody(), Ordering::Relaxed);
             Arc::new(Attached { waiters, region: region.clone() })
         })
@@ -44,22 +49,42 @@ impl Attached {
         self.waiters.notify(self.announcement());
     }
 
-    /// How often somebody was woken at each of the futex words.
-    fn woken(&self) -> [u64; 2] {
-        [0, 8].map(|place| self.region.word(place).load(Ordering::Relaxed))
+    /// How often somebody was woken there.
+    fn woken(&self, at: At) -> u64 {
+        self.across().futexes.of(at).load(Ordering::Relaxed)
     }
 }
 
-/// Those who wait for a message sleep through a release of room.
+/// Those who wait for a message sleep through a release of room, and bells through all that is not for their pollers.
 #[test]
 fn each_is_woken_where_it_sleeps() {
-    let [sleeper, waker] = Attached::two();
+    let [sleeper, waker, own] = Attached::at_places([0, 1, 2]);
     let nobody = waker.waiters.nobody();
-    for (announced, woken) in [(AT_MESSAGES, [1, 0]), (AT_ROOM, [1, 1]), (AT_MESSAGES | AT_ROOM, [2, 2]), (0, [2, 2])] {
-        sleeper.announcement().fetch_or(announced, Ordering::Relaxed);
+    let places = [At::Messages, At::Room, sleeper.across().own, At::Bell(LAST_BELL)];
+    let mut woken = [0; 4];
+    for asleep in 0..1 << places.len() {
+        for (place, at) in places.iter().enumerate().filter(|(place, _)| asleep & 1 << place != 0) {
+            sleeper.announcement().fetch_or(at.bit(), Ordering::Relaxed);
+            woken[place] += 1;
+        }
         waker.waiters.notify(sleeper.announcement());
-        assert_eq!((waker.announcement().load(Ordering::Relaxed), waker.woken()), (nobody, woken));
+        assert_eq!(waker.announcement().load(Ordering::Relaxed), nobody);
+        assert_eq!(places.map(|at| waker.woken(at)), woken);
+        assert_eq!([waker.across().own, own.across().own].map(|at| waker.woken(at)), [0, 0]);
     }
+}
+
+/// An announcement has a bit for each of these, and none for two.
+#[test]
+fn an_announcement_has_room_for_all() {
+    let places: Vec<_> = [At::Messages, At::Room].into_iter().chain((0..BELLS).map(At::Bell)).collect();
+    let bits = places.iter().fold(2, |bits, at| {
+        assert_eq!(bits & at.bit(), 0, "{at:?}");
+        bits | at.bit()
+    });
+    assert_eq!(bits, u64::from(u32::MAX));
+    assert_eq!(At::all(bits).collect::<Vec<_>>(), places);
+    assert_eq!([0, 27, 28, 29, 63].map(At::bell_of), [0, 27, 28, 28, 28].map(At::Bell));
 }
 
 /// Whoever was woken for what it waits for is announced no more: the next writer goes its quick way.
@@ -80,7 +105,7 @@ fn who_was_woken_is_nobody_to_the_next_writer() {
             assert!(sleeper.waiters.park(&[sleeper.announcement()], Interest::Messages, None, || sleeper.is_ready()));
         };
         let thread = spawn("sleeper", sleep).unwrap();
-        wait_until("it is announced", || waker.announcement().load(Ordering::Relaxed) & AT_MESSAGES != 0);
+        wait_until("it is announced", || waker.announcement().load(Ordering::Relaxed) & At::Messages.bit() != 0);
         waker.change_and_wake();
         thread.join().unwrap();
         assert_eq!(waker.announcement().load(Ordering::Relaxed), nobody);
@@ -90,12 +115,12 @@ fn who_was_woken_is_nobody_to_the_next_writer() {
 #[test]
 fn a_sleep_across_ends_in_time() {
     let [sleeper, _] = Attached::two();
-    for (interest, announced) in [(Interest::Messages, AT_MESSAGES), (Interest::Room, AT_ROOM)] {
+    for (interest, announced) in [(Interest::Messages, At::Messages), (Interest::Room, At::Room)] {
         let start = Instant::now();
         assert!(!sleeper.waiters.park(&[sleeper.announcement()], interest, Some(SHORT), || false));
         assert!(start.elapsed() >= SHORT);
         let nobody = sleeper.waiters.nobody();
-        assert_eq!(sleeper.announcement().swap(nobody, Ordering::Relaxed), announced | nobody);
+        assert_eq!(sleeper.announcement().swap(nobody, Ordering::Relaxed), announced.bit() | nobody);
     }
 }
 
@@ -147,16 +172,23 @@ fn pollers_are_notified_across() {
     assert!(sleeper.waiters.end().is_none());
 }
 
-/// Nobody rings for it here.
+/// Who wakes those in pollers of its own attachment, and of another one, wakes no thread that could do neither: its own
+/// bell sleeps on, unless others have the same.
 #[test]
 fn a_poller_is_notified_by_its_own_process_at_once() {
-    let [own, other] = Attached::two();
-    for (waker, notified) in [(&own, Ok(())), (&other, Err(TryRecvError::Empty))] {
-        let (sender, receiver) = channel();
-        let (_, nobody_else) = channel();
-        lock(&own.across().asleep).push(Arc::new(Sleeping(Mutex::new(nobody_else), Mutex::new(sender))));
-        own.announcement().fetch_or(AT_ROOM, Ordering::Relaxed);
-        waker.change_and_wake();
-        assert_eq!(receiver.try_recv(), notified);
+    let last = BELLS;
+    for (numbers, rung) in [([0, 1], [0, 1]), ([1, 0], [0, 1]), ([0, last], [0, 1]), ([last, last + 1], [1, 1])] {
+        let both @ [own, other] = &Attached::at_places(numbers);
+        let [notified, unheard] = both.each_ref().map(|attached| {
+            let ((sender, receiver), (_, nobody_else)) = (channel(), channel());
+            lock(&attached.across().asleep).push(Arc::new(Sleeping(Mutex::new(nobody_else), Mutex::new(sender))));
+            // Nobody rings for it here.
+            attached.across().announce_poller(&[attached.announcement()]);
+            receiver
+        });
+        own.change_and_wake();
+        assert_eq!((notified.try_recv(), unheard.try_recv()), (Ok(()), Err(TryRecvError::Empty)), "{numbers:?}");
+        assert_eq!([own, other].map(|attached| own.woken(attached.across().own)), rung, "{numbers:?}");
+        assert_eq!([At::Messages, At::Room].map(|at| own.woken(at)), [0, 0]);
     }
 }

@@ -88,6 +88,10 @@ fn who_leaves_leaves_nobody_asleep() {
         }
         drop((ring, reader));
         let stays = Attached::to(region, MORTAL, false);
-        assert_eq!(stays.shared.store.futexes().words().at::<8>().load(Ordering::Relaxed), woken);
+        let futexes = stays.shared.store.futexes();
+        let words = futexes.words();
+        let own = words.at::<{ 24 + 8 * 2 }>();
+        assert_eq!(usize::from(HEIR.attachment()), 2);
+        assert_eq!(own.load(Ordering::Relaxed), woken);
     }
 }
