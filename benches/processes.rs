@@ -1,6 +1,6 @@
 //! What a ring costs that has a name, and what it costs that the other side is another process: ratios within one run,
-//! whose rounds play all sides in turn. `cargo bench --bench processes` prints a table, with `-- WORD` only the rows that
-//! have this word; `cargo test --benches` plays one short round.
+//! whose rounds play all sides in turn. `cargo bench --bench processes` prints a table, with `-- WORD` only the rows
+//! that have this word; `cargo test --benches` plays one short round.
 
 #[cfg(target_os = "linux")]
 #[path = "support/mod.rs"]

@@ -300,12 +300,12 @@ impl Waiters {
     #[cold]
     #[inline(never)]
     fn wake(&self, sleepers: &AtomicU64) {
+        if let Some(across) = &self.across {
+            return across.wake(sleepers);
+        }
         self.barrier.light(); // SYNC POINT wait.announce
         if sleepers.load(Ordering::Relaxed) == self.nobody() {
             return;
-        }
-        if let Some(across) = &self.across {
-            return across.wake(sleepers, self.nobody());
         }
         // Under the lock a sleeper has either not looked yet or is asleep for good, so none is missed. Nobody's, so
         // that a busy writer does not come this far again before the sleeper is back.

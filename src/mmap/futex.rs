@@ -6,10 +6,10 @@
 use crate::sync::AtomicU64;
 use std::time::Duration;
 
-/// Sleeps until somebody wakes the sleepers at `word`, up to `limit`; not at all if the low half of the word is not
-/// `expected`. False if the time is up. Whoever wakes must have changed the word before, so that nobody begins to sleep
-/// after that; and who returns looks again, for a signal ends a sleep, too.
-pub(crate) fn wait(word: &AtomicU64, expected: u32, limit: Duration) -> bool {
+/// Sleeps until somebody wakes the sleepers at `word`, up to `limit` if there is one; not at all if the low half of the
+/// word is not `expected`. False if the time is up. Whoever wakes must have changed the word before, so that nobody
+/// begins to sleep after that; and who returns looks again, for a signal ends a sleep, too.
+pub(crate) fn wait(word: &AtomicU64, expected: u32, limit: Option<Duration>) -> bool {
     door::wait(word, expected, limit)
 }
 
@@ -36,10 +36,12 @@ mod door {
         unsafe { &*std::ptr::from_ref(word).cast::<AtomicU32>().add(half) }
     }
 
-    pub(super) fn wait(word: &AtomicU64, expected: u32, limit: Duration) -> bool {
-        let seconds = i64::try_from(limit.as_secs()).unwrap_or(i64::MAX);
-        let limit = Timespec { tv_sec: seconds, tv_nsec: limit.subsec_nanos() as _ };
-        futex::wait(low_half(word), SHARED, expected, Some(&limit)) != Err(Errno::TIMEDOUT)
+    pub(super) fn wait(word: &AtomicU64, expected: u32, limit: Option<Duration>) -> bool {
+        let limit = limit.map(|limit| Timespec {
+            tv_sec: i64::try_from(limit.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: limit.subsec_nanos() as _,
+        });
+        futex::wait(low_half(word), SHARED, expected, limit.as_ref()) != Err(Errno::TIMEDOUT)
     }
 
     pub(super) fn wake_all(word: &AtomicU64) -> usize {
@@ -70,7 +72,7 @@ mod door {
         std::ptr::from_ref(word).addr()
     }
 
-    pub(super) fn wait(word: &AtomicU64, expected: u32, limit: Duration) -> bool {
+    pub(super) fn wait(word: &AtomicU64, expected: u32, limit: Option<Duration>) -> bool {
         let mut sleepers = lock(&SLEEPERS);
         // Under the lock, which whoever wakes takes after its change.
         if word.load(Ordering::Relaxed) as u32 != expected {
@@ -79,13 +81,19 @@ mod door {
         let here = sleepers.entry(address(word)).or_insert_with(|| (0, Arc::new(Condvar::new())));
         here.0 += 1;
         let woken = Arc::clone(&here.1);
-        let (mut sleepers, outcome) = woken.wait_timeout(sleepers, limit).unwrap_or_else(PoisonError::into_inner);
+        let (mut sleepers, is_over) = match limit {
+            None => (woken.wait(sleepers).unwrap_or_else(PoisonError::into_inner), false),
+            Some(limit) => {
+                let (sleepers, outcome) = woken.wait_timeout(sleepers, limit).unwrap_or_else(PoisonError::into_inner);
+                (sleepers, outcome.timed_out())
+            }
+        };
         // Whoever wakes takes the entry away; another one may be there by now.
         match sleepers.get_mut(&address(word)) {
             Some((sleeping, entry)) if Arc::ptr_eq(entry, &woken) => *sleeping -= 1,
             _ => {}
         }
-        !outcome.timed_out()
+        !is_over
     }
 
     pub(super) fn wake_all(word: &AtomicU64) -> usize {
@@ -105,7 +113,7 @@ mod tests {
     use std::time::Instant;
 
     /// Far longer than anything takes, and short enough for a test to end that is red.
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Option<Duration> = Some(Duration::from_secs(60));
     const SHORT: Duration = Duration::from_millis(20);
 
     #[test]
@@ -113,14 +121,14 @@ mod tests {
         let word = AtomicU64::new(5 << 32 | 6);
         let start = Instant::now();
         assert!(wait(&word, 5, LONG) && wait(&word, 0, LONG));
-        assert!(start.elapsed() < LONG);
+        assert!(Some(start.elapsed()) < LONG);
     }
 
     /// The high half may be anything.
     #[test]
     fn a_sleep_ends_when_its_time_is_up() {
         let (word, start) = (AtomicU64::new(5 << 32 | 6), Instant::now());
-        assert!(!wait(&word, 6, SHORT));
+        assert!(!wait(&word, 6, Some(SHORT)));
         assert!(start.elapsed() >= SHORT);
         assert_eq!(wake_all(&word), 0, "nobody sleeps there any more");
     }
@@ -199,7 +207,7 @@ mod models {
                 let words = Arc::clone(&words);
                 loom::thread::spawn(move || {
                     while words[place].load(Ordering::Relaxed) == 0 {
-                        wait(&words[place], 0, Duration::from_secs(1));
+                        wait(&words[place], 0, None);
                     }
                 })
             });

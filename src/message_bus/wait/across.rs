@@ -14,16 +14,23 @@
 //! Whose announcement is taken has looked at the futex word before that, so the word changes behind what it saw: it is
 //! woken, or does not fall asleep. A waker that is killed between the two wakes nobody, so no sleep is without a limit.
 //!
-//! Readers and writers have two futex words, as a release of room is nothing to those who wait for a message. Who waits
-//! for room hears both kinds of wakers: it announces itself to both, and says to both that it sleeps at the second word.
+//! Readers and writers have two futex words, as a release of room is nothing to those who wait for a message. Who
+//! waits for room hears both kinds of wakers: it announces itself to both, and says to both that it sleeps at the
+//! second word.
 //!
 //! No futex wakes who sleeps in a poller, so a thread of its attachment, the **bell**, sleeps at a word of its own and
 //! notifies it. An announcement names the attachment. So a waker rings for those alone who sleep, and notifies its own
 //! itself, without a thread between.
+//!
+//! A heavy barrier costs an eighth of a wake-up, so not each sleep takes one. Whoever passes one has begun an **era**
+//! before, by a number in the upper half of the word. Until that is gone no waker takes this word for zero, and each
+//! passes a fence before it looks: so whoever announces itself in an era whose heavy barrier its attachment has passed
+//! owes a fence, too, and no more. No two eras have one number. A waker ends an era in which nobody has slept for a
+//! while, and goes without a fence again.
 
 use super::pollers::{Pollers, notify};
 use crate::mmap::{Entry, Front, futex};
-use crate::sync::{AtomicU64, Barrier, Mutex, Ordering, Thread, lock, spawn};
+use crate::sync::{AtomicU64, Barrier, Mutex, Ordering, Thread, fence, lock, spawn};
 use crate::traits::Interest;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,8 +43,11 @@ const BELL_WORDS: usize = 24;
 /// The bytes of all futex words.
 pub(crate) const LEN: usize = BELL_WORDS + 8 * BELLS;
 
-/// So long sleeps whom nothing else limits: whoever returns looks again.
-const LONG: Duration = Duration::from_secs(3600);
+/// Where the number of the era stands in an announcement, and what of it says that somebody sleeps.
+const ERA: u32 = 32;
+const ASLEEP: u64 = u32::MAX as u64 & !2;
+/// So often in a row a waker looks in vain for sleepers before it ends an era: about what a heavy barrier costs.
+const LOOKS: u64 = 16;
 
 /// A futex word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +79,7 @@ impl At {
     fn all(announced: u64) -> impl Iterator<Item = At> {
         let places = [At::Messages, At::Room].into_iter().chain((0..BELLS).map(At::Bell));
         // Mostly no bell.
-        let known = if announced >> 3 == 0 { 2 } else { 2 + BELLS };
+        let known = if announced & ASLEEP < At::Bell(0).bit() { 2 } else { 2 + BELLS };
         places.take(known).filter(move |at| announced & at.bit() != 0)
     }
 }
@@ -94,8 +104,14 @@ impl Futexes {
         self.of(at).load(Ordering::Acquire) as u32 // SYNC POINT wait.across
     }
 
-    fn sleep(&self, at: At, seen: u32, limit: Duration) {
+    fn sleep(&self, at: At, seen: u32, limit: Option<Duration>) {
         futex::wait(self.of(at), seen, limit);
+    }
+
+    /// A number that no era has had: not 0, nor one of the last four thousand million.
+    fn next_era(&self) -> u64 {
+        // Relaxed: that it is another one is all.
+        self.0.words().at::<16>().fetch_add(1, Ordering::Relaxed) % u64::from(u32::MAX) + 1
     }
 
     fn wake(&self, at: At) {
@@ -111,6 +127,10 @@ impl Futexes {
 pub(super) struct Across {
     futexes: Futexes,
     barrier: Barrier,
+    /// The last eras, of either word, in which this attachment has passed a heavy barrier.
+    passed: [AtomicU64; 2],
+    /// How often in a row its wakers found nobody asleep in an era.
+    looks: AtomicU64,
     /// Where the bell of this attachment sleeps.
     own: At,
     /// Those that sleep in pollers of their own.
@@ -130,16 +150,53 @@ impl Across {
     /// For the attachment that has the place `number`.
     pub(super) fn at(futexes: Front<LEN>, number: usize, barrier: Barrier) -> Across {
         let asleep = Arc::new(Mutex::new(Vec::new()));
-        Across { futexes: Futexes(futexes), barrier, own: At::bell_of(number), asleep, bell: Mutex::new(None) }
+        Across {
+            futexes: Futexes(futexes),
+            barrier,
+            passed: [AtomicU64::new(0), AtomicU64::new(0)],
+            looks: AtomicU64::new(0),
+            own: At::bell_of(number),
+            asleep,
+            bell: Mutex::new(None),
+        }
     }
 
     /// Announces one who sleeps where `at` says, on each of `sleepers`: whoever looks there after this sees that, or
-    /// whoever looks after this sees its change.
-    fn announce(&self, sleepers: &[&AtomicU64], at: At) {
-        for word in sleepers {
-            word.fetch_or(at.bit(), Ordering::Relaxed);
+    /// whoever looks after this sees its change. Whether that took a heavy barrier.
+    fn announce(&self, sleepers: &[&AtomicU64], at: At) -> bool {
+        let eras = [0, 1].map(|place| sleepers.get(place).map_or(0, |word| self.announce_on(word, at)));
+        let is_passed = self.barrier.is_asymmetric() && eras.iter().all(|era| *era == 0 || self.has_passed(*era));
+        if is_passed {
+            // Beside that of wakers, for none of them takes the quick look in this era.
+            fence(Ordering::SeqCst); // SYNC POINT wait.era
+            return false;
         }
         self.barrier.heavy(); // SYNC POINT wait.announce
+        for (passed, era) in self.passed.iter().zip(eras) {
+            // Release: whoever knows of it comes behind the barrier.
+            passed.store(era, Ordering::Release); // SYNC POINT wait.era
+        }
+        true
+    }
+
+    /// The same on one word, and in which era: in none where each waker passes a fence anyway.
+    fn announce_on(&self, word: &AtomicU64, at: At) -> u64 {
+        let begins = self.barrier.is_asymmetric();
+        let mut seen = word.load(Ordering::Relaxed);
+        loop {
+            let is_new = begins && seen >> ERA == 0;
+            let announced = seen | at.bit() | if is_new { self.futexes.next_era() << ERA } else { 0 };
+            match word.compare_exchange_weak(seen, announced, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return announced >> ERA,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Whether this attachment has passed a heavy barrier since `era` began.
+    fn has_passed(&self, era: u64) -> bool {
+        // Acquire: behind the barrier.
+        self.passed.iter().any(|passed| passed.load(Ordering::Acquire) == era) // SYNC POINT wait.era
     }
 
     /// As `Waiters::park`.
@@ -159,7 +216,7 @@ impl Across {
             }
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 Some(Duration::ZERO) => return false,
-                left => self.futexes.sleep(at, seen, left.unwrap_or(LONG)),
+                left => self.futexes.sleep(at, seen, left),
             }
             // Mostly for what it waits for. Announced anew, it would owe another barrier, and a writer a wake-up of
             // nobody.
@@ -191,10 +248,16 @@ impl Across {
         self.announce(sleepers, self.own);
     }
 
-    /// Wakes all who are announced on `sleepers`, of whatever process, and leaves it as `nobody`'s.
-    pub(super) fn wake(&self, sleepers: &AtomicU64, nobody: u64) {
+    /// Wakes all who are announced on `sleepers`, of whatever process.
+    pub(super) fn wake(&self, sleepers: &AtomicU64) {
+        fence(Ordering::SeqCst); // SYNC POINT wait.announce wait.era
+        let seen = sleepers.load(Ordering::Relaxed);
+        if seen & ASLEEP == 0 {
+            return self.end_era(sleepers, seen);
+        }
+        self.looks.store(0, Ordering::Relaxed);
         // Taken before the futex words change: who comes back upon that, and sleeps again, is announced again.
-        let announced = sleepers.swap(nobody, Ordering::Relaxed);
+        let announced = sleepers.fetch_and(!ASLEEP, Ordering::Relaxed);
         for at in At::all(announced) {
             if at != self.own {
                 self.futexes.wake(at);
@@ -205,6 +268,21 @@ impl Across {
                 self.futexes.wake(at);
             }
             notify(&self.asleep, lock(&self.asleep));
+        }
+    }
+
+    /// Ends the era of a word on which nobody sleeps, if it is time for that.
+    fn end_era(&self, sleepers: &AtomicU64, seen: u64) {
+        if seen >> ERA == 0 {
+            return;
+        }
+        // Relaxed: two that count at once do no harm.
+        let looks = self.looks.load(Ordering::Relaxed) + 1;
+        self.looks.store(looks % LOOKS, Ordering::Relaxed);
+        if looks >= LOOKS {
+            // Unless somebody has come to sleep there. It has passed a barrier since that number, which is no other's.
+            let over = seen & !(u64::MAX << ERA);
+            let _ = sleepers.compare_exchange(seen, over, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 
@@ -228,7 +306,7 @@ fn ring(futexes: &Futexes, at: At, asleep: &Pollers, ended: &AtomicU64) {
             return;
         }
         notify(asleep, lock(asleep));
-        futexes.sleep(at, seen, LONG);
+        futexes.sleep(at, seen, None);
     }
 }
 

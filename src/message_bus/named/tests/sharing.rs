@@ -175,7 +175,7 @@ fn who_sleeps_sees_what_was_written_elsewhere() {
                 reader.wait(None);
             }
         });
-        while writing.shared.control().message_sleepers().load(crate::sync::Ordering::Relaxed) == 0 {
+        while writing.shared.control().message_sleepers().load(crate::sync::Ordering::Relaxed) as u32 == 0 {
             assert!(!asleep.is_finished());
             yield_now();
         }

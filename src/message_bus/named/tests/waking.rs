@@ -136,7 +136,7 @@ fn a_writer_of_another_process_is_woken_by_a_release() {
     while read < ROUNDS {
         let asleep = bus.shared.control().room_sleepers();
         child.wait_until("it waits for room, or has written all", || {
-            asleep.load(Ordering::Relaxed) != 0 || bus.stats().messages == ROUNDS
+            asleep.load(Ordering::Relaxed) as u32 != 0 || bus.stats().messages == ROUNDS
         });
         for _ in 0..8 {
             reader.try_read(|_, payload| assert_eq!(payload, [read as u8; 100])).unwrap();

@@ -33,7 +33,8 @@ fn a_waker_that_dies_half_way_is_made_good_by_the_tick() {
         let mortal = Attached::to(asleep.region.clone(), MORTAL, false);
         let writer = mortal.writer(Role::Outside);
         let nobody = asleep.shared.waiters.nobody();
-        let is_announced = || asleep.control().message_sleepers().load(Ordering::Relaxed) != nobody;
+        // Whatever its upper half says, which is the era.
+        let is_announced = || asleep.control().message_sleepers().load(Ordering::Relaxed) as u32 != nobody as u32;
         let futexes = asleep.shared.store.futexes();
         let (start, mut death, mut is_there) = (Instant::now(), None, false);
         reader.wait_until(None, Interest::Messages, |reader| {
