@@ -1,5 +1,6 @@
 //! How long one write to the bus takes, in nanoseconds, where twenty thousand come in a second and a worker reads them: with
-//! a bridge, and without one.
+//! a bridge, and without one. The mean has in it what few writes wait for, a wake-up on another processor, or one of their
+//! own that somebody else has; the median is what a write costs.
 
 use crate::outward::names;
 use crate::support::{Server, catalog, wait_until};
@@ -11,7 +12,13 @@ use std::time::{Duration, Instant};
 /// How many thousands of messages come in a second.
 pub const THOUSANDS: usize = 20;
 
-pub fn write(bridge: Option<(&Server, usize)>, messages: usize) -> f64 {
+/// What the writes of one round took, in nanoseconds.
+pub struct Took {
+    pub mean: f64,
+    pub median: f64,
+}
+
+pub fn write(bridge: Option<(&Server, usize)>, messages: usize) -> Took {
     let bus = CircularBus::new(4 << 20).unwrap();
     let outlet = bridge.map(|(server, round)| {
         let options = BridgeOptions::ring(&server.url(), names(&format!("paced-{round}")));
@@ -31,7 +38,7 @@ pub fn write(bridge: Option<(&Server, usize)>, messages: usize) -> f64 {
         }
     });
     let (writer, payload) = (bus.writer().unwrap(), [7; 32]);
-    let mut took = Duration::ZERO;
+    let mut took = Vec::with_capacity(messages);
     let start = Instant::now();
     let each = Duration::from_micros(1000 / THOUSANDS as u64);
     for number in 0..messages as u32 {
@@ -42,11 +49,13 @@ pub fn write(bridge: Option<(&Server, usize)>, messages: usize) -> f64 {
         }
         let begun = Instant::now();
         writer.write_bytes(1, 2, &payload).unwrap();
-        took += begun.elapsed();
+        took.push(begun.elapsed());
     }
     worker.join().unwrap();
     if let Some(outlet) = outlet {
         wait_until("acknowledgements", || outlet.stats().acknowledged == messages as u64);
     }
-    took.as_secs_f64() * 1e9 / messages as f64
+    let nanos = |took: Duration| took.as_secs_f64() * 1e9;
+    took.sort_unstable();
+    Took { mean: nanos(took.iter().sum()) / messages as f64, median: nanos(took[messages / 2]) }
 }
