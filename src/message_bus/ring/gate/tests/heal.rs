@@ -252,7 +252,7 @@ fn a_claim_that_may_be_the_livings_is_left() {
     assert!(!ring.shared.heal());
     assert_eq!(ring.seen(0), Seen::Open { pending: false });
     living.try_write_bytes(1, 1, &message(5)).unwrap();
-    asleep.iter().for_each(|word| word.store(1, Ordering::Relaxed));
+    asleep.iter().for_each(|word| _ = word.fetch_or(1, Ordering::Relaxed));
     assert!(ring.shared.heal());
     let nobody = ring.shared.waiters.nobody();
     assert!(asleep.iter().all(|word| word.load(Ordering::Relaxed) == nobody), "everybody is woken");
