@@ -9,7 +9,7 @@ const CAPACITY: usize = 1024;
 const ATTACHMENTS: usize = 4096;
 const NAMES: usize = 12288;
 const CONTROL: usize = 77824;
-const CONTROL_LEN: usize = 25344;
+const CONTROL_LEN: usize = 25600;
 const LEN: usize = CONTROL + CONTROL_LEN + CAPACITY + CAPACITY / 8;
 
 /// A ring as `input` says: a first page with a right checksum, which nobody would hit upon, names likewise, and stray

@@ -20,7 +20,7 @@ const CONTROL: u64 = 77824;
 const LOCK: u64 = CONTROL + 512;
 const READERS: u64 = CONTROL + 768;
 const WRITERS: u64 = CONTROL + 17152;
-const SLOTS: u64 = CONTROL + 25344;
+const SLOTS: u64 = CONTROL + 25600;
 const LEN: u64 = SLOTS + CAPACITY as u64 / 8 * 9;
 
 impl Input<'_> {
