@@ -9,7 +9,7 @@ use crate::protocol::{Limits, Names, decimal};
 use async_nats::jetstream::consumer::{Consumer, FromConsumer, pull};
 use async_nats::jetstream::context::{ConsumerInfoErrorKind, GetStreamErrorKind};
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{RawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{ConsumerUpdateErrorKind, RawMessageErrorKind, Stream};
 use async_nats::jetstream::{ErrorCode, consumer::pull::BatchConfig};
 use async_nats::{Message, StatusCode, Subject};
 use bytes::Bytes;
@@ -166,9 +166,20 @@ impl Source {
         };
         config.metadata.remove(TAKES);
         config.metadata.extend(takes.clone().map(|takes| (TAKES.to_owned(), takes)));
-        let Ok(consumer) = stream.update_consumer(config).await else { return false };
-        (self.consumer, self.takes) = (Some(consumer), takes);
-        true
+        match stream.update_consumer(config).await {
+            Ok(consumer) => {
+                (self.consumer, self.takes) = (Some(consumer), takes);
+                true
+            }
+            // A server has no directory any more for one that was deleted and made by two programs at once: it delivers,
+            // and keeps nothing.
+            Err(error) if matches!(error.kind(), ConsumerUpdateErrorKind::JetStream(_)) => {
+                let floor = consumer::floor(consumer.cached_info());
+                self.takes = takes;
+                self.renew(floor).await
+            }
+            Err(_) => false,
+        }
     }
 
     /// The message `sequence`; `None`: there is none.

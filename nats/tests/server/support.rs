@@ -68,6 +68,11 @@ impl Server {
         self.directory.path().join("store")
     }
 
+    /// Where it keeps what it knows of the stream of `names`.
+    pub fn directory_of(&self, names: &Names) -> PathBuf {
+        self.store().join("jetstream/$G/streams").join(names.stream())
+    }
+
     /// Runs again, on the same store and port.
     pub fn run(&mut self) {
         let ports = self.directory.path().join("ports");

@@ -161,6 +161,26 @@ fn a_consumer_that_is_made_anew_keeps_what_was_taken() {
     assert_eq!(numbers(&here), [0, 2, 4, 6, 8, 10]);
 }
 
+/// Two programs that delete and make a consumer at once leave one that the server has no directory for: it delivers, and
+/// refuses to keep anything.
+#[test]
+fn a_consumer_that_can_keep_nothing_is_made_anew() {
+    if !is_there() {
+        return;
+    }
+    let (server, there, here) = (Server::start(), Sender(in_memory()), in_memory());
+    there.send(&server, 0..10);
+    let directory = server.directory_of(&names()).join("obs/store");
+    std::fs::remove_dir_all(&directory).unwrap();
+    live(&server, &here, journal_here(&server), &[EVEN]);
+    assert!(directory.exists());
+    std::fs::remove_dir_all(&directory).unwrap();
+    there.send(&server, 10..20);
+    live(&server, &here, journal_here(&server), &BOTH);
+    assert_eq!(numbers(&here), [0, 2, 4, 6, 8].into_iter().chain(10..20).collect::<Vec<u64>>());
+    assert_eq!(consumer(&server).1.as_deref(), Some("1 A.Even 0 A.Odd 11"));
+}
+
 #[test]
 fn a_gap_that_was_passed_is_none_later() {
     if !is_there() {
