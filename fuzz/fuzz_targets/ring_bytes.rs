@@ -24,7 +24,7 @@ pub fn ring_of(input: &[u8]) -> Vec<u8> {
     let put = |bytes: &mut [u8], at: usize, word: u64| bytes[at..at + 8].copy_from_slice(&word.to_ne_bytes());
     bytes[..8].copy_from_slice(b"rmsgring");
     let claims = 1 + u64::from(options & 1);
-    let parts = [0x0102_0304_0506_0708, 2, LEN as u64, CONTROL as u64, CONTROL_LEN as u64, CAPACITY as u64, claims];
+    let parts = [0x0102_0304_0506_0708, 3, LEN as u64, CONTROL as u64, CONTROL_LEN as u64, CAPACITY as u64, claims];
     for (place, word) in parts.into_iter().chain([input.word()]).enumerate() {
         put(&mut bytes, 8 + 8 * place, word);
     }

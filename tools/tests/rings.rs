@@ -290,11 +290,11 @@ fn what_is_no_ring_is_refused() {
     let (found, expected) = (whole.len() - 1, whole.len());
     refused(&path, &format!("a ring of {found} bytes that should have {expected}; {CHECK}"));
     let mut bytes = whole.clone();
-    bytes[16] = 3;
+    bytes[16] = 4;
     fs::write(&path, &bytes).unwrap();
     let end = "end its users, remove it, and start them again";
     let check = "expected a ring that this version can read; check the version of rmsg";
-    refused(&path, &format!("a ring of version 3, and this program knows version 2; {end}; {check}"));
+    refused(&path, &format!("a ring of version 4, and this program knows version 3; {end}; {check}"));
     bytes = whole;
     bytes[60] ^= 1;
     fs::write(&path, &bytes).unwrap();

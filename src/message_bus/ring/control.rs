@@ -57,7 +57,7 @@ pub(crate) const SIZE: usize = line_after(FUTEXES + wait::across::LEN);
 /// Set in the claim that a writer has announced: 0 is a position, too.
 pub(crate) const CLAIMED: u64 = 1;
 
-pub(crate) const VERSION: u64 = 2;
+pub(crate) const VERSION: u64 = 3;
 pub(crate) const MAGIC: u64 = u64::from_le_bytes(*b"rmsgring");
 
 const fn line_after(offset: usize) -> usize {

@@ -12,7 +12,7 @@
 //! ```
 //!
 //! Whose announcement is taken has looked at the futex word before that, so the word changes behind what it saw: it is
-//! woken, or does not fall asleep. A waker that is killed between the two wakes nobody, so no sleep is without a limit.
+//! woken, or does not fall asleep. A waker that is killed between the two wakes nobody: who waits has a deadline.
 //!
 //! Readers and writers have two futex words, as a release of room is nothing to those who wait for a message. Who
 //! waits for room hears both kinds of wakers: it announces itself to both, and says to both that it sleeps at the
